@@ -1,0 +1,1 @@
+"""Singer target that writes customer profiles to SendGrid Marketing Campaigns lists."""

@@ -1,0 +1,56 @@
+"""The command line: runs the target, and turns every way it can end into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from target_sendgrid.errors import TargetSendGridError, TerminatedError
+from target_sendgrid.target import TargetSendGrid
+
+log = logging.getLogger("target-sendgrid")
+
+_SIGNAL_EXIT = 128
+
+
+def main() -> None:
+    """Run ``target-sendgrid``."""
+    command = TargetSendGrid.cli
+    try:
+        command.main()
+    except TargetSendGridError as error:
+        for line in str(error).splitlines():
+            log.exception("%s", line)
+        code = 1
+    except TerminatedError as error:
+        log.error("%s The state says where the next run goes on.", error)  # noqa: TRY400 - no traceback for a signal
+        code = _SIGNAL_EXIT + error.signal_number
+    except Exception as error:  # noqa: BLE001 - the last boundary: a message of unknown origin may quote personal data
+        log.error(  # noqa: TRY400 - the traceback's last line would be that message
+            "Internal error, %s at %s. Please report it; nothing of your data is in this line.",
+            type(error).__name__,
+            _where(error),
+        )
+        code = 1
+    _close_output()
+    sys.exit(code)
+
+
+def _where(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-5:]))
+
+
+def _close_output() -> None:
+    """Keep Python from complaining at exit that nobody reads standard output."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

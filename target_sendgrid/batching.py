@@ -1,0 +1,186 @@
+"""Open batches: contacts that wait to be sent, merged by person and bounded by SendGrid's limits for one request.
+
+A person stands in at most one place: one open contact, which carries every list that the person's records ask for,
+and at most one contact in flight. A contact whose earlier version is in flight waits, since SendGrid promises no order
+between import jobs. So later records always win, whichever streams and lists they came by.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from target_sendgrid import contact as contacts
+from target_sendgrid.contact import Entry
+from target_sendgrid.errors import Reason, RecordRejectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from target_sendgrid.contact import Contact, Origin
+
+
+@dataclass
+class Batch:
+    """Contacts that go to SendGrid in one request (or several, where SendGrid refuses some of them)."""
+
+    list_ids: tuple[str, ...]
+    entries: dict[str, Entry]
+    """By identity."""
+    first_line: int
+    """Lowest line of standard input that a record of the batch came from."""
+
+
+@dataclass
+class _Group:
+    """Open contacts that share their lists."""
+
+    list_ids: tuple[str, ...]
+    opened_at: float
+    first_line: int
+    """No record of the group comes from a lower line. It may be too low after a contact left, never too high."""
+    entries: dict[str, Entry] = field(default_factory=dict)
+    byte_count: int = 0
+
+
+class Batcher:
+    """Gathers contacts into batches. Knows which people are in flight until they are released.
+
+    Args:
+        max_rows: Most contacts of one request.
+        max_bytes: Most bytes of one request's body, envelope included.
+    """
+
+    def __init__(self, max_rows: int, max_bytes: int) -> None:
+        self._max_rows = max_rows
+        self.max_bytes = max_bytes
+        self._groups: dict[tuple[str, ...], _Group] = {}
+        self._group_of: dict[str, _Group] = {}
+        self._in_flight: set[str] = set()
+
+    def add(self, identity: str, contact: Contact, list_id: str, origin: Origin, now: float) -> None:
+        """Put a contact into its open batch, merged with what waits there for the same person.
+
+        Args:
+            identity: Who it is (`contact.identity`).
+            contact: The contact.
+            list_id: List that the record asks for.
+            origin: Where the record came from.
+            now: Time on any steady clock, in seconds.
+
+        Raises:
+            RecordRejectedError: The contact alone is larger than a request may be.
+        """
+        group = self._group_of.get(identity)
+        if group is None:
+            encoded = contacts.encode(contact)
+            self._check_size(encoded, (list_id,))
+            self._insert(identity, Entry(encoded, [origin]), (list_id,), now)
+            return
+        entry = group.entries[identity]
+        list_ids = group.list_ids if list_id in group.list_ids else tuple(sorted((*group.list_ids, list_id)))
+        merged = contacts.merge(entry.contact, contact)
+        self._check_size(merged, list_ids)
+        self._remove(identity, group)
+        entry.contact = merged
+        entry.origins.append(origin)
+        self._insert(identity, entry, list_ids, now)
+
+    def full(self) -> tuple[str, ...] | None:
+        """Return the lists of an open batch that has reached a limit, or ``None``."""
+        for list_ids, group in self._groups.items():
+            if len(group.entries) >= self._max_rows or self._body_bytes(group) >= self.max_bytes:
+                return list_ids
+        return None
+
+    def open_since(self) -> float | None:
+        """Return when the oldest open batch was opened, or ``None``."""
+        return min((group.opened_at for group in self._groups.values()), default=None)
+
+    def open_list_ids(self) -> list[tuple[str, ...]]:
+        """Return the lists of each open batch."""
+        return list(self._groups)
+
+    def first_line(self) -> int | None:
+        """Return a line that no open record comes before, or ``None`` when nothing is open."""
+        return min((group.first_line for group in self._groups.values()), default=None)
+
+    def seal(self, list_ids: tuple[str, ...], now: float) -> Batch | None:
+        """Take as many contacts out of an open batch as one request may hold, and count them as in flight.
+
+        Returns:
+            The batch, or ``None`` when everybody in it has an earlier version in flight.
+        """
+        group = self._groups[list_ids]
+        taken: dict[str, Entry] = {}
+        byte_count = _envelope_bytes(list_ids)
+        for identity, entry in group.entries.items():
+            if identity in self._in_flight:
+                continue
+            size = len(entry.contact) + 1
+            if len(taken) >= self._max_rows or byte_count + size - 1 > self.max_bytes:
+                break
+            taken[identity] = entry
+            byte_count += size
+        if not taken:
+            return None
+        for identity in taken:
+            self._remove(identity, group)
+        if group.entries:
+            group.opened_at = now
+            group.first_line = _first_line(group.entries)
+        self._in_flight.update(taken)
+        return Batch(list_ids, taken, _first_line(taken))
+
+    def release(self, batch: Batch) -> None:
+        """Let the people of a settled batch be sent again."""
+        self._in_flight.difference_update(batch.entries)
+
+    def _insert(self, identity: str, entry: Entry, list_ids: tuple[str, ...], now: float) -> None:
+        group = self._groups.get(list_ids)
+        if group is None:
+            group = self._groups[list_ids] = _Group(list_ids, now, entry.origins[0].line)
+        group.first_line = min(group.first_line, entry.origins[0].line)
+        group.entries[identity] = entry
+        group.byte_count += len(entry.contact) + 1
+        self._group_of[identity] = group
+
+    def _remove(self, identity: str, group: _Group) -> None:
+        entry = group.entries.pop(identity)
+        group.byte_count -= len(entry.contact) + 1
+        del self._group_of[identity]
+        if not group.entries:
+            del self._groups[group.list_ids]
+
+    def _body_bytes(self, group: _Group) -> int:
+        return _envelope_bytes(group.list_ids) + group.byte_count - 1
+
+    def _check_size(self, encoded: bytes, list_ids: tuple[str, ...]) -> None:
+        size = _envelope_bytes(list_ids) + len(encoded)
+        if size > self.max_bytes:
+            sentence = f"The contact takes {size} bytes; a request takes at most {self.max_bytes}."
+            raise RecordRejectedError(Reason.TOO_LARGE, sentence)
+
+
+def body(list_ids: Iterable[str], entries: Iterable[Entry]) -> bytes:
+    """Return the body of one request."""
+    start = b'{"list_ids":' + msgspec.json.encode(list(list_ids)) + b',"contacts":['
+    return start + b",".join(entry.contact for entry in entries) + b"]}"
+
+
+def outcomes_by_stream(entry: Entry) -> Iterator[tuple[str, int]]:
+    """Yield each stream that a contact was made of, with how many of its records the contact holds."""
+    counts: dict[str, int] = {}
+    for origin in entry.origins:
+        counts[origin.stream] = counts.get(origin.stream, 0) + 1
+    yield from counts.items()
+
+
+def _first_line(entries: dict[str, Entry]) -> int:
+    return min(entry.origins[0].line for entry in entries.values())
+
+
+def _envelope_bytes(list_ids: tuple[str, ...]) -> int:
+    return len(body(list_ids, ()))

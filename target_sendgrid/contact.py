@@ -1,0 +1,82 @@
+"""What a contact is: its identity, its payload, and how a later record changes an earlier one.
+
+A contact travels as the JSON object that ``PUT /v3/marketing/contacts`` takes in its ``contacts`` array: fields by
+name, custom fields by id under ``custom_fields``. It is encoded once, as soon as it is known.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+from target_sendgrid.fields import IDENTIFIERS
+
+Contact: TypeAlias = dict[str, Any]
+
+# Numbers stay as exact as they came: JSON has no binary floats.
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+
+
+class Origin(NamedTuple):
+    """Where a record came from."""
+
+    stream: str
+    line: int
+    """Line of standard input, from 1."""
+    file_line: int = 0
+    """Line within the files of a BATCH message, from 1; 0 for a RECORD message."""
+    message: bytes | None = None
+    """The RECORD message itself, kept only where rejected records are written to a file."""
+
+    def __str__(self) -> str:
+        """Name the record without any of its values."""
+        within = f", line {self.file_line} of the batch files" if self.file_line else ""
+        return f"stream '{self.stream}', line {self.line}{within}"
+
+
+class Entry(msgspec.Struct, gc=False):
+    """One contact on its way, encoded, with the records that it was made of."""
+
+    contact: bytes
+    origins: list[Origin]
+
+
+def identity(contact: Contact) -> str | None:
+    """Return what tells this person from others: the email, else the next identifier that is set.
+
+    An email stands as it is; other identifiers carry their kind, so that none can be taken for another.
+    """
+    email = contact.get("email")
+    if email:
+        return str(email)
+    for kind in IDENTIFIERS[1:]:
+        value = contact.get(kind)
+        if value:
+            return f"{kind} {value}"
+    return None
+
+
+def encode(contact: Contact) -> bytes:
+    """Return the contact as compact JSON."""
+    return _encoder.encode(contact)
+
+
+def decode(encoded: bytes) -> Contact:
+    """Return the contact that `encode` made."""
+    return _decoder.decode(encoded)
+
+
+def merge(earlier: bytes, later: Contact) -> bytes:
+    """Return the earlier contact with the later one's fields laid over it, field by field.
+
+    SendGrid keeps what an update leaves out, so this gives the same contact as sending both in order.
+    """
+    merged = decode(earlier)
+    custom_fields = merged.get("custom_fields", {}) | later.get("custom_fields", {})
+    merged.update(later)
+    if custom_fields:
+        merged["custom_fields"] = custom_fields
+    return _encoder.encode(merged)

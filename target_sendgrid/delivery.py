@@ -1,0 +1,222 @@
+"""Delivery: from accepted contacts to settled records. Batches are open, in flight, or settled; states follow.
+
+The courier works in a thread of its own, so that reading goes on while requests and jobs are under way. All that is
+counted, rejected, released or written happens in the caller's thread, from the outcomes that the courier puts in a
+queue: nothing here needs a lock.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from typing import TYPE_CHECKING
+
+from target_sendgrid.batching import outcomes_by_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_sendgrid.batching import Batch, Batcher
+    from target_sendgrid.contact import Contact, Entry, Origin
+    from target_sendgrid.errors import Reason
+    from target_sendgrid.gate import StateGate
+    from target_sendgrid.jobs import Courier, Outcome, Rejected
+    from target_sendgrid.rejections import Rejections
+    from target_sendgrid.report import Report
+    from target_sendgrid.retry import Clock
+
+log = logging.getLogger("target-sendgrid.delivery")
+
+MAX_BATCHES_IN_FLIGHT = 8
+"""Batches that are sent and not settled; each holds its contacts in memory, at most `batch_size_bytes` of them."""
+
+LONGEST_OPEN_SECONDS = 300.0
+"""How long a batch may wait for more contacts. The SDK drains its sinks as often."""
+
+_WAKE_SECONDS = 0.5
+"""How often a waiting run looks whether it was asked to stop."""
+
+
+class CourierThread:
+    """Runs a courier's steps in a thread of its own.
+
+    Args:
+        make_courier: Makes the courier, given what takes its outcomes.
+    """
+
+    def __init__(self, make_courier: Callable[[Callable[[Outcome], None]], Courier]) -> None:
+        self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
+        self._courier = make_courier(self._outbox.put)
+        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+
+    def send(self, batch: Batch) -> None:
+        """Hand a batch to the courier."""
+        if self._thread.ident is None:
+            self._thread.start()
+        self._inbox.put(batch)
+
+    def outcome(self, timeout_seconds: float | None) -> Outcome | None:
+        """Return the next outcome; ``None`` when there is none within the time.
+
+        Raises:
+            TargetSendGridError: What stopped the courier.
+        """
+        try:
+            item = self._outbox.get(timeout=timeout_seconds) if timeout_seconds else self._outbox.get_nowait()
+        except queue.Empty:
+            return None
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
+    def stop(self) -> None:
+        """Let the thread end after its present step, without waiting for it."""
+        self._inbox.put(None)
+
+    def _run(self) -> None:
+        wait: float | None = None
+        try:
+            while True:
+                try:
+                    batch = self._inbox.get(timeout=wait) if wait != 0 else self._inbox.get_nowait()
+                except queue.Empty:
+                    pass
+                else:
+                    if batch is None:
+                        return
+                    self._courier.accept(batch)
+                wait = self._courier.step()
+        except BaseException as error:  # noqa: BLE001 - whatever ends the courier must end the run, in the caller's thread
+            self._outbox.put(error)
+
+
+class Delivery:
+    """Takes contacts, gets them settled, and lets states follow.
+
+    Args:
+        batcher: Open batches.
+        courier: Carries sealed batches.
+        gate: Holds states back.
+        report: Counts outcomes.
+        rejections: Takes contacts that SendGrid refuses.
+        clock: Where time comes from.
+        check_stop: Called while waiting; may raise to end the wait.
+    """
+
+    def __init__(  # noqa: PLR0913 - the steps that it ties together
+        self,
+        *,
+        batcher: Batcher,
+        courier: CourierThread,
+        gate: StateGate,
+        report: Report,
+        rejections: Rejections,
+        clock: Clock,
+        check_stop: Callable[[], None],
+    ) -> None:
+        self._batcher = batcher
+        self._courier = courier
+        self._gate = gate
+        self._report = report
+        self._rejections = rejections
+        self._clock = clock
+        self._check_stop = check_stop
+        self._in_flight: list[Batch] = []
+        self._last_line = 0
+        self._last_sealed_at_line = 0
+
+    def add(self, identity: str, contact: Contact, list_id: str, origin: Origin) -> None:
+        """Take a contact to deliver, and send whatever is full."""
+        self._last_line = origin.line
+        self._batcher.add(identity, contact, list_id, origin, self._clock.monotonic())
+        while (list_ids := self._batcher.full()) is not None:
+            self._seal_and_send(list_ids)
+
+    def reject(self, origin: Origin, reason: Reason, sentence: str, sendgrid_message: str | None = None) -> None:
+        """Count a rejected record, name it, and keep it where the user asked for that."""
+        self._report.stream(origin.stream).rejected[reason] += 1
+        self._rejections.add(origin, reason, sentence, sendgrid_message)
+
+    def receive_state(self, line: int, state: bytes) -> None:
+        """Take a STATE message, and write it as soon as all before it is settled."""
+        self._gate.receive(line, state, last_sealed_at_line=self._last_sealed_at_line)
+        self.settle_ready()
+
+    def hold_state_from(self, line: int) -> None:
+        """Let no state of this line or a later one leave: a record there will not be sent."""
+        self._gate.close_from(line)
+
+    def settle_ready(self) -> None:
+        """Settle what is ready without waiting, and send batches that have been open for long."""
+        while (outcome := self._courier.outcome(None)) is not None:
+            self._settle(outcome)
+        self._advance()
+        open_since = self._batcher.open_since()
+        if open_since is not None and self._clock.monotonic() - open_since > LONGEST_OPEN_SECONDS:
+            for list_ids in self._batcher.open_list_ids():
+                self._seal_and_send(list_ids)
+
+    def finish(self) -> None:
+        """Send all that is open, and wait until everything is settled."""
+        while open_list_ids := self._batcher.open_list_ids():
+            for list_ids in open_list_ids:
+                self._seal_and_send(list_ids)
+        self.wait_for_sent()
+
+    def wait_for_sent(self) -> None:
+        """Wait until everything that was sent is settled; what is open stays open."""
+        while self._in_flight:
+            self._wait_for_outcome()
+        self._advance()
+
+    def _seal_and_send(self, list_ids: tuple[str, ...]) -> None:
+        """Send what can be sent of an open batch; wait for a batch in flight where nothing or too much is under way."""
+        while len(self._in_flight) >= MAX_BATCHES_IN_FLIGHT:
+            self._wait_for_outcome()
+        batch = self._batcher.seal(list_ids, self._clock.monotonic())
+        if batch is None:
+            self._wait_for_outcome()
+            return
+        self._last_sealed_at_line = self._last_line
+        self._in_flight.append(batch)
+        self._courier.send(batch)
+
+    def _wait_for_outcome(self) -> None:
+        while (outcome := self._courier.outcome(_WAKE_SECONDS)) is None:
+            self._check_stop()
+        self._settle(outcome)
+        self._advance()
+
+    def _advance(self) -> None:
+        lines = [batch.first_line for batch in self._in_flight]
+        first_open = self._batcher.first_line()
+        if first_open is not None:
+            lines.append(first_open)
+        self._rejections.flush()
+        self._gate.advance(min(lines, default=None))
+
+    def _settle(self, outcome: Outcome) -> None:
+        self._in_flight = [batch for batch in self._in_flight if batch is not outcome.batch]
+        self._batcher.release(outcome.batch)
+        if outcome.refused_bytes is not None:
+            self._batcher.max_bytes = min(self._batcher.max_bytes, max(outcome.refused_bytes // 2, 1))
+        self._report.job_count += outcome.job_count
+        for identity, entry in outcome.batch.entries.items():
+            rejected = outcome.rejected.get(identity)
+            if rejected is None:
+                self._count(entry)
+            else:
+                self._reject(entry, rejected)
+        log.info("%s of %s records settled so far.", f"{self._report.settled:,}", f"{self._report.received:,}")
+
+    def _count(self, entry: Entry) -> None:
+        for stream, record_count in outcomes_by_stream(entry):
+            counts = self._report.stream(stream)
+            counts.upserted += 1
+            counts.duplicates += record_count - 1
+
+    def _reject(self, entry: Entry, rejected: Rejected) -> None:
+        for origin in entry.origins:
+            self.reject(origin, rejected.reason, rejected.sentence, rejected.sendgrid_message)

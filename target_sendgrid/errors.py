@@ -1,0 +1,162 @@
+"""Every error of the target, grouped by what the user has to do about it.
+
+::
+
+    TargetSendGridError                 one sentence for the user; the run exits 1
+    ├── ConfigError                     mend the settings: nothing was sent
+    ├── InputError                      mend the tap: standard input is not what Singer says
+    ├── CapReachedError                 raise the cap, or choose to truncate
+    ├── TooManyRejectedError            look at the rejected records
+    ├── LocalFileError                  mend a path, a disk or a pipe on this machine
+    └── SendGridError                   SendGrid refused, or could not be reached
+        ├── UnreachableError            wait and run again
+        ├── UnauthorizedError           mend the API key (401)
+        ├── ForbiddenError              widen the API key's scopes (403)
+        ├── NotFoundError               the thing is gone, or never was (404)
+        ├── BadRequestError             SendGrid names what it does not like (400)
+        ├── TooLargeError               the request has too many bytes (413)
+        ├── ContactLimitError           the plan of the account is full
+        └── JobFailedError              an import job failed, or never ended
+    RecordRejectedError                 one record breaks a rule; the run goes on without it
+    TerminatedError                     a signal asked the run to stop
+
+No message ever holds a value of a record or a key.
+"""
+
+from __future__ import annotations
+
+import difflib
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class Reason(str, Enum):
+    """Reason codes of rejected records: a closed list, part of the public interface."""
+
+    SCHEMA_VIOLATION = "schema_violation"
+    MISSING_KEY_PROPERTY = "missing_key_property"
+    NOT_AN_OBJECT = "not_an_object"
+    STREAM_MAP_FAILED = "stream_map_failed"
+    NO_IDENTIFIER = "no_identifier"
+    INVALID_EMAIL = "invalid_email"
+    TOO_LONG = "too_long"
+    TOO_MANY_ITEMS = "too_many_items"
+    NOT_A_NUMBER = "not_a_number"
+    NOT_A_DATE = "not_a_date"
+    TOO_LARGE = "too_large"
+    REFUSED_BY_SENDGRID = "refused_by_sendgrid"
+    FAILED_IN_JOB = "failed_in_job"
+    NOT_STORED = "not_stored"
+
+
+class TargetSendGridError(Exception):
+    """What went wrong and what to do next, in one sentence without personal data."""
+
+
+class ConfigError(TargetSendGridError):
+    """The settings, the key, a list or the mapping are wrong.
+
+    Args:
+        problems: Everything that is wrong, one sentence each.
+    """
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class InputError(TargetSendGridError):
+    """Standard input is not a stream of Singer messages."""
+
+
+class CapReachedError(TargetSendGridError):
+    """The run holds more distinct profiles than the cap allows."""
+
+
+class TooManyRejectedError(TargetSendGridError):
+    """The share of rejected records is above the limit."""
+
+
+class LocalFileError(TargetSendGridError):
+    """A file or pipe of this machine could not be written."""
+
+
+class SendGridError(TargetSendGridError):
+    """SendGrid refused a request, or gave no usable answer."""
+
+
+class UnreachableError(SendGridError):
+    """No usable answer within the retry budget."""
+
+
+class UnauthorizedError(SendGridError):
+    """The API key is missing, malformed, unknown or revoked."""
+
+
+class ForbiddenError(SendGridError):
+    """The API key lacks a scope."""
+
+
+class NotFoundError(SendGridError):
+    """SendGrid does not know what the request names."""
+
+
+class TooLargeError(SendGridError):
+    """The request has more bytes than SendGrid takes."""
+
+
+class ContactLimitError(SendGridError):
+    """The account's plan has no room for more contacts."""
+
+
+class JobFailedError(SendGridError):
+    """An import job failed for good, or did not end in time."""
+
+
+class BadRequestError(SendGridError):
+    """SendGrid refused the content of a request.
+
+    Args:
+        message: The sentence for the user.
+        details: SendGrid's own ``(field, message)`` pairs. They may quote personal data: never log them.
+    """
+
+    def __init__(self, message: str, details: Sequence[tuple[str, str]]) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class RecordRejectedError(Exception):
+    """One record breaks a rule.
+
+    Args:
+        reason: The reason code.
+        sentence: What is wrong, naming fields and properties but no values.
+    """
+
+    def __init__(self, reason: Reason, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        self.sentence = sentence
+
+
+class TerminatedError(BaseException):
+    """A signal asked the run to stop.
+
+    Args:
+        signal_number: The signal, as the operating system counts them.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"Stopped by signal {signal_number}.")
+        self.signal_number = signal_number
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return a clause that offers the nearest known name, or nothing when none is near."""
+    folded = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(name.lower(), folded, n=1)
+    return f" Did you mean '{folded[near[0]]}'?" if near else ""

@@ -1,0 +1,245 @@
+"""Field mapping: resolved once against schema and account, then record by record from properties to contacts."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_sendgrid import fields
+from target_sendgrid.errors import ConfigError, Reason, RecordRejectedError, suggest
+from target_sendgrid.fields import FieldType
+from target_sendgrid.schemas import resolve_path, schema_at, type_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from target_sendgrid.contact import Contact
+    from target_sendgrid.fields import CustomField, FieldCatalogue
+    from target_sendgrid.schemas import Path
+
+log = logging.getLogger("target-sendgrid.mapping")
+
+_MISSING = object()
+_CREATES_NOTHING = "Create it in SendGrid, or set `create_custom_fields` to true."
+
+
+@dataclass(frozen=True)
+class _MappedField:
+    """One contact field and how a record fills it."""
+
+    key: str
+    """Field name in the contact, or custom-field id."""
+    is_custom: bool
+    path: Path
+    convert: Callable[[Any], Any]
+    empty: Any
+    """What clears the field, or `_MISSING` where SendGrid has no way to."""
+    label: str
+
+
+class FieldMapping:
+    """Turns records of one stream into contacts.
+
+    Args:
+        mapped: The resolved fields.
+        clears_nulls: Whether a null empties a field.
+    """
+
+    def __init__(self, mapped: Sequence[_MappedField], *, clears_nulls: bool) -> None:
+        self._mapped = mapped
+        self._clears_nulls = clears_nulls
+        self._warned: set[str] = set()
+
+    @property
+    def field_labels(self) -> list[str]:
+        """Names of the mapped contact fields and the properties that fill them, for the log."""
+        return [field.label for field in self._mapped]
+
+    def contact(self, record: Mapping[str, Any]) -> Contact:
+        """Return the contact of a record.
+
+        Zero, false, an empty text and null stay four things: a null is left out, or clears the field if that was
+        asked for; an empty text clears a text field; zero and false are values.
+
+        Raises:
+            RecordRejectedError: A value can't be converted, or nothing identifies the contact.
+        """
+        contact: Contact = {}
+        custom_fields: dict[str, Any] = {}
+        for field in self._mapped:
+            value = _reach(record, field.path)
+            if value is _MISSING or (value is None and not self._clears_nulls):
+                continue
+            if value is None or value == "":
+                if field.empty is _MISSING:
+                    self._warn_not_clearable(field)
+                    continue
+                converted = field.empty
+            else:
+                converted = field.convert(value)
+            (custom_fields if field.is_custom else contact)[field.key] = converted
+        for identifier in fields.IDENTIFIERS:
+            if identifier in contact and not contact[identifier]:
+                del contact[identifier]
+        if not any(identifier in contact for identifier in fields.IDENTIFIERS):
+            names = " or ".join(field.label for field in self._mapped if field.key in fields.IDENTIFIERS)
+            raise RecordRejectedError(Reason.NO_IDENTIFIER, f"Nothing identifies the contact: {names} is empty.")
+        if custom_fields:
+            contact["custom_fields"] = custom_fields
+        return contact
+
+    def _warn_not_clearable(self, field: _MappedField) -> None:
+        if field.label not in self._warned:
+            self._warned.add(field.label)
+            log.warning(
+                "%s is empty in some records. SendGrid has no way to clear a number, a date or an identifier: the field"
+                " keeps its value there.",
+                field.label,
+            )
+
+
+def compile_mapping(
+    stream: str,
+    schema: Mapping[str, Any],
+    field_mapping: Mapping[str, str] | None,
+    catalogue: FieldCatalogue,
+    *,
+    clears_nulls: bool,
+    create_field: Callable[[str, FieldType], CustomField] | None,
+) -> FieldMapping:
+    """Resolve a stream's field mapping.
+
+    Args:
+        stream: Name of the stream, for messages.
+        schema: JSON schema of its records.
+        field_mapping: ``{contact field: record property}``; ``None`` takes properties named like contact fields.
+        catalogue: The custom fields of the account.
+        clears_nulls: Whether a null empties a field.
+        create_field: Creates a custom field that does not exist; ``None`` where that is not wanted.
+
+    Raises:
+        ConfigError: With everything that is wrong with the mapping. No field was created then.
+    """
+    properties = schema.get("properties") or {}
+    problems: list[str] = []
+    if field_mapping is None:
+        field_mapping = _default_mapping(properties, catalogue)
+        why = "no property is named 'email'"
+    else:
+        why = "`field_mapping` fills none"
+    paths = {field: resolve_path(source, schema) for field, source in field_mapping.items()}
+    for field, source in field_mapping.items():
+        if paths[field] is None:
+            known = suggest(source.split(".")[0], properties) or _some_names(properties)
+            problems.append(f"Stream '{stream}' has no property '{source}' to fill '{field}'.{known}")
+        problem = _field_problem(field, catalogue, can_create=create_field is not None)
+        if problem:
+            problems.append(f"Stream '{stream}': {problem}")
+    problems += _repeated(stream, field_mapping, catalogue)
+    if not any(field.lower() in fields.IDENTIFIERS for field in field_mapping):
+        problems.append(_no_identifier(stream, properties, why))
+    if problems:
+        raise ConfigError(problems)
+    mapped = []
+    for field, path in paths.items():
+        if create_field is not None and not _is_known(field, catalogue):
+            catalogue.add(create_field(field, type_for(schema_at(schema, path or ()))))
+        mapped.append(_mapped_field(field, field_mapping[field], path or (), catalogue))
+    return FieldMapping(mapped, clears_nulls=clears_nulls)
+
+
+def _default_mapping(properties: Mapping[str, Any], catalogue: FieldCatalogue) -> dict[str, str]:
+    """Map properties named like contact fields. Only the email identifies: others, once sent, bind for ever."""
+    mapping = {}
+    for name in properties:
+        is_identifier = name in fields.IDENTIFIERS and name != "email"
+        if name in fields.RESERVED_FIELDS or (not is_identifier and catalogue.find(name)):
+            mapping[name] = name
+    return mapping
+
+
+def _no_identifier(stream: str, properties: Mapping[str, Any], why: str) -> str:
+    near = next((name for name in properties if "mail" in name.lower()), None)
+    example = near or "the property that holds the address"
+    return (
+        f"Stream '{stream}' has no field that identifies a contact: {why}. Write"
+        f' `field_mapping: {{"email": "{example}"}}`, or map {", ".join(fields.IDENTIFIERS[1:])}.'
+    )
+
+
+def _some_names(properties: Mapping[str, Any]) -> str:
+    shown = 10
+    names = ", ".join(list(properties)[:shown])
+    more = f" and {len(properties) - shown} more" if len(properties) > shown else ""
+    return f" It has: {names}{more}." if names else " Its schema has no properties."
+
+
+def _is_known(field: str, catalogue: FieldCatalogue) -> bool:
+    return field.lower() in fields.MAX_LENGTHS or catalogue.find(field) is not None
+
+
+def _field_problem(field: str, catalogue: FieldCatalogue, *, can_create: bool) -> str | None:
+    """Return what is wrong with the left side of a mapping, or ``None``."""
+    if field.lower() in fields.READ_ONLY_FIELDS:
+        return f"'{field}' is set by SendGrid itself and can't be mapped."
+    if _is_known(field, catalogue):
+        return None
+    near = suggest(field, [*fields.MAX_LENGTHS, *catalogue.names()])
+    if not can_create:
+        return f"SendGrid has no contact field '{field}'.{near or ' ' + _CREATES_NOTHING}"
+    if not fields.CUSTOM_FIELD_NAME.match(field):
+        return (
+            f"'{field}' can't be created as a custom field: a name has 1 to 100 letters, digits and underscores and"
+            " does not start with a digit."
+        )
+    return None
+
+
+def _repeated(stream: str, field_mapping: Mapping[str, str], catalogue: FieldCatalogue) -> list[str]:
+    """Return a problem for each contact field that two names of the mapping stand for."""
+    names: dict[str, list[str]] = {}
+    for field in field_mapping:
+        custom = None if field.lower() in fields.MAX_LENGTHS else catalogue.find(field)
+        names.setdefault(custom.id if custom else field.lower(), []).append(field)
+    return [
+        f"Stream '{stream}' fills one contact field twice: {' and '.join(repr(name) for name in same)}."
+        for same in names.values()
+        if len(same) > 1
+    ]
+
+
+def _mapped_field(field: str, source: str, path: Path, catalogue: FieldCatalogue) -> _MappedField:
+    label = f"property '{source}' (for {field})"
+    name = field.lower()
+    if name in fields.MAX_LENGTHS:
+        if name == "email":
+            return _MappedField(name, False, path, functools.partial(fields.to_email, label=label), "", label)  # noqa: FBT003
+        if name == "alternate_emails":
+            return _MappedField(name, False, path, functools.partial(fields.to_emails, label=label), [], label)  # noqa: FBT003
+        convert = functools.partial(fields.to_text, label=label, max_length=fields.MAX_LENGTHS[name])
+        return _MappedField(name, False, path, convert, "", label)  # noqa: FBT003
+    custom = catalogue.find(field)
+    if custom is None:
+        raise LookupError(field)  # resolved before, or created
+    by_type: dict[FieldType, tuple[Callable[..., Any], Any]] = {
+        FieldType.TEXT: (functools.partial(fields.to_text, max_length=fields.MAX_CUSTOM_TEXT), ""),
+        FieldType.NUMBER: (fields.to_number, _MISSING),
+        FieldType.DATE: (fields.to_date, _MISSING),
+    }
+    converter, empty = by_type[custom.field_type]
+    return _MappedField(custom.id, True, path, functools.partial(converter, label=label), empty, label)  # noqa: FBT003
+
+
+def _reach(record: Any, path: Path) -> Any:  # noqa: ANN401 - any JSON value
+    """Return what stands at a path of a record, or `_MISSING`; a null on the way is a null."""
+    value = record
+    for step in path:
+        if isinstance(step, int) and isinstance(value, list):
+            value = value[step] if step < len(value) else _MISSING
+        elif isinstance(value, dict):
+            value = value.get(str(step), _MISSING)
+        else:
+            return None if value is None else _MISSING
+    return value

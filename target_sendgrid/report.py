@@ -1,0 +1,139 @@
+"""The run report: what became of every record, per stream, in numbers that add up."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from target_sendgrid.errors import LocalFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_sendgrid.errors import Reason
+
+
+@dataclass
+class StreamReport:
+    """What became of one stream's records.
+
+    ``received`` is the sum of all other counts, but for ``unsettled`` records when the run failed.
+    """
+
+    received: int = 0
+    upserted: int = 0
+    duplicates: int = 0
+    over_cap: int = 0
+    ignored: int = 0
+    rejected: Counter[Reason] = field(default_factory=Counter)
+    list_name: str | None = None
+    list_id: str | None = None
+
+    @property
+    def rejected_count(self) -> int:
+        """Number of rejected records."""
+        return sum(self.rejected.values())
+
+    @property
+    def unsettled(self) -> int:
+        """Number of records whose outcome is not known: none, unless the run failed."""
+        settled = self.upserted + self.duplicates + self.over_cap + self.ignored + self.rejected_count
+        return self.received - settled
+
+
+@dataclass
+class Report:
+    """What one run did."""
+
+    streams: dict[str, StreamReport] = field(default_factory=dict)
+    distinct_profiles: int = 0
+    job_count: int = 0
+    request_count: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    created_fields: list[str] = field(default_factory=list)
+
+    def stream(self, name: str) -> StreamReport:
+        """Return the counts of a stream, making them when it is new."""
+        return self.streams.setdefault(name, StreamReport())
+
+    @property
+    def received(self) -> int:
+        """Number of records received, all streams together."""
+        return sum(stream.received for stream in self.streams.values())
+
+    @property
+    def rejected(self) -> int:
+        """Number of records rejected, all streams together."""
+        return sum(stream.rejected_count for stream in self.streams.values())
+
+    @property
+    def settled(self) -> int:
+        """Number of records whose outcome is known, all streams together."""
+        return sum(stream.received - stream.unsettled for stream in self.streams.values())
+
+    def summary(self) -> Iterator[str]:
+        """Yield the lines of the summary for people."""
+        for name, stream in self.streams.items():
+            parts = [f"{stream.received:,} received", f"{stream.upserted:,} upserted"]
+            parts += [f"{stream.duplicates:,} duplicates"] if stream.duplicates else []
+            if stream.rejected:
+                reasons = ", ".join(f"{reason.value} {count:,}" for reason, count in stream.rejected.most_common())
+                parts.append(f"{stream.rejected_count:,} rejected ({reasons})")
+            parts += [f"{stream.over_cap:,} over the cap"] if stream.over_cap else []
+            parts += [f"{stream.ignored:,} ignored by rule"] if stream.ignored else []
+            parts += [f"{stream.unsettled:,} NOT CONFIRMED"] if stream.unsettled else []
+            into = f" -> list '{stream.list_name}'" if stream.list_name else ""
+            yield f"Stream '{name}'{into}: {', '.join(parts)}."
+        outcome = "failed" if self.error else "done"
+        yield (
+            f"Run {outcome} in {self.seconds:.1f} s: {self.distinct_profiles:,} distinct profiles, {self.job_count:,}"
+            f" import jobs, {self.request_count:,} requests."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values for JSON."""
+        streams = {
+            name: {
+                "list_id": stream.list_id,
+                "list_name": stream.list_name,
+                "received": stream.received,
+                "upserted": stream.upserted,
+                "duplicates": stream.duplicates,
+                "rejected": {reason.value: count for reason, count in sorted(stream.rejected.items())},
+                "over_cap": stream.over_cap,
+                "ignored": stream.ignored,
+                "unsettled": stream.unsettled,
+            }
+            for name, stream in self.streams.items()
+        }
+        return {
+            "outcome": "failed" if self.error else "succeeded",
+            "error": self.error,
+            "seconds": round(self.seconds, 3),
+            "distinct_profiles": self.distinct_profiles,
+            "import_jobs": self.job_count,
+            "requests": self.request_count,
+            "created_custom_fields": self.created_fields,
+            "streams": streams,
+        }
+
+    def write(self, path: str) -> None:
+        """Write the report as JSON, whole or not at all.
+
+        Raises:
+            LocalFileError: The file can't be written.
+        """
+        target = Path(path).expanduser()
+        try:
+            with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+                file.write(msgspec.json.format(msgspec.json.encode(self.to_dict()), indent=2) + b"\n")
+            Path(file.name).replace(target)
+        except OSError as error:
+            message = f"`report_path`: the report can't be written to {path}: {error.strerror}."
+            raise LocalFileError(message) from None

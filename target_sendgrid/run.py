@@ -1,0 +1,278 @@
+"""One run: opens SendGrid, takes streams and records, and ends with everything settled or with a clear error."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_sendgrid import contact as contacts
+from target_sendgrid.batching import Batcher
+from target_sendgrid.cap import ProfileCap
+from target_sendgrid.client import RUN_PATIENCE_SECONDS, Client
+from target_sendgrid.delivery import CourierThread, Delivery
+from target_sendgrid.embedded import EmbeddedSandbox
+from target_sendgrid.errors import (
+    CapReachedError,
+    ConfigError,
+    ForbiddenError,
+    InputError,
+    RecordRejectedError,
+    TargetSendGridError,
+)
+from target_sendgrid.gate import StateGate
+from target_sendgrid.jobs import Courier
+from target_sendgrid.lists import Lists
+from target_sendgrid.mapping import FieldMapping, compile_mapping
+from target_sendgrid.rejections import Rejections
+from target_sendgrid.report import Report, StreamReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from target_sendgrid.contact import Origin
+    from target_sendgrid.fields import CustomField, FieldCatalogue, FieldType
+    from target_sendgrid.jobs import Outcome
+    from target_sendgrid.retry import Clock
+    from target_sendgrid.settings import Settings, StreamSettings
+
+log = logging.getLogger("target-sendgrid.run")
+
+_MARKETING_SCOPES = ("marketing.read", "marketing_campaigns.")
+
+
+@dataclass
+class Stream:
+    """A stream as the run sees it, for as long as its schema holds."""
+
+    name: str
+    settings: StreamSettings
+    counts: StreamReport
+    mapping: FieldMapping | None = None
+    """``None`` where the stream is not enabled."""
+    list_id: str = ""
+
+
+class Run:
+    """Ties the steps of one run together.
+
+    Args:
+        settings: The checked settings.
+        clock: Where time comes from.
+        write_state: Writes a state for the tap's next run.
+        check_stop: Called while waiting; may raise to end the wait.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock,
+        write_state: Callable[[bytes], None],
+        check_stop: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._write_state = write_state
+        self._check_stop = check_stop
+        self._sandbox: EmbeddedSandbox | None = None
+        self._clients: list[Client] = []
+        self._is_finished = False
+        self._started_at = clock.monotonic()
+        self.cap = ProfileCap(settings.profile_cap)
+        self.report = Report()
+
+    # Opening
+
+    def start(self) -> None:
+        """Check key, scopes, lists and files, before anything is read.
+
+        Raises:
+            TargetSendGridError: Something is wrong; nothing was sent.
+        """
+        self._rejections = Rejections(self._settings.rejected_records_path, self._settings.max_rejected_percent)
+        self._client = self._connect()
+        self._check_scopes()
+        self._catalogue: FieldCatalogue = self._client.field_catalogue()
+        self._lists = Lists(self._client, can_create=self._settings.create_list)
+        self._lists.check(*self._settings.lists())
+        for client in self._clients:
+            client.patience_seconds = RUN_PATIENCE_SECONDS
+        self._delivery = Delivery(
+            batcher=Batcher(self._settings.batch_size_rows, self._settings.batch_size_bytes),
+            courier=CourierThread(self._make_courier),
+            gate=StateGate(self._write_state),
+            report=self.report,
+            rejections=self._rejections,
+            clock=self._clock,
+            check_stop=self._check_stop,
+        )
+
+    def open_stream(self, name: str, schema: Mapping[str, Any], key_properties: Sequence[str]) -> Stream:
+        """Resolve the list and the field mapping of a stream, creating what is missing and may be created.
+
+        Raises:
+            ConfigError: The mapping or the list is wrong.
+        """
+        settings = self._settings.for_stream(name)
+        stream = Stream(name, settings, self.report.stream(name))
+        self._rejections.key_properties[name] = key_properties
+        if not settings.is_enabled:
+            log.info("Stream '%s' is not enabled: its records are read and not sent.", name)
+            return stream
+        if not settings.list_id and not settings.list_name:
+            message = (
+                f"Stream '{name}' has no list. Set `list_name` for all streams, or `streams.{name}.list_name`; to leave"
+                f" the stream out, set `streams.{name}.enabled` to false."
+            )
+            raise ConfigError(message)
+        stream.mapping = compile_mapping(
+            name,
+            schema,
+            settings.field_mapping,
+            self._catalogue,
+            clears_nulls=self._settings.null_handling == "clear",
+            create_field=self._create_field if self._settings.create_custom_fields else None,
+        )
+        destination = self._lists.resolve(settings.list_id, settings.list_name)
+        stream.list_id = destination.id
+        stream.counts.list_id, stream.counts.list_name = destination.id, destination.name
+        return stream
+
+    # Records
+
+    @property
+    def keeps_messages(self) -> bool:
+        """Whether origins must hold the messages that records came in."""
+        return self._rejections.keeps_records
+
+    def receive(self, stream: Stream, record: Mapping[str, Any], origin: Origin) -> None:
+        """Take a record.
+
+        Raises:
+            RecordRejectedError: The record breaks a rule.
+            CapReachedError: The record is of one person more than the cap allows, and that is to end the run.
+        """
+        if stream.mapping is None:
+            stream.counts.ignored += 1
+            return
+        contact = stream.mapping.contact(record)
+        identity = contacts.identity(contact)
+        if identity is None:
+            raise InputError(f"{origin} has no identity.")  # the mapping rejects those
+        if not self.cap.admit(identity):
+            self._over_cap(stream, origin)
+            return
+        self._delivery.add(identity, contact, stream.list_id, origin)
+
+    def reject(self, origin: Origin, error: RecordRejectedError) -> None:
+        """Take note of a rejected record."""
+        self._delivery.reject(origin, error.reason, error.sentence)
+
+    def receive_state(self, line: int, state: bytes) -> None:
+        """Take a STATE message."""
+        self._delivery.receive_state(line, state)
+
+    def tick(self) -> None:
+        """Let what is ready settle; call it now and then while reading."""
+        self._delivery.settle_ready()
+
+    # Ending
+
+    def finish(self) -> None:
+        """Send and settle everything, then judge the run.
+
+        Raises:
+            TargetSendGridError: Something could not be settled, or too much was rejected.
+        """
+        self._delivery.finish()
+        self._is_finished = True
+        for name in self._settings.streams:
+            if name not in self.report.streams:
+                log.warning("Stream '%s' is in the setting `streams`, but never came.", name)
+        self._rejections.check(self.report.rejected, self.report.received)
+
+    def save(self, error: BaseException) -> None:
+        """Settle what can be settled after an error: all that was read when reading ended, else all that was sent."""
+        if self._is_finished or not hasattr(self, "_delivery"):
+            return
+        try:
+            if isinstance(error, (InputError, CapReachedError)):
+                self._delivery.finish()
+            elif not isinstance(error, TargetSendGridError):
+                self._delivery.wait_for_sent()
+        except TargetSendGridError as second:
+            log.error("%s", second)  # noqa: TRY400 - a traceback tells a user nothing
+
+    def close(self, error: BaseException | None) -> None:
+        """Print the summary, write the report, and let go of everything."""
+        self.report.error = str(error) if error else None
+        self.report.seconds = self._clock.monotonic() - self._started_at
+        self.report.distinct_profiles = self.cap.distinct_profiles
+        self.report.request_count = sum(client.request_count for client in self._clients)
+        try:
+            for line in self.report.summary():
+                log.info("%s", line)
+            if self._settings.report_path:
+                self.report.write(self._settings.report_path)
+        finally:
+            for client in self._clients:
+                client.close()
+            if self._sandbox:
+                self._sandbox.stop()
+
+    # Helpers
+
+    def _connect(self) -> Client:
+        url, key = self._settings.base_url, self._settings.api_key
+        if self._settings.is_sandbox:
+            self._sandbox = EmbeddedSandbox(self._settings.sandbox_database)
+            self._sandbox.start()
+            url, key = self._sandbox.url, self._sandbox.api_key
+        self._clients = [
+            Client(
+                url,
+                key,
+                clock=self._clock,
+                on_behalf_of=self._settings.on_behalf_of,
+                timeout_seconds=self._settings.request_timeout_seconds,
+            )
+            for _ in ("this thread", "the courier's")
+        ]
+        return self._clients[0]
+
+    def _make_courier(self, report: Callable[[Outcome], None]) -> Courier:
+        return Courier(
+            self._clients[1],
+            self._clock,
+            field_name=self._catalogue.name_of,
+            job_timeout_seconds=self._settings.job_timeout_seconds,
+            report=report,
+        )
+
+    def _check_scopes(self) -> None:
+        try:
+            scopes = self._client.scopes()
+        except ForbiddenError:
+            return  # a key may be forbidden to list its scopes; what it needs shows at the next call
+        if not any(scope.startswith(_MARKETING_SCOPES) for scope in scopes):
+            log.warning("The API key does not list the scope `marketing.read`: SendGrid may refuse it.")
+
+    def _create_field(self, name: str, field_type: FieldType) -> CustomField:
+        field = self._client.create_field(name, field_type)
+        self.report.created_fields.append(field.name)
+        log.info("Created custom field '%s' of type %s.", field.name, field_type.value)
+        return field
+
+    def _over_cap(self, stream: Stream, origin: Origin) -> None:
+        stream.counts.over_cap += 1
+        if self._settings.on_profile_cap == "fail":
+            self._delivery.hold_state_from(origin.line)
+            message = (
+                f"The run holds more than {self.cap.limit:,} distinct profiles, the `profile_cap`; the first one over it"
+                f" is at {origin}. What came before is sent. Raise `profile_cap`, or set `on_profile_cap` to `truncate`"
+                " to leave the rest out."
+            )
+            raise CapReachedError(message)
+        if stream.counts.over_cap == 1:
+            log.warning("The profile cap of %s is reached at %s: new profiles are left out.", self.cap.limit, origin)

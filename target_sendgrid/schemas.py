@@ -1,0 +1,80 @@
+"""What a stream's JSON schema says about the properties of its records, and of what stands inside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from target_sendgrid.fields import FieldType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Steps to a property: names into objects, numbers into arrays."""
+
+
+def resolve_path(source: str, schema: Mapping[str, Any]) -> Path | None:
+    """Return the steps to a property: a name as it stands, else dots into objects and numbers into arrays."""
+    if source in (schema.get("properties") or {}):
+        return (source,)
+    path: list[str | int] = []
+    for step in source.split("."):
+        inner = schema_at(schema, path)
+        if inner is not None:
+            is_array = "array" in _types(inner) or "items" in inner
+            if is_array and step.isdecimal():
+                path.append(int(step))
+                continue
+            if not _may_have(inner, step):
+                return None
+        path.append(step)
+    return tuple(path) if len(path) > 1 else None
+
+
+def _may_have(schema: Mapping[str, Any], name: str) -> bool:
+    """Return whether an object of this schema may have that property; a schema that lists none tells nothing."""
+    branches = _branches(schema)
+    listed = [branch["properties"] for branch in branches if branch.get("properties")]
+    if listed:
+        return any(name in properties for properties in listed)
+    kinds = set().union(*(_types(branch) for branch in branches))
+    return "object" in kinds or not kinds
+
+
+def schema_at(schema: Mapping[str, Any], path: Sequence[str | int]) -> Mapping[str, Any] | None:
+    """Return the schema of what stands at a path, or ``None`` where the schema does not say."""
+    current = schema
+    for step in path:
+        inner = [
+            branch.get("items") if isinstance(step, int) else (branch.get("properties") or {}).get(step)
+            for branch in _branches(current)
+        ]
+        found = next((candidate for candidate in inner if isinstance(candidate, dict)), None)
+        if found is None:
+            return None
+        current = found
+    return current
+
+
+def _branches(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return a schema with its alternatives, such as the ``anyOf`` that taps write for nullable objects."""
+    return [schema, *schema.get("anyOf", []), *schema.get("oneOf", [])]
+
+
+def _types(schema: Mapping[str, Any]) -> set[str]:
+    kinds = schema.get("type", [])
+    return {kinds} if isinstance(kinds, str) else set(kinds)
+
+
+def type_for(schema: Mapping[str, Any] | None) -> FieldType:
+    """Return the custom-field type for values of a schema: dates and numbers as such, all else as text."""
+    if schema is None:
+        return FieldType.TEXT
+    branches = _branches(schema)
+    kinds = set().union(*(_types(branch) for branch in branches)) - {"null"}
+    formats = {branch["format"] for branch in branches if "format" in branch}
+    if kinds and kinds <= {"integer", "number"}:
+        return FieldType.NUMBER
+    if kinds == {"string"} and formats and formats <= {"date", "date-time"}:
+        return FieldType.DATE
+    return FieldType.TEXT

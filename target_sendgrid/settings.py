@@ -1,0 +1,371 @@
+"""Every setting of the target, once: its kind, default and meaning, and the checks across settings.
+
+The README's table, ``meltano.yml``, the plugin definition and ``.env.example`` are checked against this file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import jsonschema
+from singer_sdk import typing as th
+
+from target_sendgrid.errors import ConfigError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ENVIRONMENT_PREFIX = "TARGET_SENDGRID_"
+
+MAX_CONTACTS_PER_REQUEST = 30_000
+"""Most contacts SendGrid takes in one request (the vendor's contacts API description)."""
+
+MAX_BYTES_PER_REQUEST = 6_000_000
+"""Most bytes SendGrid documents for one request; the default stays well below, since about 4 MiB was seen refused."""
+
+_MAX_LIST_NAME = 100
+_SMALLEST_REQUEST_BYTES = 10_000
+
+_HOSTS = {"global": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+_LIST_ID = "Id of the list that streams are written to. Give this or `list_name`."
+_LIST_NAME = (
+    "Name of the list that streams are written to. Give this or `list_id`; a name that two lists share is an error."
+)
+_FIELD_MAPPING = (
+    "Which property of a record fills which contact field: `{contact field: record property}`. The field is a reserved"
+    " field, an identifier or a custom field by name or id; dots in the property reach into objects. Left out:"
+    " properties named like contact fields are taken as they are."
+)
+
+CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
+    th.Property(
+        "api_key", th.StringType, secret=True, title="API key",
+        description="SendGrid API key with access to Marketing. Required unless `api_url` is a sandbox.",
+    ),
+    th.Property(
+        "region", th.StringType(allowed_values=["global", "eu"]), default="global", title="Region",
+        description="Region of the SendGrid account: picks the API host.",
+    ),
+    th.Property(
+        "api_url", th.StringType, title="API URL",
+        description="Overrides the API host. `sandbox` or `sandbox:PATH.db` starts the embedded SendGrid sandbox, which"
+        " needs no account. Plain http is allowed on loopback only.",
+    ),
+    th.Property(
+        "on_behalf_of", th.StringType, title="On behalf of",
+        description="Subuser, or `account-id <id>`, that the parent's key acts for.",
+    ),
+    th.Property(
+        "data_privacy_consent", th.BooleanType, default=False, title="Data privacy consent",
+        description="Set to true to confirm that you may move these people's personal data to SendGrid. Not needed for"
+        " a sandbox or on loopback.",
+    ),
+    th.Property("list_id", th.StringType, title="List id", description=_LIST_ID),
+    th.Property("list_name", th.StringType, title="List name", description=_LIST_NAME),
+    th.Property(
+        "create_list", th.BooleanType, default=True, title="Create list",
+        description="Create the named list when it is missing.",
+    ),
+    th.Property(
+        "field_mapping", th.ObjectType(additional_properties=th.StringType), title="Field mapping",
+        description=_FIELD_MAPPING,
+    ),
+    th.Property(
+        "streams",
+        th.ObjectType(
+            additional_properties=th.ObjectType(
+                th.Property("list_id", th.StringType, description=_LIST_ID),
+                th.Property("list_name", th.StringType, description=_LIST_NAME),
+                th.Property(
+                    "field_mapping", th.ObjectType(additional_properties=th.StringType), description=_FIELD_MAPPING,
+                ),
+                th.Property("enabled", th.BooleanType, description="False reads the stream and sends nothing of it."),
+                additional_properties=False,
+            ),
+        ),
+        title="Streams",
+        description="Settings of single streams, by stream name: `list_id`, `list_name`, `field_mapping`, `enabled`.",
+    ),
+    th.Property(
+        "create_custom_fields", th.BooleanType, default=False, title="Create custom fields",
+        description="Create mapped custom fields that do not exist, typed from the stream's schema.",
+    ),
+    th.Property(
+        "null_handling", th.StringType(allowed_values=["omit", "clear"]), default="omit", title="Null handling",
+        description="What a null does: `omit` leaves the field as it is, `clear` empties a text field. SendGrid has no"
+        " way to clear a number or a date.",
+    ),
+    th.Property(
+        "profile_cap", th.CustomType({"type": ["integer", "null"], "minimum": 1}), default=100_000, title="Profile cap",
+        description="Most distinct profiles of one run, across all streams. Null means no cap.",
+    ),
+    th.Property(
+        "on_profile_cap", th.StringType(allowed_values=["fail", "truncate"]), default="fail", title="On profile cap",
+        description="`fail` loads up to the cap, holds the state there and exits 1; `truncate` leaves the rest out,"
+        " counts it and exits 0.",
+    ),
+    th.Property(
+        "batch_size_rows", th.IntegerType(minimum=1, maximum=MAX_CONTACTS_PER_REQUEST),
+        default=MAX_CONTACTS_PER_REQUEST, title="Batch size in contacts", description="Most contacts of one request.",
+    ),
+    th.Property(
+        "batch_size_bytes", th.IntegerType(minimum=_SMALLEST_REQUEST_BYTES, maximum=MAX_BYTES_PER_REQUEST),
+        default=3_500_000, title="Batch size in bytes", description="Most bytes of one request's body.",
+    ),
+    th.Property(
+        "validate_records", th.BooleanType, default=True, title="Validate records",
+        description="Check each record against the schema that the tap sent.",
+    ),
+    th.Property(
+        "max_rejected_percent", th.NumberType(minimum=0, maximum=100), default=10, title="Most rejected records",
+        description="Share of rejected records, in percent, above which the run exits 1. Good records are sent all the"
+        " same. 0 means that a single rejected record is too many.",
+    ),
+    th.Property(
+        "rejected_records_path", th.StringType, title="Rejected records file",
+        description="File that rejected records are appended to, one JSON line each, readable by its owner only. It"
+        " holds personal data; without it rejected records are counted and named, but not kept.",
+    ),
+    th.Property(
+        "report_path", th.StringType, title="Report file",
+        description="File for a JSON report of the run. It holds counts, never personal data.",
+    ),
+    th.Property(
+        "job_timeout_seconds", th.IntegerType(minimum=1), default=3600, title="Job time limit",
+        description="Longest wait for one import job, in seconds.",
+    ),
+    th.Property(
+        "request_timeout_seconds", th.NumberType(exclusive_minimum=0), default=60, title="Request time limit",
+        description="Longest wait for an answer to one request, in seconds.",
+    ),
+    additional_properties=False,
+).to_dict()  # fmt: skip
+"""The settings as JSON schema, without those that the SDK adds."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamSettings:
+    """What holds for one stream. At most one of `list_id` and `list_name` is set."""
+
+    list_id: str | None
+    list_name: str | None
+    field_mapping: Mapping[str, str] | None
+    is_enabled: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The checked settings of a run. See `CONFIG_SCHEMA` for their meaning; names are the same."""
+
+    api_key: str = dataclasses.field(repr=False)
+    region: str
+    api_url: str | None
+    on_behalf_of: str | None
+    data_privacy_consent: bool
+    list_id: str | None
+    list_name: str | None
+    create_list: bool
+    field_mapping: Mapping[str, str] | None
+    streams: Mapping[str, Mapping[str, Any]]
+    create_custom_fields: bool
+    null_handling: str
+    profile_cap: int | None
+    on_profile_cap: str
+    batch_size_rows: int
+    batch_size_bytes: int
+    validate_records: bool
+    max_rejected_percent: float
+    rejected_records_path: str | None
+    report_path: str | None
+    job_timeout_seconds: int
+    request_timeout_seconds: float
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], schema: Mapping[str, Any] = CONFIG_SCHEMA) -> Settings:
+        """Check a config and fill in the defaults.
+
+        Args:
+            config: The settings as the user gave them.
+            schema: `CONFIG_SCHEMA` with the SDK's own settings added.
+
+        Raises:
+            ConfigError: With every problem of the config, one sentence each, none quoting a value that was given.
+        """
+        config = _without_unset(_coerce_numbers(config))
+        problems = [*_schema_problems(config, schema)]
+        if not problems:
+            problems = [*_cross_problems(config)]
+        if problems:
+            raise ConfigError(problems)
+        defaults = {name: prop.get("default") for name, prop in CONFIG_SCHEMA["properties"].items()}
+        values = {name: config.get(name, default) for name, default in defaults.items()}
+        values["api_key"] = (values["api_key"] or "").strip()
+        values["streams"] = values["streams"] or {}
+        return cls(**values)
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether the embedded sandbox is to be started."""
+        return self.api_url is not None and (self.api_url == "sandbox" or self.api_url.startswith("sandbox:"))
+
+    @property
+    def sandbox_database(self) -> str | None:
+        """Path of the sandbox's account, or ``None`` for one that ends with the run."""
+        _, _, path = (self.api_url or "").partition(":")
+        return path if self.is_sandbox and path else None
+
+    @property
+    def base_url(self) -> str:
+        """Address of the API, without a slash at the end. A sandbox's is known when it runs."""
+        return (self.api_url or _HOSTS[self.region]).rstrip("/")
+
+    def lists(self) -> tuple[list[str], list[str]]:
+        """Return the ids and the names of all lists that the settings mention, for streams that are enabled."""
+        places = [self.for_stream(name) for name in self.streams]
+        places = [place for place in places if place.is_enabled]
+        ids = [self.list_id, *(place.list_id for place in places)]
+        names = [self.list_name, *(place.list_name for place in places)]
+        return [list_id for list_id in ids if list_id], [name for name in names if name]
+
+    def for_stream(self, name: str) -> StreamSettings:
+        """Return what holds for the stream of that name."""
+        own = self.streams.get(name, {})
+        has_own_list = "list_id" in own or "list_name" in own
+        return StreamSettings(
+            list_id=own.get("list_id") if has_own_list else self.list_id,
+            list_name=own.get("list_name") if has_own_list else self.list_name,
+            field_mapping=own.get("field_mapping", self.field_mapping),
+            is_enabled=own.get("enabled", True),
+        )
+
+
+def environment_problems(environment: Mapping[str, str], schema: Mapping[str, Any] = CONFIG_SCHEMA) -> list[str]:
+    """Return what is wrong with the ``TARGET_SENDGRID_`` variables, one sentence each, quoting no value."""
+    problems = []
+    for name, prop in schema["properties"].items():
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        if variable not in environment:
+            continue
+        kind = _main_type(prop)
+        try:
+            if kind in {"object", "array"}:
+                parsed = json.loads(environment[variable])
+            elif kind == "integer":
+                parsed = int(environment[variable])
+            else:
+                continue
+        except ValueError:
+            parsed = None
+        if not isinstance(parsed, {"object": dict, "array": list, "integer": int}[kind]):
+            wanted = {"object": "a JSON object", "array": "a JSON array", "integer": "a whole number"}[kind]
+            problems.append(f"The environment variable {variable} must be {wanted}.")
+    return problems
+
+
+def _main_type(prop: Mapping[str, Any]) -> str:
+    kinds = prop.get("type", "string")
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    return next((kind for kind in kinds if kind != "null"), "string")
+
+
+def _without_unset(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop nulls, which mean "not given" everywhere but for the cap, where null means no cap."""
+    return {name: value for name, value in config.items() if value is not None or name == "profile_cap"}
+
+
+def _coerce_numbers(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn numbers into floats: the SDK leaves them as text from the environment, as decimals from a file."""
+    coerced = dict(config)
+    for name, prop in CONFIG_SCHEMA["properties"].items():
+        if _main_type(prop) == "number" and isinstance(coerced.get(name), (str, Decimal)):
+            with contextlib.suppress(ValueError):  # the schema check words the error
+                coerced[name] = float(coerced[name])
+    return coerced
+
+
+def _schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
+    validator = jsonschema.Draft202012Validator(schema)
+    for error in sorted(validator.iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path]):
+        path = ".".join(str(part) for part in error.absolute_path)
+        if error.validator == "additionalProperties":
+            known = list(error.schema.get("properties", {}))
+            for name in sorted(set(error.instance) - set(known)):
+                where = f" in `{path}`" if path else ""
+                yield f"There is no setting `{name}`{where}.{suggest(name, known)}"
+        else:
+            yield f"The setting `{path}` {_rule(error)}."
+
+
+def _rule(error: jsonschema.ValidationError) -> str:
+    """Word the rule that a setting breaks, without the value that breaks it."""
+    wanted: Any = error.validator_value
+    if error.validator == "type":
+        kinds = [wanted] if isinstance(wanted, str) else wanted
+        return "must be " + " or ".join(f"of type {kind}" for kind in kinds if kind != "null")
+    if error.validator == "enum":
+        return "must be one of: " + ", ".join(str(value) for value in wanted if value is not None)
+    if error.validator in {"minimum", "exclusiveMinimum"}:
+        return f"must be {'at least' if error.validator == 'minimum' else 'more than'} {wanted}"
+    if error.validator == "maximum":
+        return f"must be at most {wanted}"
+    return f"breaks the rule {error.validator}"
+
+
+def _cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    url = config.get("api_url") or ""
+    is_sandbox = url == "sandbox" or url.startswith("sandbox:")
+    is_local = is_sandbox
+    if url and not is_sandbox:
+        parts = urlsplit(url)
+        is_local = parts.hostname in _LOOPBACK
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            yield "The setting `api_url` must be an https:// address, `sandbox` or `sandbox:PATH.db`."
+        elif parts.scheme == "http" and not is_local:
+            yield (
+                "The setting `api_url` must start with https://: plain http would send the API key and personal data in"
+                " the clear, and is allowed on loopback only."
+            )
+        elif parts.username or parts.password:
+            yield "The setting `api_url` must not hold a user name or password; set `api_key` instead."
+    if url == "sandbox:":
+        yield "The setting `api_url` names no file after `sandbox:`. Write `sandbox` or `sandbox:PATH.db`."
+    if not is_sandbox:
+        yield from _key_problems(config.get("api_key"))
+    if not is_local and not config.get("data_privacy_consent", False):
+        yield (
+            "Set `data_privacy_consent` to true to confirm that you may move these people's personal data to SendGrid:"
+            " nothing is sent without it."
+        )
+    yield from _list_problems(config)
+
+
+def _key_problems(key: str | None) -> Iterator[str]:
+    if not (key or "").strip():
+        yield (
+            "The setting `api_key` is missing. Make a key in SendGrid under Settings > API Keys and set"
+            f" {ENVIRONMENT_PREFIX}API_KEY, or set `api_url` to `sandbox` to try without an account."
+        )
+    elif key is not None and not all("!" <= char <= "~" for char in key.strip()):
+        yield "The setting `api_key` holds blanks or characters that no SendGrid key has. Copy the key again."
+
+
+def _list_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    streams = config.get("streams") or {}
+    for prefix, place in [("", config), *((f"streams.{name}.", own) for name, own in sorted(streams.items()))]:
+        if place.get("list_id") and place.get("list_name"):
+            yield f"Give either `{prefix}list_id` or `{prefix}list_name`, not both."
+        for name in ("list_id", "list_name"):
+            if name in place and not str(place[name]).strip():
+                yield f"The setting `{prefix}{name}` is empty."
+        if len(place.get("list_name") or "") > _MAX_LIST_NAME:
+            yield f"The setting `{prefix}list_name` is longer than the {_MAX_LIST_NAME} characters SendGrid takes."
+    has_list = any(place.get("list_id") or place.get("list_name") for place in (config, *streams.values()))
+    if not has_list:
+        yield "No list is set. Set `list_name` (or `list_id`), or one for each stream under `streams`."

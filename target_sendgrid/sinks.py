@@ -1,0 +1,115 @@
+"""SDK callbacks → the steps of a run. No rules of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import jsonschema_rs
+from singer_sdk.exceptions import InvalidJSONSchema
+from singer_sdk.sinks import Sink
+from singer_sdk.sinks.core import BaseJSONSchemaValidator, JSONSchemaValidator
+
+from target_sendgrid.errors import InputError, Reason, RecordRejectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from singer_sdk.target_base import Target
+
+    from target_sendgrid.contact import Origin
+    from target_sendgrid.run import Run, Stream
+
+
+class HasRun(Protocol):
+    """The target, as far as a sink needs it."""
+
+    run: Run
+
+
+class RecordValidator(BaseJSONSchemaValidator):
+    """Fast accept, slow reject: what the fast validator refuses is judged again by the SDK's own.
+
+    Args:
+        schema: Schema of the stream, as the tap or the stream maps gave it.
+    """
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        super().__init__(schema)
+        self._slow = JSONSchemaValidator(schema)
+        try:
+            fast = jsonschema_rs.Draft202012Validator(schema, validate_formats=False)
+        except ValueError:  # a schema that only the SDK's validator understands
+            fast = jsonschema_rs.Draft202012Validator(schema=False)
+        self._is_valid = fast.is_valid
+
+    def validate(self, record: dict[str, Any]) -> None:
+        """Judge a record.
+
+        Raises:
+            RecordRejectedError: It does not match. The message names the schema's rule, never the value.
+        """
+        try:
+            if self._is_valid(record):
+                return
+        except ValueError:
+            pass
+        error = next(iter(self._slow.validator.iter_errors(record)), None)
+        if error is not None:
+            rule = ".".join(str(part) for part in error.absolute_schema_path)
+            raise RecordRejectedError(Reason.SCHEMA_VIOLATION, f"The record breaks the schema's rule `{rule}`.")
+
+
+class SendGridSink(Sink):
+    """Takes the records of one stream, for as long as its schema holds."""
+
+    def __init__(
+        self,
+        target: Target,
+        stream_name: str,
+        schema: dict[str, Any],
+        key_properties: Sequence[str] | None,
+    ) -> None:
+        self._run = cast("HasRun", target).run
+        super().__init__(target, stream_name, schema, key_properties)
+        self._stream: Stream
+
+    @property
+    def is_full(self) -> bool:
+        """Never: batches belong to the run, and outlive a sink."""
+        return False
+
+    def get_validator(self) -> BaseJSONSchemaValidator | None:
+        """Return what judges records, unless that is switched off.
+
+        Raises:
+            InputError: The stream's schema is not a JSON schema.
+        """
+        if not self.validate_schema:
+            return None
+        try:
+            return RecordValidator(self.original_schema)
+        except InvalidJSONSchema:
+            message = f"The SCHEMA of stream '{self.stream_name}' is not a valid JSON schema. Mend the tap."
+        raise InputError(message)
+
+    def setup(self) -> None:
+        """Resolve the stream's list and mapping, before its first record."""
+        self._stream = self._run.open_stream(self.stream_name, self.original_schema, self.key_properties)
+
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        """Take a record; one that breaks a rule is rejected alone."""
+        origin: Origin = context["origin"]
+        self.record_counter_metric.increment()
+        try:
+            if self._validator is not None:
+                self._validator.validate(record)
+            for key in self.key_properties:
+                if key not in record:
+                    sentence = f"The record lacks the key property '{key}'."
+                    raise RecordRejectedError(Reason.MISSING_KEY_PROPERTY, sentence)  # noqa: TRY301 - one way out
+            self._run.receive(self._stream, record, origin)
+        except RecordRejectedError as error:
+            self._run.reject(origin, error)
+
+    def process_batch(self, context: dict[str, Any]) -> None:
+        """Do nothing: the run sends batches by itself."""

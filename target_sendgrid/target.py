@@ -1,0 +1,202 @@
+"""`TargetSendGrid`: the SDK's command line and callbacks, wired to a run.
+
+Private names of the SDK that are overridden here, each held by a test: ``_validate_config`` (its messages quote
+values, keys included) and ``_handle_termination`` (it drains inside the signal handler and loses records).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
+
+from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
+from singer_sdk.target_base import Target
+
+from target_sendgrid.errors import ConfigError, LocalFileError, TargetSendGridError, TerminatedError
+from target_sendgrid.reader import RecordReader
+from target_sendgrid.retry import SystemClock
+from target_sendgrid.run import Run
+from target_sendgrid.settings import CONFIG_SCHEMA, Settings, environment_problems
+from target_sendgrid.sinks import SendGridSink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import FrameType
+
+    import click
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+    from singer_sdk.mapper import StreamMap
+    from singer_sdk.plugin_base import _ConfigInput
+
+GRACE_SECONDS = 30.0
+"""How long a run that was asked to stop waits for what it has sent."""
+
+_DROPPED_SETTINGS = ("add_record_metadata", "load_method")
+"""Settings that the SDK adds for tables: contacts have no load method and no metadata columns."""
+
+
+class TargetSendGrid(Target):
+    """Singer target that writes customer profiles to SendGrid Marketing Campaigns lists."""
+
+    name = "target-sendgrid"
+    package_name = "target-sendgrid"
+    config_jsonschema: ClassVar[dict[str, Any]] = CONFIG_SCHEMA
+    default_sink_class = SendGridSink
+    message_reader_class = RecordReader
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+        PluginCapabilities.BATCH,
+        TargetCapabilities.VALIDATE_RECORDS,
+    ]
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - the SDK's own arguments, passed on
+        self._signals: list[int] = []
+        self._is_between_lines = False
+        self._grace_ends_at: float | None = None
+        self._clock = SystemClock()
+        super().__init__(**options)
+        settings = Settings.from_config(self.config, self.config_jsonschema)
+        self.max_parallelism = 1  # threads of the SDK would drain nothing here, and cost start-up time
+        self.run = Run(
+            settings,
+            clock=self._clock,
+            write_state=_write_state,
+            check_stop=self._check_stop,
+        )
+        cast("RecordReader", self.message_reader).destination = self
+
+    # Command line
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        """Read the files that ``--config`` names.
+
+        Raises:
+            ConfigError: A file is missing, or is not a JSON object.
+        """
+        if "ENV" in value:
+            problems = environment_problems(os.environ)
+            if problems:
+                raise ConfigError(problems)
+        try:
+            return super().cb_config(ctx, param, value)
+        except OSError:
+            problem = "can't be read. Check the path."
+        except (ValueError, TypeError):
+            problem = "is not a JSON object. Check its commas, quotes and braces."
+        named = ", ".join(path for path in value if path != "ENV")
+        raise ConfigError(f"The config file {named} {problem}")
+
+    @classmethod
+    def invoke(  # type: ignore[override]  # as the SDK's own target overrides it
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+    ) -> None:
+        """Run the target; every error ends with the run's summary and is raised again."""
+        if about or config is None:
+            super().invoke(about=about, about_format=about_format, config=config, file_input=file_input)
+            return
+        cls.print_version(print_fn=cls.logger.info)
+        target = cls(config=config.config, parse_env_config=config.parse_env)
+        error: BaseException | None = None
+        try:
+            target.listen(file_input)
+        except (TargetSendGridError, TerminatedError) as caught:
+            error = caught
+            target.settle_after(caught)
+            raise
+        finally:
+            target.run.close(error or sys.exc_info()[1])
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Add the SDK's settings, but for those that mean nothing here."""
+        super().append_builtin_config(config_jsonschema)
+        for name in _DROPPED_SETTINGS:
+            config_jsonschema["properties"].pop(name, None)
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Leave the check to `Settings`, whose messages quote no values."""
+        del raise_errors
+        self.append_builtin_config(self.config_jsonschema)
+        return []
+
+    # Reading
+
+    def stream_maps(self, stream: str) -> Sequence[StreamMap] | None:
+        """Return the stream maps of a stream; ``None`` before its SCHEMA."""
+        return self.mapper.stream_maps.get(stream)
+
+    def sink(self, stream: str) -> SendGridSink:
+        """Return the sink of a stream."""
+        return cast("SendGridSink", self.get_sink(stream))
+
+    def reading(self, lines: Iterable[bytes | str]) -> Iterator[bytes | str]:
+        """Yield lines; a signal ends the run while the next one is awaited, or after the present one is done."""
+        iterator = iter(lines)
+        while True:
+            self._is_between_lines = True
+            self._check_stop()
+            line = next(iterator, None)
+            self._is_between_lines = False
+            if line is None:
+                return
+            yield line
+
+    def process_endofpipe(self) -> None:
+        """Settle everything that was read."""
+        self.run.finish()
+
+    # Stopping
+
+    def settle_after(self, error: TargetSendGridError | TerminatedError) -> None:
+        """Settle what can be settled after an error, for a while only when a signal asked to stop."""
+        if isinstance(error, TerminatedError):
+            self._grace_ends_at = self._clock.monotonic() + GRACE_SECONDS
+            self.logger.warning("Stopping: waiting up to %.0f s for what was sent.", GRACE_SECONDS)
+        try:
+            self.run.save(error)
+        except TerminatedError:
+            self.logger.warning("Stopped without waiting for what was sent.")
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Note a signal, and end the wait for a line. Work in progress ends first: half a step would lose records."""
+        del frame
+        self._signals.append(signum)
+        if self._is_between_lines:
+            self._is_between_lines = False
+            raise TerminatedError(signum)
+
+    def _check_stop(self) -> None:
+        """End a wait when a signal came: the first starts the grace period, a second or its end stops for good.
+
+        Raises:
+            TerminatedError: The run has to stop.
+        """
+        if not self._signals:
+            return
+        is_in_grace = self._grace_ends_at is not None and self._clock.monotonic() < self._grace_ends_at
+        if not is_in_grace or len(self._signals) > 1:
+            raise TerminatedError(self._signals[-1])
+
+
+def _write_state(state: bytes) -> None:
+    """Write a state for the tap's next run.
+
+    Raises:
+        LocalFileError: Nobody reads standard output any more.
+    """
+    try:
+        sys.stdout.write(state.decode() + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        message = f"The state can't be written to standard output: {error.strerror}. Run again from the last state."
+        raise LocalFileError(message) from None
