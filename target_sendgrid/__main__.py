@@ -23,20 +23,20 @@ def main() -> None:
         command.main()
     except TargetSendGridError as error:
         for line in str(error).splitlines():
-            log.exception("%s", line)
-        code = 1
+            log.error("%s", line)  # noqa: TRY400 - a traceback tells a user nothing
+        sys.exit(1)
     except TerminatedError as error:
         log.error("%s The state says where the next run goes on.", error)  # noqa: TRY400 - no traceback for a signal
-        code = _SIGNAL_EXIT + error.signal_number
+        sys.exit(_SIGNAL_EXIT + error.signal_number)
     except Exception as error:  # noqa: BLE001 - the last boundary: a message of unknown origin may quote personal data
         log.error(  # noqa: TRY400 - the traceback's last line would be that message
             "Internal error, %s at %s. Please report it; nothing of your data is in this line.",
             type(error).__name__,
             _where(error),
         )
-        code = 1
-    _close_output()
-    sys.exit(code)
+        sys.exit(1)
+    finally:
+        _close_output()
 
 
 def _where(error: Exception) -> str:

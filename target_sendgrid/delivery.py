@@ -46,9 +46,10 @@ class CourierThread:
     """
 
     def __init__(self, make_courier: Callable[[Callable[[Outcome], None]], Courier]) -> None:
-        self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Batch] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
         self._courier = make_courier(self._outbox.put)
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
 
     def send(self, batch: Batch) -> None:
@@ -63,17 +64,16 @@ class CourierThread:
         Raises:
             TargetSendGridError: What stopped the courier.
         """
+        if self._failure is not None:
+            raise self._failure
         try:
             item = self._outbox.get(timeout=timeout_seconds) if timeout_seconds else self._outbox.get_nowait()
         except queue.Empty:
             return None
         if isinstance(item, BaseException):
+            self._failure = item
             raise item
         return item
-
-    def stop(self) -> None:
-        """Let the thread end after its present step, without waiting for it."""
-        self._inbox.put(None)
 
     def _run(self) -> None:
         wait: float | None = None
@@ -84,8 +84,6 @@ class CourierThread:
                 except queue.Empty:
                     pass
                 else:
-                    if batch is None:
-                        return
                     self._courier.accept(batch)
                 wait = self._courier.step()
         except BaseException as error:  # noqa: BLE001 - whatever ends the courier must end the run, in the caller's thread

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from target_sendgrid.errors import ConfigError
 log = logging.getLogger("target-sendgrid.embedded")
 
 _STOP_SECONDS = 10.0
+_KEY_VARIABLE = "SENDGRID_API_KEY"
 
 
 class EmbeddedSandbox:
@@ -38,7 +40,14 @@ class EmbeddedSandbox:
         command += ["--ready-json", "--until-stdin-closes"]
         command += ["--database", self._database] if self._database else []
         # The child ends when its standard input closes, so that it never outlives the target, however that ends.
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - our own module
+        # It has a session of its own, so that Ctrl-C stops the target alone, which still settles what it has sent.
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={name: value for name, value in os.environ.items() if not name.endswith(_KEY_VARIABLE)},
+            start_new_session=True,
+        )
         self._process = process
         line = process.stdout.readline() if process.stdout else b""
         try:

@@ -77,6 +77,7 @@ class Run:
         self._check_stop = check_stop
         self._sandbox: EmbeddedSandbox | None = None
         self._clients: list[Client] = []
+        self._is_started = False
         self._is_finished = False
         self._started_at = clock.monotonic()
         self.cap = ProfileCap(settings.profile_cap)
@@ -107,6 +108,7 @@ class Run:
             clock=self._clock,
             check_stop=self._check_stop,
         )
+        self._is_started = True
 
     def open_stream(self, name: str, schema: Mapping[str, Any], key_properties: Sequence[str]) -> Stream:
         """Resolve the list and the field mapping of a stream, creating what is missing and may be created.
@@ -194,7 +196,7 @@ class Run:
 
     def save(self, error: BaseException) -> None:
         """Settle what can be settled after an error: all that was read when reading ended, else all that was sent."""
-        if self._is_finished or not hasattr(self, "_delivery"):
+        if not self._is_started or self._is_finished:
             return
         try:
             if isinstance(error, (InputError, CapReachedError)):
@@ -216,6 +218,8 @@ class Run:
             if self._settings.report_path:
                 self.report.write(self._settings.report_path)
         finally:
+            if self._is_started:
+                self._rejections.close()
             for client in self._clients:
                 client.close()
             if self._sandbox:

@@ -6,6 +6,7 @@ values, keys included) and ``_handle_termination`` (it drains inside the signal 
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 30.0
 """How long a run that was asked to stop waits for what it has sent."""
 
-_DROPPED_SETTINGS = ("add_record_metadata", "load_method")
-"""Settings that the SDK adds for tables: contacts have no load method and no metadata columns."""
+_DROPPED_SETTINGS = ("add_record_metadata", "batch_config", "load_method")
+"""Settings that the SDK adds for tables and for taps: they would do nothing here."""
 
 
 class TargetSendGrid(Target):
@@ -41,7 +42,7 @@ class TargetSendGrid(Target):
 
     name = "target-sendgrid"
     package_name = "target-sendgrid"
-    config_jsonschema: ClassVar[dict[str, Any]] = CONFIG_SCHEMA
+    config_jsonschema: ClassVar[dict[str, Any]] = copy.deepcopy(CONFIG_SCHEMA)  # the SDK adds its own to it
     default_sink_class = SendGridSink
     message_reader_class = RecordReader
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
