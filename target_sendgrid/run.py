@@ -273,7 +273,7 @@ class Run:
         if self._settings.on_profile_cap == "fail":
             self._delivery.hold_state_from(origin.line)
             message = (
-                f"The run holds more than {self.cap.limit:,} distinct profiles, the `profile_cap`; the first one over it"
+                f"The run holds more than {self.cap.limit:,} distinct profiles, the `profile_cap`; the first over it"
                 f" is at {origin}. What came before is sent. Raise `profile_cap`, or set `on_profile_cap` to `truncate`"
                 " to leave the rest out."
             )
