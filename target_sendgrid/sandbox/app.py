@@ -1,0 +1,145 @@
+"""The Flask application: who may call, how often, how large, and what an error looks like."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from flask import Flask, Request, Response, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from target_sendgrid.sandbox.answers import answer, error, errors
+from target_sendgrid.sandbox.contacts_routes import contacts_routes
+from target_sendgrid.sandbox.control_routes import control_routes
+from target_sendgrid.sandbox.fields_routes import fields_routes
+from target_sendgrid.sandbox.layer import CONTROL_PREFIX, Layer, html
+from target_sendgrid.sandbox.lists_routes import lists_routes
+from target_sendgrid.sandbox.page import page_routes
+from target_sendgrid.sandbox.problems import Problem, RefusedError, UnknownListError, UnknownThingError
+from target_sendgrid.sandbox.scopes_routes import scopes_routes
+from target_sendgrid.sandbox.search_routes import search_routes
+
+if TYPE_CHECKING:
+    from target_sendgrid.sandbox.state import Sandbox
+
+MARKETING_PREFIX = "/v3/marketing/"
+MARKETING_SCOPE = "marketing.read"
+
+_BEARER = re.compile(r"Bearer (\S+)", re.IGNORECASE)
+_KEY = re.compile(r"SG\.[\w-]+\.[\w-]+")
+_NEAREST = 3
+
+
+def make_app(sandbox: Sandbox) -> Flask:
+    """Wire everything for one sandbox."""
+    app = Flask("target_sendgrid.sandbox", root_path=_root(), static_folder=None, template_folder="templates")
+    for routes in (
+        contacts_routes,
+        search_routes,
+        lists_routes,
+        fields_routes,
+        scopes_routes,
+        control_routes,
+        page_routes,
+    ):
+        app.register_blueprint(routes(sandbox))
+    app.before_request(lambda: _gate(sandbox))
+    app.after_request(lambda response: _with_limits(sandbox, response))
+    app.register_error_handler(RefusedError, _refused)
+    app.register_error_handler(UnknownThingError, _unknown)
+    app.register_error_handler(UnknownListError, lambda problem: _unknown_list(sandbox, problem))
+    app.register_error_handler(NotFound, lambda _: _not_found(app))
+    app.register_error_handler(HTTPException, _http)
+    app.wsgi_app = Layer(sandbox, app.wsgi_app)  # type: ignore[method-assign] # Flask documents this for middleware
+    return app
+
+
+def _root() -> str:
+    return __file__.rpartition("/")[0]
+
+
+def _gate(sandbox: Sandbox) -> Response | None:
+    """Let a request to the API pass, or answer why not."""
+    g.limits = None
+    if not request.path.startswith("/v3/"):
+        return None
+    is_marketing = request.path.startswith(MARKETING_PREFIX)
+    key = _bearer(request)
+    if is_marketing:
+        template = request.url_rule.rule if request.url_rule is not None else request.path
+        bucket = (key or "", request.method, template)
+        g.limits = sandbox.rate_limits.count(sandbox.account.options, sandbox.account.clock.now(), bucket)
+    scopes = sandbox.account.key_scopes(key) if key is not None else None
+    if scopes is None:
+        return _unauthorized(key)
+    options = sandbox.account.options
+    behalf = request.headers.get("on-behalf-of")
+    if behalf is not None and behalf.removeprefix("account-id ") not in options.subusers:
+        return error(options.on_behalf_of_status, None, "authorization required")
+    if is_marketing and MARKETING_SCOPE not in scopes:
+        return error(HTTPStatus.FORBIDDEN, None, "access forbidden")
+    if g.limits is not None and g.limits.is_over:
+        response = error(HTTPStatus.TOO_MANY_REQUESTS, None, "too many requests")
+        if options.retry_after:
+            response.headers["Retry-After"] = str(g.limits.reset)
+        return response
+    if (request.content_length or 0) > options.max_body_bytes:
+        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        if options.body_too_large_html:
+            return html(status, "Request Entity Too Large")
+        return error(status, None, "request entity too large")
+    return None
+
+
+def _bearer(asked: Request) -> str | None:
+    found = _BEARER.fullmatch(asked.headers.get("Authorization", ""))
+    return None if found is None else found.group(1)
+
+
+def _unauthorized(key: str | None) -> Response:
+    if key is None or not _KEY.fullmatch(key):
+        return error(HTTPStatus.UNAUTHORIZED, None, "authorization required")
+    message = "The provided authorization grant is invalid, expired, or revoked"
+    return answer({"errors": [{"message": message, "field": None, "help": None}]}, HTTPStatus.UNAUTHORIZED)
+
+
+def _with_limits(_: Sandbox, response: Response) -> Response:
+    limits = g.get("limits")
+    if limits is not None:
+        response.headers.update(limits.headers())
+    return response
+
+
+def _refused(problem: RefusedError) -> Response:
+    return answer(errors(problem.problems), HTTPStatus.BAD_REQUEST)
+
+
+def _unknown(problem: UnknownThingError) -> Response:
+    return answer(errors(problem.problems), HTTPStatus.NOT_FOUND)
+
+
+def _unknown_list(sandbox: Sandbox, problem: UnknownListError) -> Response:
+    return answer(errors(problem.problems), sandbox.account.options.unknown_list_status)
+
+
+def _not_found(app: Flask) -> Response:
+    """Answer 404 and name the routes that come nearest."""
+    known = {
+        f"{method} {rule.rule}": rule.rule
+        for rule in app.url_map.iter_rules()
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+        if rule.rule.startswith(CONTROL_PREFIX) == request.path.startswith(CONTROL_PREFIX)
+    }
+    near = difflib.get_close_matches(f"{request.method} {request.path}", known, n=_NEAREST, cutoff=0)
+    hint = Problem(None, f"the sandbox's nearest routes: {', '.join(near)}")
+    return answer(errors([Problem(None, "not found"), hint]), HTTPStatus.NOT_FOUND)
+
+
+def _http(failure: HTTPException) -> Response:
+    status = failure.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    response = error(status, None, HTTPStatus(status).phrase.lower())
+    if isinstance(failure, MethodNotAllowed) and failure.valid_methods:
+        response.headers["Allow"] = ", ".join(failure.valid_methods)
+    return response

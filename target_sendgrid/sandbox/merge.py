@@ -1,0 +1,332 @@
+"""How an upsert job changes the account: match by identifiers, merge property by property, or turn a row down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from target_sendgrid.sandbox import fields, lists
+from target_sendgrid.sandbox.account import new_id
+from target_sendgrid.sandbox.contacts import as_json, billed_deletions
+from target_sendgrid.sandbox.reserved import (
+    IDENTIFIERS,
+    KNOWN_PROPERTIES,
+    MAX_ALTERNATE_EMAILS,
+    MAX_CHARACTERS,
+    MAX_CUSTOM_TEXT_CHARACTERS,
+    TEXT_FIELDS,
+    normalised,
+)
+from target_sendgrid.sandbox.upsert_check import is_overlong
+from target_sendgrid.sandbox.values import BadValueError, stored
+
+if TYPE_CHECKING:
+    from target_sendgrid.sandbox.account import Account
+
+QUOTA_FAILURE = "you have hit your contact limit"
+
+_PROFILE = frozenset({*TEXT_FIELDS, "alternate_emails"})
+_OMITTED = "all identifiers of an existing contact must be provided"
+
+
+class RowError(Exception):
+    """One contact is neither created nor changed. The message is the reason in the errors file."""
+
+
+@dataclass
+class Outcome:
+    """What a job did. `errors` holds, per contact turned down: index, the four identifiers, reason."""
+
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    errors: list[list[Any]] = field(default_factory=list)
+    failure: str | None = None
+
+
+@dataclass
+class ForcedErrors:
+    """Rows that a fault turns down: the first `first` ones, and those with one of these identifiers."""
+
+    first: int = 0
+    identifiers: frozenset[str] = frozenset()
+    reason: str = "internal error"
+
+    def check(self, index: int, identifiers: list[str | None]) -> None:
+        """Turn a row down if it is one of them.
+
+        Raises:
+            RowError: It is.
+        """
+        if index < self.first or not self.identifiers.isdisjoint(filter(None, identifiers)):
+            raise RowError(self.reason)
+
+
+class _Entry:
+    """A contact in the middle of a job: a stored one, or one that the job makes."""
+
+    __slots__ = ("before", "custom", "identifiers", "is_new", "number", "profile")
+
+    def __init__(
+        self,
+        number: int,
+        identifiers: list[str | None],
+        profile: dict[str, Any],
+        custom: dict[str, Any],
+        *,
+        is_new: bool,
+    ) -> None:
+        self.number = number
+        self.identifiers = identifiers
+        self.profile = profile
+        self.custom = custom
+        self.is_new = is_new
+        self.before = None if is_new else (list(identifiers), dict(profile), dict(custom))
+
+    @property
+    def is_changed(self) -> bool:
+        return self.before is not None and self.before != (self.identifiers, self.profile, self.custom)
+
+
+def apply_upsert(
+    account: Account, document: dict[str, Any], submitted_at: float, applied_at: float, forced: ForcedErrors
+) -> Outcome:
+    """Merge the contacts of one request into the account. The body was checked when it came in."""
+    merge = _Merge(account, document["contacts"], forced)
+    outcome = merge.run()
+    quota = account.options.contact_quota
+    if quota is not None and outcome.created:
+        held = account.store.number("SELECT count(*) FROM contacts") + billed_deletions(account)
+        if held + outcome.created > quota:
+            return Outcome(failure=QUOTA_FAILURE)
+    members = merge.write(list(dict.fromkeys(document.get("list_ids") or [])), submitted_at, applied_at)
+    outcome.updated = members if not account.options.count_unchanged_as_updated else merge.touched
+    return outcome
+
+
+def omits_identifier(account: Account, contacts: list[dict[str, Any]]) -> list[tuple[int, str]]:
+    """Find the contacts that leave out an identifier their stored contact has: index and reason."""
+    merge = _Merge(account, contacts, ForcedErrors())
+    return [(int(row[0]), str(row[-1])) for row in merge.run().errors if row[-1] == _OMITTED]
+
+
+class _Merge:
+    """One pass over the contacts of a request."""
+
+    def __init__(self, account: Account, contacts: list[dict[str, Any]], forced: ForcedErrors) -> None:
+        self._account = account
+        self._options = account.options
+        self._contacts = contacts
+        self._forced = forced
+        self._types = {kept.id: kept.field_type for kept in fields.every(account)}
+        if account.options.custom_field_names_as_keys:
+            self._ids = {kept.name: kept.id for kept in fields.every(account)}
+        else:
+            self._ids = {}
+        self._entries: dict[int, _Entry] = {}
+        self._index: list[dict[str, _Entry]] = [{} for _ in IDENTIFIERS]
+        self._next_number = account.store.number("SELECT max(number) FROM contacts") + 1
+        self._kept: dict[int, None] = {}
+        self.touched = 0
+
+    def run(self) -> Outcome:
+        """Work out every row; nothing is written yet."""
+        outcome = Outcome()
+        given = [_identifiers(contact) for contact in self._contacts]
+        self._load(given)
+        for index, (contact, identifiers) in enumerate(zip(self._contacts, given, strict=True)):
+            try:
+                self._forced.check(index, identifiers)
+                entry = self._row(contact, identifiers)
+            except RowError as error:
+                outcome.errors.append([index, *identifiers, str(error)])
+            else:
+                self._kept[entry.number] = None
+        self.touched = sum(1 for number in self._kept if not self._entries[number].is_new)
+        outcome.created = len(self._kept) - self.touched
+        return outcome
+
+    def write(self, list_ids: list[str], submitted_at: float, applied_at: float) -> int:
+        """Store what changed; return how many stored contacts did, a new list membership included."""
+        store = self._account.store
+        entries = list(self._entries.values())
+        made = [entry for entry in entries if entry.is_new]
+        changed = {entry.number for entry in entries if entry.is_changed}
+        store.run_many(
+            "INSERT INTO contacts (number, id, email, phone_number_id, external_id, anonymous_id, profile, custom, "
+            "created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    entry.number,
+                    new_id(),
+                    *entry.identifiers,
+                    _text(entry.profile),
+                    _text(entry.custom),
+                    submitted_at,
+                    applied_at,
+                )
+                for entry in made
+            ],
+        )
+        store.run_many(
+            "UPDATE contacts SET email = ?, phone_number_id = ?, external_id = ?, anonymous_id = ?, profile = ?, "
+            "custom = ? WHERE number = ?",
+            [
+                (*entry.identifiers, _text(entry.profile), _text(entry.custom), entry.number)
+                for entry in entries
+                if entry.number in changed
+            ],
+        )
+        self._write_alternates([entry for entry in entries if entry.is_new or entry.number in changed])
+        changed |= self._write_members(list_ids)
+        store.run_many(
+            "UPDATE contacts SET updated_at = ? WHERE number = ?", [(applied_at, number) for number in changed]
+        )
+        return len(changed)
+
+    def _load(self, given: list[list[str | None]]) -> None:
+        """Read every stored contact that one of the identifiers names."""
+        for position, column in enumerate(IDENTIFIERS):
+            wanted = [identifiers[position] for identifiers in given if identifiers[position] is not None]
+            if not wanted:
+                continue
+            for row in self._account.store.rows(
+                "SELECT number, email, phone_number_id, external_id, anonymous_id, profile, custom FROM contacts "
+                f"WHERE {column} IN (SELECT value FROM json_each(?))",
+                as_json(wanted),
+            ):
+                if row["number"] not in self._entries:
+                    profile, custom = msgspec.json.decode(row["profile"]), msgspec.json.decode(row["custom"])
+                    entry = _Entry(row["number"], list(row)[1:5], profile, custom, is_new=False)
+                    self._remember(entry)
+
+    def _remember(self, entry: _Entry) -> None:
+        self._entries[entry.number] = entry
+        for index, identifier in zip(self._index, entry.identifiers, strict=True):
+            if identifier is not None:
+                index[identifier] = entry
+
+    def _row(self, contact: dict[str, Any], identifiers: list[str | None]) -> _Entry:
+        entry = self._matched(identifiers)
+        if entry is not None and entry.number in self._kept and self._options.duplicate_in_request == "row_error":
+            message = "the same contact appears more than once in the request"
+            raise RowError(message)
+        profile, cleared = self._profile(contact)
+        custom = self._custom(contact.get("custom_fields") or {})
+        if entry is None:
+            entry = _Entry(self._next_number, identifiers, {}, {}, is_new=True)
+            self._next_number += 1
+            self._remember(entry)
+        elif entry.identifiers != identifiers:
+            entry.identifiers = identifiers
+            self._remember(entry)
+        entry.profile |= profile
+        entry.custom |= custom
+        for name in cleared:
+            entry.profile.pop(name, None)
+        if "" in custom.values():
+            entry.custom = {identity: value for identity, value in entry.custom.items() if value != ""}
+        return entry
+
+    def _matched(self, identifiers: list[str | None]) -> _Entry | None:
+        entry: _Entry | None = None
+        for index, identifier in zip(self._index, identifiers, strict=True):
+            found = index.get(identifier) if identifier is not None else None
+            if found is None or found is entry:
+                continue
+            if entry is not None:
+                message = "the identifiers match more than one contact"
+                raise RowError(message)
+            entry = found
+        if entry is not None and entry.identifiers != identifiers:
+            for held, sent in zip(entry.identifiers, identifiers, strict=True):
+                if held is not None and sent is None:
+                    raise RowError(_OMITTED)
+                if held is not None and held != sent:
+                    message = "an identifier differs from the one that the contact already has"
+                    raise RowError(message)
+        return entry
+
+    def _profile(self, contact: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        profile: dict[str, Any] = {}
+        cleared: list[str] = []
+        for name, sent in contact.items():
+            if name not in KNOWN_PROPERTIES:
+                if self._options.unknown_contact_property == "row_error":
+                    message = f"unknown property {name}"
+                    raise RowError(message)
+                continue
+            value = sent
+            if is_overlong(name, sent):
+                if self._options.overlong != "truncate" or name in IDENTIFIERS:
+                    message = f"{name} is too long"
+                    raise RowError(message)
+                value = sent[: MAX_CHARACTERS.get(name, MAX_ALTERNATE_EMAILS)]
+            if name in _PROFILE and value is not None:
+                if value:
+                    profile[name] = value if name in TEXT_FIELDS else [email.lower() for email in value]
+                else:
+                    cleared.append(name)
+        return profile, cleared
+
+    def _custom(self, sent: dict[str, Any]) -> dict[str, Any]:
+        custom: dict[str, Any] = {}
+        for key, value in sent.items():
+            identity = self._ids.get(key, key)
+            kind = self._types.get(identity)
+            # A field deleted since the request came in, or null where null means no change.
+            if kind is None or value is None:
+                continue
+            try:
+                kept = stored(kind, value)
+            except BadValueError as error:
+                message = f"custom field {identity}: {error}"
+                raise RowError(message) from error
+            if isinstance(kept, str) and len(kept) > MAX_CUSTOM_TEXT_CHARACTERS:
+                if self._options.overlong != "truncate":
+                    message = f"custom field {identity} is too long"
+                    raise RowError(message)
+                kept = kept[:MAX_CUSTOM_TEXT_CHARACTERS]
+            custom[identity] = kept
+        return custom
+
+    def _write_alternates(self, entries: list[_Entry]) -> None:
+        store = self._account.store
+        before = [
+            (entry.number,) for entry in entries if entry.before is not None and "alternate_emails" in entry.before[1]
+        ]
+        store.run_many("DELETE FROM alternate_emails WHERE contact = ?", before)
+        store.run_many(
+            "INSERT OR IGNORE INTO alternate_emails VALUES (?, ?)",
+            [(email, entry.number) for entry in entries for email in entry.profile.get("alternate_emails", ())],
+        )
+
+    def _write_members(self, list_ids: list[str]) -> set[int]:
+        """Put every contact on the lists; return the stored contacts that were not on one of them."""
+        store = self._account.store
+        joined: set[int] = set()
+        numbers = list(self._kept)
+        stored_numbers = as_json([number for number in numbers if not self._entries[number].is_new])
+        for list_number in lists.numbers_of(self._account, list_ids).values():
+            already = {
+                int(row["contact"])
+                for row in store.rows(
+                    "SELECT contact FROM members WHERE list = ? AND contact IN (SELECT value FROM json_each(?))",
+                    list_number,
+                    stored_numbers,
+                )
+            }
+            missing = [number for number in numbers if number not in already]
+            store.run_many("INSERT INTO members VALUES (?, ?)", [(list_number, number) for number in missing])
+            joined.update(number for number in missing if not self._entries[number].is_new)
+        return joined
+
+
+def _identifiers(contact: dict[str, Any]) -> list[str | None]:
+    return [normalised(name, value) if (value := contact.get(name)) else None for name in IDENTIFIERS]
+
+
+def _text(value: dict[str, Any]) -> str:
+    return msgspec.json.encode(value).decode()

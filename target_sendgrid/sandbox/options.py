@@ -1,0 +1,112 @@
+"""Every switch of the sandbox: what the live API's truth is unknown about, and how fast the sandbox's jobs run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, get_type_hints
+
+import msgspec
+
+
+class BadOptionError(Exception):
+    """A switch does not exist or does not take this value. The message is one sentence for the user."""
+
+
+def _switch(default: Any, help_text: str) -> Any:  # noqa: ANN401 - a dataclass field stands for its own type
+    return field(default=default, metadata={"help": help_text})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """One field per switch; defaults are the recorded behaviour, or the stricter guess where nothing is recorded."""
+
+    max_body_bytes: int = _switch(6_000_000, "Largest request body; 4194304 is what a production user ran into.")
+    body_too_large_html: bool = _switch(
+        default=False, help_text="Answer an oversized body with the proxy's HTML page, not JSON."
+    )
+    rate_limit_enabled: bool = _switch(default=True, help_text="Count requests and answer 429 when a bucket is empty.")
+    rate_limit_contacts: int = _switch(200, "Requests a minute for PUT, DELETE and search of contacts.")
+    rate_limit_other: int = _switch(600, "Requests a minute for every other route.")
+    rate_limit_reset: Literal["seconds", "epoch"] = _switch("seconds", "What x-ratelimit-reset holds.")
+    retry_after: bool = _switch(default=False, help_text="Send Retry-After with a 429 (never seen on the live API).")
+    job_counts_after_seconds: float = _switch(30.0, "Age at which a pending job shows its counts.")
+    job_final_after_seconds: float = _switch(60.0, "Age at which a job is applied, visible and final.")
+    counts_preview_max_contacts: int = _switch(
+        5_000, "Counts of a pending job are worked out early only while no more contacts than this are waiting."
+    )
+    count_unchanged_as_updated: bool = _switch(
+        default=False, help_text="Count a contact that an upsert did not change as updated."
+    )
+    field_ready_after_seconds: float = _switch(5.0, "Age at which a new custom field can be written.")
+    invalid_email_path: Literal["identifier", "email"] = _switch(
+        "identifier", "Last part of the error field that names a contact with an invalid email."
+    )
+    unknown_list_status: Literal[404, 400] = _switch(404, "Status of an upsert that names an unknown list.")
+    unknown_contact_property: Literal["ignore", "row_error"] = _switch(
+        "ignore", "What an unknown property inside a contact does."
+    )
+    overlong: Literal["row_error", "400", "truncate"] = _switch("row_error", "What an over-long value does.")
+    duplicate_in_request: Literal["last_wins", "row_error"] = _switch(
+        "last_wins", "What the same contact twice in one request does."
+    )
+    omitted_identifier: Literal["row_error", "400"] = _switch(
+        "row_error", "What leaving out an identifier that the contact already has does."
+    )
+    null_in_text: Literal["accept", "reject"] = _switch(
+        "accept", "What null in a Text custom field does: no change, or 400 as for Number and Date."
+    )
+    custom_field_names_as_keys: bool = _switch(
+        default=False, help_text="Accept names of custom fields where ids are asked for."
+    )
+    alternate_emails_when_empty: Literal["list", "null"] = _switch("list", "How no alternate emails are shown.")
+    contact_quota: int | None = _switch(None, "Most contacts the plan allows; none when left out.")
+    max_lists: int = _switch(1_000, "Most lists of an account.")
+    max_custom_fields: int = _switch(500, "Most custom fields of an account.")
+    errors_file_columns: tuple[str, ...] = _switch(
+        ("email", "error"), "Header of the errors file, comma-separated; see the sandbox's coverage page."
+    )
+    errors_file_gzip: bool = _switch(default=False, help_text="Compress the errors file.")
+    errors_file_expires_seconds: float = _switch(3_600.0, "How long an errors file can be fetched.")
+    on_behalf_of_status: Literal[401, 403] = _switch(401, "Status when on-behalf-of names an unknown sub-account.")
+    subusers: tuple[str, ...] = _switch((), "Names or ids of the sub-accounts that exist, comma-separated.")
+    keep_bodies: bool = _switch(
+        default=False, help_text="Keep request bodies in the request log. They hold personal data."
+    )
+
+    def changed(self, changes: dict[str, Any]) -> Options:
+        """Return a copy with some switches set; text is read as the switch's type.
+
+        Raises:
+            BadOptionError: A switch is unknown or a value does not fit.
+        """
+        kinds = get_type_hints(Options)
+        values: dict[str, Any] = {}
+        for name, value in changes.items():
+            if name not in kinds:
+                message = f"The sandbox has no option {name!r}. It has: {', '.join(sorted(kinds))}."
+                raise BadOptionError(message)
+            values[name] = _converted(name, value, kinds[name])
+        return replace(self, **values)
+
+    def quick(self) -> Options:
+        """Return a copy for people in a hurry: jobs end after 0.2 seconds, new fields can be used at once."""
+        return replace(self, job_counts_after_seconds=0.1, job_final_after_seconds=0.2, field_ready_after_seconds=0.0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every switch and its value, ready for JSON."""
+        return asdict(self)
+
+
+def help_texts() -> dict[str, str]:
+    """Every switch and what it is for, in order."""
+    return {switch.name: str(switch.metadata["help"]) for switch in fields(Options)}
+
+
+def _converted(name: str, value: Any, kind: Any) -> Any:  # noqa: ANN401 - a switch of any type
+    if isinstance(value, str) and kind == tuple[str, ...]:
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        message = f"The option {name} does not take {value!r}: {error}."
+        raise BadOptionError(message) from error

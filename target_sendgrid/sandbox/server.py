@@ -1,0 +1,210 @@
+"""Starting and stopping a sandbox, and the handle that tests hold."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from target_sendgrid.sandbox import faults as fault_orders
+from target_sendgrid.sandbox import jobs, seed
+from target_sendgrid.sandbox.account import FULL_ACCESS, Account
+from target_sendgrid.sandbox.app import make_app
+from target_sendgrid.sandbox.clock import SandboxClock
+from target_sendgrid.sandbox.errors_app import ErrorsApp
+from target_sendgrid.sandbox.options import Options
+from target_sendgrid.sandbox.state import Sandbox
+from target_sendgrid.sandbox.store import Store, emptied
+from target_sendgrid.sandbox.wire import LOOPBACK, WireServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+_SETTLE_MARGIN_SECONDS = 0.001
+
+
+class SandboxServer:
+    """A sandbox in threads of this process; a context manager.
+
+    Args:
+        options: The switches; defaults are the recorded behaviour.
+        database: File to keep the account in; in memory when left out.
+        port: Port of the API; 0 picks a free one.
+        api_key: Key to accept; one is made when left out. Kept in the database.
+        manual_clock: Time stands still but for `advance`.
+        start_time: First reading of the clock, seconds since the epoch; the machine's time when left out.
+
+    Raises:
+        OSError: The port cannot be had.
+        UnusableDatabaseError: The database cannot be opened.
+    """
+
+    def __init__(
+        self,
+        *,
+        options: Options | None = None,
+        database: Path | None = None,
+        port: int = 0,
+        api_key: str | None = None,
+        manual_clock: bool = False,
+        start_time: float | None = None,
+    ) -> None:
+        self._store = Store(database)
+        clock = SandboxClock(manual=manual_clock, start=start_time)
+        account = Account(self._store, options or Options(), clock)
+        self._sandbox = Sandbox(account)
+        # A database whose clock was moved ahead: time must not run backwards for its jobs.
+        newest = self._store.row("SELECT max(submitted_at) AS moment FROM jobs")
+        if newest is not None and newest["moment"] is not None:
+            clock.advance(max(0.0, float(newest["moment"]) - clock.now()))
+        try:
+            self._api = WireServer(make_app(self._sandbox), port)
+        except OSError:
+            self._store.close()
+            raise
+        self._errors = WireServer(ErrorsApp(self._sandbox))
+        self.url = f"http://{LOOPBACK}:{self._api.port}"
+        self.api_key = account.add_key(key=api_key) if api_key is not None else account.first_key()
+        self._sandbox.url = self.url
+        # Another host name than the API's, as with SendGrid's object store.
+        self._sandbox.errors_base_url = f"http://localhost:{self._errors.port}"
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def start(self) -> None:
+        """Accept connections from now on."""
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self._api.start()
+        self._errors.start()
+
+    def stop(self) -> None:
+        """Close every connection and the database."""
+        self._api.stop()
+        self._errors.stop()
+        self._store.close()
+
+    @property
+    def options(self) -> Options:
+        """The switches in force."""
+        return self._sandbox.account.options
+
+    def set_options(self, **changes: Any) -> None:  # noqa: ANN401 - switches of any type
+        """Set some switches, e.g. `set_options(overlong="truncate")`.
+
+        Raises:
+            BadOptionError: A switch is unknown or a value does not fit.
+        """
+        with self._sandbox.lock:
+            self._sandbox.account.options = self.options.changed(changes)
+
+    def now(self) -> float:
+        """Read the sandbox's clock, in seconds since the epoch."""
+        return self._sandbox.account.clock.now()
+
+    def advance(self, seconds: float) -> None:
+        """Move the sandbox's clock, real or manual, and apply the jobs that are due."""
+        with self._store.transaction():
+            self._sandbox.account.clock.advance(seconds)
+            jobs.apply_due(self._sandbox.account)
+
+    def settle(self) -> None:
+        """Move the clock to the end of every pending job."""
+        with self._sandbox.lock:
+            self.advance(jobs.seconds_until_settled(self._sandbox.account) + _SETTLE_MARGIN_SECONDS)
+
+    def contacts(self, list_name: str | None = None, *, detail: bool = False) -> list[dict[str, Any]]:
+        """Every visible contact: lists by name, custom fields by name, empty properties left out; see `seed`."""
+        with self._store.transaction():
+            jobs.apply_due(self._sandbox.account)
+            return seed.everybody(self._sandbox.account, list_name, detail=detail)
+
+    def seed(
+        self,
+        *,
+        lists: tuple[str, ...] | list[str] = (),
+        fields: dict[str, str] | None = None,
+        contacts: list[dict[str, Any]] | None = None,
+    ) -> None:
+        """Add lists by name, custom fields (name to type) and contacts, all of it usable at once."""
+        with self._sandbox.lock:
+            seed.plant(
+                self._sandbox.account,
+                {
+                    "lists": list(lists),
+                    "fields": [{"name": name, "field_type": kind} for name, kind in (fields or {}).items()],
+                    "contacts": contacts or [],
+                },
+            )
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Every job, newest first, as `GET imports/{id}` shows it."""
+        with self._store.transaction():
+            jobs.apply_due(self._sandbox.account)
+            return jobs.every(self._sandbox.account, self._sandbox.errors_base_url)
+
+    def add_fault(
+        self,
+        kind: str,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        **order: Any,  # noqa: ANN401
+    ) -> int:
+        """Order trouble; the words are those of `faults.Fault`. Returns the fault's number.
+
+        Raises:
+            BadFaultError: The order makes no sense.
+        """
+        fault = fault_orders.ordered({"kind": kind, "match": {"method": method, "path": path}, **order})
+        with self._sandbox.lock:
+            return self._sandbox.faults.add(fault)
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Every fault in force, and how often it struck."""
+        with self._sandbox.lock:
+            return self._sandbox.faults.described()
+
+    def clear_faults(self) -> None:
+        """Lift every fault."""
+        with self._sandbox.lock:
+            self._sandbox.faults.clear()
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the request log, oldest first; the control plane's own requests are not in it."""
+        with self._sandbox.lock:
+            return [entry.as_dict() for entry in self._sandbox.requests]
+
+    def clear_requests(self) -> None:
+        """Empty the request log."""
+        with self._sandbox.lock:
+            self._sandbox.requests.clear()
+
+    def violations(self) -> list[str]:
+        """What a client must never do and did, such as sending its key to the errors file's host."""
+        with self._sandbox.lock:
+            return list(self._sandbox.violations)
+
+    def add_key(self, scopes: tuple[str, ...] = FULL_ACCESS) -> str:
+        """Make another key."""
+        with self._sandbox.lock:
+            return self._sandbox.account.add_key(scopes)
+
+    def reset(self) -> None:
+        """Empty the account, lift every fault and forget every request; keys and options stay."""
+        with self._sandbox.lock:
+            emptied(self._store)
+            self._sandbox.faults.clear()
+            self._sandbox.rate_limits.clear()
+            self._sandbox.requests.clear()
+            self._sandbox.violations.clear()

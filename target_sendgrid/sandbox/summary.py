@@ -1,0 +1,53 @@
+"""A short account of a database: lists and their counts, fields, contacts, jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_sendgrid.sandbox.clock import iso_seconds
+
+if TYPE_CHECKING:
+    from target_sendgrid.sandbox.store import Store
+
+NEWEST_JOBS = 10
+
+
+def of(store: Store) -> dict[str, Any]:
+    """Read it, ready for JSON."""
+    lists = store.rows(
+        "SELECT name, id, (SELECT count(*) FROM members WHERE list = lists.number) AS contacts FROM lists ORDER BY name"
+    )
+    fields = store.rows("SELECT name, id, field_type FROM fields ORDER BY number")
+    jobs = store.rows("SELECT * FROM jobs ORDER BY number DESC LIMIT ?", NEWEST_JOBS)
+    return {
+        "contacts": store.number("SELECT count(*) FROM contacts"),
+        "lists": [dict(row) for row in lists],
+        "fields": [dict(row) for row in fields],
+        "jobs": store.number("SELECT count(*) FROM jobs"),
+        "jobs_waiting": store.number("SELECT count(*) FROM jobs WHERE applied = 0"),
+        "newest_jobs": [
+            {
+                "id": job["id"],
+                "kind": job["kind"],
+                "submitted_at": iso_seconds(job["submitted_at"]),
+                "is_applied": bool(job["applied"]),
+                **{name: job[name] for name in ("requested", "created", "updated", "deleted", "errored")},
+            }
+            for job in jobs
+        ],
+    }
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """Write it for people."""
+    lines = [f"{found['contacts']} contacts"]
+    lines += [f"  list {row['name']!r}: {row['contacts']} contacts ({row['id']})" for row in found["lists"]]
+    lines += [f"  custom field {row['name']} ({row['id']}, {row['field_type']})" for row in found["fields"]]
+    lines.append(f"{found['jobs']} jobs, {found['jobs_waiting']} of them not applied yet")
+    for job in found["newest_jobs"]:
+        counted = [
+            f"{job[name]} {name}" for name in ("requested", "created", "updated", "deleted", "errored") if job[name]
+        ]
+        waiting = "" if job["is_applied"] else ", not applied yet"
+        lines.append(f"  {job['submitted_at']} {job['kind']}: {', '.join(counted)}{waiting}")
+    return "\n".join(lines)

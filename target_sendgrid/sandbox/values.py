@@ -1,0 +1,53 @@
+"""What a custom field stores of a value, by the field's type, and why it would refuse one."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+
+from dateutil import parser as date_parser
+
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?")
+_UTC = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?Z")
+_AMERICAN = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
+
+
+class BadValueError(Exception):
+    """The value does not fit the field's type. The message is the reason in the errors file."""
+
+
+def stored(field_type: str, value: object) -> str | float:
+    """Turn a value into what is stored and shown.
+
+    Raises:
+        BadValueError: The value does not fit the field's type.
+    """
+    if field_type == "Text" and isinstance(value, str):
+        return value
+    if field_type == "Number" and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    if field_type == "Date" and isinstance(value, str):
+        return _date(value)
+    message = f"type mismatch: a {field_type} field does not take this value"
+    raise BadValueError(message)
+
+
+def _date(text: str) -> str:
+    american = _AMERICAN.fullmatch(text)
+    try:
+        if _UTC.fullmatch(text):
+            # The form that clients send most, many times faster than the general parser.
+            moment = datetime.fromisoformat(f"{text[:19]}+00:00")
+        elif american is not None:
+            month, day, year = (int(part) for part in american.groups())
+            moment = datetime(year, month, day, tzinfo=timezone.utc)
+        elif _ISO.fullmatch(text):
+            moment = date_parser.isoparse(text)
+        else:
+            raise ValueError(text)  # noqa: TRY301 - one answer for every way a date can be wrong
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)
+        return moment.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError) as error:
+        message = "type mismatch: a Date field takes ISO-8601 or MM/DD/YYYY"
+        raise BadValueError(message) from error

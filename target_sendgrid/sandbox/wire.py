@@ -1,0 +1,197 @@
+"""HTTP/1.1 on loopback: Werkzeug's threaded server with connections kept alive, and cut on demand."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from contextlib import suppress
+from http import HTTPStatus
+from io import BytesIO
+from typing import TYPE_CHECKING, ClassVar
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+
+LOOPBACK = "127.0.0.1"
+_LARGEST_BODY_KEPT_BYTES = 64 * 1024 * 1024
+_DRAIN_BYTES = 1024 * 1024
+_BACKLOG = 128
+_POLL_SECONDS = 0.02
+_JOIN_SECONDS = 5.0
+
+
+class ConnectionCutError(ConnectionError):
+    """Raised by an application to cut the connection, before its answer or in the middle of it."""
+
+
+class WireServer:
+    """One listening socket, served in threads until it is stopped.
+
+    Args:
+        application: What answers.
+        port: 0 picks a free one.
+
+    Raises:
+        OSError: The port cannot be had.
+    """
+
+    def __init__(self, application: WSGIApplication, port: int = 0) -> None:
+        connections = _Connections()
+
+        class Handler(_KeepAliveHandler):
+            open_connections = connections
+
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((LOOPBACK, port))
+            listener.listen(_BACKLOG)
+            self.port: int = listener.getsockname()[1]
+            # Given a socket, Werkzeug does not end the process when the port is in use.
+            self._server = make_server(
+                LOOPBACK, self.port, application, threaded=True, request_handler=Handler, fd=listener.fileno()
+            )
+        self._connections = connections
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="sandbox-server", daemon=True
+        )
+
+    def start(self) -> None:
+        """Accept connections from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the listener and every connection, and wait for their threads."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join(_JOIN_SECONDS)
+        self._server.server_close()
+        self._connections.close()
+
+
+class _Connections:
+    """The live connections of one server and the threads that serve them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[socket.socket, threading.Thread] = {}
+
+    def add(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._open[connection] = threading.current_thread()
+
+    def remove(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._open.pop(connection, None)
+
+    def close(self) -> None:
+        with self._lock:
+            left = dict(self._open)
+        for connection in left:
+            with suppress(OSError):  # the client was quicker
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in left.values():
+            thread.join(_JOIN_SECONDS)
+
+
+class _KeepAliveHandler(WSGIRequestHandler):
+    """Reads the whole request, writes the whole answer, and goes on with the same connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    open_connections: ClassVar[_Connections]
+
+    def setup(self) -> None:
+        super().setup()
+        self.open_connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.open_connections.remove(self.connection)
+        super().finish()
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing: the sandbox keeps its own request log, and a line may hold personal data."""
+
+    def run_wsgi(self) -> None:
+        """Answer one request. Werkzeug's own closes the connection each time."""
+        environ = self.make_environ()
+        chunked = environ.get("wsgi.input_terminated", False)
+        body = environ["wsgi.input"].read() if chunked else self._body()
+        if chunked:
+            environ["CONTENT_LENGTH"] = str(len(body))
+            environ.pop("HTTP_TRANSFER_ENCODING", None)
+        environ["wsgi.input"] = BytesIO(body)
+        head = _Head()
+        application: WSGIApplication = self.server.app
+        started = False
+        try:
+            pieces = application(environ, head.start_response)
+            for piece in pieces:
+                self.wfile.write(piece if started else self._head(head) + piece)
+                started = True
+            if not started:
+                self.wfile.write(self._head(head))
+        except ConnectionCutError:
+            self._cut()
+        except OSError:
+            # The client went away in the middle of the answer.
+            self.close_connection = True
+
+    def _body(self) -> bytes:
+        length = int(self.headers.get("Content-Length") or 0)
+        if length <= _LARGEST_BODY_KEPT_BYTES:
+            return self.rfile.read(length)
+        while length > 0:
+            length -= len(self.rfile.read(min(length, _DRAIN_BYTES))) or length
+        return b""
+
+    def _head(self, head: _Head) -> bytes:
+        lines = [f"HTTP/1.1 {head.status}", *(f"{name}: {value}" for name, value in head.headers)]
+        names = {name.lower() for name, _ in head.headers}
+        has_no_body = head.status.startswith((str(HTTPStatus.NO_CONTENT.value), str(HTTPStatus.NOT_MODIFIED.value)))
+        if "content-length" not in names and not has_no_body:
+            # Without a length only the end of the connection tells the end of the body.
+            self.close_connection = True
+        if self.close_connection:
+            lines.append("Connection: close")
+        return "\r\n".join((*lines, "", "")).encode("latin-1")
+
+    def _cut(self) -> None:
+        """Close so that the client sees a reset rather than an orderly end, if anything is still unsent."""
+        self.close_connection = True
+        linger_at_once = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_at_once)
+
+
+class _Head:
+    """Status and headers that an application sets."""
+
+    def __init__(self) -> None:
+        self.status = ""
+        self.headers: list[tuple[str, str]] = []
+
+    @property
+    def start_response(self) -> StartResponse:
+        return self._start_response
+
+    def _start_response(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None = None,
+        /,
+    ) -> Callable[[bytes], object]:
+        if exc_info is not None and exc_info[1] is not None:
+            sys.stderr.write(f"The sandbox failed: {exc_info[1]!r}\n")
+        self.status, self.headers = status, headers
+        return _refuse_write
+
+
+def _refuse_write(_: bytes) -> object:
+    message = "the sandbox's applications return their body"
+    raise NotImplementedError(message)
