@@ -64,7 +64,8 @@ MAX_CUSTOM_FIELDS = 500
 CUSTOM_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 
 # SendGrid's own check is lenient and not published, so this one only catches what can't be an address anywhere.
-_EMAIL = re.compile(r"[^\s@\x00-\x20\x7f][^@\s\x00-\x1f\x7f]*@[^@\s\x00-\x1f\x7f]+\Z")
+# Blanks and at signs may stand in a quoted local part (RFC 5321, 4.1.2).
+_EMAIL = re.compile(r'(?:"[^"\x00-\x1f\x7f]*"|[^\s@\x00-\x1f\x7f]+)@[^\s@\x00-\x1f\x7f]+\Z')
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\Z")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([Tt ]|\Z)")
 _json = msgspec.json.Encoder(decimal_format="number")
@@ -178,7 +179,7 @@ def to_date(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of an
     elif isinstance(value, str) and _ISO_DATE.match(value.strip()):
         try:
             moment = isoparse(value.strip())
-        except ValueError:
+        except (ValueError, OverflowError):  # midnight written as 24:00 on the calendar's last day overflows
             moment = None
     if moment is not None:
         try:
