@@ -188,8 +188,9 @@ class Client:
         path = f"/v3/marketing/contacts/imports/{quote(job_id, safe='')}"
         answer = self._call("GET", path, what="to read import jobs")
         results = answer.get("results") or {}
-        texts = [str(value) for holder in (answer, results) for value in holder.values() if isinstance(value, str)]
-        return Job(str(answer.get("status")), results.get("errored_count"), results.get("errors_url"), " ".join(texts))
+        # Where a failed job says why was never recorded, so the whole answer is kept to look through.
+        text = msgspec.json.encode(answer).decode()
+        return Job(str(answer.get("status")), results.get("errored_count"), results.get("errors_url"), text)
 
     def find_contacts(self, kind: str, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return the contacts with these identifiers, by the identifier that was asked for.

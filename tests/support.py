@@ -1,0 +1,81 @@
+"""What the tests share: a local SendGrid, and the target started the way users start it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from target_sendgrid.sandbox.options import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from target_sendgrid.sandbox.server import SandboxServer
+
+QUICK = Options(
+    job_counts_after_seconds=0.0, job_final_after_seconds=0.0, field_ready_after_seconds=0.0, rate_limit_enabled=False
+)
+"""A SendGrid whose jobs end at the first look."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Finished:
+    """A run of the command line that has ended."""
+
+    exit_code: int
+    states: list[str]
+    log: str
+    report: dict[str, Any]
+
+
+def run_cli(
+    sandbox: SandboxServer,
+    config: Mapping[str, Any],
+    lines: bytes,
+    folder: Path,
+    *,
+    arguments: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Finished:
+    """Pipe Singer lines through ``target-sendgrid`` into a sandbox, as a user would in a shell."""
+    config_path, report_path = folder / "config.json", folder / "report.json"
+    own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "report_path": str(report_path)}
+    config_path.write_text(json.dumps(own | dict(config)), encoding="utf-8")
+    process = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "target_sendgrid", "--config", str(config_path), *arguments],
+        input=lines,
+        capture_output=True,
+        check=False,
+        timeout=120,
+        env=environment,
+    )
+    report = json.loads(report_path.read_text(encoding="utf-8")) if report_path.exists() else {}
+    return Finished(process.returncode, process.stdout.decode().splitlines(), process.stderr.decode(), report)
+
+
+def singer(*messages: Mapping[str, Any] | str) -> bytes:
+    """Return Singer messages as lines; text stands as it is."""
+    lines = [message if isinstance(message, str) else json.dumps(message) for message in messages]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def schema(stream: str = "people", **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON schemas
+    """Return a SCHEMA message; a property given as text is a nullable one of that type."""
+    declared = {
+        name: {"type": [value, "null"]} if isinstance(value, str) else value for name, value in properties.items()
+    }
+    return {
+        "type": "SCHEMA",
+        "stream": stream,
+        "schema": {"type": "object", "properties": declared},
+        "key_properties": [],
+    }
+
+
+def record(stream: str = "people", **values: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
+    """Return a RECORD message."""
+    return {"type": "RECORD", "stream": stream, "record": values}

@@ -1,0 +1,160 @@
+"""What a wrong setting, key or list gets: one clear sentence before anything is read, exit 1, no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from target_sendgrid.sandbox.server import SandboxServer
+
+from tests.support import QUICK, record, run_cli, schema, singer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LINES = singer(schema(mail="string"), record(mail="ada@example.com"), {"type": "STATE", "value": {"n": 1}})
+GOOD = {"list_name": "Everybody", "field_mapping": {"email": "mail"}}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
+    with SandboxServer(options=QUICK) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(server: SandboxServer) -> SandboxServer:
+    server.reset()
+    server.seed(lists=["Twins", "Customers"], fields={"score": "Number"})
+    return server
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"api_key": ""}, "The setting `api_key` is missing."),
+        ({"api_key": "SG.unknown.key"}, "SendGrid refused the API key (401)"),
+        ({"api_key": "two words"}, "The setting `api_key` holds blanks"),
+        ({"list_name": None}, "No list is set. Set `list_name`"),
+        ({"list_name": None, "list_id": "b1c9a5ac-0000-4000-8000-000000000000"}, "SendGrid has no list with the id"),
+        ({"list_id": "x"}, "Give either `list_id` or `list_name`, not both."),
+        (
+            {"list_name": "Costumers", "create_list": False},
+            "SendGrid has no list named 'Costumers', and `create_list` is false. Did you mean 'Customers'?",
+        ),
+        (
+            {"field_mapping": {"email": "mail", "scor": "mail"}},
+            "SendGrid has no contact field 'scor'. Did you mean 'score'?",
+        ),
+        ({"field_mapping": {"email": "male"}}, "has no property 'male' to fill 'email'. Did you mean 'mail'?"),
+        ({"field_mapping": {"first_name": "mail"}}, "Stream 'people' has no field that identifies a contact"),
+        ({"field_mapping": None}, 'Write `field_mapping: {"email": "mail"}`'),
+        ({"field_mapping": {"email": "mail", "created_at": "mail"}}, "'created_at' is set by SendGrid itself"),
+        ({"profil_cap": 3}, "There is no setting `profil_cap`. Did you mean 'profile_cap'?"),
+        (
+            {"streams": {"people": {"list": "x"}}},
+            "There is no setting `list` in `streams.people`. Did you mean 'list_id'?",
+        ),
+        ({"api_url": "http://sendgrid.example.com"}, "The setting `api_url` must start with https://"),
+        ({"api_url": "https://sendgrid.example.com"}, "Set `data_privacy_consent` to true"),
+        ({"api_url": "ftp://localhost"}, "must be an https:// address, `sandbox` or `sandbox:PATH.db`"),
+        ({"region": "mars"}, "The setting `region` must be one of: global, eu."),
+        ({"batch_size_rows": 30_001}, "The setting `batch_size_rows` must be at most 30000."),
+        ({"rejected_records_path": "/dev/null/no"}, "can't be opened for appending"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(
+    changes: dict[str, Any], sentence: str, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    run = run_cli(sandbox, GOOD | changes, LINES, tmp_path)
+    assert run.exit_code == 1
+    assert sentence in run.log
+    assert "Traceback" not in run.log
+    assert "Internal error" not in run.log
+    assert run.states == []
+    assert sandbox.contacts() == []
+
+
+def test_all_problems_of_a_config_are_shown_at_once(sandbox: SandboxServer, tmp_path: Path) -> None:
+    run = run_cli(sandbox, {"regoin": "eu", "profile_cap": 0, "null_handling": "perhaps"}, LINES, tmp_path)
+    assert all(name in run.log for name in ("`regoin`", "`profile_cap`", "`null_handling`"))
+
+
+def test_two_lists_of_one_name_are_an_error(sandbox: SandboxServer, tmp_path: Path) -> None:
+    sandbox.seed(lists=["Twins"])
+    run = run_cli(sandbox, GOOD | {"list_name": "Twins"}, LINES, tmp_path)
+    assert run.exit_code == 1
+    assert "SendGrid has 2 lists named 'Twins'. Give `list_id` instead: one of " in run.log
+
+
+def test_a_key_without_marketing_access_is_told_which_scope_it_needs(sandbox: SandboxServer, tmp_path: Path) -> None:
+    key = sandbox.add_key(("mail.send",))
+    run = run_cli(sandbox, GOOD | {"api_key": key}, LINES, tmp_path)
+    assert run.exit_code == 1
+    assert "scope `marketing.read`" in run.log
+    assert key not in run.log
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(None, "can't be read. Check the path."), ("{", "is not a JSON object."), ("[]", "is not a JSON object.")],
+)
+def test_a_config_file_that_cannot_be_used_is_one_sentence(content: str | None, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-m", "target_sendgrid", "--config", str(path)], capture_output=True, check=False, input=b""
+    )
+    assert run.returncode == 1
+    assert sentence in run.stderr.decode()
+    assert "Traceback" not in run.stderr.decode()
+
+
+def test_config_comes_from_the_environment_nested_objects_included(sandbox: SandboxServer, tmp_path: Path) -> None:
+    environment = os.environ | {
+        "TARGET_SENDGRID_API_URL": sandbox.url,
+        "TARGET_SENDGRID_API_KEY": sandbox.api_key,
+        "TARGET_SENDGRID_FIELD_MAPPING": '{"email": "mail"}',
+        "TARGET_SENDGRID_STREAMS": '{"people": {"list_name": "From the environment"}}',
+        "TARGET_SENDGRID_MAX_REJECTED_PERCENT": "7.5",
+        "TARGET_SENDGRID_PROFILE_CAP": "5",
+    }
+    run = subprocess.run(
+        [sys.executable, "-m", "target_sendgrid", "--config=ENV"],
+        capture_output=True, check=False, input=LINES, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr.decode()
+    assert [contact["lists"] for contact in sandbox.contacts()] == [["From the environment"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("FIELD_MAPPING", "email=mail"), ("PROFILE_CAP", "many"), ("STREAMS", "[1]")]
+)
+def test_an_unusable_environment_variable_is_named_and_not_quoted(name: str, value: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "target_sendgrid", "--config=ENV"],
+        capture_output=True, check=False, input=b"", env=os.environ | {f"TARGET_SENDGRID_{name}": value},
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert f"The environment variable TARGET_SENDGRID_{name} must be" in run.stderr.decode()
+    assert value not in run.stderr.decode()
+
+
+def test_about_is_printed_in_all_formats() -> None:
+    for arguments in ([], ["--format=json"], ["--format=markdown"]):
+        run = subprocess.run(
+            [sys.executable, "-m", "target_sendgrid", "--about", *arguments], capture_output=True, check=True
+        )
+        assert b"data_privacy_consent" in run.stdout
+    settings = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "target_sendgrid", "--about", "--format=json"], capture_output=True, check=True
+        ).stdout
+    )["settings"]["properties"]
+    assert not {"load_method", "add_record_metadata", "batch_config"} & set(settings)

@@ -1,0 +1,87 @@
+"""Singer transcripts, one claim each, piped through the real command line into the sandbox.
+
+``transcripts/CLAIM.singer`` is what a tap writes; ``transcripts/CLAIM.json`` is the config and what must come of it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from target_sendgrid.sandbox.server import SandboxServer
+
+from tests.support import QUICK, run_cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDER = Path(__file__).parent / "transcripts"
+EMPTY = {"custom_fields": {}, "alternate_emails": []}
+"""What a field is that the sandbox leaves out because it is empty."""
+CLAIMS = sorted(path.stem for path in FOLDER.glob("*.singer"))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
+    with SandboxServer(options=QUICK) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(server: SandboxServer) -> SandboxServer:
+    server.reset()
+    return server
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_transcript(claim: str, sandbox: SandboxServer, tmp_path: Path) -> None:
+    expected: dict[str, Any] = json.loads((FOLDER / f"{claim}.json").read_text(encoding="utf-8"))
+    sandbox.seed(
+        contacts=expected.get("seed", []),
+        fields=expected.get("fields", {}),
+    )
+    run = run_cli(sandbox, expected["config"], (FOLDER / f"{claim}.singer").read_bytes(), tmp_path)
+
+    assert run.exit_code == expected.get("exit_code", 0), run.log
+    _assert_contacts(sandbox.contacts(), expected["contacts"])
+    if "states" in expected:
+        assert run.states == expected["states"]
+    if "last_state" in expected:
+        assert run.states[-1] == expected["last_state"]
+    for stream, counts in expected.get("streams", {}).items():
+        assert _counts(run.report["streams"][stream]) == counts
+    if "distinct_profiles" in expected:
+        assert run.report["distinct_profiles"] == expected["distinct_profiles"]
+    if "jobs" in expected:
+        assert run.report["import_jobs"] == expected["jobs"]
+    for words in expected.get("says", []):
+        assert words in run.log
+    for words in expected.get("never_says", []):
+        assert words not in run.log
+    assert "Traceback" not in run.log
+    assert "Internal error" not in run.log
+    assert not sandbox.violations()
+
+
+def test_every_transcript_has_a_claim_and_every_claim_a_transcript() -> None:
+    assert sorted(path.stem for path in FOLDER.glob("*.json")) == CLAIMS
+
+
+def _counts(stream: dict[str, Any]) -> dict[str, Any]:
+    """Return the counts that are not zero."""
+    return {name: value for name, value in stream.items() if value and name not in {"list_id", "list_name"}}
+
+
+def _assert_contacts(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    """Compare an account with what is expected; of each contact only the fields that the claim names."""
+
+    def name(contact: dict[str, Any]) -> str:
+        return str(contact.get("email") or contact.get("external_id"))
+
+    assert sorted(map(name, found)) == sorted(map(name, expected))
+    by_name = {name(contact): contact for contact in found}
+    for contact in expected:
+        actual = by_name[name(contact)]
+        assert {field: actual.get(field, EMPTY.get(field, "")) for field in contact} == contact
