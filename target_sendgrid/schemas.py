@@ -15,14 +15,13 @@ Path: TypeAlias = tuple[str | int, ...]
 
 def resolve_path(source: str, schema: Mapping[str, Any]) -> Path | None:
     """Return the steps to a property: a name as it stands, else dots into objects and numbers into arrays."""
-    if source in (schema.get("properties") or {}):
+    if source in _properties(schema):
         return (source,)
     path: list[str | int] = []
     for step in source.split("."):
         inner = schema_at(schema, path)
         if inner is not None:
-            is_array = "array" in _types(inner) or "items" in inner
-            if is_array and step.isdecimal():
+            if step.isdecimal() and _is_array(inner):
                 path.append(int(step))
                 continue
             if not _may_have(inner, step):
@@ -31,12 +30,16 @@ def resolve_path(source: str, schema: Mapping[str, Any]) -> Path | None:
     return tuple(path) if len(path) > 1 else None
 
 
+def _is_array(schema: Mapping[str, Any]) -> bool:
+    return any("array" in _types(branch) or "items" in branch for branch in _branches(schema))
+
+
 def _may_have(schema: Mapping[str, Any], name: str) -> bool:
     """Return whether an object of this schema may have that property; a schema that lists none tells nothing."""
     branches = _branches(schema)
-    listed = [branch["properties"] for branch in branches if branch.get("properties")]
+    listed = set().union(*(_properties(branch) for branch in branches))
     if listed:
-        return any(name in properties for properties in listed)
+        return name in listed
     kinds = set().union(*(_types(branch) for branch in branches))
     return "object" in kinds or not kinds
 
@@ -46,7 +49,7 @@ def schema_at(schema: Mapping[str, Any], path: Sequence[str | int]) -> Mapping[s
     current = schema
     for step in path:
         inner = [
-            branch.get("items") if isinstance(step, int) else (branch.get("properties") or {}).get(step)
+            branch.get("items") if isinstance(step, int) else _properties(branch).get(step)
             for branch in _branches(current)
         ]
         found = next((candidate for candidate in inner if isinstance(candidate, dict)), None)
@@ -58,12 +61,23 @@ def schema_at(schema: Mapping[str, Any], path: Sequence[str | int]) -> Mapping[s
 
 def _branches(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return a schema with its alternatives, such as the ``anyOf`` that taps write for nullable objects."""
-    return [schema, *schema.get("anyOf", []), *schema.get("oneOf", [])]
+    alternatives = [schema.get(keyword) for keyword in ("anyOf", "oneOf")]
+    return [schema, *(branch for some in alternatives for branch in _list(some) if isinstance(branch, dict))]
+
+
+def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    properties = schema.get("properties")
+    return properties if isinstance(properties, dict) else {}
 
 
 def _types(schema: Mapping[str, Any]) -> set[str]:
-    kinds = schema.get("type", [])
-    return {kinds} if isinstance(kinds, str) else set(kinds)
+    kinds = schema.get("type")
+    return {kinds} if isinstance(kinds, str) else {kind for kind in _list(kinds) if isinstance(kind, str)}
+
+
+def _list(value: object) -> list[Any]:
+    """Return a list as it is, and nothing of what should be one: schemas may go unchecked by the SDK."""
+    return value if isinstance(value, list) else []
 
 
 def type_for(schema: Mapping[str, Any] | None) -> FieldType:
@@ -72,7 +86,7 @@ def type_for(schema: Mapping[str, Any] | None) -> FieldType:
         return FieldType.TEXT
     branches = _branches(schema)
     kinds = set().union(*(_types(branch) for branch in branches)) - {"null"}
-    formats = {branch["format"] for branch in branches if "format" in branch}
+    formats = {str(branch["format"]) for branch in branches if "format" in branch}
     if kinds and kinds <= {"integer", "number"}:
         return FieldType.NUMBER
     if kinds == {"string"} and formats and formats <= {"date", "date-time"}:

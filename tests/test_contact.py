@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_sendgrid.contact import Entry, Origin, decode, encode, identity, merge
+
+if TYPE_CHECKING:
+    from target_sendgrid.contact import Contact
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
+NUMBER = st.one_of(
+    st.integers(-(10**40), 10**40), st.decimals(allow_nan=False, allow_infinity=False).filter(lambda n: n.is_finite())
+)
+CONTACTS = st.fixed_dictionaries(
+    {"email": st.just("ada@example.com")},
+    optional={
+        "first_name": TEXT,
+        "city": TEXT,
+        "alternate_emails": st.lists(TEXT, max_size=3),
+        "custom_fields": st.dictionaries(st.sampled_from(["e1_T", "e2_N", "e3_D"]), TEXT | NUMBER, min_size=1),
+    },
+)
+
+
+def account_after(*updates: Contact) -> Contact:
+    """Return what SendGrid holds after updates in order: what an update leaves out stays."""
+    held: dict[str, Any] = {}
+    custom_fields: dict[str, Any] = {}
+    for update in updates:
+        held |= {name: value for name, value in update.items() if name != "custom_fields"}
+        custom_fields |= update.get("custom_fields", {})
+    return held | ({"custom_fields": custom_fields} if custom_fields else {})
+
+
+class TestIdentity:
+    def test_an_email_is_the_identity_as_it_stands(self) -> None:
+        assert identity({"email": "ada@example.com", "external_id": "7"}) == "ada@example.com"
+
+    @pytest.mark.parametrize("kind", ["phone_number_id", "external_id", "anonymous_id"])
+    def test_another_identifier_carries_its_kind(self, kind: str) -> None:
+        assert identity({kind: "7", "first_name": "Ada"}) == f"{kind} 7"
+
+    def test_the_same_value_of_two_kinds_is_two_people(self) -> None:
+        assert identity({"external_id": "7"}) != identity({"anonymous_id": "7"})
+
+    def test_an_empty_email_gives_way_to_the_next_identifier(self) -> None:
+        assert identity({"email": "", "external_id": "7"}) == "external_id 7"
+
+    def test_nobody_is_identified_by_a_name(self) -> None:
+        assert identity({"first_name": "Ada", "custom_fields": {"e1_T": "x"}}) is None
+
+
+class TestEncoding:
+    def test_a_contact_is_compact_json(self) -> None:
+        contact = {"email": "a@x.com", "custom_fields": {"e1_N": Decimal("15.50"), "e2_N": 10**20, "e3_T": "ä"}}
+        expected = '{"email":"a@x.com","custom_fields":{"e1_N":15.50,"e2_N":100000000000000000000,"e3_T":"ä"}}'
+        assert encode(contact).decode() == expected
+
+    @given(CONTACTS)
+    def test_a_contact_survives_the_round_trip(self, contact: Contact) -> None:
+        assert decode(encode(contact)) == contact
+
+    @given(st.decimals(allow_nan=False, allow_infinity=False))
+    def test_a_decimal_keeps_every_digit(self, number: Decimal) -> None:
+        assert Decimal(decode(encode({"n": number}))["n"]) == number
+
+
+class TestMerge:
+    def test_the_later_value_wins(self) -> None:
+        earlier = encode({"email": "a@x.com", "city": "London"})
+        assert decode(merge(earlier, {"email": "a@x.com", "city": "Paris"}))["city"] == "Paris"
+
+    def test_what_the_later_one_leaves_out_stays(self) -> None:
+        earlier = encode({"email": "a@x.com", "city": "London"})
+        assert decode(merge(earlier, {"email": "a@x.com"}))["city"] == "London"
+
+    @pytest.mark.parametrize("value", ["", 0, []])
+    def test_an_empty_value_wins_as_any_other(self, value: object) -> None:
+        earlier = encode({"email": "a@x.com", "city": "London"})
+        assert decode(merge(earlier, {"email": "a@x.com", "city": value}))["city"] == value
+
+    def test_custom_fields_are_merged_one_by_one(self) -> None:
+        earlier = encode({"email": "a@x.com", "custom_fields": {"e1_T": "old", "e2_T": "kept"}})
+        later = {"email": "a@x.com", "custom_fields": {"e1_T": "new", "e3_T": "added"}}
+        assert decode(merge(earlier, later))["custom_fields"] == {"e1_T": "new", "e2_T": "kept", "e3_T": "added"}
+
+    def test_alternate_emails_are_one_field_and_replaced_as_a_whole(self) -> None:
+        earlier = encode({"email": "a@x.com", "alternate_emails": ["b@x.com"]})
+        later = {"email": "a@x.com", "alternate_emails": ["c@x.com"]}
+        assert decode(merge(earlier, later))["alternate_emails"] == ["c@x.com"]
+
+    def test_no_custom_fields_appear_where_none_were(self) -> None:
+        assert "custom_fields" not in decode(merge(encode({"email": "a@x.com"}), {"email": "a@x.com"}))
+
+    def test_the_later_contact_is_left_as_it_was(self) -> None:
+        later = {"email": "a@x.com", "custom_fields": {"e1_T": "new"}}
+        merge(encode({"email": "a@x.com", "custom_fields": {"e2_T": "old"}}), later)
+        assert later == {"email": "a@x.com", "custom_fields": {"e1_T": "new"}}
+
+    @given(st.lists(CONTACTS, min_size=1, max_size=5))
+    def test_merging_gives_the_same_contact_as_sending_the_updates_in_order(self, updates: list[Contact]) -> None:
+        merged = encode(updates[0])
+        for update in updates[1:]:
+            merged = merge(merged, update)
+        assert decode(merged) == account_after(*updates)
+
+
+class TestOrigin:
+    def test_a_record_is_named_by_stream_and_line(self) -> None:
+        assert str(Origin("people", 7)) == "stream 'people', line 7"
+
+    def test_a_record_of_a_batch_file_is_named_by_both_lines(self) -> None:
+        assert str(Origin("people", 7, 3)) == "stream 'people', line 7, line 3 of the batch files"
+
+    def test_a_record_is_never_named_by_its_values(self) -> None:
+        assert "zaphod" not in str(Origin("people", 7, message=b'{"record":{"email":"zaphod@example.com"}}'))
+
+
+def test_an_entry_holds_the_encoded_contact_with_its_origins() -> None:
+    entry = Entry(encode({"email": "a@x.com"}), [Origin("people", 1), Origin("people", 2)])
+    assert (entry.contact, [origin.line for origin in entry.origins]) == (b'{"email":"a@x.com"}', [1, 2])
