@@ -7,8 +7,10 @@ values, keys included) and ``_handle_termination`` (it drains inside the signal 
 from __future__ import annotations
 
 import copy
+import json
 import os
 import sys
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
@@ -83,14 +85,8 @@ class TargetSendGrid(Target):
             problems = environment_problems(os.environ)
             if problems:
                 raise ConfigError(problems)
-        try:
-            return super().cb_config(ctx, param, value)
-        except OSError:
-            problem = "can't be read. Check the path."
-        except (ValueError, TypeError):
-            problem = "is not a JSON object. Check its commas, quotes and braces."
-        named = ", ".join(path for path in value if path != "ENV")
-        raise ConfigError(f"The config file {named} {problem}")
+        _check_config_files([path for path in value if path != "ENV"])
+        return super().cb_config(ctx, param, value)
 
     @classmethod
     def invoke(  # type: ignore[override]  # as the SDK's own target overrides it
@@ -187,6 +183,27 @@ class TargetSendGrid(Target):
         is_in_grace = self._grace_ends_at is not None and self._clock.monotonic() < self._grace_ends_at
         if not is_in_grace or len(self._signals) > 1:
             raise TerminatedError(self._signals[-1])
+
+
+def _check_config_files(paths: Iterable[str]) -> None:
+    """Look into config files before the SDK does, whose errors are tracebacks.
+
+    Raises:
+        ConfigError: With one sentence for each file that is missing or holds no JSON object.
+    """
+    problems = []
+    for path in paths:
+        try:
+            is_object = isinstance(json.loads(Path(path).read_bytes()), dict)
+        except OSError:
+            problems.append(f"The config file {path} can't be read. Check the path.")
+            continue
+        except ValueError:
+            is_object = False
+        if not is_object:
+            problems.append(f"The config file {path} is not a JSON object. Check its commas, quotes and braces.")
+    if problems:
+        raise ConfigError(problems)
 
 
 def _write_state(state: bytes) -> None:

@@ -9,8 +9,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from target_sendgrid.sandbox.server import SandboxServer
 
+from target_sendgrid.sandbox.server import SandboxServer
 from tests.support import QUICK, record, run_cli, schema, singer
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_sendgrid import contact
 from target_sendgrid.batching import Batcher
 from target_sendgrid.client import Client
 from target_sendgrid.contact import Origin
@@ -25,6 +24,8 @@ from target_sendgrid.sandbox.server import SandboxServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from target_sendgrid import contact
 
 UPSERT = {"method": "PUT", "path": "/v3/marketing/contacts"}
 INVALID_INPUT = {"errors": [{"field": "", "message": "invalid input"}]}

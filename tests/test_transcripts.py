@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from target_sendgrid.sandbox.server import SandboxServer
 
+from target_sendgrid.sandbox.server import SandboxServer
 from tests.support import QUICK, run_cli
 
 if TYPE_CHECKING:
