@@ -39,13 +39,13 @@ class Account:
         self.store.run("INSERT OR REPLACE INTO keys VALUES (?, ?)", key, msgspec.json.encode(scopes).decode())
         return key
 
-    def keys(self) -> list[str]:
+    def every_key(self) -> list[str]:
         """Every key, oldest first."""
         return [str(row["key"]) for row in self.store.rows("SELECT key FROM keys ORDER BY rowid")]
 
     def first_key(self) -> str:
         """Return the oldest key, made now if there is none."""
-        return next(iter(self.keys()), None) or self.add_key()
+        return next(iter(self.every_key()), None) or self.add_key()
 
 
 def new_key() -> str:

@@ -10,18 +10,23 @@ from typing import TYPE_CHECKING
 from flask import Flask, Request, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
+from target_sendgrid.sandbox import (
+    contacts_routes,
+    control_routes,
+    fields_routes,
+    lists_routes,
+    page,
+    scopes_routes,
+    search_routes,
+)
 from target_sendgrid.sandbox.answers import answer, error, errors
-from target_sendgrid.sandbox.contacts_routes import contacts_routes
-from target_sendgrid.sandbox.control_routes import control_routes
-from target_sendgrid.sandbox.fields_routes import fields_routes
+from target_sendgrid.sandbox.current import EXTENSION
 from target_sendgrid.sandbox.layer import CONTROL_PREFIX, Layer, html
-from target_sendgrid.sandbox.lists_routes import lists_routes
-from target_sendgrid.sandbox.page import page_routes
 from target_sendgrid.sandbox.problems import Problem, RefusedError, UnknownListError, UnknownThingError
-from target_sendgrid.sandbox.scopes_routes import scopes_routes
-from target_sendgrid.sandbox.search_routes import search_routes
 
 if TYPE_CHECKING:
+    from target_sendgrid.sandbox.account import Account
+    from target_sendgrid.sandbox.options import Options
     from target_sendgrid.sandbox.state import Sandbox
 
 MARKETING_PREFIX = "/v3/marketing/"
@@ -35,18 +40,19 @@ _NEAREST = 3
 def make_app(sandbox: Sandbox) -> Flask:
     """Wire everything for one sandbox."""
     app = Flask("target_sendgrid.sandbox", root_path=_root(), static_folder=None, template_folder="templates")
-    for routes in (
+    app.extensions[EXTENSION] = sandbox
+    for module in (
         contacts_routes,
         search_routes,
         lists_routes,
         fields_routes,
         scopes_routes,
         control_routes,
-        page_routes,
+        page,
     ):
-        app.register_blueprint(routes(sandbox))
+        app.register_blueprint(module.routes)
     app.before_request(lambda: _gate(sandbox))
-    app.after_request(lambda response: _with_limits(sandbox, response))
+    app.after_request(_with_limits)
     app.register_error_handler(RefusedError, _refused)
     app.register_error_handler(UnknownThingError, _unknown)
     app.register_error_handler(UnknownListError, lambda problem: _unknown_list(sandbox, problem))
@@ -65,32 +71,43 @@ def _gate(sandbox: Sandbox) -> Response | None:
     g.limits = None
     if not request.path.startswith("/v3/"):
         return None
-    is_marketing = request.path.startswith(MARKETING_PREFIX)
     key = _bearer(request)
-    if is_marketing:
+    if request.path.startswith(MARKETING_PREFIX):
         template = request.url_rule.rule if request.url_rule is not None else request.path
         bucket = (key or "", request.method, template)
         g.limits = sandbox.rate_limits.count(sandbox.account.options, sandbox.account.clock.now(), bucket)
-    scopes = sandbox.account.key_scopes(key) if key is not None else None
+    options = sandbox.account.options
+    return _not_permitted(sandbox.account, key) or _too_often(options) or _too_large(options)
+
+
+def _not_permitted(account: Account, key: str | None) -> Response | None:
+    scopes = account.key_scopes(key) if key is not None else None
     if scopes is None:
         return _unauthorized(key)
-    options = sandbox.account.options
     behalf = request.headers.get("on-behalf-of")
-    if behalf is not None and behalf.removeprefix("account-id ") not in options.subusers:
-        return error(options.on_behalf_of_status, None, "authorization required")
-    if is_marketing and MARKETING_SCOPE not in scopes:
+    if behalf is not None and behalf.removeprefix("account-id ") not in account.options.subusers:
+        return error(account.options.on_behalf_of_status, None, "authorization required")
+    if request.path.startswith(MARKETING_PREFIX) and MARKETING_SCOPE not in scopes:
         return error(HTTPStatus.FORBIDDEN, None, "access forbidden")
-    if g.limits is not None and g.limits.is_over:
-        response = error(HTTPStatus.TOO_MANY_REQUESTS, None, "too many requests")
-        if options.retry_after:
-            response.headers["Retry-After"] = str(g.limits.reset)
-        return response
-    if (request.content_length or 0) > options.max_body_bytes:
-        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        if options.body_too_large_html:
-            return html(status, "Request Entity Too Large")
-        return error(status, None, "request entity too large")
     return None
+
+
+def _too_often(options: Options) -> Response | None:
+    if g.limits is None or not g.limits.is_over:
+        return None
+    response = error(HTTPStatus.TOO_MANY_REQUESTS, None, "too many requests")
+    if options.retry_after:
+        response.headers["Retry-After"] = str(g.limits.reset)
+    return response
+
+
+def _too_large(options: Options) -> Response | None:
+    if (request.content_length or 0) <= options.max_body_bytes:
+        return None
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    if options.body_too_large_html:
+        return html(status, "Request Entity Too Large")
+    return error(status, None, "request entity too large")
 
 
 def _bearer(asked: Request) -> str | None:
@@ -105,7 +122,7 @@ def _unauthorized(key: str | None) -> Response:
     return answer({"errors": [{"message": message, "field": None, "help": None}]}, HTTPStatus.UNAUTHORIZED)
 
 
-def _with_limits(_: Sandbox, response: Response) -> Response:
+def _with_limits(response: Response) -> Response:
     limits = g.get("limits")
     if limits is not None:
         response.headers.update(limits.headers())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from target_sendgrid.sandbox.errors_files import COLUMNS
+
 EMULATED = {
     "PUT /v3/marketing/contacts": "Upsert: limits, refusals, identity and merge rules, custom fields, lists.",
     "GET /v3/marketing/contacts": "Sample of 50.",
@@ -47,8 +49,7 @@ SIMPLIFIED = (
     "Counts of a pending job are worked out early only while few contacts wait (option counts_preview_max_contacts).",
     "Where the live API puts the text of a failed job was never recorded; here it is errors[0].message of the job.",
     "Words of errors that were never recorded are the sandbox's own.",
-    "The errors file's columns were never recorded; option errors_file_columns takes any of: email, identifier, "
-    "phone_number_id, external_id, anonymous_id, row, index, error, reason, message.",
+    f"The errors file's columns were never recorded; option errors_file_columns takes any of: {', '.join(COLUMNS)}.",
     "The contact's fields keep their exact text; Unicode normalisation and HTML cleaning are not imitated.",
 )
 

@@ -55,6 +55,8 @@ class Trouble:
 
 NO_TROUBLE = Trouble()
 
+_ROUNDING_SECONDS = 0.001
+
 
 def submit(account: Account, kind: Kind, payload: bytes, requested: int, trouble: Trouble = NO_TROUBLE) -> str:
     """Queue a job; return its id. For an upsert the payload is the request's body, kept until it is applied."""
@@ -85,11 +87,15 @@ def apply_due(account: Account) -> None:
         account.store.run("UPDATE jobs SET applied = 1, payload = NULL WHERE number = ?", job["number"])
 
 
-def seconds_until_settled(account: Account) -> float:
-    """How far the clock must move until every job that can end has ended."""
+def settle(account: Account) -> float:
+    """Move the clock to the end of every job that can end, and apply them; return by how many seconds it moved."""
     latest = account.store.row("SELECT max(final_at) AS moment FROM jobs WHERE applied = 0")
     moment = None if latest is None else latest["moment"]
-    return 0.0 if moment is None else max(0.0, float(moment) - account.clock.now())
+    seconds = 0.0 if moment is None else max(0.0, float(moment) - account.clock.now())
+    if seconds:
+        account.clock.advance(seconds + _ROUNDING_SECONDS)
+    apply_due(account)
+    return seconds
 
 
 def described(account: Account, identity: str, errors_base_url: str) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import msgspec
-from flask import Request
-from werkzeug import Response
+from flask import Request, Response
 
 from target_sendgrid.sandbox import jobs
 from target_sendgrid.sandbox.answers import JSON, error
@@ -28,10 +27,6 @@ CONTACTS_KEY = "sandbox.contacts"
 """Where a route leaves the number of contacts of its request in the WSGI environment."""
 
 MAX_REQUEST_LINE_BYTES = 8_192
-
-
-class _UndoneError(Exception):
-    """Undoes the writes of a request that failed inside the sandbox."""
 
 
 class Layer:
@@ -72,16 +67,13 @@ class Layer:
 
     def _handled(self, request: Request) -> Response:
         account = self._sandbox.account
-        response = Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
-        try:
-            with account.store.transaction():
-                jobs.apply_due(account)
-                response = Response.from_app(self._inner, request.environ, buffered=True)
-                if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                    raise _UndoneError
-        except _UndoneError:
-            return response
-        return response
+        with account.store.transaction():
+            jobs.apply_due(account)
+        with account.store.transaction() as transaction:
+            response = Response.from_app(self._inner, request.environ, buffered=True)
+            if response.status_code >= HTTPStatus.BAD_REQUEST:
+                transaction.undo()
+        return Response(response.data, response.status, response.headers)
 
     def _log(self, request: Request, response: Response, fault: str | None) -> None:
         stream = request.environ["wsgi.input"]

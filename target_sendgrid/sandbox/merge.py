@@ -16,10 +16,10 @@ from target_sendgrid.sandbox.reserved import (
     MAX_ALTERNATE_EMAILS,
     MAX_CHARACTERS,
     MAX_CUSTOM_TEXT_CHARACTERS,
+    MAX_LENGTHS,
     TEXT_FIELDS,
     normalised,
 )
-from target_sendgrid.sandbox.upsert_check import is_overlong
 from target_sendgrid.sandbox.values import BadValueError, stored
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 QUOTA_FAILURE = "you have hit your contact limit"
 
+_ENCODER = msgspec.json.Encoder(order="sorted")
 _PROFILE = frozenset({*TEXT_FIELDS, "alternate_emails"})
 _OMITTED = "all identifiers of an existing contact must be provided"
 
@@ -67,27 +68,22 @@ class ForcedErrors:
 class _Entry:
     """A contact in the middle of a job: a stored one, or one that the job makes."""
 
-    __slots__ = ("before", "custom", "identifiers", "is_new", "number", "profile")
+    __slots__ = ("before", "custom", "identifiers", "number", "profile")
 
-    def __init__(
-        self,
-        number: int,
-        identifiers: list[str | None],
-        profile: dict[str, Any],
-        custom: dict[str, Any],
-        *,
-        is_new: bool,
-    ) -> None:
+    def __init__(self, number: int, identifiers: list[str | None], before: tuple[str, str] | None) -> None:
         self.number = number
         self.identifiers = identifiers
-        self.profile = profile
-        self.custom = custom
-        self.is_new = is_new
-        self.before = None if is_new else (list(identifiers), dict(profile), dict(custom))
+        self.before = None if before is None else (identifiers, *before)
+        self.profile: dict[str, Any] = {} if before is None else msgspec.json.decode(before[0])
+        self.custom: dict[str, Any] = {} if before is None else msgspec.json.decode(before[1])
 
     @property
-    def is_changed(self) -> bool:
-        return self.before is not None and self.before != (self.identifiers, self.profile, self.custom)
+    def is_new(self) -> bool:
+        return self.before is None
+
+    def texts(self) -> tuple[str, str]:
+        """Return what is stored of it, keys in order so that equal contacts have equal texts."""
+        return _text(self.profile), _text(self.custom)
 
 
 def apply_upsert(
@@ -137,13 +133,9 @@ class _Merge:
         given = [_identifiers(contact) for contact in self._contacts]
         self._load(given)
         for index, (contact, identifiers) in enumerate(zip(self._contacts, given, strict=True)):
-            try:
-                self._forced.check(index, identifiers)
-                entry = self._row(contact, identifiers)
-            except RowError as error:
-                outcome.errors.append([index, *identifiers, str(error)])
-            else:
-                self._kept[entry.number] = None
+            why = self._turned_down(index, contact, identifiers)
+            if why is not None:
+                outcome.errors.append([index, *identifiers, why])
         self.touched = sum(1 for number in self._kept if not self._entries[number].is_new)
         outcome.created = len(self._kept) - self.touched
         return outcome
@@ -151,40 +143,36 @@ class _Merge:
     def write(self, list_ids: list[str], submitted_at: float, applied_at: float) -> int:
         """Store what changed; return how many stored contacts did, a new list membership included."""
         store = self._account.store
-        entries = list(self._entries.values())
-        made = [entry for entry in entries if entry.is_new]
-        changed = {entry.number for entry in entries if entry.is_changed}
+        made: list[tuple[Any, ...]] = []
+        changed: list[tuple[Any, ...]] = []
+        alternates: list[_Entry] = []
+        for number in self._kept:
+            entry = self._entries[number]
+            texts = entry.texts()
+            if entry.before is None:
+                made.append((number, new_id(), *entry.identifiers, *texts, submitted_at, applied_at))
+            elif entry.before != (entry.identifiers, *texts):
+                changed.append((*entry.identifiers, *texts, number))
+            else:
+                continue
+            if "alternate_emails" in entry.profile or (entry.before and "alternate_emails" in entry.before[1]):
+                alternates.append(entry)
         store.run_many(
             "INSERT INTO contacts (number, id, email, phone_number_id, external_id, anonymous_id, profile, custom, "
             "created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    entry.number,
-                    new_id(),
-                    *entry.identifiers,
-                    _text(entry.profile),
-                    _text(entry.custom),
-                    submitted_at,
-                    applied_at,
-                )
-                for entry in made
-            ],
+            made,
         )
         store.run_many(
             "UPDATE contacts SET email = ?, phone_number_id = ?, external_id = ?, anonymous_id = ?, profile = ?, "
             "custom = ? WHERE number = ?",
-            [
-                (*entry.identifiers, _text(entry.profile), _text(entry.custom), entry.number)
-                for entry in entries
-                if entry.number in changed
-            ],
+            changed,
         )
-        self._write_alternates([entry for entry in entries if entry.is_new or entry.number in changed])
-        changed |= self._write_members(list_ids)
+        self._write_alternates(alternates)
+        touched = {row[-1] for row in changed} | self._write_members(list_ids)
         store.run_many(
-            "UPDATE contacts SET updated_at = ? WHERE number = ?", [(applied_at, number) for number in changed]
+            "UPDATE contacts SET updated_at = ? WHERE number = ?", ((applied_at, number) for number in touched)
         )
-        return len(changed)
+        return len(touched)
 
     def _load(self, given: list[list[str | None]]) -> None:
         """Read every stored contact that one of the identifiers names."""
@@ -193,14 +181,12 @@ class _Merge:
             if not wanted:
                 continue
             for row in self._account.store.rows(
-                "SELECT number, email, phone_number_id, external_id, anonymous_id, profile, custom FROM contacts "
+                "SELECT number, email, phone_number_id, external_id, anonymous_id, profile, custom FROM contacts "  # noqa: S608 - a column of our own
                 f"WHERE {column} IN (SELECT value FROM json_each(?))",
                 as_json(wanted),
             ):
                 if row["number"] not in self._entries:
-                    profile, custom = msgspec.json.decode(row["profile"]), msgspec.json.decode(row["custom"])
-                    entry = _Entry(row["number"], list(row)[1:5], profile, custom, is_new=False)
-                    self._remember(entry)
+                    self._remember(_Entry(row["number"], list(row)[1:5], (row["profile"], row["custom"])))
 
     def _remember(self, entry: _Entry) -> None:
         self._entries[entry.number] = entry
@@ -208,26 +194,34 @@ class _Merge:
             if identifier is not None:
                 index[identifier] = entry
 
+    def _turned_down(self, index: int, contact: dict[str, Any], identifiers: list[str | None]) -> str | None:
+        try:
+            self._forced.check(index, identifiers)
+            self._kept[self._row(contact, identifiers).number] = None
+        except RowError as error:
+            return str(error)
+        return None
+
     def _row(self, contact: dict[str, Any], identifiers: list[str | None]) -> _Entry:
         entry = self._matched(identifiers)
         if entry is not None and entry.number in self._kept and self._options.duplicate_in_request == "row_error":
             message = "the same contact appears more than once in the request"
             raise RowError(message)
-        profile, cleared = self._profile(contact)
-        custom = self._custom(contact.get("custom_fields") or {})
+        self._check_profile(contact)
+        sent = contact.get("custom_fields")
+        custom = self._custom(sent) if sent else {}
         if entry is None:
-            entry = _Entry(self._next_number, identifiers, {}, {}, is_new=True)
+            entry = _Entry(self._next_number, identifiers, None)
             self._next_number += 1
             self._remember(entry)
         elif entry.identifiers != identifiers:
             entry.identifiers = identifiers
             self._remember(entry)
-        entry.profile |= profile
-        entry.custom |= custom
-        for name in cleared:
-            entry.profile.pop(name, None)
-        if "" in custom.values():
-            entry.custom = {identity: value for identity, value in entry.custom.items() if value != ""}
+        self._merge_profile(entry, contact)
+        if custom:
+            entry.custom |= custom
+            if "" in custom.values():
+                entry.custom = {identity: value for identity, value in entry.custom.items() if value != ""}
         return entry
 
     def _matched(self, identifiers: list[str | None]) -> _Entry | None:
@@ -249,27 +243,28 @@ class _Merge:
                     raise RowError(message)
         return entry
 
-    def _profile(self, contact: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        profile: dict[str, Any] = {}
-        cleared: list[str] = []
-        for name, sent in contact.items():
+    def _merge_profile(self, entry: _Entry, contact: dict[str, Any]) -> None:
+        for name, value in contact.items():
+            if name not in _PROFILE or value is None:
+                continue
+            if not value:
+                entry.profile.pop(name, None)
+            elif name == "alternate_emails":
+                entry.profile[name] = [email.lower() for email in value[:MAX_ALTERNATE_EMAILS]]
+            else:
+                entry.profile[name] = value[: MAX_CHARACTERS.get(name)]
+
+    def _check_profile(self, contact: dict[str, Any]) -> None:
+        for name, value in contact.items():
             if name not in KNOWN_PROPERTIES:
                 if self._options.unknown_contact_property == "row_error":
                     message = f"unknown property {name}"
                     raise RowError(message)
                 continue
-            value = sent
-            if is_overlong(name, sent):
-                if self._options.overlong != "truncate" or name in IDENTIFIERS:
-                    message = f"{name} is too long"
-                    raise RowError(message)
-                value = sent[: MAX_CHARACTERS.get(name, MAX_ALTERNATE_EMAILS)]
-            if name in _PROFILE and value is not None:
-                if value:
-                    profile[name] = value if name in TEXT_FIELDS else [email.lower() for email in value]
-                else:
-                    cleared.append(name)
-        return profile, cleared
+            limit = MAX_LENGTHS.get(name)
+            if limit is not None and value is not None and len(value) > limit and self._options.overlong != "truncate":
+                message = f"{name} is too long"
+                raise RowError(message)
 
     def _custom(self, sent: dict[str, Any]) -> dict[str, Any]:
         custom: dict[str, Any] = {}
@@ -294,13 +289,10 @@ class _Merge:
 
     def _write_alternates(self, entries: list[_Entry]) -> None:
         store = self._account.store
-        before = [
-            (entry.number,) for entry in entries if entry.before is not None and "alternate_emails" in entry.before[1]
-        ]
-        store.run_many("DELETE FROM alternate_emails WHERE contact = ?", before)
+        store.run_many("DELETE FROM alternate_emails WHERE contact = ?", ((entry.number,) for entry in entries))
         store.run_many(
             "INSERT OR IGNORE INTO alternate_emails VALUES (?, ?)",
-            [(email, entry.number) for entry in entries for email in entry.profile.get("alternate_emails", ())],
+            ((email, entry.number) for entry in entries for email in entry.profile.get("alternate_emails", ())),
         )
 
     def _write_members(self, list_ids: list[str]) -> set[int]:
@@ -329,4 +321,4 @@ def _identifiers(contact: dict[str, Any]) -> list[str | None]:
 
 
 def _text(value: dict[str, Any]) -> str:
-    return msgspec.json.encode(value).decode()
+    return _ENCODER.encode(value).decode() if value else "{}"

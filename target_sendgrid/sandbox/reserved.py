@@ -37,6 +37,9 @@ MAX_CHARACTERS = {
 }
 """The vendor's `tsg_mc_contacts_v3.yaml`, schema `ContactRequest`."""
 
+MAX_LENGTHS = MAX_CHARACTERS | {"alternate_emails": MAX_ALTERNATE_EMAILS}
+"""Most characters of a text, most items of a list."""
+
 TEXT_FIELDS = (
     "address_line_1",
     "address_line_2",

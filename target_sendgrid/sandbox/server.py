@@ -13,7 +13,7 @@ from target_sendgrid.sandbox.clock import SandboxClock
 from target_sendgrid.sandbox.errors_app import ErrorsApp
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.sandbox.state import Sandbox
-from target_sendgrid.sandbox.store import Store, emptied
+from target_sendgrid.sandbox.store import Store
 from target_sendgrid.sandbox.wire import LOOPBACK, WireServer
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
-
-_SETTLE_MARGIN_SECONDS = 0.001
 
 
 class SandboxServer:
@@ -120,8 +118,8 @@ class SandboxServer:
 
     def settle(self) -> None:
         """Move the clock to the end of every pending job."""
-        with self._sandbox.lock:
-            self.advance(jobs.seconds_until_settled(self._sandbox.account) + _SETTLE_MARGIN_SECONDS)
+        with self._store.transaction():
+            jobs.settle(self._sandbox.account)
 
     def contacts(self, list_name: str | None = None, *, detail: bool = False) -> list[dict[str, Any]]:
         """Every visible contact: lists by name, custom fields by name, empty properties left out; see `seed`."""
@@ -203,8 +201,4 @@ class SandboxServer:
     def reset(self) -> None:
         """Empty the account, lift every fault and forget every request; keys and options stay."""
         with self._sandbox.lock:
-            emptied(self._store)
-            self._sandbox.faults.clear()
-            self._sandbox.rate_limits.clear()
-            self._sandbox.requests.clear()
-            self._sandbox.violations.clear()
+            self._sandbox.reset()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.sandbox.faults import Faults
 from target_sendgrid.sandbox.rate_limits import RateLimits
+from target_sendgrid.sandbox.store import emptied
 
 if TYPE_CHECKING:
     from threading import RLock
@@ -47,6 +48,14 @@ class Sandbox:
     violations: list[str] = field(default_factory=list)
     url: str = ""
     errors_base_url: str = ""
+
+    def reset(self) -> None:
+        """Empty the account, lift every fault and forget every request; keys and switches stay."""
+        emptied(self.account.store)
+        self.faults.clear()
+        self.rate_limits.clear()
+        self.requests.clear()
+        self.violations.clear()
 
     @property
     def lock(self) -> RLock:

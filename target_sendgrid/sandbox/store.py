@@ -17,7 +17,8 @@ SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE keys (key TEXT PRIMARY KEY, scopes TEXT NOT NULL);
 CREATE TABLE lists (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, created_at REAL NOT NULL);
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE,
+    created_at REAL NOT NULL);
 CREATE TABLE fields (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE COLLATE NOCASE,
     field_type TEXT NOT NULL, ready_at REAL NOT NULL);
@@ -50,6 +51,16 @@ class UnusableDatabaseError(Exception):
     """The database file cannot be opened or is not the sandbox's. The message is one sentence for the user."""
 
 
+class Transaction:
+    """The outermost block of writes in progress."""
+
+    is_kept = True
+
+    def undo(self) -> None:
+        """Forget the writes when the block ends."""
+        self.is_kept = False
+
+
 class Store:
     """One SQLite connection, shared by the server's threads under one lock.
 
@@ -76,19 +87,20 @@ class Store:
             self._connection.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Make all writes inside one unit: kept when the block ends, undone when it raises. Nests."""
+    def transaction(self) -> Iterator[Transaction]:
+        """Make all writes inside one unit: kept when the block ends, undone when it raises or asks for it. Nests."""
         with self.lock:
+            transaction = Transaction()
             if self._connection.in_transaction:
-                yield
+                yield transaction
                 return
             self._connection.execute("BEGIN")
             try:
-                yield
+                yield transaction
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+            self._connection.execute("COMMIT" if transaction.is_kept else "ROLLBACK")
 
     @contextmanager
     def undone(self) -> Iterator[None]:

@@ -8,8 +8,7 @@ from target_sendgrid.sandbox import fields, lists
 from target_sendgrid.sandbox.problems import Problem, RefusedError, UnknownListError, refused
 from target_sendgrid.sandbox.reserved import (
     IDENTIFIERS,
-    MAX_ALTERNATE_EMAILS,
-    MAX_CHARACTERS,
+    MAX_LENGTHS,
     TEXT_FIELDS,
     is_valid_email,
     is_valid_phone,
@@ -132,15 +131,8 @@ def _check_lengths(contacts: list[Contact]) -> None:
     problems = [
         Problem(f"contacts[{index}].{name}", f"{name} is too long")
         for index, contact in enumerate(contacts)
-        for name, value in contact.items()
-        if is_overlong(name, value)
+        for name, limit in MAX_LENGTHS.items()
+        if len(contact.get(name) or "") > limit
     ]
     if problems:
         raise RefusedError(*problems)
-
-
-def is_overlong(name: str, value: object) -> bool:
-    """Tell whether a reserved field's value breaks its documented limit."""
-    if isinstance(value, str):
-        return len(value) > MAX_CHARACTERS.get(name, len(value))
-    return name == "alternate_emails" and isinstance(value, list) and len(value) > MAX_ALTERNATE_EMAILS
