@@ -7,6 +7,7 @@ between import jobs. So later records always win, whichever streams and lists th
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -182,5 +183,6 @@ def _first_line(entries: dict[str, Entry]) -> int:
     return min(entry.origins[0].line for entry in entries.values())
 
 
+@functools.cache
 def _envelope_bytes(list_ids: tuple[str, ...]) -> int:
     return len(body(list_ids, ()))

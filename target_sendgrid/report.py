@@ -60,7 +60,10 @@ class Report:
 
     def stream(self, name: str) -> StreamReport:
         """Return the counts of a stream, making them when it is new."""
-        return self.streams.setdefault(name, StreamReport())
+        found = self.streams.get(name)
+        if found is None:
+            found = self.streams[name] = StreamReport()
+        return found
 
     @property
     def received(self) -> int:

@@ -14,7 +14,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DEFAULT_SIZES = (100_000, 1_000_000)
 STATE_EVERY = 10_000
@@ -126,14 +129,32 @@ def measure(profiles: Path, count: int, folder: Path) -> Figures:
 def main() -> None:
     """Print one line a size."""
     sizes = [int(argument.replace(",", "")) for argument in sys.argv[1:]] or DEFAULT_SIZES
-    first: Figures | None = None
+    columns = ("profiles", "wall s", "CPU s", "records/s", "records/CPU s", "peak MB", "states", "memory")
+    _print(f"{name:>13}" for name in columns)
+    smallest: float | None = None
     for count in sizes:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             profiles = folder / "profiles.singer"
             write_profiles(profiles, count)
             figures = measure(profiles, count, folder)
-        first = first or figures
+        smallest = smallest or figures.peak_megabytes
+        cells = (
+            f"{figures.profiles:,}",
+            f"{figures.wall_seconds:.1f}",
+            f"{figures.cpu_seconds:.1f}",
+            f"{count / figures.wall_seconds:,.0f}",
+            f"{count / figures.cpu_seconds:,.0f}",
+            f"{figures.peak_megabytes:.1f}",
+            f"{figures.states}",
+            f"x {figures.peak_megabytes / smallest:.2f}",
+        )
+        _print(f"{cell:>13}" for cell in cells)
+
+
+def _print(cells: Iterable[str]) -> None:
+    sys.stdout.write("".join(cells) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
