@@ -182,10 +182,10 @@ def _is_known(field: str, catalogue: FieldCatalogue) -> bool:
 
 def _field_problem(field: str, catalogue: FieldCatalogue, *, can_create: bool) -> str | None:
     """Return what is wrong with the left side of a mapping, or ``None``."""
-    if field.lower() in fields.READ_ONLY_FIELDS:
-        return f"'{field}' is set by SendGrid itself and can't be mapped."
     if _is_known(field, catalogue):
         return None
+    if field.lower() in fields.READ_ONLY_FIELDS:
+        return f"'{field}' is set by SendGrid itself and can't be mapped."
     near = suggest(field, [*fields.MAX_LENGTHS, *catalogue.names()])
     if not can_create:
         return f"SendGrid has no contact field '{field}'.{near or ' ' + _CREATES_NOTHING}"
@@ -236,8 +236,8 @@ def _reach(record: Any, path: Path) -> Any:  # noqa: ANN401 - any JSON value
     """Return what stands at a path of a record, or `_MISSING`; a null on the way is a null."""
     value = record
     for step in path:
-        if isinstance(step, int) and isinstance(value, list):
-            value = value[step] if step < len(value) else _MISSING
+        if isinstance(value, list) and str(step).isdecimal():  # a schema that tells nothing leaves numbers as names
+            value = value[int(step)] if int(step) < len(value) else _MISSING
         elif isinstance(value, dict):
             value = value.get(str(step), _MISSING)
         else:
