@@ -1,0 +1,193 @@
+"""Whole runs through the command line: files that a run leaves behind, BATCH messages, and the embedded sandbox."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from target_sendgrid.sandbox.server import SandboxServer
+from tests.support import QUICK, record, run_cli, schema, singer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CONFIG: dict[str, Any] = {"list_name": "Everybody", "field_mapping": {"email": "mail", "first_name": "given"}}
+SCHEMA = schema(mail="string", given="string")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
+    with SandboxServer(options=QUICK) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(server: SandboxServer) -> SandboxServer:
+    server.reset()
+    return server
+
+
+def emails(sandbox: SandboxServer) -> list[str]:
+    return sorted(str(contact["email"]) for contact in sandbox.contacts())
+
+
+def test_rejected_records_go_to_a_private_file_as_messages_that_can_be_sent_again(
+    sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "rejected.jsonl"
+    config = CONFIG | {"rejected_records_path": str(path), "max_rejected_percent": 100}
+    bad = record(mail="nobody", given="Zoë")
+    refused = record(mail="known@nowhere", given="x")
+    run = run_cli(sandbox, config, singer(SCHEMA, bad, record(mail="ada@example.com"), refused), tmp_path)
+    assert run.exit_code == 0, run.log
+    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [(entry["stream"], entry["line"], entry["reason"]) for entry in entries] == [
+        ("people", 2, "invalid_email"),
+        ("people", 4, "refused_by_sendgrid"),
+    ]
+    assert [entry["message"] for entry in entries] == [bad, refused]
+    assert "is not valid" in entries[1]["sendgrid_message"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+    corrected = [entry["message"] | {"record": {"mail": f"fixed{n}@example.com"}} for n, entry in enumerate(entries)]
+    again = run_cli(sandbox, config, singer(SCHEMA, *corrected), tmp_path)
+    assert again.exit_code == 0
+    assert emails(sandbox) == ["ada@example.com", "fixed0@example.com", "fixed1@example.com"]
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 2
+
+
+def test_a_second_run_appends_to_the_rejected_records(sandbox: SandboxServer, tmp_path: Path) -> None:
+    path = tmp_path / "rejected.jsonl"
+    config = CONFIG | {"rejected_records_path": str(path), "max_rejected_percent": 100}
+    for _ in range(2):
+        run_cli(sandbox, config, singer(SCHEMA, record(mail="nobody")), tmp_path)
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 2
+
+
+def test_the_report_adds_up_and_names_the_list(sandbox: SandboxServer, tmp_path: Path) -> None:
+    lines = singer(
+        SCHEMA,
+        record(mail="ada@example.com"),
+        record(mail="ADA@example.com"),
+        record(mail="no"),
+        record(mail="b@example.com"),
+    )
+    config = CONFIG | {"max_rejected_percent": 50, "profile_cap": 1, "on_profile_cap": "truncate"}
+    run = run_cli(sandbox, config, lines, tmp_path)
+    stream = run.report["streams"]["people"]
+    settled = stream["upserted"] + stream["duplicates"] + stream["over_cap"] + stream["ignored"]
+    assert stream["received"] == settled + sum(stream["rejected"].values()) == 4
+    assert stream["list_name"] == "Everybody"
+    assert run.report["outcome"] == "succeeded"
+    assert "Stream 'people' -> list 'Everybody': 4 received, 1 upserted, 1 duplicates, 1 rejected" in run.log
+
+
+def test_a_failed_run_reports_what_is_not_confirmed(sandbox: SandboxServer, tmp_path: Path) -> None:
+    sandbox.add_fault("job_stuck", times=None)
+    config = CONFIG | {"job_timeout_seconds": 1}
+    run = run_cli(sandbox, config, singer(SCHEMA, record(mail="ada@example.com"), _state(1)), tmp_path)
+    assert run.exit_code == 1
+    assert run.states == []
+    assert run.report["outcome"] == "failed"
+    assert run.report["streams"]["people"]["unsettled"] == 1
+    assert "1 NOT CONFIRMED" in run.log
+
+
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_batch_messages_go_through_mapping_cap_and_checks(
+    sandbox: SandboxServer, tmp_path: Path, compression: str
+) -> None:
+    records = [
+        {"mail": "Ada@Example.com", "given": "Ada"},
+        {"mail": "nobody"},
+        {"mail": "b@example.com"},
+        {"mail": "c@example.com"},
+    ]
+    content = "".join(json.dumps(entry) + "\n" for entry in [*records, 7]).encode()
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(gzip.compress(content) if compression == "gzip" else content)
+    batch = {
+        "type": "BATCH",
+        "stream": "people",
+        "encoding": {"format": "jsonl", "compression": compression},
+        "manifest": [path.as_uri()],
+    }
+    config = CONFIG | {"profile_cap": 2, "on_profile_cap": "truncate", "max_rejected_percent": 90}
+    run = run_cli(sandbox, config, singer(SCHEMA, batch, _state(1)), tmp_path)
+    assert run.exit_code == 0, run.log
+    assert emails(sandbox) == ["ada@example.com", "b@example.com"]
+    stream = run.report["streams"]["people"]
+    assert (stream["over_cap"], stream["rejected"]) == (1, {"invalid_email": 1, "not_an_object": 1})
+    assert "stream 'people', line 2, line 2 of the batch files: invalid_email" in run.log
+    assert run.states == ['{"n": 1}']
+
+
+def test_batch_messages_go_through_stream_maps(sandbox: SandboxServer, tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"mail": "ada@example.com", "given": "ada"}\n'))
+    batch = {
+        "type": "BATCH",
+        "stream": "people",
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "manifest": [path.as_uri()],
+    }
+    config = CONFIG | {"stream_maps": {"people": {"given": "given.upper()"}}}
+    run = run_cli(sandbox, config, singer(SCHEMA, batch), tmp_path)
+    assert run.exit_code == 0, run.log
+    assert [contact["first_name"] for contact in sandbox.contacts()] == ["ADA"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "manifest", "sentence"),
+    [
+        ({"format": "jsonl", "compression": "gzip"}, ["file:///nowhere/at-all.gz"], "File 1 of the BATCH message"),
+        ({"format": "csv"}, [], "only JSONL, plain or gzip, is"),
+        ({"format": "jsonl"}, None, "is a BATCH message without `encoding` and `manifest`"),
+    ],
+)
+def test_a_batch_message_that_cannot_be_read_ends_the_run(
+    sandbox: SandboxServer, tmp_path: Path, encoding: dict[str, str], manifest: list[str] | None, sentence: str
+) -> None:
+    batch = {"type": "BATCH", "stream": "people", "encoding": encoding, "manifest": manifest}
+    lines = singer(SCHEMA, record(mail="ada@example.com"), _state(1), batch, _state(2))
+    run = run_cli(sandbox, CONFIG, lines, tmp_path)
+    assert run.exit_code == 1
+    assert sentence in run.log
+    assert "Traceback" not in run.log
+    assert run.states == ['{"n": 1}']
+
+
+def test_the_embedded_sandbox_keeps_its_account_between_runs(tmp_path: Path) -> None:
+    database = tmp_path / "account.db"
+    config = CONFIG | {"api_url": f"sandbox:{database}"}
+    config_path = tmp_path / "config.json"
+    config_path.write_text(json.dumps(config), encoding="utf-8")
+    for mail in ("ada@example.com", "grace@example.com"):
+        run = subprocess.run(
+            [sys.executable, "-m", "target_sendgrid", "--config", str(config_path)],
+            input=singer(SCHEMA, record(mail=mail)), capture_output=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stderr.decode()
+    with SandboxServer(database=database, options=QUICK) as account:
+        assert emails(account) == ["ada@example.com", "grace@example.com"]
+        assert [contact["lists"] for contact in account.contacts("Everybody")] == [["Everybody"]] * 2
+
+
+def test_one_person_over_the_default_cap_fails_the_run(sandbox: SandboxServer, tmp_path: Path) -> None:
+    people = [record(mail=f"p{number}@example.com") for number in range(100_001)]
+    run = run_cli(sandbox, CONFIG, singer(SCHEMA, *people[:-1], _state(1), people[-1], _state(2)), tmp_path)
+    assert run.exit_code == 1
+    assert "more than 100,000 distinct profiles" in run.log
+    assert run.report["streams"]["people"]["upserted"] == 100_000
+    assert run.states[-1] == '{"n": 1}'
+
+
+def _state(number: int) -> dict[str, Any]:
+    return {"type": "STATE", "value": {"n": number}}
