@@ -30,6 +30,11 @@ def error(status: int, field: str | None, message: str) -> Response:
     return answer(errors([Problem(field, message)]), status)
 
 
+def single_error(status: int, problem: Problem) -> Response:
+    """Make an error answer of the rare shape that is one bare object."""
+    return answer({"field": problem.field, "message": problem.message}, status)
+
+
 def decoded(body: bytes) -> object:
     """Read a JSON body.
 

@@ -35,6 +35,7 @@ MARKETING_SCOPE = "marketing.read"
 _BEARER = re.compile(r"Bearer (\S+)", re.IGNORECASE)
 _KEY = re.compile(r"SG\.[\w-]+\.[\w-]+")
 _NEAREST = 3
+_LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost"})
 
 
 def make_app(sandbox: Sandbox) -> Flask:
@@ -69,6 +70,9 @@ def _root() -> str:
 def _gate(sandbox: Sandbox) -> Response | None:
     """Let a request to the API pass, or answer why not."""
     g.limits = None
+    if request.host.partition(":")[0] not in _LOOPBACK_NAMES:
+        # A web page must not reach the account through a name of its own that resolves to this machine.
+        return error(HTTPStatus.FORBIDDEN, None, "the sandbox answers on loopback only")
     if not request.path.startswith("/v3/"):
         return None
     key = _bearer(request)

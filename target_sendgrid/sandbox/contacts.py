@@ -163,9 +163,10 @@ def remove_from_list(account: Account, list_number: int, identities: list[str]) 
 
 
 def delete_identifier(account: Account, identity: str, identifier: str) -> int:
-    """Take one identifier off a contact; return the number of contacts changed."""
+    """Take one identifier off a contact, never its only one; return the number of contacts changed."""
+    held = " + ".join(f"({name} IS NOT NULL)" for name in IDENTIFIERS)
     return account.store.run(
-        f"UPDATE contacts SET {identifier} = NULL, updated_at = ? WHERE id = ?",  # noqa: S608 - a column of our own
+        f"UPDATE contacts SET {identifier} = NULL, updated_at = ? WHERE id = ? AND {held} > 1",  # noqa: S608 - columns of our own
         account.clock.now(),
         identity,
     )

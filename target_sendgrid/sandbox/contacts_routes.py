@@ -107,8 +107,6 @@ def delete_identifier(identity: str) -> Response:
     contact = contacts.get(account, identity)
     if not isinstance(value, str) or contact.get(identifier) != normalised(identifier, value):
         raise refused("identifier_value", "the contact does not have this identifier")
-    if sum(name in contact for name in IDENTIFIER_TYPES.values()) == 1:
-        raise refused("identifier_value", "a contact's only identifier cannot be removed")
     return accepted(sandbox, "delete_identifier", msgspec.json.encode({"id": identity, "identifier": identifier}), 1)
 
 

@@ -56,6 +56,7 @@ class Trouble:
 NO_TROUBLE = Trouble()
 
 _ROUNDING_SECONDS = 0.001
+_ONLY_IDENTIFIER = "a contact must keep at least one identifier"
 
 
 def submit(account: Account, kind: Kind, payload: bytes, requested: int, trouble: Trouble = NO_TROUBLE) -> str:
@@ -190,7 +191,8 @@ def _run(account: Account, job: sqlite3.Row) -> merge.Outcome:
     if job["kind"] == "remove_from_list":
         removed = contacts.remove_from_list(account, document["list"], document["ids"])
         return merge.Outcome(deleted=removed)
-    return merge.Outcome(updated=contacts.delete_identifier(account, document["id"], document["identifier"]))
+    changed = contacts.delete_identifier(account, document["id"], document["identifier"])
+    return merge.Outcome(updated=changed, failure=None if changed else _ONLY_IDENTIFIER)
 
 
 def _job(account: Account, identity: str) -> sqlite3.Row | None:

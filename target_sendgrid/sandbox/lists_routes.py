@@ -9,10 +9,10 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from target_sendgrid.sandbox import contacts, lists
-from target_sendgrid.sandbox.answers import answer, decoded_object
+from target_sendgrid.sandbox.answers import answer, decoded_object, single_error
 from target_sendgrid.sandbox.current import current_sandbox
 from target_sendgrid.sandbox.job_faults import accepted
-from target_sendgrid.sandbox.problems import UnknownThingError, refused, unknown
+from target_sendgrid.sandbox.problems import Problem, UnknownThingError, refused, unknown
 
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1_000
@@ -105,7 +105,8 @@ def remove(identity: str) -> Response:
     contact_list = lists.get(account, identity)
     identities = [one for one in request.args.get("contact_ids", "").split(",") if one]
     if not identities:
-        raise refused("contact_ids", "contact_ids must be given")
+        # Declared as a single object, unlike every other error.
+        return single_error(HTTPStatus.BAD_REQUEST, Problem("contact_ids", "contact_ids must be given"))
     known = {contact["id"] for contact in contacts.by_ids(account, identities)}
     if not known.issuperset(identities):
         raise unknown("one or more contact ids do not exist", "contact_ids")

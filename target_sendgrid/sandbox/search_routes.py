@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, request
 
 from target_sendgrid.sandbox import search
-from target_sendgrid.sandbox.answers import answer, decoded_object
+from target_sendgrid.sandbox.answers import answer, decoded_object, single_error
 from target_sendgrid.sandbox.current import current_sandbox
-from target_sendgrid.sandbox.problems import refused
+from target_sendgrid.sandbox.problems import RefusedError, SandboxProblem, refused
 
 routes = Blueprint("search", __name__, url_prefix="/v3/marketing/contacts/search")
 
@@ -41,7 +42,12 @@ def by_email() -> Response:
 @routes.post("/identifiers/<identifier>")
 def by_identifier(identifier: str) -> Response:
     """Get contacts by identifiers."""
-    return _by_identifier(identifier, "identifiers")
+    try:
+        return _by_identifier(identifier, "identifiers")
+    except SandboxProblem as problem:
+        # Declared as a single object, unlike the errors of the search by emails.
+        is_refused = isinstance(problem, RefusedError)
+        return single_error(HTTPStatus.BAD_REQUEST if is_refused else HTTPStatus.NOT_FOUND, problem.problems[0])
 
 
 def _by_identifier(identifier: str, field: str) -> Response:

@@ -1,0 +1,129 @@
+"""A plain HTTP client of a sandbox, for tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from tests.contract import Exchange, contract
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from target_sendgrid.sandbox.server import SandboxServer
+
+MARKETING = "/v3/marketing"
+TIMEOUT_SECONDS = 30
+UNDECLARED = frozenset({405, 414})
+"""Statuses of requests that no file can declare: a wrong method, a request line that never reached the API."""
+
+
+
+class Client:
+    """Calls a sandbox as its first key's owner and remembers every exchange."""
+
+    def __init__(self, sandbox: SandboxServer) -> None:
+        self.sandbox = sandbox
+        self.exchanges: list[Exchange] = []
+        self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {sandbox.api_key}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,  # noqa: ANN401 - JSON values
+        *,
+        data: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        is_lawful: bool = True,
+    ) -> requests.Response:
+        """Call the sandbox and check the exchange against the vendor's files.
+
+        `is_lawful` off: the request breaks its declared limits on purpose; only the answer is checked.
+        """
+        response = self._session.request(
+            method, self.sandbox.url + path, json=body, data=data, headers=headers, timeout=TIMEOUT_SECONDS
+        )
+        if path.startswith("/v3/"):
+            sent = response.request.body
+            exchange = Exchange(
+                method,
+                self.sandbox.url + path,
+                dict(response.request.headers),
+                sent.encode() if isinstance(sent, str) else sent,
+                response.status_code,
+                dict(response.headers),
+                response.content,
+            )
+            self.exchanges.append(exchange)
+            vendor = contract()
+            if vendor is not None and response.status_code not in UNDECLARED:
+                vendor.check(exchange, is_request_checked=is_lawful)
+        return response
+
+    def errors(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, list[tuple[Any, str]]]:  # noqa: ANN401
+        """Call; return the status and the (field, message) pairs of the errors."""
+        response = self.call(method, path, body, **more)
+        return response.status_code, [(entry.get("field"), entry["message"]) for entry in response.json()["errors"]]
+
+    def make_list(self, name: str = "People") -> str:
+        identity: str = self.call("POST", f"{MARKETING}/lists", {"name": name}).json()["id"]
+        return identity
+
+    def make_field(self, name: str, kind: str) -> str:
+        """Make a custom field and wait until it can be used."""
+        document = {"name": name, "field_type": kind}
+        identity: str = self.call("POST", f"{MARKETING}/field_definitions", document).json()["id"]
+        self.sandbox.advance(self.sandbox.options.field_ready_after_seconds)
+        return identity
+
+    def put(self, *contacts: dict[str, Any], lists: list[str] | None = None, is_lawful: bool = True) -> str:
+        """Queue an upsert; return the job's id."""
+        body: dict[str, Any] = {"contacts": list(contacts)}
+        if lists is not None:
+            body["list_ids"] = lists
+        response = self.call("PUT", f"{MARKETING}/contacts", body, is_lawful=is_lawful)
+        assert response.status_code == 202, response.text
+        identity: str = response.json()["job_id"]
+        return identity
+
+    def refused(self, *contacts: Any, **more: Any) -> tuple[int, list[tuple[Any, str]]]:  # noqa: ANN401 - JSON values
+        """Queue an upsert that must be refused; return status and errors."""
+        assert not self.sandbox.jobs()
+        found = self.errors("PUT", f"{MARKETING}/contacts", {"contacts": list(contacts), **more})
+        assert not self.sandbox.jobs()
+        return found
+
+    def job(self, identity: str) -> dict[str, Any]:
+        document: dict[str, Any] = self.call("GET", f"{MARKETING}/contacts/imports/{identity}").json()
+        return document
+
+    def upsert(
+        self, *contacts: dict[str, Any], lists: list[str] | None = None, is_lawful: bool = True
+    ) -> dict[str, Any]:
+        """Queue an upsert and let its time pass; return the final job."""
+        identity = self.put(*contacts, lists=lists, is_lawful=is_lawful)
+        self.sandbox.settle()
+        return self.job(identity)
+
+    def find(self, email: str) -> dict[str, Any]:
+        """Read one contact by its email."""
+        found = self.call("POST", f"{MARKETING}/contacts/search/emails", {"emails": [email]}).json()
+        contact: dict[str, Any] = found["result"][email.lower()]["contact"]
+        return contact
+
+    def reasons(self, job: dict[str, Any]) -> str:
+        """Download the errors file of a job."""
+        return requests.get(job["results"]["errors_url"], timeout=TIMEOUT_SECONDS).text

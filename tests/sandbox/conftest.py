@@ -1,0 +1,37 @@
+"""A sandbox whose time stands still, and a client whose every exchange is checked against the vendor's files."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from target_sendgrid.sandbox.options import Options
+from target_sendgrid.sandbox.server import SandboxServer
+from tests.sandbox.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class MakeClient(Protocol):
+    """Starts a sandbox with some switches set and gives a client of it."""
+
+    def __call__(self, **switches: Any) -> Client: ...  # noqa: ANN401 - switches of any type
+
+
+@pytest.fixture
+def make_client() -> Iterator[MakeClient]:
+    with ExitStack() as stack:
+
+        def make(**switches: Any) -> Client:  # noqa: ANN401 - switches of any type
+            sandbox = stack.enter_context(SandboxServer(options=Options().changed(switches), manual_clock=True))
+            return stack.enter_context(Client(sandbox))
+
+        yield make
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> Client:
+    return make_client()
