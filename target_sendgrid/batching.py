@@ -60,6 +60,9 @@ class Batcher:
         self._groups: dict[tuple[str, ...], _Group] = {}
         self._group_of: dict[str, _Group] = {}
         self._in_flight: set[str] = set()
+        self._last_line = 0
+        self.boundary_line = 0
+        """Line of the record at which a batch was last opened or sealed: states part there."""
 
     def add(self, identity: str, contact: Contact, list_id: str, origin: Origin, now: float) -> None:
         """Put a contact into its open batch, merged with what waits there for the same person.
@@ -74,6 +77,7 @@ class Batcher:
         Raises:
             RecordRejectedError: The contact alone is larger than a request may be.
         """
+        self._last_line = origin.line
         group = self._group_of.get(identity)
         if group is None:
             encoded = contacts.encode(contact)
@@ -132,6 +136,7 @@ class Batcher:
         if group.entries:
             group.opened_at = now
             group.first_line = _first_line(group.entries)
+        self.boundary_line = self._last_line
         self._in_flight.update(taken)
         return Batch(list_ids, taken, _first_line(taken))
 
@@ -142,6 +147,7 @@ class Batcher:
     def _insert(self, identity: str, entry: Entry, list_ids: tuple[str, ...], now: float) -> None:
         group = self._groups.get(list_ids)
         if group is None:
+            self.boundary_line = self._last_line
             group = self._groups[list_ids] = _Group(list_ids, now, entry.origins[0].line)
         group.first_line = min(group.first_line, entry.origins[0].line)
         group.entries[identity] = entry

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from target_sendgrid.batching import outcomes_by_stream
 
@@ -36,6 +36,16 @@ LONGEST_OPEN_SECONDS = 300.0
 
 _WAKE_SECONDS = 0.5
 """How often a waiting run looks whether it was asked to stop."""
+
+
+class Carrier(Protocol):
+    """Takes batches and gives back their outcomes."""
+
+    def send(self, batch: Batch) -> None:
+        """Hand a batch over."""
+
+    def outcome(self, timeout_seconds: float | None) -> Outcome | None:
+        """Return the next outcome; ``None`` when there is none within the time."""
 
 
 class CourierThread:
@@ -107,7 +117,7 @@ class Delivery:
         self,
         *,
         batcher: Batcher,
-        courier: CourierThread,
+        courier: Carrier,
         gate: StateGate,
         report: Report,
         rejections: Rejections,
@@ -122,12 +132,9 @@ class Delivery:
         self._clock = clock
         self._check_stop = check_stop
         self._in_flight: list[Batch] = []
-        self._last_line = 0
-        self._last_sealed_at_line = 0
 
     def add(self, identity: str, contact: Contact, list_id: str, origin: Origin) -> None:
         """Take a contact to deliver, and send whatever is full."""
-        self._last_line = origin.line
         self._batcher.add(identity, contact, list_id, origin, self._clock.monotonic())
         while (list_ids := self._batcher.full()) is not None:
             self._seal_and_send(list_ids)
@@ -139,7 +146,7 @@ class Delivery:
 
     def receive_state(self, line: int, state: bytes) -> None:
         """Take a STATE message, and write it as soon as all before it is settled."""
-        self._gate.receive(line, state, last_sealed_at_line=self._last_sealed_at_line)
+        self._gate.receive(line, state, boundary_line=self._batcher.boundary_line)
         self.settle_ready()
 
     def hold_state_from(self, line: int) -> None:
@@ -177,7 +184,6 @@ class Delivery:
         if batch is None:
             self._wait_for_outcome()
             return
-        self._last_sealed_at_line = self._last_line
         self._in_flight.append(batch)
         self._courier.send(batch)
 

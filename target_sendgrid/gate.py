@@ -22,16 +22,16 @@ class StateGate:
         self._last_written: bytes | None = None
         self._closed_from: int | None = None
 
-    def receive(self, line: int, state: bytes, *, last_sealed_at_line: int) -> None:
+    def receive(self, line: int, state: bytes, *, boundary_line: int) -> None:
         """Take a STATE message from the tap.
 
         Args:
             line: Its line of standard input.
             state: Its value, as the tap's own JSON.
-            last_sealed_at_line: Line that was being read when a batch was last sealed. States with no such line
+            boundary_line: Line of the record at which a batch was last opened or sealed. States with no such line
                 between them leave together, so only the later one is kept: memory stays flat.
         """
-        if self._waiting and self._waiting[-1][0] >= last_sealed_at_line:
+        if self._waiting and self._waiting[-1][0] > boundary_line:
             self._waiting.pop()
         self._waiting.append((line, state))
 

@@ -22,6 +22,24 @@ QUICK = Options(
 """A SendGrid whose jobs end at the first look."""
 
 
+class SandboxClock:
+    """A clock that stands still until somebody sleeps; sleeping moves the sandbox's clock along."""
+
+    def __init__(self, sandbox: SandboxServer) -> None:
+        self._sandbox = sandbox
+        self.slept_seconds = 0.0
+
+    def now(self) -> float:
+        return 1_700_000_000.0 + self.slept_seconds
+
+    def monotonic(self) -> float:
+        return self.slept_seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.slept_seconds += seconds
+        self._sandbox.advance(seconds)
+
+
 @dataclasses.dataclass(frozen=True)
 class Finished:
     """A run of the command line that has ended."""

@@ -21,6 +21,7 @@ from target_sendgrid.errors import (
 from target_sendgrid.jobs import Courier, Outcome
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.sandbox.server import SandboxServer
+from tests.support import SandboxClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,24 +31,6 @@ if TYPE_CHECKING:
 UPSERT = {"method": "PUT", "path": "/v3/marketing/contacts"}
 INVALID_INPUT = {"errors": [{"field": "", "message": "invalid input"}]}
 OPTIONS = Options(field_ready_after_seconds=0.0, rate_limit_enabled=False)
-
-
-class SandboxClock:
-    """A clock that stands still until somebody sleeps; sleeping moves the sandbox's clock along."""
-
-    def __init__(self, sandbox: SandboxServer) -> None:
-        self._sandbox = sandbox
-        self.slept_seconds = 0.0
-
-    def now(self) -> float:
-        return 1_700_000_000.0 + self.slept_seconds
-
-    def monotonic(self) -> float:
-        return self.slept_seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.slept_seconds += seconds
-        self._sandbox.advance(seconds)
 
 
 class Desk:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FOLDER = Path(__file__).parent / "transcripts"
-EMPTY = {"custom_fields": {}, "alternate_emails": []}
+EMPTY: dict[str, Any] = {"custom_fields": {}, "alternate_emails": []}
 """What a field is that the sandbox leaves out because it is empty."""
 CLAIMS = sorted(path.stem for path in FOLDER.glob("*.singer"))
 
