@@ -88,10 +88,13 @@ class Batcher:
         list_ids = group.list_ids if list_id in group.list_ids else tuple(sorted((*group.list_ids, list_id)))
         merged = contacts.merge(entry.contact, contact)
         self._check_size(merged, list_ids)
-        self._remove(identity, group)
+        if list_ids != group.list_ids:
+            self._remove(identity, group)
+            self._insert(identity, entry, list_ids, group.opened_at)
+            group = self._group_of[identity]
+        group.byte_count += len(merged) - len(entry.contact)
         entry.contact = merged
         entry.origins.append(origin)
-        self._insert(identity, entry, list_ids, now)
 
     def full(self) -> tuple[str, ...] | None:
         """Return the lists of an open batch that has reached a limit, or ``None``."""
@@ -125,7 +128,8 @@ class Batcher:
             if identity in self._in_flight:
                 continue
             size = len(entry.contact) + 1
-            if len(taken) >= self._max_rows or byte_count + size - 1 > self.max_bytes:
+            is_over = len(taken) >= self._max_rows or byte_count + size - 1 > self.max_bytes
+            if taken and is_over:  # one contact always leaves: the byte limit may have sunk since it was added
                 break
             taken[identity] = entry
             byte_count += size

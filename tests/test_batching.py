@@ -1,0 +1,367 @@
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_sendgrid.batching import Batch, Batcher, body, outcomes_by_stream
+from target_sendgrid.contact import Entry, Origin, decode, encode
+from target_sendgrid.errors import Reason, RecordRejectedError
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from target_sendgrid.contact import Contact
+
+ENOUGH_BYTES = 1_000_000
+
+
+def add(batcher: Batcher, email: str, list_id: str = "L", *, line: int = 1, now: float = 0.0, **fields: object) -> None:
+    batcher.add(email, {"email": email, **fields}, list_id, Origin("people", line), now)
+
+
+def sealed(batcher: Batcher, *list_ids: str, now: float = 0.0) -> Batch:
+    batch = batcher.seal(list_ids, now)
+    assert batch is not None
+    return batch
+
+
+def contacts_of(batch: Batch) -> dict[str, Contact]:
+    return {identity: decode(entry.contact) for identity, entry in batch.entries.items()}
+
+
+def lines_of(batch: Batch) -> dict[str, list[int]]:
+    return {identity: [origin.line for origin in entry.origins] for identity, entry in batch.entries.items()}
+
+
+class TestBody:
+    def test_a_body_is_what_sendgrid_documents(self) -> None:
+        entries = [Entry(encode({"email": "a@x.com"}), []), Entry(encode({"email": "b@x.com"}), [])]
+        expected = {"list_ids": ["L", "M"], "contacts": [{"email": "a@x.com"}, {"email": "b@x.com"}]}
+        assert json.loads(body(("L", "M"), entries)) == expected
+
+    def test_an_odd_list_id_is_escaped(self) -> None:
+        assert json.loads(body(('"]',), []))["list_ids"] == ['"]']
+
+
+class TestRows:
+    def test_a_batch_is_full_at_its_row_limit(self) -> None:
+        batcher = Batcher(2, ENOUGH_BYTES)
+        add(batcher, "a@x.com")
+        assert batcher.full() is None
+        add(batcher, "b@x.com")
+        assert batcher.full() == ("L",)
+
+    def test_the_same_person_twice_takes_one_row(self) -> None:
+        batcher = Batcher(2, ENOUGH_BYTES)
+        add(batcher, "a@x.com")
+        add(batcher, "a@x.com")
+        assert batcher.full() is None
+
+    def test_a_sealed_batch_leaves_nothing_open(self) -> None:
+        batcher = Batcher(1, ENOUGH_BYTES)
+        add(batcher, "a@x.com")
+        sealed(batcher, "L")
+        assert (batcher.full(), batcher.open_list_ids(), batcher.first_line(), batcher.open_since()) == (
+            None, [], None, None,
+        )  # fmt: skip
+
+
+class TestBytes:
+    @pytest.mark.parametrize("slack", [0, 1])
+    def test_a_batch_is_full_once_its_body_has_as_many_bytes_as_allowed(self, slack: int) -> None:
+        entries = [Entry(encode({"email": f"{letter}@x.com"}), []) for letter in "ab"]
+        batcher = Batcher(30_000, len(body(("L",), entries)) + slack)
+        add(batcher, "a@x.com")
+        add(batcher, "b@x.com")
+        assert (batcher.full() is not None) == (slack == 0)
+
+    def test_a_body_may_have_exactly_as_many_bytes_as_allowed(self) -> None:
+        entries = [Entry(encode({"email": f"{letter}@x.com"}), []) for letter in "ab"]
+        batcher = Batcher(30_000, len(body(("L",), entries)))
+        add(batcher, "a@x.com")
+        add(batcher, "b@x.com")
+        assert list(sealed(batcher, "L").entries) == ["a@x.com", "b@x.com"]
+
+    def test_a_body_never_has_one_byte_more(self) -> None:
+        entries = [Entry(encode({"email": f"{letter}@x.com"}), []) for letter in "ab"]
+        batcher = Batcher(30_000, len(body(("L",), entries)) - 1)
+        add(batcher, "a@x.com")
+        add(batcher, "b@x.com")
+        assert [list(sealed(batcher, "L").entries) for _ in range(2)] == [["a@x.com"], ["b@x.com"]]
+
+    def test_a_contact_that_alone_is_too_large_is_rejected(self) -> None:
+        batcher = Batcher(30_000, 100)
+        with pytest.raises(RecordRejectedError) as caught:
+            add(batcher, "a@x.com", city="zaphod" * 20)
+        assert (caught.value.reason, "zaphod" in caught.value.sentence) == (Reason.TOO_LARGE, False)
+
+    def test_a_contact_that_alone_is_exactly_as_large_as_allowed_is_taken(self) -> None:
+        size = len(body(("L",), [Entry(encode({"email": "a@x.com"}), [])]))
+        batcher = Batcher(30_000, size)
+        add(batcher, "a@x.com")
+        assert list(sealed(batcher, "L").entries) == ["a@x.com"]
+
+    def test_a_merge_that_would_be_too_large_rejects_the_later_record_and_keeps_the_earlier(self) -> None:
+        batcher = Batcher(30_000, 120)
+        add(batcher, "a@x.com", line=1, city="x" * 30)
+        with pytest.raises(RecordRejectedError):
+            add(batcher, "a@x.com", line=2, country="x" * 30)
+        batch = sealed(batcher, "L")
+        assert (lines_of(batch), "country" in contacts_of(batch)["a@x.com"]) == ({"a@x.com": [1]}, False)
+
+    def test_a_contact_that_was_taken_before_the_limit_sank_still_leaves_by_itself(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com", city="x" * 50)
+        add(batcher, "b@x.com", city="x" * 50)
+        batcher.max_bytes = 50
+        assert [list(sealed(batcher, "L").entries) for _ in range(2)] == [["a@x.com"], ["b@x.com"]]
+
+
+class TestMerging:
+    def test_the_later_record_wins_field_by_field(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com", first_name="Ada", city="London", custom_fields={"e1_T": "x", "e2_T": "y"})
+        add(batcher, "a@x.com", city="Paris", custom_fields={"e1_T": "z"})
+        assert contacts_of(sealed(batcher, "L"))["a@x.com"] == {
+            "email": "a@x.com", "first_name": "Ada", "city": "Paris", "custom_fields": {"e1_T": "z", "e2_T": "y"},
+        }  # fmt: skip
+
+    def test_a_merged_contact_remembers_all_its_records(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        for line in (3, 5, 9):
+            add(batcher, "a@x.com", line=line)
+        assert lines_of(sealed(batcher, "L")) == {"a@x.com": [3, 5, 9]}
+
+    def test_a_person_of_two_lists_goes_once_with_both(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com", "M", city="London")
+        add(batcher, "a@x.com", "L", country="UK")
+        assert batcher.open_list_ids() == [("L", "M")]
+        expected = {"email": "a@x.com", "city": "London", "country": "UK"}
+        assert contacts_of(sealed(batcher, "L", "M"))["a@x.com"] == expected
+
+    def test_people_of_the_same_lists_go_together_whatever_the_order(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        for email, list_id in [("a@x.com", "L"), ("a@x.com", "M"), ("b@x.com", "M"), ("b@x.com", "L")]:
+            add(batcher, email, list_id)
+        assert list(sealed(batcher, "L", "M").entries) == ["a@x.com", "b@x.com"]
+
+    def test_a_person_who_is_on_the_list_already_stays_in_the_union(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        for list_id in ("L", "M", "L", "M"):
+            add(batcher, "a@x.com", list_id)
+        assert batcher.open_list_ids() == [("L", "M")]
+
+    def test_a_person_who_joins_another_list_takes_the_first_line_along(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        add(batcher, "b@x.com", "L", line=1)
+        add(batcher, "a@x.com", "L", line=2)
+        add(batcher, "a@x.com", "M", line=7)
+        assert sealed(batcher, "L", "M").first_line == 2
+
+
+class TestInFlight:
+    def test_a_person_in_flight_is_held_back(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com", line=1)
+        sealed(batcher, "L")
+        add(batcher, "a@x.com", line=2)
+        add(batcher, "b@x.com", line=3)
+        assert lines_of(sealed(batcher, "L")) == {"b@x.com": [3]}
+
+    def test_nobody_can_be_sealed_while_everybody_is_in_flight(self) -> None:
+        batcher = Batcher(1, ENOUGH_BYTES)
+        add(batcher, "a@x.com")
+        sealed(batcher, "L")
+        add(batcher, "a@x.com")
+        assert (batcher.full(), batcher.seal(("L",), 0.0)) == (("L",), None)
+
+    def test_a_person_is_held_back_across_lists(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com", "L")
+        sealed(batcher, "L")
+        add(batcher, "a@x.com", "M")
+        assert batcher.seal(("M",), 0.0) is None
+
+    def test_a_released_person_can_be_sent_again(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com", line=1)
+        batch = sealed(batcher, "L")
+        add(batcher, "a@x.com", line=2)
+        batcher.release(batch)
+        assert lines_of(sealed(batcher, "L")) == {"a@x.com": [2]}
+
+    def test_a_later_version_is_not_merged_with_the_one_in_flight(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com", city="London")
+        batch = sealed(batcher, "L")
+        add(batcher, "a@x.com", country="UK")
+        assert contacts_of(batch) == {"a@x.com": {"email": "a@x.com", "city": "London"}}
+
+    def test_later_versions_of_a_held_back_person_are_merged_with_each_other(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com")
+        batch = sealed(batcher, "L")
+        add(batcher, "a@x.com", city="London")
+        add(batcher, "a@x.com", city="Paris")
+        batcher.release(batch)
+        assert contacts_of(sealed(batcher, "L"))["a@x.com"]["city"] == "Paris"
+
+    def test_people_held_back_keep_their_line_after_the_others_left(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com", line=1)
+        sealed(batcher, "L")
+        add(batcher, "b@x.com", line=2)
+        add(batcher, "a@x.com", line=3)
+        sealed(batcher, "L")
+        assert batcher.first_line() == 3
+
+
+class TestTimesAndLines:
+    def test_the_first_line_is_the_lowest_of_all_open_batches(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        for line, list_id in [(4, "L"), (3, "M"), (5, "L")]:
+            add(batcher, f"{line}@x.com", list_id, line=line)
+        assert batcher.first_line() == 3
+
+    def test_a_batch_is_open_since_its_first_contact(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com", now=10.0)
+        add(batcher, "b@x.com", now=20.0)
+        assert batcher.open_since() == 10.0
+
+    def test_a_lone_person_who_comes_again_and_again_does_not_hold_the_batch_open(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        for now in (10.0, 20.0, 30.0):
+            add(batcher, "a@x.com", now=now)
+        assert batcher.open_since() == 10.0
+
+    def test_a_person_who_joins_another_list_has_waited_since_before(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com", "L", now=10.0)
+        add(batcher, "a@x.com", "M", now=20.0)
+        assert batcher.open_since() == 10.0
+
+    def test_a_batch_is_open_anew_for_those_who_stay(self) -> None:
+        batcher = Batcher(1, ENOUGH_BYTES)
+        add(batcher, "a@x.com", now=10.0)
+        add(batcher, "b@x.com", now=20.0)
+        sealed(batcher, "L", now=30.0)
+        assert batcher.open_since() == 30.0
+
+
+def test_outcomes_count_the_records_of_each_stream() -> None:
+    origins = [Origin("people", 1), Origin("guests", 2), Origin("people", 3)]
+    assert dict(outcomes_by_stream(Entry(b"{}", origins))) == {"people": 2, "guests": 1}
+
+
+ADDS = st.tuples(
+    st.just("add"),
+    st.sampled_from([f"{letter}@x.com" for letter in "abcdef"]),
+    st.sampled_from(["L", "M", "N"]),
+    st.dictionaries(st.sampled_from(["city", "country", "postal_code"]), st.text("xß", max_size=60)),
+)
+STEPS = st.lists(st.one_of(ADDS, ADDS, ADDS, st.just(("seal",)), st.just(("release",))), max_size=60)
+
+
+class Account:
+    """What SendGrid holds when contacts are applied in the order in which they come."""
+
+    def __init__(self) -> None:
+        self.contacts: dict[str, dict[str, Any]] = {}
+        self.lists: dict[str, set[str]] = {}
+
+    def apply(self, identity: str, contact: Contact, list_ids: tuple[str, ...]) -> None:
+        self.contacts.setdefault(identity, {}).update(contact)
+        self.lists.setdefault(identity, set()).update(list_ids)
+
+
+class Traffic:
+    """A batcher in use: takes records, seals and releases, and checks what must hold at each step."""
+
+    def __init__(self, max_rows: int, max_bytes: int, random: Random) -> None:
+        self.batcher = Batcher(max_rows, max_bytes)
+        self.max_rows, self.max_bytes, self.random = max_rows, max_bytes, random
+        self.wanted, self.account = Account(), Account()
+        self.taken: set[int] = set()
+        self.settled: list[int] = []
+        self.in_flight: list[Batch] = []
+
+    def add(self, line: int, email: str, list_id: str, fields: dict[str, Any]) -> None:
+        try:
+            add(self.batcher, email, list_id, line=line, **fields)
+        except RecordRejectedError:
+            return
+        self.taken.add(line)
+        self.wanted.apply(email, {"email": email, **fields}, (list_id,))
+
+    def seal(self) -> bool:
+        open_list_ids = self.batcher.open_list_ids()
+        batch = self.batcher.seal(self.random.choice(open_list_ids), 0.0) if open_list_ids else None
+        if batch is None:
+            return False
+        assert len(batch.entries) <= self.max_rows
+        assert len(body(batch.list_ids, batch.entries.values())) <= self.max_bytes
+        assert batch.first_line == min(itertools.chain(*lines_of(batch).values()))
+        assert not {identity for other in self.in_flight for identity in other.entries} & set(batch.entries)
+        self.in_flight.append(batch)
+        return True
+
+    def release(self) -> None:
+        if self.in_flight:
+            batch = self.in_flight.pop(self.random.randrange(len(self.in_flight)))
+            self.batcher.release(batch)
+            for identity, contact in contacts_of(batch).items():
+                self.account.apply(identity, contact, batch.list_ids)
+            self.settled.extend(itertools.chain(*lines_of(batch).values()))
+
+    def check_first_line(self) -> None:
+        flying = {line for batch in self.in_flight for line in itertools.chain(*lines_of(batch).values())}
+        first_open = self.batcher.first_line()
+        waiting = self.taken - flying - set(self.settled)
+        assert (first_open is None) == (not waiting)
+        assert all(first_open is not None and first_open <= line for line in waiting)
+
+    def finish(self) -> None:
+        while self.batcher.open_list_ids() or self.in_flight:
+            if not self.seal():
+                self.release()
+
+
+@given(STEPS, st.integers(1, 4), st.integers(150, 400), st.randoms(use_true_random=False))
+def test_everything_added_arrives_once_in_order_and_within_the_limits(
+    steps: list[tuple[Any, ...]], max_rows: int, max_bytes: int, random: Random
+) -> None:
+    traffic = Traffic(max_rows, max_bytes, random)
+    for line, step in enumerate(steps, 1):
+        if step[0] == "add":
+            traffic.add(line, *step[1:])
+        elif step[0] == "seal":
+            traffic.seal()
+        else:
+            traffic.release()
+        traffic.check_first_line()
+    traffic.finish()
+    assert sorted(traffic.settled) == sorted(traffic.taken)
+    assert traffic.account.contacts == traffic.wanted.contacts
+    assert traffic.account.lists == traffic.wanted.lists
+
+
+@given(st.lists(ADDS, max_size=40), st.integers(1, 4), st.integers(150, 400))
+def test_a_batch_is_full_when_its_rows_or_its_exact_bytes_reach_a_limit(
+    adds: list[tuple[Any, ...]], max_rows: int, max_bytes: int
+) -> None:
+    batcher, measured = Batcher(max_rows, max_bytes), Batcher(1_000, ENOUGH_BYTES)
+    for line, (_, email, _, fields) in enumerate(adds, 1):
+        with contextlib.suppress(RecordRejectedError):
+            add(batcher, email, line=line, **fields)
+            add(measured, email, line=line, **fields)
+    batch = measured.seal(("L",), 0.0) if measured.open_list_ids() else None
+    size = len(body(batch.list_ids, batch.entries.values())) if batch else 0
+    assert (batcher.full() is not None) == (batch is not None and (len(batch.entries) >= max_rows or size >= max_bytes))

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_sendgrid.cap import ProfileCap
+
+LIMIT = 100_000
+
+
+def admitted(cap: ProfileCap, count: int) -> int:
+    """Return how many of so many different people are admitted."""
+    return sum(cap.admit(f"person{number}@example.com") for number in range(count))
+
+
+@pytest.mark.parametrize(("count", "expected"), [(99_999, 99_999), (100_000, 100_000), (100_001, 100_000)])
+def test_as_many_people_are_admitted_as_the_limit_allows(count: int, expected: int) -> None:
+    assert admitted(ProfileCap(LIMIT), count) == expected
+
+
+@pytest.mark.parametrize("count", [99_999, 100_000])
+def test_duplicates_take_no_room(count: int) -> None:
+    cap = ProfileCap(LIMIT)
+    assert [admitted(cap, count), admitted(cap, count), cap.distinct_profiles] == [count, count, count]
+
+
+def test_the_last_free_place_is_given_once() -> None:
+    cap = ProfileCap(LIMIT)
+    admitted(cap, 99_999)
+    assert [cap.admit("ada@x.com"), cap.admit("bob@x.com"), cap.admit("ada@x.com")] == [True, False, True]
+
+
+def test_people_who_are_known_are_admitted_when_the_cap_is_reached() -> None:
+    cap = ProfileCap(1)
+    assert [cap.admit("a"), cap.admit("b"), cap.admit("a")] == [True, False, True]
+
+
+def test_people_over_the_cap_are_not_counted() -> None:
+    cap = ProfileCap(1)
+    for identity in ("a", "b", "c"):
+        cap.admit(identity)
+    assert cap.distinct_profiles == 1
+
+
+def test_people_over_the_cap_stay_out_when_they_come_again() -> None:
+    cap = ProfileCap(1)
+    assert [cap.admit("a"), cap.admit("b"), cap.admit("b")] == [True, False, False]
+
+
+def test_without_a_limit_everybody_is_admitted_and_counted() -> None:
+    cap = ProfileCap(None)
+    assert (admitted(cap, 200), admitted(cap, 200), cap.distinct_profiles) == (200, 200, 200)
+
+
+@given(st.lists(st.text("abcdefgh", min_size=1, max_size=1)), st.integers(1, 5))
+def test_the_first_people_up_to_the_limit_are_admitted_and_nobody_else(identities: list[str], limit: int) -> None:
+    cap = ProfileCap(limit)
+    first = list(dict.fromkeys(identities))[:limit]
+    assert [cap.admit(identity) for identity in identities] == [identity in first for identity in identities]
+
+
+class Hashed(str):  # noqa: SLOT000 - holds its hash
+    """An identity of a chosen hash."""
+
+    def __new__(cls, number: int) -> Hashed:  # noqa: PYI034 - Self is younger than Python 3.10
+        made = super().__new__(cls, number)
+        made.number = number
+        return made
+
+    number: int
+
+    def __hash__(self) -> int:
+        return self.number
+
+    __eq__ = str.__eq__
+
+
+@given(st.lists(st.lists(st.sampled_from([0, 1]), min_size=5, max_size=5), max_size=30))
+def test_hashes_that_overlap_in_memory_are_different_people(tags: list[list[int]]) -> None:
+    hashes = [int.from_bytes(bytes(tag), "little") << 16 for tag in tags]
+    cap = ProfileCap(None)
+    for number in hashes:
+        cap.admit(Hashed(number))
+    assert cap.distinct_profiles == len(set(hashes))
