@@ -10,6 +10,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
 
 from target_sendgrid.sandbox.server import SandboxServer
 from tests.support import QUICK, record, run_cli, schema, singer
@@ -148,7 +150,12 @@ def test_batch_messages_go_through_stream_maps(sandbox: SandboxServer, tmp_path:
     ("encoding", "manifest", "sentence"),
     [
         ({"format": "jsonl", "compression": "gzip"}, ["file:///nowhere/at-all.gz"], "File 1 of the BATCH message"),
-        ({"format": "csv"}, [], "only JSONL, plain or gzip, is"),
+        (
+            {"format": "jsonl"},
+            ["http://127.0.0.1:9/x"],
+            "File 1 of the BATCH message at line 4 has no file:// or s3://",
+        ),
+        ({"format": "csv"}, [], "only JSONL, plain or gzip"),
         ({"format": "jsonl"}, None, "is a BATCH message without `encoding` and `manifest`"),
     ],
 )
@@ -162,6 +169,35 @@ def test_a_batch_message_that_cannot_be_read_ends_the_run(
     assert sentence in run.log
     assert "Traceback" not in run.log
     assert run.states == ['{"n": 1}']
+
+
+def test_batch_messages_are_read_from_s3(
+    sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    store.start()
+    host, port = store.get_host_and_port()
+    credentials = {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+    }
+    for name, value in credentials.items():
+        monkeypatch.setenv(name, value)
+    files = S3FileSystem()
+    files.mkdir("exports")
+    files.pipe_file("exports/people/1.jsonl.gz", gzip.compress(b'{"mail": "ada@example.com", "given": "Ada"}\n'))
+    batch = {
+        "type": "BATCH",
+        "stream": "people",
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "manifest": ["s3://exports/people/1.jsonl.gz"],
+    }
+    run = run_cli(sandbox, CONFIG, singer(SCHEMA, batch, _state(1)), tmp_path)
+    store.stop()
+    assert run.exit_code == 0, run.log
+    assert emails(sandbox) == ["ada@example.com"]
 
 
 def test_the_embedded_sandbox_keeps_its_account_between_runs(tmp_path: Path) -> None:

@@ -114,9 +114,6 @@ def test_every_standard_test_is_included_or_excluded_with_a_reason() -> None:
     [
         ("singer_sdk.plugin_base:PluginBase", "_validate_config", ["self", "raise_errors"]),
         ("singer_sdk.plugin_base:PluginBase", "_handle_termination", ["self", "signum", "frame"]),
-        ("singer_sdk.helpers._batch:BaseBatchFileEncoding", "from_dict", ["data"]),
-        ("singer_sdk.helpers._batch:StorageTarget", "from_url", ["url"]),
-        ("singer_sdk.helpers._batch:StorageTarget", "split_url", ["url"]),
         ("singer_sdk.sinks.core:JSONSchemaValidator", "__init__", None),
     ],
 )

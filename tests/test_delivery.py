@@ -1,0 +1,205 @@
+"""Delivery with a SendGrid and a clock that the tests drive: what is open, in flight, settled; which states leave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from target_sendgrid import delivery as deliveries
+from target_sendgrid.batching import Batcher
+from target_sendgrid.client import Client
+from target_sendgrid.contact import Origin
+from target_sendgrid.delivery import CourierThread, Delivery
+from target_sendgrid.errors import JobFailedError
+from target_sendgrid.gate import StateGate
+from target_sendgrid.jobs import Courier, Outcome
+from target_sendgrid.rejections import Rejections
+from target_sendgrid.report import Report
+from target_sendgrid.sandbox.options import Options
+from target_sendgrid.sandbox.server import SandboxServer
+from tests.support import SandboxClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from target_sendgrid.batching import Batch
+
+
+class StepwiseCourier:
+    """The courier, carried on by those who wait for it instead of by a thread."""
+
+    def __init__(self, make_courier: Callable[[Callable[[Outcome], None]], Courier], clock: SandboxClock) -> None:
+        self._outcomes: list[Outcome] = []
+        self._courier = make_courier(self._outcomes.append)
+        self._clock = clock
+
+    def send(self, batch: Batch) -> None:
+        self._courier.accept(batch)
+
+    def outcome(self, timeout_seconds: float | None) -> Outcome | None:
+        wait = 0.0
+        while timeout_seconds is not None and not self._outcomes:
+            wait = self._courier.step() or 0.0
+            self._clock.sleep(wait)
+        return self._outcomes.pop(0) if self._outcomes else None
+
+
+class Counter:
+    """Where people hand contacts and states in."""
+
+    def __init__(self, sandbox: SandboxServer, *, max_rows: int = 30_000) -> None:
+        self.sandbox = sandbox
+        self.clock = SandboxClock(sandbox)
+        self.client = Client(sandbox.url, sandbox.api_key, clock=self.clock, timeout_seconds=5)
+        self.list_id = self.client.create_list("Everybody").id
+        self.other_list_id = self.client.create_list("Others").id
+        self.states: list[str] = []
+        self.report = Report()
+        self._line = 0
+        self.delivery = Delivery(
+            batcher=Batcher(max_rows, 3_500_000),
+            courier=StepwiseCourier(self._make_courier, self.clock),
+            gate=StateGate(lambda state: self.states.append(state.decode())),
+            report=self.report,
+            rejections=Rejections(None, 100),
+            clock=self.clock,
+            check_stop=lambda: None,
+        )
+
+    def add(self, email: str, *, to_other_list: bool = False, **fields: Any) -> None:  # noqa: ANN401 - a contact's
+        self._line += 1
+        list_id = self.other_list_id if to_other_list else self.list_id
+        self.report.stream("people").received += 1
+        self.delivery.add(email, {"email": email, **fields}, list_id, Origin("people", self._line))
+
+    def state(self, value: str) -> None:
+        self._line += 1
+        self.delivery.receive_state(self._line, value.encode())
+
+    def puts(self) -> list[int]:
+        return [job["results"]["requested_count"] for job in reversed(self.sandbox.jobs())]
+
+    def _make_courier(self, report: Callable[[Outcome], None]) -> Courier:
+        return Courier(self.client, self.clock, field_name=str, job_timeout_seconds=3600, report=report)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
+    with SandboxServer(options=Options(rate_limit_enabled=False), manual_clock=True) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def make_counter(server: SandboxServer) -> Iterator[Callable[..., Counter]]:
+    counters: list[Counter] = []
+
+    def make(**options: int) -> Counter:
+        server.reset()
+        counters.append(Counter(server, **options))
+        return counters[-1]
+
+    yield make
+    for counter in counters:
+        counter.client.close()
+
+
+def test_a_state_waits_for_a_pending_import_job(make_counter: Callable[..., Counter]) -> None:
+    counter = make_counter(max_rows=1)
+    counter.add("a@example.com")
+    counter.state("1")
+    assert counter.states == []
+    counter.delivery.finish()
+    assert counter.states == ["1"]
+    assert counter.report.stream("people").upserted == 1
+
+
+def test_a_state_leaves_at_once_when_nothing_is_unsettled(make_counter: Callable[..., Counter]) -> None:
+    counter = make_counter()
+    counter.state("1")
+    counter.state("2")
+    assert counter.states == ["1", "2"]
+
+
+def test_an_open_batch_is_sent_after_five_minutes(make_counter: Callable[..., Counter]) -> None:
+    counter = make_counter()
+    counter.add("a@example.com")
+    counter.state("1")
+    counter.clock.sleep(deliveries.LONGEST_OPEN_SECONDS + 1)
+    counter.delivery.settle_ready()
+    counter.delivery.wait_for_sent()
+    assert counter.states == ["1"]
+
+
+def test_states_of_settled_batches_leave_while_later_ones_wait(make_counter: Callable[..., Counter]) -> None:
+    counter = make_counter(max_rows=2)
+    for name in "abc":
+        counter.add(f"{name}@example.com")
+        counter.state(name)
+    counter.delivery.wait_for_sent()
+    assert counter.states == ["b"]
+    counter.delivery.finish()
+    assert counter.states == ["b", "c"]
+
+
+def test_waiting_states_do_not_pile_up(make_counter: Callable[..., Counter]) -> None:
+    counter = make_counter(max_rows=30_000)
+    for number in range(200):
+        counter.add(f"p{number}@example.com")
+        counter.state(str(number))
+    gate = counter.delivery._gate  # noqa: SLF001 - what it holds is the point
+    assert len(gate._waiting) == 1  # noqa: SLF001
+    counter.delivery.finish()
+    assert counter.states == ["199"]
+
+
+def test_a_person_whose_earlier_version_is_in_flight_waits_for_it(make_counter: Callable[..., Counter]) -> None:
+    counter = make_counter(max_rows=2)
+    counter.add("a@example.com", first_name="Old", city="London")
+    counter.add("b@example.com")
+    counter.add("a@example.com", first_name="New")
+    counter.add("c@example.com")
+    counter.add("d@example.com")
+    counter.delivery.finish()
+    contacts = {contact["email"]: contact for contact in counter.sandbox.contacts()}
+    assert contacts["a@example.com"]["first_name"] == "New"
+    assert contacts["a@example.com"]["city"] == "London"
+    assert sorted(counter.puts()) == [1, 2, 2]
+
+
+def test_a_person_of_two_lists_is_sent_once_with_both(make_counter: Callable[..., Counter]) -> None:
+    counter = make_counter()
+    counter.add("a@example.com")
+    counter.add("a@example.com", to_other_list=True, first_name="Ada")
+    counter.delivery.finish()
+    assert counter.puts() == [1]
+    assert [contact["lists"] for contact in counter.sandbox.contacts()] == [["Everybody", "Others"]]
+
+
+def test_no_more_batches_than_the_window_are_in_flight(make_counter: Callable[..., Counter]) -> None:
+    counter = make_counter(max_rows=1)
+    for number in range(deliveries.MAX_BATCHES_IN_FLIGHT + 3):
+        counter.add(f"p{number}@example.com")
+        assert len(counter.delivery._in_flight) <= deliveries.MAX_BATCHES_IN_FLIGHT  # noqa: SLF001 - the point
+    counter.delivery.finish()
+    assert len(counter.sandbox.contacts()) == deliveries.MAX_BATCHES_IN_FLIGHT + 3
+
+
+def test_a_failure_of_the_courier_ends_every_later_wait(server: SandboxServer) -> None:
+    class Failing(Courier):
+        def __init__(self) -> None: ...
+
+        def accept(self, batch: Batch) -> None:
+            del batch
+            raise JobFailedError("It failed.")
+
+    server.reset()
+    batcher = Batcher(1, 3_500_000)
+    batcher.add("a@example.com", {"email": "a@example.com"}, "list", Origin("people", 1), 0.0)
+    batch = batcher.seal(("list",), 0.0)
+    assert batch is not None
+    thread = CourierThread(lambda _report: Failing())
+    thread.send(batch)
+    for _ in range(2):
+        with pytest.raises(JobFailedError):
+            thread.outcome(10)
