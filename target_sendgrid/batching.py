@@ -1,15 +1,15 @@
 """Open batches: contacts that wait to be sent, merged by person and bounded by SendGrid's limits for one request.
 
-A person stands in at most one place: one open contact, which carries every list that the person's records ask for,
-and at most one contact in flight. A contact whose earlier version is in flight waits, since SendGrid promises no order
-between import jobs. So later records always win, whichever streams and lists they came by.
+A person stands in at most one waiting contact, which carries every list that the person's records ask for, and in at
+most one contact in flight. A contact whose earlier version is in flight is held until that is settled, since SendGrid
+promises no order between import jobs. So later records always win, whichever streams and lists they came by.
 """
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -46,6 +46,14 @@ class _Group:
     byte_count: int = 0
 
 
+class _Waiting(NamedTuple):
+    """A contact taken out of where it waited."""
+
+    entry: Entry
+    list_ids: tuple[str, ...]
+    since: float
+
+
 class Batcher:
     """Gathers contacts into batches. Knows which people are in flight until they are released.
 
@@ -60,6 +68,8 @@ class Batcher:
         self._groups: dict[tuple[str, ...], _Group] = {}
         self._group_of: dict[str, _Group] = {}
         self._in_flight: set[str] = set()
+        self._held: dict[str, _Waiting] = {}
+        self._held_first_line: int | None = None
         self._last_line = 0
         self.boundary_line = 0
         """Line of the record at which a batch was last opened or sealed: states part there."""
@@ -78,23 +88,19 @@ class Batcher:
             RecordRejectedError: The contact alone is larger than a request may be.
         """
         self._last_line = origin.line
-        group = self._group_of.get(identity)
-        if group is None:
+        found = self._find(identity)
+        if found is None:
             encoded = contacts.encode(contact)
             self._check_size(encoded, (list_id,))
-            self._insert(identity, Entry(encoded, [origin]), (list_id,), now)
+            self._put(identity, _Waiting(Entry(encoded, [origin]), (list_id,), now))
             return
-        entry = group.entries[identity]
-        list_ids = group.list_ids if list_id in group.list_ids else tuple(sorted((*group.list_ids, list_id)))
+        entry, list_ids, since = found
+        if list_id not in list_ids:
+            list_ids = tuple(sorted((*list_ids, list_id)))
         merged = contacts.merge(entry.contact, contact)
         self._check_size(merged, list_ids)
-        if list_ids != group.list_ids:
-            self._remove(identity, group)
-            self._insert(identity, entry, list_ids, group.opened_at)
-            group = self._group_of[identity]
-        group.byte_count += len(merged) - len(entry.contact)
-        entry.contact = merged
-        entry.origins.append(origin)
+        self._remove(identity)
+        self._put(identity, _Waiting(Entry(merged, [*entry.origins, origin]), list_ids, since))
 
     def full(self) -> tuple[str, ...] | None:
         """Return the lists of an open batch that has reached a limit, or ``None``."""
@@ -112,31 +118,26 @@ class Batcher:
         return list(self._groups)
 
     def first_line(self) -> int | None:
-        """Return a line that no open record comes before, or ``None`` when nothing is open."""
-        return min((group.first_line for group in self._groups.values()), default=None)
+        """Return a line that no waiting record comes before, or ``None`` when nothing waits."""
+        lines = [group.first_line for group in self._groups.values()]
+        if self._held_first_line is not None:
+            lines.append(self._held_first_line)
+        return min(lines, default=None)
 
-    def seal(self, list_ids: tuple[str, ...], now: float) -> Batch | None:
-        """Take as many contacts out of an open batch as one request may hold, and count them as in flight.
-
-        Returns:
-            The batch, or ``None`` when everybody in it has an earlier version in flight.
-        """
+    def seal(self, list_ids: tuple[str, ...], now: float) -> Batch:
+        """Take as many contacts out of an open batch as one request may hold, and count them as in flight."""
         group = self._groups[list_ids]
         taken: dict[str, Entry] = {}
         byte_count = _envelope_bytes(list_ids)
         for identity, entry in group.entries.items():
-            if identity in self._in_flight:
-                continue
             size = len(entry.contact) + 1
             is_over = len(taken) >= self._max_rows or byte_count + size - 1 > self.max_bytes
             if taken and is_over:  # one contact always leaves: the byte limit may have sunk since it was added
                 break
             taken[identity] = entry
             byte_count += size
-        if not taken:
-            return None
         for identity in taken:
-            self._remove(identity, group)
+            self._remove(identity)
         if group.entries:
             group.opened_at = now
             group.first_line = _first_line(group.entries)
@@ -148,20 +149,24 @@ class Batcher:
         """Let the people of a settled batch be sent again."""
         self._in_flight.difference_update(batch.entries)
 
-    def _insert(self, identity: str, entry: Entry, list_ids: tuple[str, ...], now: float) -> None:
+    def _insert(self, identity: str, entry: Entry, list_ids: tuple[str, ...], opened_at: float) -> None:
         group = self._groups.get(list_ids)
         if group is None:
             self.boundary_line = self._last_line
-            group = self._groups[list_ids] = _Group(list_ids, now, entry.origins[0].line)
+            group = self._groups[list_ids] = _Group(list_ids, opened_at, entry.origins[0].line)
+        group.opened_at = min(group.opened_at, opened_at)
         group.first_line = min(group.first_line, entry.origins[0].line)
         group.entries[identity] = entry
         group.byte_count += len(entry.contact) + 1
         self._group_of[identity] = group
 
-    def _remove(self, identity: str, group: _Group) -> None:
+    def _remove(self, identity: str) -> None:
+        group = self._group_of.pop(identity, None)
+        if group is None:
+            del self._held[identity]
+            return
         entry = group.entries.pop(identity)
         group.byte_count -= len(entry.contact) + 1
-        del self._group_of[identity]
         if not group.entries:
             del self._groups[group.list_ids]
 

@@ -31,6 +31,8 @@ class StateGate:
             boundary_line: Line of the record at which a batch was last opened or sealed. States with no such line
                 between them leave together, so only the later one is kept: memory stays flat.
         """
+        if self._closed_from is not None and line >= self._closed_from:
+            return
         if self._waiting and self._waiting[-1][0] > boundary_line:
             self._waiting.pop()
         self._waiting.append((line, state))

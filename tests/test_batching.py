@@ -26,9 +26,7 @@ def add(batcher: Batcher, email: str, list_id: str = "L", *, line: int = 1, now:
 
 
 def sealed(batcher: Batcher, *list_ids: str, now: float = 0.0) -> Batch:
-    batch = batcher.seal(list_ids, now)
-    assert batch is not None
-    return batch
+    return batcher.seal(list_ids, now)
 
 
 def contacts_of(batch: Batch) -> dict[str, Contact]:
@@ -175,19 +173,19 @@ class TestInFlight:
         add(batcher, "b@x.com", line=3)
         assert lines_of(sealed(batcher, "L")) == {"b@x.com": [3]}
 
-    def test_nobody_can_be_sealed_while_everybody_is_in_flight(self) -> None:
+    def test_people_held_back_fill_no_batch(self) -> None:
         batcher = Batcher(1, ENOUGH_BYTES)
         add(batcher, "a@x.com")
         sealed(batcher, "L")
         add(batcher, "a@x.com")
-        assert (batcher.full(), batcher.seal(("L",), 0.0)) == (("L",), None)
+        assert (batcher.full(), batcher.open_list_ids()) == (None, [])
 
     def test_a_person_is_held_back_across_lists(self) -> None:
         batcher = Batcher(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com", "L")
         sealed(batcher, "L")
         add(batcher, "a@x.com", "M")
-        assert batcher.seal(("M",), 0.0) is None
+        assert batcher.open_list_ids() == []
 
     def test_a_released_person_can_be_sent_again(self) -> None:
         batcher = Batcher(30_000, ENOUGH_BYTES)
@@ -248,6 +246,27 @@ class TestTimesAndLines:
         add(batcher, "a@x.com", "M", now=20.0)
         assert batcher.open_since() == 10.0
 
+    def test_a_person_who_joins_an_open_batch_makes_it_as_old_as_the_wait(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        for now, email, list_id in [
+            (10.0, "a@x.com", "L"), (20.0, "b@x.com", "L"), (20.0, "b@x.com", "M"), (30.0, "a@x.com", "M"),
+        ]:  # fmt: skip
+            add(batcher, email, list_id, now=now)
+        assert batcher.open_since() == 10.0
+
+    def test_states_part_where_a_batch_is_opened(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        for line, list_id in [(3, "L"), (4, "L"), (6, "M"), (7, "M"), (8, "L")]:
+            add(batcher, f"{line}@x.com", list_id, line=line)
+        assert batcher.boundary_line == 6
+
+    def test_states_part_where_a_batch_is_sealed(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        for line in (3, 4, 9):
+            add(batcher, f"{line}@x.com", line=line)
+        sealed(batcher, "L")
+        assert batcher.boundary_line == 9
+
     def test_a_batch_is_open_anew_for_those_who_stay(self) -> None:
         batcher = Batcher(1, ENOUGH_BYTES)
         add(batcher, "a@x.com", now=10.0)
@@ -303,9 +322,9 @@ class Traffic:
 
     def seal(self) -> bool:
         open_list_ids = self.batcher.open_list_ids()
-        batch = self.batcher.seal(self.random.choice(open_list_ids), 0.0) if open_list_ids else None
-        if batch is None:
+        if not open_list_ids:
             return False
+        batch = self.batcher.seal(self.random.choice(open_list_ids), 0.0)
         assert len(batch.entries) <= self.max_rows
         assert len(body(batch.list_ids, batch.entries.values())) <= self.max_bytes
         assert batch.first_line == min(itertools.chain(*lines_of(batch).values()))
