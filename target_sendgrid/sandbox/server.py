@@ -93,6 +93,11 @@ class SandboxServer:
         self._store.close()
 
     @property
+    def store(self) -> Store:
+        """The account's tables."""
+        return self._store
+
+    @property
     def options(self) -> Options:
         """The switches in force."""
         return self._sandbox.account.options

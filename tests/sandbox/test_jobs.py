@@ -1,0 +1,108 @@
+"""The life of a job: rows 18 and 25 to 29 of the emulator's table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.sandbox.client import MARKETING
+
+if TYPE_CHECKING:
+    from tests.sandbox.client import Client
+    from tests.sandbox.conftest import MakeClient
+
+ADA = {"email": "ada@example.com"}
+
+
+def test_nothing_is_visible_before_the_job_applies(client: Client) -> None:
+    identity = client.make_list()
+    client.put(ADA, lists=[identity])
+    client.sandbox.advance(59)
+    assert client.sandbox.contacts() == []
+    assert client.call("GET", f"{MARKETING}/lists/{identity}").json()["contact_count"] == 0
+    client.sandbox.advance(1)
+    assert client.sandbox.contacts() == [{**ADA, "lists": ["People"]}]
+    assert client.call("GET", f"{MARKETING}/lists/{identity}").json()["contact_count"] == 1
+
+
+def test_a_job_is_pending_then_pending_with_counts_then_final(client: Client) -> None:
+    identity = client.put(ADA)
+    fresh = client.job(identity)
+    client.sandbox.advance(30)
+    counted = client.job(identity)
+    client.sandbox.advance(30)
+    final = client.job(identity)
+    assert fresh == {
+        "id": identity,
+        "status": "pending",
+        "job_type": "upsert_contacts",
+        "results": {"requested_count": 1},
+        "started_at": fresh["started_at"],
+    }
+    assert counted == {**fresh, "results": {"requested_count": 1, "created_count": 1}}
+    assert final == {**counted, "status": "completed", "finished_at": final["finished_at"]}
+
+
+def test_looking_at_early_counts_changes_nothing(client: Client) -> None:
+    client.put(ADA)
+    identity = client.put({**ADA, "city": "London"})
+    client.sandbox.advance(30)
+    assert client.job(identity)["results"] == {"requested_count": 1, "updated_count": 1}
+    assert client.sandbox.contacts() == []
+
+
+def test_counts_come_with_the_end_while_many_contacts_wait(make_client: MakeClient) -> None:
+    client = make_client(counts_preview_max_contacts=1)
+    identity = client.put(ADA, {"email": "b@example.com"})
+    client.sandbox.advance(30)
+    assert client.job(identity)["results"] == {"requested_count": 2}
+    client.sandbox.advance(30)
+    assert client.job(identity)["results"] == {"requested_count": 2, "created_count": 2}
+
+
+def test_timings_are_switches(make_client: MakeClient) -> None:
+    client = make_client(job_counts_after_seconds=0, job_final_after_seconds=0)
+    assert client.job(client.put(ADA))["status"] == "completed"
+
+
+def test_jobs_apply_in_the_order_of_submission(client: Client) -> None:
+    for city in ("London", "Paris", "Rome"):
+        client.put({**ADA, "city": city})
+    client.sandbox.settle()
+    assert client.find("ada@example.com")["city"] == "Rome"
+
+
+def test_no_error_is_completed_some_are_errored_all_are_failed(client: Client) -> None:
+    field = client.make_field("age", "Number")
+    bad = [{"email": f"{name}@example.com", "custom_fields": {field: "x"}} for name in "bc"]
+    statuses = [client.upsert(*contacts)["status"] for contacts in ([ADA], [ADA, bad[0]], bad)]
+    assert statuses == ["completed", "errored", "failed"]
+
+
+def test_counts_that_are_zero_are_absent(client: Client) -> None:
+    assert client.upsert(ADA)["results"] == {"requested_count": 1, "created_count": 1}
+
+
+def test_an_unknown_job_is_404(client: Client) -> None:
+    assert client.errors("GET", f"{MARKETING}/contacts/imports/nope") == (404, [(None, "not found")])
+
+
+def test_a_list_deleted_while_a_job_waits_is_passed_over(client: Client) -> None:
+    identity = client.make_list()
+    client.put(ADA, lists=[identity])
+    client.call("DELETE", f"{MARKETING}/lists/{identity}")
+    client.sandbox.settle()
+    assert client.find("ada@example.com")["list_ids"] == []
+
+
+def test_a_field_deleted_while_a_job_waits_is_passed_over(client: Client) -> None:
+    field = client.make_field("plan", "Text")
+    client.put({**ADA, "custom_fields": {field: "gold"}})
+    client.call("DELETE", f"{MARKETING}/field_definitions/{field}")
+    client.sandbox.settle()
+    assert client.find("ada@example.com")["custom_fields"] == {}
+
+
+def test_the_body_of_an_applied_job_is_dropped(client: Client) -> None:
+    client.upsert(ADA)
+    store = client.sandbox.store
+    assert store.number("SELECT count(*) FROM jobs WHERE payload IS NOT NULL") == 0
