@@ -146,16 +146,32 @@ class Batcher:
         return Batch(list_ids, taken, _first_line(taken))
 
     def release(self, batch: Batch) -> None:
-        """Let the people of a settled batch be sent again."""
+        """Let the people of a settled batch be sent again; those who are held for it wait in open batches now."""
         self._in_flight.difference_update(batch.entries)
+        for identity in self._held.keys() & batch.entries.keys():
+            self._put(identity, self._held.pop(identity))
+        self._held_first_line = min((held.entry.origins[0].line for held in self._held.values()), default=None)
 
-    def _insert(self, identity: str, entry: Entry, list_ids: tuple[str, ...], opened_at: float) -> None:
+    def _find(self, identity: str) -> _Waiting | None:
+        group = self._group_of.get(identity)
+        if group is None:
+            return self._held.get(identity)
+        return _Waiting(group.entries[identity], group.list_ids, group.opened_at)
+
+    def _put(self, identity: str, waiting: _Waiting) -> None:
+        entry, list_ids, since = waiting
+        first_line = entry.origins[0].line
+        if identity in self._in_flight:
+            self._held[identity] = waiting
+            if self._held_first_line is None or first_line < self._held_first_line:
+                self._held_first_line = first_line
+            return
         group = self._groups.get(list_ids)
         if group is None:
             self.boundary_line = self._last_line
-            group = self._groups[list_ids] = _Group(list_ids, opened_at, entry.origins[0].line)
-        group.opened_at = min(group.opened_at, opened_at)
-        group.first_line = min(group.first_line, entry.origins[0].line)
+            group = self._groups[list_ids] = _Group(list_ids, since, first_line)
+        group.opened_at = min(group.opened_at, since)
+        group.first_line = min(group.first_line, first_line)
         group.entries[identity] = entry
         group.byte_count += len(entry.contact) + 1
         self._group_of[identity] = group

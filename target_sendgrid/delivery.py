@@ -164,10 +164,12 @@ class Delivery:
                 self._seal_and_send(list_ids)
 
     def finish(self) -> None:
-        """Send all that is open, and wait until everything is settled."""
-        while open_list_ids := self._batcher.open_list_ids():
-            for list_ids in open_list_ids:
+        """Send all that waits, and wait until everything is settled."""
+        while self._batcher.first_line() is not None:
+            for list_ids in self._batcher.open_list_ids():
                 self._seal_and_send(list_ids)
+            if self._in_flight:
+                self._wait_for_outcome()  # people who are held for it can be sent then
         self.wait_for_sent()
 
     def wait_for_sent(self) -> None:
@@ -177,13 +179,10 @@ class Delivery:
         self._advance()
 
     def _seal_and_send(self, list_ids: tuple[str, ...]) -> None:
-        """Send what can be sent of an open batch; wait for a batch in flight where nothing or too much is under way."""
+        """Send as much of an open batch as one request holds, waiting first while too much is under way."""
         while len(self._in_flight) >= MAX_BATCHES_IN_FLIGHT:
             self._wait_for_outcome()
         batch = self._batcher.seal(list_ids, self._clock.monotonic())
-        if batch is None:
-            self._wait_for_outcome()
-            return
         self._in_flight.append(batch)
         self._courier.send(batch)
 
