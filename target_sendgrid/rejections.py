@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import stat
@@ -146,15 +147,34 @@ def _open_private(path: str) -> int:
     Raises:
         LocalFileError: The file can't be opened, or is no plain file of ours.
     """
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
         descriptor = os.open(Path(path).expanduser(), flags, 0o600)
-    except OSError as error:
-        message = f"`rejected_records_path`: {path} can't be opened for appending: {error.strerror}."
+    except (OSError, ValueError, RuntimeError) as error:  # a null byte is a ValueError, an unknown home a RuntimeError
+        message = f"`rejected_records_path`: {path} can't be opened for appending: {_words(error)}."
         raise LocalFileError(message) from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    try:
+        _make_private(descriptor)
+    except OSError as error:
         os.close(descriptor)
-        message = f"`rejected_records_path`: {path} is not a plain file."
-        raise LocalFileError(message)
-    os.fchmod(descriptor, 0o600)
+        message = f"`rejected_records_path`: {path} can't be used: {_words(error)}."
+        raise LocalFileError(message) from None
     return descriptor
+
+
+def _make_private(descriptor: int) -> None:
+    """Close a file to others, and end the line that a run may have left half written.
+
+    Raises:
+        OSError: It is no plain file, or not ours.
+    """
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is not a plain file")
+    os.fchmod(descriptor, 0o600)
+    if status.st_size and os.pread(descriptor, 1, status.st_size - 1) != b"\n":
+        os.write(descriptor, b"\n")
+
+
+def _words(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")

@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import stat
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_sendgrid.contact import Origin
+from target_sendgrid.errors import LocalFileError, Reason, TooManyRejectedError
+from target_sendgrid.rejections import MEANINGS, Rejections
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MARKER = "zaphod"
+MESSAGE = b'{"type": "RECORD", "stream": "people", "record": {"email": "zaphod", "size": 1.50}}'
+SENTENCE = "property 'mail' (for email) is not an email address."
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "rejected.jsonl"
+
+
+@pytest.fixture
+def rejections(path: Path) -> Iterator[Rejections]:
+    opened = Rejections(str(path), 10)
+    yield opened
+    opened.close()
+
+
+def reject(rejections: Rejections, line: int = 7, reason: Reason = Reason.INVALID_EMAIL) -> None:
+    rejections.add(Origin("people", line, message=MESSAGE), reason, SENTENCE, f"email '{MARKER}' is not valid")
+
+
+def entries_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_every_reason_has_a_meaning() -> None:
+    assert set(MEANINGS) == set(Reason)
+
+
+class TestEntries:
+    def test_an_entry_tells_all_that_is_known(self, rejections: Rejections, path: Path) -> None:
+        rejections.key_properties["people"] = ["id"]
+        reject(rejections)
+        assert entries_of(path) == [
+            {
+                "stream": "people",
+                "line": 7,
+                "file_line": None,
+                "key_properties": ["id"],
+                "reason": "invalid_email",
+                "sentence": SENTENCE,
+                "sendgrid_message": "email 'zaphod' is not valid",
+                "message": json.loads(MESSAGE),
+            }
+        ]
+
+    def test_the_message_is_kept_to_the_letter(self, rejections: Rejections, path: Path) -> None:
+        reject(rejections)
+        assert MESSAGE in path.read_bytes()
+
+    def test_a_record_of_a_batch_file_has_its_line_there(self, rejections: Rejections, path: Path) -> None:
+        rejections.add(Origin("people", 7, 3), Reason.NOT_AN_OBJECT, SENTENCE)
+        (entry,) = entries_of(path)
+        assert (entry["line"], entry["file_line"], entry["message"], entry["key_properties"]) == (7, 3, None, [])
+
+    def test_an_entry_is_one_line_even_where_a_sentence_is_not(self, rejections: Rejections, path: Path) -> None:
+        rejections.add(Origin("people\n", 7), Reason.REFUSED_BY_SENDGRID, "one\ntwo", "three\r\nfour")
+        assert len(path.read_bytes().splitlines()) == 1
+
+    def test_an_entry_stands_in_the_file_at_once(self, rejections: Rejections, path: Path) -> None:
+        reject(rejections)
+        assert len(entries_of(path)) == 1
+
+
+class TestFile:
+    def test_a_new_file_is_for_its_owner_only(self, rejections: Rejections, path: Path) -> None:
+        del rejections
+        assert mode_of(path) == 0o600
+
+    def test_a_new_file_is_for_its_owner_only_whatever_the_mask(self, path: Path) -> None:
+        mask = os.umask(0)
+        try:
+            Rejections(str(path), 10).close()
+        finally:
+            os.umask(mask)
+        assert mode_of(path) == 0o600
+
+    def test_a_file_that_others_can_read_is_closed_to_them(self, path: Path) -> None:
+        path.touch()
+        path.chmod(0o666)
+        Rejections(str(path), 10).close()
+        assert mode_of(path) == 0o600
+
+    def test_a_file_is_appended_to_and_never_truncated(self, path: Path) -> None:
+        for line in (1, 2):
+            rejections = Rejections(str(path), 10)
+            reject(rejections, line)
+            rejections.close()
+        assert [entry["line"] for entry in entries_of(path)] == [1, 2]
+
+    def test_a_line_that_an_earlier_run_left_half_written_spoils_no_other(self, path: Path) -> None:
+        path.write_bytes(b'{"line":1}\n{"line":')
+        rejections = Rejections(str(path), 10)
+        reject(rejections, 2)
+        rejections.close()
+        first, half, second = path.read_bytes().splitlines()
+        assert (first, half, json.loads(second)["line"]) == (b'{"line":1}', b'{"line":', 2)
+
+    def test_a_symbolic_link_is_not_followed(self, path: Path) -> None:
+        other = path.with_name("other")
+        other.touch(0o644)
+        path.symlink_to(other)
+        with pytest.raises(LocalFileError):
+            Rejections(str(path), 10)
+        assert (other.read_bytes(), mode_of(other)) == (b"", 0o644)
+
+    def test_a_dangling_symbolic_link_is_not_followed(self, path: Path) -> None:
+        path.symlink_to(path.with_name("other"))
+        with pytest.raises(LocalFileError):
+            Rejections(str(path), 10)
+        assert not path.with_name("other").exists()
+
+    def test_a_directory_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(LocalFileError, match="rejected_records_path"):
+            Rejections(str(tmp_path), 10)
+
+    def test_a_pipe_nobody_reads_is_refused_without_waiting(self, path: Path) -> None:
+        os.mkfifo(path)
+        with pytest.raises(LocalFileError, match="rejected_records_path"):
+            Rejections(str(path), 10)
+
+    def test_a_pipe_that_somebody_reads_is_refused(self, path: Path) -> None:
+        os.mkfifo(path)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            with pytest.raises(LocalFileError, match="not a plain file"):
+                Rejections(str(path), 10)
+        finally:
+            os.close(reader)
+
+    @pytest.mark.parametrize("name", ["missing/rejected.jsonl", "x" * 300, "nul\0byte"])
+    def test_a_path_that_can_not_be_opened_is_told(self, tmp_path: Path, name: str) -> None:
+        with pytest.raises(LocalFileError, match=r"`rejected_records_path`: .* can't be opened for appending: "):
+            Rejections(str(tmp_path / name), 10)
+
+    def test_a_home_of_nobody_is_told(self) -> None:
+        with pytest.raises(LocalFileError, match="rejected_records_path"):
+            Rejections("~nobody-of-this-name/rejected.jsonl", 10)
+
+    def test_a_home_is_expanded(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        Rejections("~/rejected.jsonl", 10).close()
+        assert (tmp_path / "rejected.jsonl").exists()
+
+    def test_a_file_of_somebody_else_is_refused(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def forbid(descriptor: int, mode: int) -> NoReturn:
+            del descriptor, mode
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(os, "fchmod", forbid)
+        with pytest.raises(LocalFileError, match="Operation not permitted"):
+            Rejections(str(path), 10)
+
+    def test_without_a_path_nothing_is_kept(self) -> None:
+        rejections = Rejections(None, 10)
+        reject(rejections)
+        rejections.flush()
+        rejections.close()
+        assert not rejections.keeps_records
+
+    def test_with_a_path_records_are_kept(self, rejections: Rejections) -> None:
+        assert rejections.keeps_records
+
+    def test_a_file_can_be_closed_twice(self, rejections: Rejections) -> None:
+        rejections.close()
+        rejections.close()
+        assert not rejections.keeps_records
+
+
+class TestDisk:
+    def test_a_full_disk_is_told(self, rejections: Rejections, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(descriptor: int, data: object) -> NoReturn:
+            del descriptor, data
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(os, "write", refuse)
+        with pytest.raises(LocalFileError) as caught:
+            reject(rejections)
+        expected = f"Rejected records can't be written to {path}: No space left on device."
+        assert (str(caught.value), MARKER in str(caught.value)) == (expected, False)
+
+    def test_a_write_that_takes_some_bytes_only_is_carried_on(
+        self, rejections: Rejections, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write = os.write
+        monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, bytes(data)[:7]))
+        reject(rejections)
+        assert len(entries_of(path)) == 1
+
+    def test_what_was_written_is_made_to_last_once(
+        self, rejections: Rejections, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        synced: list[int] = []
+        monkeypatch.setattr(os, "fsync", synced.append)
+        rejections.flush()
+        reject(rejections)
+        rejections.flush()
+        rejections.flush()
+        assert len(synced) == 1
+
+    def test_a_disk_that_loses_what_was_written_is_told(
+        self, rejections: Rejections, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(descriptor: int) -> NoReturn:
+            del descriptor
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        reject(rejections)
+        monkeypatch.setattr(os, "fsync", refuse)
+        with pytest.raises(LocalFileError, match="Input/output error"):
+            rejections.flush()
+
+
+class TestLog:
+    def test_a_rejected_record_is_named_by_stream_line_and_reason(self, caplog: pytest.LogCaptureFixture) -> None:
+        reject(Rejections(None, 10))
+        assert caplog.messages == [f"Rejected: stream 'people', line 7: invalid_email: {SENTENCE}"]
+
+    def test_no_value_and_no_word_of_sendgrid_is_logged(
+        self, rejections: Rejections, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        reject(rejections)
+        assert MARKER not in caplog.text
+
+    def test_ten_of_a_kind_are_named_and_the_tenth_says_so(self, caplog: pytest.LogCaptureFixture) -> None:
+        rejections = Rejections(None, 10)
+        for line in range(1, 13):
+            reject(rejections, line)
+        ends = [message.endswith("More of this kind are counted, not named.") for message in caplog.messages]
+        assert ends == [False] * 9 + [True]
+
+    def test_each_reason_and_each_stream_is_a_kind_of_its_own(self, caplog: pytest.LogCaptureFixture) -> None:
+        rejections = Rejections(None, 10)
+        for line in range(1, 31):
+            reject(rejections, line)
+            reject(rejections, line, Reason.TOO_LONG)
+            rejections.add(Origin("guests", line), Reason.TOO_LONG, SENTENCE)
+        assert len(caplog.messages) == 30
+
+    def test_records_that_are_not_named_are_kept_all_the_same(self, rejections: Rejections, path: Path) -> None:
+        for line in range(1, 31):
+            reject(rejections, line)
+        assert [entry["line"] for entry in entries_of(path)] == list(range(1, 31))
+
+
+class TestTolerance:
+    @pytest.mark.parametrize(
+        ("rejected", "received", "percent"),
+        [(0, 0, 0), (0, 10, 0), (1, 10, 10), (10, 100, 10), (1, 3, 33.34), (10, 10, 100), (5, 1_000, 0.5)],
+    )
+    def test_a_share_up_to_the_limit_is_borne(self, rejected: int, received: int, percent: float) -> None:
+        Rejections(None, percent).check(rejected, received)
+
+    @pytest.mark.parametrize(
+        ("rejected", "received", "percent"),
+        [(1, 1_000_000, 0), (11, 100, 10), (101, 1_000, 10), (1, 3, 33.33), (10, 10, 99.9)],
+    )
+    def test_a_share_above_the_limit_fails_the_run(self, rejected: int, received: int, percent: float) -> None:
+        with pytest.raises(TooManyRejectedError):
+            Rejections(None, percent).check(rejected, received)
+
+    def test_the_error_says_how_many_and_where_they_are(self, rejections: Rejections, path: Path) -> None:
+        with pytest.raises(TooManyRejectedError) as caught:
+            rejections.check(3, 12)
+        assert str(caught.value) == (
+            "3 of 12 records were rejected (25.0 %), more than `max_rejected_percent` (10 %) allows. The others were"
+            f" sent. See {path}."
+        )
+
+    def test_the_error_without_a_file_says_how_to_get_one(self) -> None:
+        with pytest.raises(TooManyRejectedError, match="Set `rejected_records_path` to keep them in a file"):
+            Rejections(None, 10).check(1, 1)
+
+    @given(st.integers(1, 1_000), st.data())
+    def test_the_limit_is_exact(self, received: int, data: st.DataObject) -> None:
+        rejected = data.draw(st.integers(0, received))
+        verdict = contextlib.nullcontext() if rejected * 10 <= received else pytest.raises(TooManyRejectedError)
+        with verdict:
+            Rejections(None, 10).check(rejected, received)
