@@ -93,7 +93,7 @@ class Report:
             parts += [f"{stream.unsettled:,} NOT CONFIRMED"] if stream.unsettled else []
             into = f" -> list '{stream.list_name}'" if stream.list_name else ""
             yield f"Stream '{name}'{into}: {', '.join(parts)}."
-        outcome = "failed" if self.error else "done"
+        outcome = "failed" if self.error is not None else "done"
         yield (
             f"Run {outcome} in {self.seconds:.1f} s: {self.distinct_profiles:,} distinct profiles, {self.job_count:,}"
             f" import jobs, {self.request_count:,} requests."
@@ -116,7 +116,7 @@ class Report:
             for name, stream in self.streams.items()
         }
         return {
-            "outcome": "failed" if self.error else "succeeded",
+            "outcome": "failed" if self.error is not None else "succeeded",
             "error": self.error,
             "seconds": round(self.seconds, 3),
             "distinct_profiles": self.distinct_profiles,
@@ -132,11 +132,23 @@ class Report:
         Raises:
             LocalFileError: The file can't be written.
         """
-        target = Path(path).expanduser()
+        content = msgspec.json.format(msgspec.json.encode(self.to_dict()), indent=2) + b"\n"
         try:
-            with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-                file.write(msgspec.json.format(msgspec.json.encode(self.to_dict()), indent=2) + b"\n")
-            Path(file.name).replace(target)
-        except OSError as error:
-            message = f"`report_path`: the report can't be written to {path}: {error.strerror}."
+            _write_whole(Path(path).expanduser(), content)
+        except (OSError, ValueError, RuntimeError) as error:  # a null byte is a ValueError, no home a RuntimeError
+            words = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
+            message = f"`report_path`: the report can't be written to {path}: {words}."
             raise LocalFileError(message) from None
+
+
+def _write_whole(target: Path, content: bytes) -> None:
+    """Write a file beside its place and move it there, so that nobody ever sees half of it."""
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+        written = Path(file.name)
+        try:
+            file.write(content)
+            file.flush()
+            written.replace(target)
+        except OSError:
+            written.unlink()
+            raise

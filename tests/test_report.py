@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+import stat
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_sendgrid.errors import LocalFileError, Reason
+from target_sendgrid.report import Report, StreamReport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COUNT = st.integers(0, 10_000)
+STREAMS = st.builds(
+    StreamReport,
+    received=COUNT,
+    upserted=COUNT,
+    duplicates=COUNT,
+    over_cap=COUNT,
+    ignored=COUNT,
+    rejected=st.dictionaries(st.sampled_from(list(Reason)), COUNT).map(Counter),
+)
+OUTCOMES = st.sampled_from(["upserted", "duplicates", "over_cap", "ignored", "rejected"])
+
+
+def report_of(**streams: StreamReport) -> Report:
+    return Report(streams=streams)
+
+
+class TestCounts:
+    @given(STREAMS)
+    def test_received_is_the_sum_of_all_outcomes_and_the_unsettled(self, stream: StreamReport) -> None:
+        rejected = sum(stream.rejected.values())
+        outcomes = stream.upserted + stream.duplicates + rejected + stream.over_cap + stream.ignored
+        assert stream.received == outcomes + stream.unsettled
+
+    @given(st.lists(st.tuples(st.sampled_from(["people", "guests"]), OUTCOMES)))
+    def test_records_with_one_outcome_each_leave_nothing_unsettled(self, records: list[tuple[str, str]]) -> None:
+        report = Report()
+        for name, outcome in records:
+            stream = report.stream(name)
+            stream.received += 1
+            if outcome == "rejected":
+                stream.rejected[Reason.TOO_LONG] += 1
+            else:
+                setattr(stream, outcome, getattr(stream, outcome) + 1)
+        assert (report.received, report.settled) == (len(records), len(records))
+
+    @given(st.dictionaries(st.text(max_size=5), STREAMS))
+    def test_totals_are_the_sums_over_the_streams(self, streams: dict[str, StreamReport]) -> None:
+        report = Report(streams=streams)
+        assert report.received == sum(stream.received for stream in streams.values())
+        assert report.rejected == sum(stream.rejected_count for stream in streams.values())
+        assert report.settled == report.received - sum(stream.unsettled for stream in streams.values())
+
+    def test_a_stream_is_counted_in_one_place(self) -> None:
+        report = Report()
+        assert report.stream("people") is report.stream("people")
+
+
+class TestSummary:
+    def test_a_stream_is_told_with_all_its_counts(self) -> None:
+        people = StreamReport(
+            received=12_345, upserted=12_300, duplicates=20, over_cap=10, ignored=5,
+            rejected=Counter({Reason.TOO_LONG: 2, Reason.INVALID_EMAIL: 7}), list_name="News",
+        )  # fmt: skip
+        assert next(iter(report_of(people=people).summary())) == (
+            "Stream 'people' -> list 'News': 12,345 received, 12,300 upserted, 20 duplicates, 9 rejected"
+            " (invalid_email 7, too_long 2), 10 over the cap, 5 ignored by rule, 1 NOT CONFIRMED."
+        )
+
+    def test_counts_of_nothing_are_left_out(self) -> None:
+        summary = report_of(people=StreamReport(received=1, upserted=1)).summary()
+        assert next(iter(summary)) == "Stream 'people': 1 received, 1 upserted."
+
+    @pytest.mark.parametrize(("error", "outcome"), [(None, "done"), ("It broke.", "failed"), ("", "failed")])
+    def test_the_last_line_says_how_the_run_ended(self, error: str | None, outcome: str) -> None:
+        report = Report(distinct_profiles=1_000, job_count=2, request_count=9, seconds=61.26, error=error)
+        expected = f"Run {outcome} in 61.3 s: 1,000 distinct profiles, 2 import jobs, 9 requests."
+        assert list(report.summary()) == [expected]
+
+
+class TestJson:
+    def test_the_report_holds_everything_that_is_counted(self) -> None:
+        people = StreamReport(
+            received=9, upserted=3, duplicates=2, over_cap=1, ignored=1, rejected=Counter({Reason.TOO_LONG: 1}),
+            list_name="News", list_id="L",
+        )  # fmt: skip
+        report = Report(
+            streams={"people": people}, distinct_profiles=3, job_count=1, request_count=7, seconds=1.23456,
+            created_fields=["plan"],
+        )  # fmt: skip
+        assert report.to_dict() == {
+            "outcome": "succeeded", "error": None, "seconds": 1.235, "distinct_profiles": 3, "import_jobs": 1,
+            "requests": 7, "created_custom_fields": ["plan"],
+            "streams": {
+                "people": {
+                    "list_id": "L", "list_name": "News", "received": 9, "upserted": 3, "duplicates": 2,
+                    "rejected": {"too_long": 1}, "over_cap": 1, "ignored": 1, "unsettled": 1,
+                },
+            },
+        }  # fmt: skip
+
+    @pytest.mark.parametrize("error", ["It broke.", ""])
+    def test_an_error_makes_the_run_a_failed_one_even_without_words(self, error: str) -> None:
+        assert Report(error=error).to_dict()["outcome"] == "failed"
+
+
+class TestFile:
+    def test_the_file_holds_the_report_as_json(self, tmp_path: Path) -> None:
+        report = report_of(people=StreamReport(received=1, list_name="Nächste"))
+        report.write(str(tmp_path / "report.json"))
+        assert json.loads((tmp_path / "report.json").read_text()) == report.to_dict()
+
+    def test_an_older_report_is_replaced(self, tmp_path: Path) -> None:
+        path = tmp_path / "report.json"
+        path.write_text("x" * 10_000)
+        Report().write(str(path))
+        assert json.loads(path.read_text()) == Report().to_dict()
+
+    def test_nothing_else_is_left_behind(self, tmp_path: Path) -> None:
+        Report().write(str(tmp_path / "report.json"))
+        assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+    def test_nothing_is_left_behind_where_the_report_can_not_be_written(self, tmp_path: Path) -> None:
+        (tmp_path / "report.json").mkdir()
+        with pytest.raises(LocalFileError):
+            Report().write(str(tmp_path / "report.json"))
+        assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+    def test_a_home_is_expanded(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        Report().write("~/report.json")
+        assert (tmp_path / "report.json").exists()
+
+    def test_a_link_is_replaced_and_not_written_through(self, tmp_path: Path) -> None:
+        other = tmp_path / "other"
+        other.write_text("kept")
+        (tmp_path / "report.json").symlink_to(other)
+        Report().write(str(tmp_path / "report.json"))
+        assert other.read_text() == "kept"
+
+    def test_others_can_not_write_the_file(self, tmp_path: Path) -> None:
+        Report().write(str(tmp_path / "report.json"))
+        assert not stat.S_IMODE((tmp_path / "report.json").stat().st_mode) & 0o022
+
+    @pytest.mark.parametrize(
+        "path", ["/nowhere/at/all/report.json", "~nobody-of-this-name/r.json", "nul\0byte/r.json", "", "/"]
+    )
+    def test_a_path_that_can_not_be_written_is_told(self, path: str) -> None:
+        with pytest.raises(LocalFileError, match="`report_path`: the report can't be written to "):
+            Report().write(path)
