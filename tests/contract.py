@@ -7,6 +7,7 @@ contradict what users recorded of the live API, an `Amendment` says so; each mus
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -74,12 +75,7 @@ def _schemas(node: Any) -> list[Document]:  # noqa: ANN401 - any part of a YAML 
 
 
 def _operations(document: Document) -> list[Document]:
-    return [
-        operation
-        for path in document["paths"].values()
-        for method, operation in path.items()
-        if method in METHODS
-    ]
+    return [operation for path in document["paths"].values() for method, operation in path.items() if method in METHODS]
 
 
 def _nullable(document: Document) -> None:
@@ -169,12 +165,9 @@ class Contract:
     """The vendor's files, amended."""
 
     def __init__(self, folder: Path, amendments: tuple[Amendment, ...] = AMENDMENTS) -> None:
-        self._documents: dict[str, OpenAPI] = {}
-        for name in sorted(set(FILES.values())):
-            document = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
-            for amendment in amendments:
-                amendment.apply(document)
-            self._documents[name] = OpenAPI.from_dict(document)
+        self._folder = folder
+        self._amendments = amendments
+        self._apis: dict[str, OpenAPI] = {}
 
     def check(self, exchange: Exchange, *, is_request_checked: bool = True) -> None:
         """Check a request and its answer. Of a refused request only the answer is checked.
@@ -204,7 +197,7 @@ class Contract:
             headers=answer_headers,
             content_type=answer_headers.get("content-type", "").partition(";")[0],
         )
-        api = self._documents[name]
+        api = self._api(name)
         try:
             if is_request_checked and exchange.status < FIRST_ERROR_STATUS:
                 api.validate_request(request)
@@ -213,15 +206,53 @@ class Contract:
             message = f"{exchange.method} {parts.path} -> {exchange.status}: {_causes(error)}"
             raise ContractError(message) from error
 
+    def _api(self, name: str) -> OpenAPI:
+        """Return one file, amended; read when it is first needed, because reading takes a while."""
+        if name not in self._apis:
+            document = deepcopy(_parsed(self._folder / name))
+            for amendment in self._amendments:
+                amendment.apply(document)
+            self._apis[name] = OpenAPI.from_dict(document)
+        return self._apis[name]
+
+    def operation(self, exchange: Exchange) -> str:
+        """Name the operation of an exchange in the vendor's spelling, e.g. `GET /v3/marketing/lists/{id}`.
+
+        Raises:
+            ContractError: It is in none of the files.
+        """
+        given = urlsplit(exchange.url).path.split("/")
+        candidates = [
+            name
+            for name in self.operations()
+            if name.startswith(f"{exchange.method} ") and _fits(name.partition(" ")[2].split("/"), given)
+        ]
+        if not candidates:
+            message = f"{exchange.method} {'/'.join(given)} is in none of the vendor's files"
+            raise ContractError(message)
+        return min(candidates, key=lambda name: name.count("{"))
+
     def operations(self) -> set[str]:
         """Every operation of every file, e.g. `GET /v3/scopes`."""
         return {
             f"{method.upper()} {path}"
-            for api in self._documents.values()
-            for path, operations in (api.spec / "paths").read_value().items()
+            for name in set(FILES.values())
+            for path, operations in _parsed(self._folder / name)["paths"].items()
             for method in operations
             if method in METHODS
         }
+
+
+@cache
+def _parsed(file: Path) -> Document:
+    document: Document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return document
+
+
+def _fits(template: list[str], given: list[str]) -> bool:
+    return len(template) == len(given) and all(
+        part == value or part.startswith("{") for part, value in zip(template, given, strict=True)
+    )
 
 
 def _causes(error: BaseException) -> str:

@@ -17,7 +17,7 @@ class SandboxClock:
     def __init__(self, *, manual: bool = False, start: float | None = None) -> None:
         self._manual = manual
         self._offset_seconds = 0.0 if start is None else start - time.time()
-        self._stopped_at = time.time() + self._offset_seconds
+        self._stopped_at = time.time() if start is None else start
 
     @property
     def is_manual(self) -> bool:

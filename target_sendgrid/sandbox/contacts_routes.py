@@ -11,7 +11,7 @@ from target_sendgrid.sandbox import contacts, jobs, merge
 from target_sendgrid.sandbox.answers import answer, decoded, decoded_object
 from target_sendgrid.sandbox.current import current_sandbox
 from target_sendgrid.sandbox.job_faults import accepted
-from target_sendgrid.sandbox.layer import CONTACTS_KEY
+from target_sendgrid.sandbox.layer import NOTES_KEY
 from target_sendgrid.sandbox.problems import Problem, RefusedError, refused
 from target_sendgrid.sandbox.reserved import IDENTIFIER_TYPES, normalised
 from target_sendgrid.sandbox.upsert_check import checked
@@ -28,7 +28,7 @@ def upsert() -> Response:
     account = sandbox.account
     body = request.get_data()
     found, _ = checked(account, decoded(body))
-    request.environ[CONTACTS_KEY] = len(found)
+    request.environ[NOTES_KEY]["contacts"] = len(found)
     if account.options.omitted_identifier == "400":
         omitting = merge.omits_identifier(account, found)
         if omitting:

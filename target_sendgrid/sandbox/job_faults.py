@@ -10,12 +10,10 @@ from flask import Response, request
 from target_sendgrid.sandbox import jobs
 from target_sendgrid.sandbox.answers import answer
 from target_sendgrid.sandbox.faults import JOB_KINDS
+from target_sendgrid.sandbox.layer import NOTES_KEY
 
 if TYPE_CHECKING:
     from target_sendgrid.sandbox.state import Sandbox
-
-FAULT_KEY = "sandbox.job_fault"
-"""Where the name of a fault that struck is left for the request log."""
 
 
 def accepted(
@@ -25,6 +23,6 @@ def accepted(
     fault = sandbox.faults.take(JOB_KINDS, request.method, request.path)
     if fault is None:
         return answer({"job_id": jobs.submit(sandbox.account, kind, payload, requested)}, status)
-    request.environ[FAULT_KEY] = fault.kind
+    request.environ[NOTES_KEY]["fault"] = fault.kind
     identity = jobs.submit(sandbox.account, kind, payload, requested, fault.trouble())
     return answer({} if fault.kind == "no_job_id" else {"job_id": identity}, status)

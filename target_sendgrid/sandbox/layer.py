@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CONTROL_PREFIX = "/_sandbox"
-CONTACTS_KEY = "sandbox.contacts"
-"""Where a route leaves the number of contacts of its request in the WSGI environment."""
+NOTES_KEY = "target_sendgrid.sandbox.notes"
+"""Where a route leaves what the request log is to tell: a dictionary inside the WSGI environment, which is copied."""
 
 MAX_REQUEST_LINE_BYTES = 8_192
 
@@ -48,9 +48,10 @@ class Layer:
         if fault is not None and kind == "delay":
             # A real delay: it is the client's patience that is tried.
             time.sleep(fault.seconds)
+        environ[NOTES_KEY] = {"fault": kind or None}
         with self._sandbox.lock:
             response = self._answer(request, fault)
-            self._log(request, response, kind or environ.get("sandbox.job_fault"))
+            self._log(request, response)
         if kind in {"reset", "cut_after"}:
             raise ConnectionCutError
         if kind == "truncate":
@@ -75,7 +76,8 @@ class Layer:
                 transaction.undo()
         return Response(response.data, response.status, response.headers)
 
-    def _log(self, request: Request, response: Response, fault: str | None) -> None:
+    def _log(self, request: Request, response: Response) -> None:
+        notes = request.environ[NOTES_KEY]
         stream = request.environ["wsgi.input"]
         is_kept = self._sandbox.account.options.keep_bodies and isinstance(stream, BytesIO)
         body = stream.getvalue().decode("utf-8", "replace") if is_kept else None
@@ -87,8 +89,8 @@ class Layer:
                 query=request.query_string.decode("latin-1"),
                 status=response.status_code,
                 bytes_in=request.content_length or 0,
-                contacts=request.environ.get(CONTACTS_KEY),
-                fault=fault,
+                contacts=notes.get("contacts"),
+                fault=notes.get("fault"),
                 body=body,
             )
         )

@@ -38,7 +38,7 @@ class Client:
     ) -> None:
         self._session.close()
 
-    def call(
+    def call(  # noqa: PLR0913 - what a request has, by keyword
         self,
         method: str,
         path: str,
