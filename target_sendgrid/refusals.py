@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_INDEX = re.compile(r"contacts\[(\d+)\]")
+_INDEX = re.compile(r"contacts\[(\d{1,9})\]")
 _QUOTED_EMAIL = re.compile(r"email '(.+?)' is not valid", re.DOTALL)
 _UNKNOWN_FIELDS = "invalid custom field ids supplied"
 _MAX_WORDS = 500
