@@ -1,7 +1,7 @@
 """Errors files: which contacts of an import job failed, and why.
 
-Columns, order and encoding are undocumented, so nothing is taken for granted: a row belongs to the contact whose
-identifier stands in one of its cells; its other cells are the reason.
+Columns, order and encoding are undocumented, so nothing is taken for granted: a row belongs to the one contact whose
+identifiers stand in its cells; its other cells are the reason.
 """
 
 from __future__ import annotations
@@ -38,18 +38,21 @@ def failed_contacts(content: bytes, entries: Mapping[str, Entry]) -> dict[str, s
     text = _text(content)
     if text is None:
         return {}
-    identities: dict[str, str] = {}
+    exact: dict[str, set[str]] = {}
+    folded: dict[str, set[str]] = {}
     for identity, entry in entries.items():
         fields = contact.decode(entry.contact)
-        identities.update({str(fields[kind]).lower(): identity for kind in IDENTIFIERS if kind in fields})
+        for value in (str(fields[kind]) for kind in IDENTIFIERS if kind in fields):
+            exact.setdefault(value, set()).add(identity)
+            folded.setdefault(value.lower(), set()).add(identity)
     failed: dict[str, str] = {}
     try:
         for row in csv.reader(io.StringIO(text, newline="")):
             cells = [cell.strip() for cell in row]
-            named = next((cell for cell in cells if cell.lower() in identities), None)
-            if named is not None:
-                reason = "; ".join(cell for cell in cells if cell and cell != named)
-                failed[identities[named.lower()]] = reason[:_MAX_REASON_LENGTH]
+            named = set().union(*(exact.get(cell) or folded.get(cell.lower(), set()) for cell in cells))
+            if len(named) == 1:  # a row that could mean several is pinned on nobody: the caller looks them up
+                reason = "; ".join(cell for cell in cells if cell and cell.lower() not in folded)
+                failed[named.pop()] = reason[:_MAX_REASON_LENGTH]
     except csv.Error:
         pass  # what was read so far stands; the caller looks the others up
     return failed
