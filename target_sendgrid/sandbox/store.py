@@ -47,6 +47,12 @@ CREATE INDEX job_waiting ON jobs (final_at) WHERE applied = 0;
 """
 
 
+_EMPTIED = (
+    *("lists", "fields", "contacts", "alternate_emails", "members", "billed_deletions", "jobs"),
+    "sqlite_sequence",
+)
+
+
 class UnusableDatabaseError(Exception):
     """The database file cannot be opened or is not the sandbox's. The message is one sentence for the user."""
 
@@ -178,7 +184,7 @@ def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> None:
 def emptied(store: Store) -> None:
     """Delete everything but the keys."""
     with store.transaction():
-        for table in ("lists", "fields", "contacts", "alternate_emails", "members", "billed_deletions", "jobs"):
+        for table in _EMPTIED:
             store.run(f"DELETE FROM {table}")  # noqa: S608 - names of our own
 
 

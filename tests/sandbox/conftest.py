@@ -32,6 +32,17 @@ def make_client() -> Iterator[MakeClient]:
         yield make
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[SandboxServer]:
+    with SandboxServer(manual_clock=True) as sandbox:
+        yield sandbox
+
+
 @pytest.fixture
-def client(make_client: MakeClient) -> Client:
-    return make_client()
+def client(server: SandboxServer) -> Iterator[Client]:
+    """Give a client of an empty account with default switches; the server behind it is shared to save its start."""
+    server.reset()
+    server.set_options(**Options().as_dict())
+    with Client(server) as one:
+        one.call("POST", "/_sandbox/clock", {"manual": True})
+        yield one
