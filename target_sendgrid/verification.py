@@ -131,7 +131,7 @@ def _as_moment(value: object) -> dt.datetime | None:
         return None
     try:
         moment = isoparse(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # midnight written as 24:00 on the calendar's last day overflows
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=dt.timezone.utc)
