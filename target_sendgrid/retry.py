@@ -112,6 +112,7 @@ class RetryPolicy:
             error = _error_of(state)
             now = self._clock.monotonic()
             if error.is_pace:
+                failing_since.clear()  # SendGrid is there
                 return now - started > PACE_PATIENCE_SECONDS
             failing_since.append(now)
             return now - failing_since[0] >= patience_seconds

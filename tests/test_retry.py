@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_sendgrid.retry import (
+    LONGEST_RATE_WAIT_SECONDS,
+    LONGEST_WAIT_SECONDS,
+    PACE_PATIENCE_SECONDS,
+    PassingError,
+    RetryPolicy,
+    SystemClock,
+    seconds_until_reset,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NOW = 1_700_000_000.0
+PATIENCE = 300.0
+
+
+class HandClock:
+    """A clock that moves when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.time = 50.0
+        self.sleeps: list[float] = []
+
+    def now(self) -> float:
+        return NOW + self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.time += seconds
+
+
+class Attempts:
+    """Fails as told, each attempt taking some time, and succeeds when nothing is told any more."""
+
+    def __init__(self, clock: HandClock, errors: Iterable[Exception], *, seconds: float = 0.0) -> None:
+        self._clock = clock
+        self._errors = iter(errors)
+        self._seconds = seconds
+        self.count = 0
+
+    def __call__(self) -> str:
+        self.count += 1
+        self._clock.time += self._seconds
+        error = next(self._errors, None)
+        if error is not None:
+            raise error
+        return "done"
+
+
+def fault() -> PassingError:
+    return PassingError("it answered 503")
+
+
+def pace(wait_seconds: float | None = 60.0) -> PassingError:
+    return PassingError("it was refused for pace (429)", wait_seconds=wait_seconds, is_pace=True)
+
+
+FOR_EVER = [fault()] * 10_000
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def policy(clock: HandClock) -> RetryPolicy:
+    return RetryPolicy(clock, jitter=lambda: 0.5)
+
+
+class TestHeaders:
+    @pytest.mark.parametrize(
+        ("headers", "seconds"),
+        [
+            ({}, None),
+            ({"x-ratelimit-reset": "41"}, 41.0),
+            ({"x-ratelimit-reset": "0"}, 0.0),
+            ({"x-ratelimit-reset": "1700000009"}, 9.0),
+            ({"x-ratelimit-reset": "1699999990"}, 0.0),
+            ({"x-ratelimit-reset": "-5"}, 0.0),
+            ({"x-ratelimit-reset": "86400"}, LONGEST_RATE_WAIT_SECONDS),
+            ({"x-ratelimit-reset": "1700086400"}, LONGEST_RATE_WAIT_SECONDS),
+            ({"x-ratelimit-reset": "1000000000"}, LONGEST_RATE_WAIT_SECONDS),
+            ({"x-ratelimit-reset": "inf"}, LONGEST_RATE_WAIT_SECONDS),
+            ({"x-ratelimit-reset": "nan"}, None),
+            ({"x-ratelimit-reset": ""}, None),
+            ({"x-ratelimit-reset": "soon"}, None),
+            ({"retry-after": "7"}, 7.0),
+            ({"retry-after": "7", "x-ratelimit-reset": "41"}, 7.0),
+            ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT", "x-ratelimit-reset": "41"}, 41.0),
+            ({"retry-after": "nan", "x-ratelimit-reset": "41"}, 41.0),
+        ],
+    )
+    def test_headers_tell_how_long_to_wait(self, headers: dict[str, str], seconds: float | None) -> None:
+        assert seconds_until_reset(headers, NOW) == seconds
+
+    @given(st.text(max_size=12) | st.floats().map(str) | st.integers().map(str), st.floats(0, 4e9))
+    def test_no_header_asks_for_more_than_the_longest_wait(self, value: str, now: float) -> None:
+        seconds = seconds_until_reset({"x-ratelimit-reset": value}, now)
+        assert seconds is None or 0.0 <= seconds <= LONGEST_RATE_WAIT_SECONDS
+
+
+class TestPassingFaults:
+    def test_a_success_is_returned_without_a_wait(self, policy: RetryPolicy, clock: HandClock) -> None:
+        assert (policy.call(Attempts(clock, []), patience_seconds=PATIENCE), clock.sleeps) == ("done", [])
+
+    def test_a_passing_fault_is_survived(self, policy: RetryPolicy, clock: HandClock) -> None:
+        assert policy.call(Attempts(clock, [fault(), fault()]), patience_seconds=PATIENCE) == "done"
+
+    def test_another_error_is_raised_at_once(self, policy: RetryPolicy, clock: HandClock) -> None:
+        attempts = Attempts(clock, [ValueError("no")])
+        with pytest.raises(ValueError, match="no"):
+            policy.call(attempts, patience_seconds=PATIENCE)
+        assert attempts.count == 1
+
+    def test_waits_double_up_to_the_longest(self, policy: RetryPolicy, clock: HandClock) -> None:
+        policy.call(Attempts(clock, [fault()] * 9), patience_seconds=PATIENCE)
+        waits = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+        assert clock.sleeps == [wait * 0.75 for wait in waits]
+
+    def test_the_last_fault_is_raised_when_patience_ends(self, policy: RetryPolicy, clock: HandClock) -> None:
+        started_at = clock.time
+        with pytest.raises(PassingError, match="it answered 503"):
+            policy.call(Attempts(clock, FOR_EVER), patience_seconds=PATIENCE)
+        assert PATIENCE <= clock.time - started_at <= PATIENCE + LONGEST_WAIT_SECONDS
+
+    def test_patience_counts_from_the_first_fault(self, policy: RetryPolicy, clock: HandClock) -> None:
+        attempts = Attempts(clock, [fault()], seconds=60.0)  # each attempt times out after longer than the patience
+        assert policy.call(attempts, patience_seconds=20.0) == "done"
+
+    def test_without_patience_there_is_one_attempt(self, policy: RetryPolicy, clock: HandClock) -> None:
+        attempts = Attempts(clock, FOR_EVER)
+        with pytest.raises(PassingError):
+            policy.call(attempts, patience_seconds=0.0)
+        assert attempts.count == 1
+
+    def test_each_call_has_a_patience_of_its_own(self, policy: RetryPolicy, clock: HandClock) -> None:
+        for _ in range(2):
+            assert policy.call(Attempts(clock, [fault()] * 12), patience_seconds=PATIENCE) == "done"
+
+    @given(st.floats(0.0, 1.0, exclude_max=True))
+    def test_jitter_halves_a_wait_at_most(self, jitter: float) -> None:
+        clock = HandClock()
+        RetryPolicy(clock, lambda: jitter).call(Attempts(clock, [fault()]), patience_seconds=PATIENCE)
+        assert 0.25 <= clock.sleeps[0] < 0.5
+
+
+class TestPace:
+    def test_a_refusal_for_pace_waits_as_long_as_it_says(self, policy: RetryPolicy, clock: HandClock) -> None:
+        policy.call(Attempts(clock, [pace(41.0), pace(0.0)]), patience_seconds=PATIENCE)
+        assert clock.sleeps == [41.5, 0.5]
+
+    def test_a_refusal_for_pace_that_says_nothing_backs_off(self, policy: RetryPolicy, clock: HandClock) -> None:
+        policy.call(Attempts(clock, [pace(None)] * 2), patience_seconds=PATIENCE)
+        assert clock.sleeps == [0.375, 0.75]
+
+    def test_refusals_for_pace_outlast_the_patience(self, policy: RetryPolicy, clock: HandClock) -> None:
+        assert policy.call(Attempts(clock, [pace()] * 20), patience_seconds=20.0) == "done"
+
+    def test_refusals_for_pace_end_as_well(self, policy: RetryPolicy, clock: HandClock) -> None:
+        started_at = clock.time
+        with pytest.raises(PassingError, match="pace"):
+            policy.call(Attempts(clock, [pace()] * 1_000), patience_seconds=20.0)
+        assert PACE_PATIENCE_SECONDS < clock.time - started_at <= PACE_PATIENCE_SECONDS + LONGEST_RATE_WAIT_SECONDS
+
+    def test_the_wait_for_pace_is_not_held_against_the_patience(self, policy: RetryPolicy, clock: HandClock) -> None:
+        errors = [fault(), *[pace()] * 6, fault()]
+        assert policy.call(Attempts(clock, errors), patience_seconds=PATIENCE) == "done"
+
+    def test_faults_and_refusals_in_turn_come_to_an_end(self, policy: RetryPolicy, clock: HandClock) -> None:
+        with pytest.raises(PassingError):
+            policy.call(Attempts(clock, [fault(), pace()] * 1_000), patience_seconds=PATIENCE)
+        assert clock.time < 2 * PACE_PATIENCE_SECONDS
+
+    @given(waits=st.lists(st.one_of(st.none(), st.floats(0.0, 120.0)), max_size=200), is_pace=st.booleans())
+    def test_no_wait_is_longer_than_sendgrid_asks_for(self, waits: list[float | None], *, is_pace: bool) -> None:
+        clock = HandClock()
+        errors = [PassingError("no", wait_seconds=wait, is_pace=is_pace) for wait in waits]
+        with contextlib.suppress(PassingError):
+            RetryPolicy(clock, lambda: 0.5).call(Attempts(clock, errors), patience_seconds=PATIENCE)
+        asked = [LONGEST_WAIT_SECONDS if wait is None else wait + 1.0 for wait in waits]
+        assert all(slept <= most for slept, most in zip(clock.sleeps, asked, strict=False))
+
+
+def test_the_systems_clock_goes_on() -> None:
+    clock = SystemClock()
+    before = clock.now(), clock.monotonic()
+    clock.sleep(0)
+    assert (clock.now() >= before[0] > 1_700_000_000, clock.monotonic() >= before[1]) == (True, True)
