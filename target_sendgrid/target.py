@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
     from singer_sdk.plugin_base import _ConfigInput
 
+    from target_sendgrid.retry import Clock
+
 GRACE_SECONDS = 30.0
 """How long a run that was asked to stop waits for what it has sent."""
 
@@ -56,11 +58,11 @@ class TargetSendGrid(Target):
         TargetCapabilities.VALIDATE_RECORDS,
     ]
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - the SDK's own arguments, passed on
+    def __init__(self, *, clock: Clock | None = None, **options: Any) -> None:  # noqa: ANN401 - the SDK's own arguments
         self._signals: list[int] = []
         self._is_between_lines = False
         self._grace_ends_at: float | None = None
-        self._clock = SystemClock()
+        self._clock = clock or SystemClock()
         super().__init__(**options)
         settings = Settings.from_config(self.config, self.config_jsonschema)
         self.max_parallelism = 1  # threads of the SDK would drain nothing here, and cost start-up time

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto.server import ThreadedMotoServer
-from s3fs import S3FileSystem
+from s3fs import S3FileSystem  # type: ignore[import-untyped]  # it ships no types
 
 from target_sendgrid.sandbox.server import SandboxServer
 from tests.support import QUICK, record, run_cli, schema, singer
