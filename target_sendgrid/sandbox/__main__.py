@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 DEFAULT_PORT = 8025
+_READ_BYTES = 4_096
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -132,7 +134,8 @@ def _end_on_signals(ended: threading.Event) -> None:
 
 
 def _wait_for_end_of_input(ended: threading.Event) -> None:
-    for _ in sys.stdin:
+    # Unbuffered: a buffered read would hold a lock that the interpreter wants at its end.
+    while os.read(sys.stdin.fileno(), _READ_BYTES):
         continue
     ended.set()
 

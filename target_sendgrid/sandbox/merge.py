@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 QUOTA_FAILURE = "you have hit your contact limit"
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
+_OTHER_IDENTIFIERS = frozenset(IDENTIFIERS) - {"email"}
 _PROFILE = frozenset({*TEXT_FIELDS, "alternate_emails"})
 _OMITTED = "all identifiers of an existing contact must be provided"
 
@@ -317,6 +318,9 @@ class _Merge:
 
 
 def _identifiers(contact: dict[str, Any]) -> list[str | None]:
+    email = contact.get("email")
+    if email and _OTHER_IDENTIFIERS.isdisjoint(contact):
+        return [email.lower(), None, None, None]
     return [normalised(name, value) if (value := contact.get(name)) else None for name in IDENTIFIERS]
 
 
