@@ -75,9 +75,10 @@ class Lists:
         return self._by_name[name][0]
 
     def _read_names(self) -> None:
-        self._by_name.clear()
+        by_name: dict[str, list[ContactList]] = {}
         for found in self._calls.lists():
-            self._by_name.setdefault(found.name, []).append(found)
+            by_name.setdefault(found.name, []).append(found)
+        self._by_name |= by_name  # a list that was just created may not be among them yet
 
     def _create(self, name: str) -> ContactList:
         try:
@@ -91,6 +92,9 @@ class Lists:
                     " new whatever its capitals."
                 )
                 raise ConfigError(message) from None
+            problems = [*self._unusable_names([name])]
+            if problems:
+                raise ConfigError(problems) from None
             return found[0]
         log.info("Created list '%s' (%s).", created.name, created.id)
         return created

@@ -155,7 +155,7 @@ class TestPassingFaults:
     def test_jitter_halves_a_wait_at_most(self, jitter: float) -> None:
         clock = HandClock()
         RetryPolicy(clock, lambda: jitter).call(Attempts(clock, [fault()]), patience_seconds=PATIENCE)
-        assert 0.25 <= clock.sleeps[0] < 0.5
+        assert 0.25 <= clock.sleeps[0] <= 0.5
 
 
 class TestPace:
