@@ -15,7 +15,7 @@ import click
 from target_sendgrid.sandbox import coverage as coverage_facts
 from target_sendgrid.sandbox import summary
 from target_sendgrid.sandbox.options import BadOptionError, Options, help_texts
-from target_sendgrid.sandbox.server import SandboxServer
+from target_sendgrid.sandbox.server import SandboxServer, collect_garbage_rarely
 from target_sendgrid.sandbox.store import Store, UnusableDatabaseError, memory_or_file
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def serve(
         raise click.ClickException(message) from error
     ended = threading.Event()
     _end_on_signals(ended)
+    collect_garbage_rarely()
     with server:
         if ready_json:
             click.echo(json.dumps({"url": server.url, "api_key": server.api_key, "database": database}))

@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from target_sendgrid.sandbox.options import Options
-from target_sendgrid.sandbox.server import SandboxServer
+from target_sendgrid.sandbox.server import SandboxServer, collect_garbage_rarely
 
 BATCH = 30_000
 _BYTES_PER_MEGABYTE = 1_000_000
@@ -55,6 +55,7 @@ def measure(total: int, database: Path | None, city: str, server: SandboxServer)
 
 def main() -> None:
     total = int(sys.argv[1]) if len(sys.argv) > 1 else BATCH
+    collect_garbage_rarely()
     options = Options(rate_limit_enabled=False, max_body_bytes=10_000_000)
     with tempfile.TemporaryDirectory() as folder:
         for database in (None, Path(folder) / "account.db"):
