@@ -30,7 +30,7 @@ def server() -> Iterator[SandboxServer]:
 @pytest.fixture
 def sandbox(server: SandboxServer) -> SandboxServer:
     server.reset()
-    server.seed(lists=["Twins", "Customers"], fields={"score": "Number"})
+    server.seed(lists=["Customers"], fields={"score": "Number"})
     return server
 
 
@@ -86,10 +86,10 @@ def test_all_problems_of_a_config_are_shown_at_once(sandbox: SandboxServer, tmp_
 
 
 def test_two_lists_of_one_name_are_an_error(sandbox: SandboxServer, tmp_path: Path) -> None:
-    sandbox.seed(lists=["Twins"])
-    run = run_cli(sandbox, GOOD | {"list_name": "Twins"}, LINES, tmp_path)
+    sandbox.seed(lists=["Pair", "Pair"])
+    run = run_cli(sandbox, GOOD | {"list_name": "Pair"}, LINES, tmp_path)
     assert run.exit_code == 1
-    assert "SendGrid has 2 lists named 'Twins'. Give `list_id` instead: one of " in run.log
+    assert "SendGrid has 2 lists named 'Pair'. Give `list_id` instead: one of " in run.log
 
 
 def test_a_key_without_marketing_access_is_told_which_scope_it_needs(sandbox: SandboxServer, tmp_path: Path) -> None:

@@ -25,13 +25,13 @@ class ContactList:
     name: str
 
 
-def create(account: Account, name: object) -> ContactList:
+def create(account: Account, name: object, *, may_be_taken: bool = False) -> ContactList:
     """Make a list.
 
     Raises:
         RefusedError: The name is no text of 1 to 100 characters or is taken, or the account has too many lists.
     """
-    checked = _checked_name(account, name)
+    checked = _checked_name(account, name, may_be_taken=may_be_taken)
     limit = account.options.max_lists
     if account.store.number("SELECT count(*) FROM lists") >= limit:
         raise refused("name", f"the account already has the maximum of {limit} lists")
@@ -111,10 +111,10 @@ def by_name(account: Account, name: str) -> ContactList | None:
     return None if found is None else _as_list(found)
 
 
-def _checked_name(account: Account, name: object) -> str:
+def _checked_name(account: Account, name: object, *, may_be_taken: bool = False) -> str:
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_CHARACTERS:
         raise refused("name", f"name must be text of 1 to {MAX_NAME_CHARACTERS} characters")
-    if by_name(account, name) is not None:
+    if not may_be_taken and by_name(account, name) is not None:
         raise refused("name", "a list with that name already exists")
     return name
 

@@ -19,6 +19,7 @@ def plant(account: Account, document: dict[str, Any]) -> None:
 
     `{"lists": ["Name"], "fields": [{"name": "plan", "field_type": "Text"}], "contacts": [{"email": "a@example.com",
     "lists": ["Name"], "custom_fields": {"plan": "x"}}]}`: lists by name, made if missing; custom fields by name or id.
+    A list named twice becomes two lists of one name, such as accounts have from before names had to differ.
 
     Raises:
         RefusedError: Something in it breaks a rule; nothing was added.
@@ -29,8 +30,13 @@ def plant(account: Account, document: dict[str, Any]) -> None:
     with account.store.transaction():
         for one in document.get("fields", []):
             fields.create(account, one.get("name"), one.get("field_type"), ready=True)
+        planted_names: set[str] = set()
         for name in document.get("lists", []):
-            _list_id(account, name)
+            if name in planted_names:
+                lists.create(account, name, may_be_taken=True)
+            else:
+                _list_id(account, name)
+                planted_names.add(name)
         ids = {kept.name: kept.id for kept in fields.every(account)}
         groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for planted in document.get("contacts", []):
