@@ -5,36 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from target_sendgrid.sandbox import fields, lists
+from target_sendgrid.sandbox import lists
 from target_sendgrid.sandbox.account import new_id
 from target_sendgrid.sandbox.contacts import as_json, billed_deletions
-from target_sendgrid.sandbox.reserved import (
-    IDENTIFIERS,
-    KNOWN_PROPERTIES,
-    MAX_ALTERNATE_EMAILS,
-    MAX_CHARACTERS,
-    MAX_CUSTOM_TEXT_CHARACTERS,
-    MAX_LENGTHS,
-    TEXT_FIELDS,
-    normalised,
-)
-from target_sendgrid.sandbox.values import BadValueError, stored
+from target_sendgrid.sandbox.reserved import IDENTIFIERS, normalised
+from target_sendgrid.sandbox.row_rules import Entry, RowError, RowRules, merge_profile
 
 if TYPE_CHECKING:
     from target_sendgrid.sandbox.account import Account
 
 QUOTA_FAILURE = "you have hit your contact limit"
 
-_ENCODER = msgspec.json.Encoder(order="sorted")
 _OTHER_IDENTIFIERS = frozenset(IDENTIFIERS) - {"email"}
-_PROFILE = frozenset({*TEXT_FIELDS, "alternate_emails"})
 _OMITTED = "all identifiers of an existing contact must be provided"
-
-
-class RowError(Exception):
-    """One contact is neither created nor changed. The message is the reason in the errors file."""
 
 
 @dataclass
@@ -64,27 +47,6 @@ class ForcedErrors:
         """
         if index < self.first or not self.identifiers.isdisjoint(filter(None, identifiers)):
             raise RowError(self.reason)
-
-
-class _Entry:
-    """A contact in the middle of a job: a stored one, or one that the job makes."""
-
-    __slots__ = ("before", "custom", "identifiers", "number", "profile")
-
-    def __init__(self, number: int, identifiers: list[str | None], before: tuple[str, str] | None) -> None:
-        self.number = number
-        self.identifiers = identifiers
-        self.before = None if before is None else (identifiers, *before)
-        self.profile: dict[str, Any] = {} if before is None else msgspec.json.decode(before[0])
-        self.custom: dict[str, Any] = {} if before is None else msgspec.json.decode(before[1])
-
-    @property
-    def is_new(self) -> bool:
-        return self.before is None
-
-    def texts(self) -> tuple[str, str]:
-        """Return what is stored of it, keys in order so that equal contacts have equal texts."""
-        return _text(self.profile), _text(self.custom)
 
 
 def apply_upsert(
@@ -117,13 +79,9 @@ class _Merge:
         self._options = account.options
         self._contacts = contacts
         self._forced = forced
-        self._types = {kept.id: kept.field_type for kept in fields.every(account)}
-        if account.options.custom_field_names_as_keys:
-            self._ids = {kept.name: kept.id for kept in fields.every(account)}
-        else:
-            self._ids = {}
-        self._entries: dict[int, _Entry] = {}
-        self._index: list[dict[str, _Entry]] = [{} for _ in IDENTIFIERS]
+        self._rules = RowRules(account)
+        self._entries: dict[int, Entry] = {}
+        self._index: list[dict[str, Entry]] = [{} for _ in IDENTIFIERS]
         self._next_number = account.store.number("SELECT max(number) FROM contacts") + 1
         self._kept: dict[int, None] = {}
         self.touched = 0
@@ -146,7 +104,7 @@ class _Merge:
         store = self._account.store
         made: list[tuple[Any, ...]] = []
         changed: list[tuple[Any, ...]] = []
-        alternates: list[_Entry] = []
+        alternates: list[Entry] = []
         for number in self._kept:
             entry = self._entries[number]
             texts = entry.texts()
@@ -187,9 +145,9 @@ class _Merge:
                 as_json(wanted),
             ):
                 if row["number"] not in self._entries:
-                    self._remember(_Entry(row["number"], list(row)[1:5], (row["profile"], row["custom"])))
+                    self._remember(Entry(row["number"], list(row)[1:5], (row["profile"], row["custom"])))
 
-    def _remember(self, entry: _Entry) -> None:
+    def _remember(self, entry: Entry) -> None:
         self._entries[entry.number] = entry
         for index, identifier in zip(self._index, entry.identifiers, strict=True):
             if identifier is not None:
@@ -203,30 +161,30 @@ class _Merge:
             return str(error)
         return None
 
-    def _row(self, contact: dict[str, Any], identifiers: list[str | None]) -> _Entry:
+    def _row(self, contact: dict[str, Any], identifiers: list[str | None]) -> Entry:
         entry = self._matched(identifiers)
         if entry is not None and entry.number in self._kept and self._options.duplicate_in_request == "row_error":
             message = "the same contact appears more than once in the request"
             raise RowError(message)
-        self._check_profile(contact)
+        self._rules.check_profile(contact)
         sent = contact.get("custom_fields")
-        custom = self._custom(sent) if sent else {}
+        custom = self._rules.custom_values(sent) if sent else {}
         if entry is None:
-            entry = _Entry(self._next_number, identifiers, None)
+            entry = Entry(self._next_number, identifiers, None)
             self._next_number += 1
             self._remember(entry)
         elif entry.identifiers != identifiers:
             entry.identifiers = identifiers
             self._remember(entry)
-        self._merge_profile(entry, contact)
+        merge_profile(entry, contact)
         if custom:
             entry.custom |= custom
             if "" in custom.values():
                 entry.custom = {identity: value for identity, value in entry.custom.items() if value != ""}
         return entry
 
-    def _matched(self, identifiers: list[str | None]) -> _Entry | None:
-        entry: _Entry | None = None
+    def _matched(self, identifiers: list[str | None]) -> Entry | None:
+        entry: Entry | None = None
         for index, identifier in zip(self._index, identifiers, strict=True):
             found = index.get(identifier) if identifier is not None else None
             if found is None or found is entry:
@@ -244,51 +202,7 @@ class _Merge:
                     raise RowError(message)
         return entry
 
-    def _merge_profile(self, entry: _Entry, contact: dict[str, Any]) -> None:
-        for name, value in contact.items():
-            if name not in _PROFILE or value is None:
-                continue
-            if not value:
-                entry.profile.pop(name, None)
-            elif name == "alternate_emails":
-                entry.profile[name] = [email.lower() for email in value[:MAX_ALTERNATE_EMAILS]]
-            else:
-                entry.profile[name] = value[: MAX_CHARACTERS.get(name)]
-
-    def _check_profile(self, contact: dict[str, Any]) -> None:
-        for name, value in contact.items():
-            if name not in KNOWN_PROPERTIES:
-                if self._options.unknown_contact_property == "row_error":
-                    message = f"unknown property {name}"
-                    raise RowError(message)
-                continue
-            limit = MAX_LENGTHS.get(name)
-            if limit is not None and value is not None and len(value) > limit and self._options.overlong != "truncate":
-                message = f"{name} is too long"
-                raise RowError(message)
-
-    def _custom(self, sent: dict[str, Any]) -> dict[str, Any]:
-        custom: dict[str, Any] = {}
-        for key, value in sent.items():
-            identity = self._ids.get(key, key)
-            kind = self._types.get(identity)
-            # A field deleted since the request came in, or null where null means no change.
-            if kind is None or value is None:
-                continue
-            try:
-                kept = stored(kind, value)
-            except BadValueError as error:
-                message = f"custom field {identity}: {error}"
-                raise RowError(message) from error
-            if isinstance(kept, str) and len(kept) > MAX_CUSTOM_TEXT_CHARACTERS:
-                if self._options.overlong != "truncate":
-                    message = f"custom field {identity} is too long"
-                    raise RowError(message)
-                kept = kept[:MAX_CUSTOM_TEXT_CHARACTERS]
-            custom[identity] = kept
-        return custom
-
-    def _write_alternates(self, entries: list[_Entry]) -> None:
+    def _write_alternates(self, entries: list[Entry]) -> None:
         store = self._account.store
         store.run_many("DELETE FROM alternate_emails WHERE contact = ?", ((entry.number,) for entry in entries))
         store.run_many(
@@ -322,7 +236,3 @@ def _identifiers(contact: dict[str, Any]) -> list[str | None]:
     if email and _OTHER_IDENTIFIERS.isdisjoint(contact):
         return [email.lower(), None, None, None]
     return [normalised(name, value) if (value := contact.get(name)) else None for name in IDENTIFIERS]
-
-
-def _text(value: dict[str, Any]) -> str:
-    return _ENCODER.encode(value).decode() if value else "{}"
