@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import jsonschema
 from singer_sdk import typing as th
@@ -18,7 +20,7 @@ from singer_sdk import typing as th
 from target_sendgrid.errors import ConfigError, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 ENVIRONMENT_PREFIX = "TARGET_SENDGRID_"
 
@@ -207,6 +209,7 @@ class Settings:
         defaults = {name: prop.get("default") for name, prop in CONFIG_SCHEMA["properties"].items()}
         values = {name: config.get(name, default) for name, default in defaults.items()}
         values["api_key"] = (values["api_key"] or "").strip()
+        values["on_behalf_of"] = (values["on_behalf_of"] or "").strip() or None
         values["streams"] = values["streams"] or {}
         return cls(**values)
 
@@ -277,7 +280,16 @@ def _main_type(prop: Mapping[str, Any]) -> str:
 
 def _without_unset(config: Mapping[str, Any]) -> dict[str, Any]:
     """Drop nulls, which mean "not given" everywhere but for the cap, where null means no cap."""
-    return {name: value for name, value in config.items() if value is not None or name == "profile_cap"}
+    given = {name: value for name, value in config.items() if value is not None or name == "profile_cap"}
+    streams = given.get("streams")
+    if isinstance(streams, Mapping):
+        given["streams"] = {
+            stream: {name: value for name, value in own.items() if value is not None}
+            if isinstance(own, Mapping)
+            else own
+            for stream, own in streams.items()
+        }
+    return given
 
 
 def _coerce_numbers(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -319,31 +331,54 @@ def _rule(error: jsonschema.ValidationError) -> str:
 
 
 def _cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in config.items():
+        if isinstance(value, float) and not math.isfinite(value):  # no bound holds against NaN
+            yield f"The setting `{name}` must be a finite number."
     url = config.get("api_url") or ""
     is_sandbox = url == "sandbox" or url.startswith("sandbox:")
-    is_local = is_sandbox
-    if url and not is_sandbox:
-        parts = urlsplit(url)
-        is_local = parts.hostname in _LOOPBACK
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            yield "The setting `api_url` must be an https:// address, `sandbox` or `sandbox:PATH.db`."
-        elif parts.scheme == "http" and not is_local:
-            yield (
-                "The setting `api_url` must start with https://: plain http would send the API key and personal data in"
-                " the clear, and is allowed on loopback only."
-            )
-        elif parts.username or parts.password:
-            yield "The setting `api_url` must not hold a user name or password; set `api_key` instead."
     if url == "sandbox:":
         yield "The setting `api_url` names no file after `sandbox:`. Write `sandbox` or `sandbox:PATH.db`."
     if not is_sandbox:
+        yield from _url_problems(url)
         yield from _key_problems(config.get("api_key"))
-    if not is_local and not config.get("data_privacy_consent", False):
+    if not is_sandbox and not _is_loopback(url) and not config.get("data_privacy_consent", False):
         yield (
             "Set `data_privacy_consent` to true to confirm that you may move these people's personal data to SendGrid:"
             " nothing is sent without it."
         )
+    if not all(" " <= char <= "~" for char in (config.get("on_behalf_of") or "").strip()):
+        yield "The setting `on_behalf_of` holds characters that no subuser's name has."
     yield from _list_problems(config)
+
+
+def _url_problems(url: str) -> Iterator[str]:
+    parts = _parts(url)
+    if not url:
+        return
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        yield "The setting `api_url` must be an https:// address, `sandbox` or `sandbox:PATH.db`."
+    elif parts.scheme == "http" and not _is_loopback(url):
+        yield (
+            "The setting `api_url` must start with https://: plain http would send the API key and personal data in"
+            " the clear, and is allowed on loopback only."
+        )
+    elif parts.username or parts.password:
+        yield "The setting `api_url` must not hold a user name or password; set `api_key` instead."
+
+
+def _is_loopback(url: str) -> bool:
+    parts = _parts(url)
+    return parts is not None and parts.hostname in _LOOPBACK
+
+
+def _parts(url: str) -> SplitResult | None:
+    """Return the parts of an address, or ``None`` where it can't be one. Python's own errors quote it."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read, since it is checked only then
+    except ValueError:
+        return None
+    return None if any(char.isspace() for char in url) else parts
 
 
 def _key_problems(key: str | None) -> Iterator[str]:

@@ -1,0 +1,350 @@
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_sendgrid.errors import ConfigError
+from target_sendgrid.settings import CONFIG_SCHEMA, Settings, environment_problems
+
+MARKER = "zaphod"
+BASE = {"api_key": "SG.a.b", "data_privacy_consent": True, "list_name": "News"}
+SANDBOX = {"api_url": "sandbox", "list_name": "News"}
+
+
+def settings_of(**changes: object) -> Settings:
+    return Settings.from_config(BASE | changes)
+
+
+def problems_of(config: dict[str, Any] | None = None, **changes: object) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_config((BASE if config is None else config) | changes)
+    return caught.value.problems
+
+
+class TestSchema:
+    def test_every_setting_is_a_field_and_every_field_a_setting(self) -> None:
+        assert [field.name for field in dataclasses.fields(Settings)] == list(CONFIG_SCHEMA["properties"])
+
+    @pytest.mark.parametrize("name", list(CONFIG_SCHEMA["properties"]))
+    def test_every_setting_has_a_title_and_a_description(self, name: str) -> None:
+        assert {"title", "description"} <= set(CONFIG_SCHEMA["properties"][name])
+
+    def test_only_the_key_is_a_secret(self) -> None:
+        secrets = [name for name, prop in CONFIG_SCHEMA["properties"].items() if prop.get("secret")]
+        assert secrets == ["api_key"]
+
+    def test_the_key_is_not_part_of_what_is_printed(self) -> None:
+        assert MARKER not in repr(settings_of(api_key=MARKER))
+
+
+class TestDefaults:
+    @pytest.mark.parametrize(
+        ("name", "default"),
+        [
+            ("region", "global"), ("create_list", True), ("create_custom_fields", False), ("null_handling", "omit"),
+            ("profile_cap", 100_000), ("on_profile_cap", "fail"), ("batch_size_rows", 30_000),
+            ("batch_size_bytes", 3_500_000), ("validate_records", True), ("max_rejected_percent", 10),
+            ("job_timeout_seconds", 3600), ("request_timeout_seconds", 60), ("field_mapping", None), ("streams", {}),
+            ("rejected_records_path", None), ("report_path", None), ("on_behalf_of", None), ("api_url", None),
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("is_null", [False, True])
+    def test_a_setting_that_is_not_given_has_its_default(self, name: str, default: object, *, is_null: bool) -> None:
+        changes: dict[str, Any] = {name: None} if is_null and name != "profile_cap" else {}
+        assert getattr(settings_of(**changes), name) == default
+
+    def test_consent_is_not_given_by_default(self) -> None:
+        assert Settings.from_config(SANDBOX).data_privacy_consent is False
+
+    def test_a_null_cap_is_no_cap(self) -> None:
+        assert settings_of(profile_cap=None).profile_cap is None
+
+    def test_blanks_around_the_key_are_not_part_of_it(self) -> None:
+        assert settings_of(api_key=" SG.a.b\n").api_key == "SG.a.b"
+
+    @pytest.mark.parametrize("value", ["0.5", 0.5, Decimal("0.5")])
+    def test_a_number_may_come_as_text_or_as_a_decimal(self, value: object) -> None:
+        assert settings_of(max_rejected_percent=value).max_rejected_percent == 0.5
+
+    def test_the_config_is_left_as_it_was(self) -> None:
+        config = {**BASE, "max_rejected_percent": "5", "streams": {"a": {"enabled": None}}}
+        before = copy.deepcopy(config)
+        Settings.from_config(config)
+        assert config == before
+
+
+class TestLimits:
+    @pytest.mark.parametrize(
+        ("name", "value", "rule"),
+        [
+            ("batch_size_rows", 0, "must be at least 1"),
+            ("batch_size_rows", 30_001, "must be at most 30000"),
+            ("batch_size_bytes", 9_999, "must be at least 10000"),
+            ("batch_size_bytes", 6_000_001, "must be at most 6000000"),
+            ("profile_cap", 0, "must be at least 1"),
+            ("profile_cap", -1, "must be at least 1"),
+            ("profile_cap", True, "must be of type integer"),
+            ("profile_cap", "100", "must be of type integer"),
+            ("profile_cap", 1.5, "must be of type integer"),
+            ("max_rejected_percent", -0.1, "must be at least 0"),
+            ("max_rejected_percent", 100.1, "must be at most 100"),
+            ("max_rejected_percent", "many", "must be of type number"),
+            ("max_rejected_percent", "nan", "must be a finite number"),
+            ("max_rejected_percent", float("nan"), "must be a finite number"),
+            ("request_timeout_seconds", 0, "must be more than 0"),
+            ("request_timeout_seconds", "inf", "must be a finite number"),
+            ("request_timeout_seconds", float("nan"), "must be a finite number"),
+            ("job_timeout_seconds", 0, "must be at least 1"),
+            ("region", "us", "must be one of: global, eu"),
+            ("null_handling", "drop", "must be one of: omit, clear"),
+            ("on_profile_cap", "stop", "must be one of: fail, truncate"),
+            ("create_list", "yes", "must be of type boolean"),
+            ("list_name", 7, "must be of type string"),
+            ("field_mapping", "email", "must be of type object"),
+            ("streams", ["people"], "must be of type object"),
+        ],
+    )
+    def test_a_value_out_of_bounds_is_told_by_its_rule(self, name: str, value: object, rule: str) -> None:
+        assert problems_of(BASE | {name: value}) == [f"The setting `{name}` {rule}."]
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("batch_size_rows", 1), ("batch_size_rows", 30_000), ("batch_size_bytes", 10_000), ("profile_cap", 1),
+            ("batch_size_bytes", 6_000_000), ("max_rejected_percent", 0), ("max_rejected_percent", 100),
+            ("request_timeout_seconds", 0.1), ("job_timeout_seconds", 1), ("profile_cap", 10**12),
+        ],
+    )  # fmt: skip
+    def test_a_value_on_a_bound_is_taken(self, name: str, value: float) -> None:
+        assert getattr(settings_of(**{name: value}), name) == value
+
+
+class TestUnknownSettings:
+    def test_an_unknown_setting_is_told_with_the_nearest_known_one(self) -> None:
+        problems = problems_of(batch_size_row=5)
+        assert problems == ["There is no setting `batch_size_row`. Did you mean 'batch_size_rows'?"]
+
+    def test_an_unknown_setting_of_a_stream_is_told_with_its_place(self) -> None:
+        (problem,) = problems_of(streams={"people": {"list_nmae": MARKER}})
+        assert problem == "There is no setting `list_nmae` in `streams.people`. Did you mean 'list_name'?"
+
+    def test_all_problems_are_told_at_once(self) -> None:
+        problems = problems_of(foo=1, bar=2, region="us", batch_size_rows=0, streams={"people": {"enabled": "no"}})
+        assert sorted(problems) == [
+            "The setting `batch_size_rows` must be at least 1.",
+            "The setting `region` must be one of: global, eu.",
+            "The setting `streams.people.enabled` must be of type boolean.",
+            "There is no setting `bar`.",
+            "There is no setting `foo`.",
+        ]
+
+    def test_a_setting_of_the_sdk_is_known_where_the_schema_has_it(self) -> None:
+        schema = copy.deepcopy(CONFIG_SCHEMA)
+        schema["properties"]["stream_maps"] = {"type": ["object", "null"]}
+        assert Settings.from_config(BASE | {"stream_maps": {}}, schema) == settings_of()
+
+
+class TestKeyAndConsent:
+    @pytest.mark.parametrize("key", [None, "", "  "])
+    def test_a_key_is_required(self, key: str | None) -> None:
+        (problem,) = problems_of(api_key=key)
+        assert problem.startswith("The setting `api_key` is missing.")
+        assert "TARGET_SENDGRID_API_KEY" in problem
+
+    @pytest.mark.parametrize("key", ["SG.a b", "SG.zaphod\nX: y", "SG.zaphöd", "SG.\x00zaphod"])
+    def test_a_key_of_odd_characters_is_refused(self, key: str) -> None:
+        (problem,) = problems_of(api_key=key)
+        assert (problem.startswith("The setting `api_key` holds"), MARKER in problem) == (True, False)
+
+    @pytest.mark.parametrize("url", ["sandbox", "sandbox:/tmp/account.db"])
+    def test_a_sandbox_needs_neither_key_nor_consent(self, url: str) -> None:
+        assert Settings.from_config({"api_url": url, "list_name": "News"}).is_sandbox
+
+    @pytest.mark.parametrize(
+        "url", ["http://localhost:8000", "http://127.0.0.1:1", "http://[::1]:1", "https://LOCALHOST"]
+    )
+    def test_loopback_needs_a_key_and_no_consent(self, url: str) -> None:
+        assert Settings.from_config({"api_url": url, "api_key": "k", "list_name": "News"}).base_url == url
+        assert len(problems_of({"api_url": url, "list_name": "News"})) == 1
+
+    @pytest.mark.parametrize("url", [None, "", "https://api.sendgrid.com", "https://localhost.example.com"])
+    @pytest.mark.parametrize("consent", [None, False])
+    def test_everything_else_needs_consent(self, url: str | None, consent: bool | None) -> None:  # noqa: FBT001 - a case
+        (problem,) = problems_of(api_url=url, data_privacy_consent=consent)
+        assert problem.startswith("Set `data_privacy_consent` to true to confirm")
+
+    @pytest.mark.parametrize("value", ["sub\nuser", "sub\r\nX: y", "süb", "\x00"])
+    def test_a_subuser_that_no_header_takes_is_refused(self, value: str) -> None:
+        assert problems_of(on_behalf_of=value) == [
+            "The setting `on_behalf_of` holds characters that no subuser's name has."
+        ]
+
+    @pytest.mark.parametrize("value", ["subuser", "account-id 123", " subuser\n"])
+    def test_a_subuser_is_trimmed(self, value: str) -> None:
+        assert settings_of(on_behalf_of=value).on_behalf_of == value.strip()
+
+
+class TestAddress:
+    @pytest.mark.parametrize(
+        ("changes", "address"),
+        [
+            ({}, "https://api.sendgrid.com"),
+            ({"region": "eu"}, "https://api.eu.sendgrid.com"),
+            ({"api_url": ""}, "https://api.sendgrid.com"),
+            ({"api_url": "https://proxy.example.com/sendgrid/", "region": "eu"}, "https://proxy.example.com/sendgrid"),
+        ],
+    )
+    def test_the_region_picks_the_host_unless_one_is_given(self, changes: dict[str, str], address: str) -> None:
+        assert settings_of(**changes).base_url == address
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "zaphod", "zaphod.com", "ftp://zaphod.com", "https://", "https:///zaphod", "https://[::zaphod",
+            "https://zaphod.com:port", "https://zaphod.com:99999", "https://zaphod\u2100.com", "sandboxes", "Sandbox",
+            "https://zaphod.com ", "https://zap hod.com", "https://zaphod\n.com",
+        ],
+    )  # fmt: skip
+    def test_an_address_that_is_none_is_refused(self, url: str) -> None:
+        assert problems_of(api_url=url) == [
+            "The setting `api_url` must be an https:// address, `sandbox` or `sandbox:PATH.db`."
+        ]
+
+    @pytest.mark.parametrize("url", ["http://zaphod.com", "http://127.0.0.1.zaphod.com", "HTTP://zaphod.com"])
+    def test_plain_http_is_refused_but_on_loopback(self, url: str) -> None:
+        (problem,) = problems_of(api_url=url)
+        assert problem.startswith("The setting `api_url` must start with https://")
+
+    @pytest.mark.parametrize(
+        "url", ["https://zaphod@example.com", "https://zaphod:beeble@example.com", "http://:zaphod@localhost"]
+    )
+    def test_an_address_with_a_password_is_refused(self, url: str) -> None:
+        (problem,) = problems_of(api_url=url)
+        assert (problem.startswith("The setting `api_url` must not hold"), MARKER in problem) == (True, False)
+
+    @pytest.mark.parametrize(
+        ("url", "database"), [("sandbox", None), ("sandbox:account.db", "account.db"), ("sandbox:C:/a.db", "C:/a.db")]
+    )
+    def test_a_sandbox_may_name_a_file(self, url: str, database: str | None) -> None:
+        assert settings_of(api_url=url).sandbox_database == database
+
+    def test_a_sandbox_without_a_file_after_its_colon_is_refused(self) -> None:
+        (problem,) = problems_of(api_url="sandbox:")
+        assert "names no file after `sandbox:`" in problem
+
+    def test_an_address_is_no_sandbox_and_has_no_file(self) -> None:
+        settings = settings_of(api_url="https://api.sendgrid.com")
+        assert (settings.is_sandbox, settings.sandbox_database) == (False, None)
+
+
+class TestLists:
+    @pytest.mark.parametrize("changes", [{"list_name": None}, {"list_name": None, "streams": {"people": {}}}])
+    def test_some_list_is_required(self, changes: dict[str, Any]) -> None:
+        assert problems_of(**changes) == [
+            "No list is set. Set `list_name` (or `list_id`), or one for each stream under `streams`."
+        ]
+
+    def test_an_id_and_a_name_are_one_too_many(self) -> None:
+        assert problems_of(list_id="id", streams={"people": {"list_id": "a", "list_name": "b"}}) == [
+            "Give either `list_id` or `list_name`, not both.",
+            "Give either `streams.people.list_id` or `streams.people.list_name`, not both.",
+        ]
+
+    def test_an_empty_list_is_told(self) -> None:
+        assert "The setting `streams.people.list_name` is empty." in problems_of(streams={"people": {"list_name": " "}})
+
+    @pytest.mark.parametrize(("length", "is_taken"), [(100, True), (101, False)])
+    def test_a_name_has_a_hundred_characters_at_most(self, length: int, *, is_taken: bool) -> None:
+        if is_taken:
+            assert settings_of(list_name="x" * length).list_name == "x" * length
+        else:
+            (problem,) = problems_of(list_name="x" * length)
+            assert problem == "The setting `list_name` is longer than the 100 characters SendGrid takes."
+
+    def test_all_lists_of_enabled_streams_are_told(self) -> None:
+        streams = {"a": {"list_id": "1"}, "b": {"list_name": "B"}, "c": {"list_name": "C", "enabled": False}, "d": {}}
+        assert settings_of(streams=streams).lists() == (["1"], ["News", "B", "News"])
+
+
+class TestStreams:
+    def test_a_stream_without_settings_has_those_of_all(self) -> None:
+        stream = settings_of(field_mapping={"email": "mail"}).for_stream("people")
+        assert dataclasses.astuple(stream) == (None, "News", {"email": "mail"}, True)
+
+    def test_a_stream_may_have_a_list_of_its_own(self) -> None:
+        stream = settings_of(streams={"people": {"list_id": "1"}}).for_stream("people")
+        assert (stream.list_id, stream.list_name) == ("1", None)
+
+    def test_a_stream_may_have_a_mapping_of_its_own(self) -> None:
+        settings = settings_of(field_mapping={"email": "mail"}, streams={"people": {"field_mapping": {"email": "m"}}})
+        assert settings.for_stream("people").field_mapping == {"email": "m"}
+
+    def test_a_stream_may_be_left_out(self) -> None:
+        assert settings_of(streams={"people": {"enabled": False}}).for_stream("people").is_enabled is False
+
+    def test_a_null_of_a_stream_is_not_given(self) -> None:
+        nulls = dict.fromkeys(["list_id", "list_name", "field_mapping", "enabled"])
+        settings = settings_of(field_mapping={"email": "mail"}, streams={"people": nulls})
+        assert settings.for_stream("people") == settings.for_stream("others")
+
+
+class TestEnvironment:
+    @pytest.mark.parametrize(
+        ("name", "value", "problem"),
+        [
+            ("FIELD_MAPPING", MARKER, "a JSON object"),
+            ("FIELD_MAPPING", '["zaphod"]', "a JSON object"),
+            ("STREAMS", "{zaphod", "a JSON object"),
+            ("STREAMS", "null", "a JSON object"),
+            ("PROFILE_CAP", MARKER, "a whole number"),
+            ("BATCH_SIZE_ROWS", "1.5", "a whole number"),
+            ("JOB_TIMEOUT_SECONDS", "", "a whole number"),
+        ],
+    )
+    def test_a_variable_that_can_not_be_read_is_told(self, name: str, value: str, problem: str) -> None:
+        variable = f"TARGET_SENDGRID_{name}"
+        expected = [f"The environment variable {variable} must be {problem}."]
+        assert environment_problems({variable: value}) == expected
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("FIELD_MAPPING", '{"email": "mail"}'), ("STREAMS", "{}"), ("PROFILE_CAP", "100"), ("API_KEY", "anything"),
+            ("MAX_REJECTED_PERCENT", "5.5"), ("CREATE_LIST", "true"), ("NO_SETTING", "{"),
+        ],
+    )  # fmt: skip
+    def test_a_variable_that_can_be_read_is_no_problem(self, name: str, value: str) -> None:
+        assert environment_problems({f"TARGET_SENDGRID_{name}": value}) == []
+
+    def test_all_problems_are_told_at_once(self) -> None:
+        assert len(environment_problems({"TARGET_SENDGRID_STREAMS": "{", "TARGET_SENDGRID_PROFILE_CAP": "x"})) == 2
+
+
+MARKED = st.recursive(
+    st.sampled_from(
+        [MARKER, f"https://{MARKER}@x.com", f"http://{MARKER}.com", f"{MARKER} {MARKER}", "", None, 7, -1.5]
+    ),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "list_id"]), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*CONFIG_SCHEMA["properties"], "unknown"]), MARKED))
+def test_no_error_ever_quotes_a_value_that_was_given(config: dict[str, Any]) -> None:
+    try:
+        Settings.from_config(config)
+    except ConfigError as error:
+        assert (MARKER in str(error), error.__suppress_context__ or error.__context__ is None) == (False, True)  # noqa: PT017
+
+
+@given(st.dictionaries(st.sampled_from([name.upper() for name in CONFIG_SCHEMA["properties"]]), MARKED.map(json.dumps)))
+def test_no_error_ever_quotes_a_variable(environment: dict[str, str]) -> None:
+    variables = {f"TARGET_SENDGRID_{name}": value for name, value in environment.items()}
+    assert MARKER not in "".join(environment_problems(variables))
