@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_sendgrid import errors
+from target_sendgrid.errors import (
+    BadRequestError,
+    ConfigError,
+    Reason,
+    RecordRejectedError,
+    TargetSendGridError,
+    TerminatedError,
+    suggest,
+)
+
+CLASSES = {
+    name: thing
+    for name, thing in vars(errors).items()
+    if inspect.isclass(thing) and issubclass(thing, BaseException)
+}  # fmt: skip
+
+
+def drawn_parents() -> dict[str, str | None]:
+    """Return each error of the tree in the docstring with the one it hangs from."""
+    parents: dict[str, str | None] = {}
+    at_depth: dict[int, str] = {}
+    tree = (errors.__doc__ or "").split("::\n\n")[1].split("\n\n")[0]
+    for line in tree.splitlines():
+        name = next(word for word in line.split() if word.endswith("Error"))
+        depth = line.index(name)
+        parents[name] = at_depth.get(depth - 4)
+        at_depth[depth] = name
+    return parents
+
+
+class TestTree:
+    def test_every_error_is_drawn(self) -> None:
+        assert set(drawn_parents()) == set(CLASSES)
+
+    @pytest.mark.parametrize("name", sorted(CLASSES))
+    def test_an_error_hangs_where_it_is_drawn(self, name: str) -> None:
+        parent = CLASSES[name].__base__
+        assert drawn_parents()[name] == (parent.__name__ if parent and parent.__name__ in CLASSES else None)
+
+    def test_a_rejected_record_does_not_end_the_run(self) -> None:
+        assert not issubclass(RecordRejectedError, TargetSendGridError)
+
+    def test_a_signal_is_not_caught_with_ordinary_errors(self) -> None:
+        assert not issubclass(TerminatedError, Exception)
+
+
+class TestContent:
+    @pytest.mark.parametrize(("problems", "expected"), [("one.", ["one."]), (["one.", "two."], ["one.", "two."])])
+    def test_a_config_error_holds_its_problems_one_a_line(self, problems: str | list[str], expected: list[str]) -> None:
+        error = ConfigError(problems)
+        assert (error.problems, str(error).splitlines()) == (expected, expected)
+
+    def test_what_sendgrid_said_is_no_part_of_the_message(self) -> None:
+        error = BadRequestError("SendGrid refused it.", [("contacts[0].email", "email 'zaphod' is not valid")])
+        assert "zaphod" not in f"{error} {error!r} {error.args}"
+
+    def test_a_rejected_record_has_its_reason_and_its_sentence(self) -> None:
+        error = RecordRejectedError(Reason.TOO_LONG, "It is too long.")
+        assert (error.reason, error.sentence, str(error)) == (Reason.TOO_LONG, "It is too long.", "It is too long.")
+
+    def test_a_signal_is_told_by_its_number(self) -> None:
+        error = TerminatedError(15)
+        assert (error.signal_number, str(error)) == (15, "Stopped by signal 15.")
+
+    def test_reason_codes_are_a_closed_list(self) -> None:
+        assert [reason.value for reason in Reason] == [
+            "schema_violation", "missing_key_property", "not_an_object", "stream_map_failed", "no_identifier",
+            "invalid_email", "too_long", "too_many_items", "not_a_number", "not_a_date", "too_large",
+            "refused_by_sendgrid", "failed_in_job", "not_stored",
+        ]  # fmt: skip
+
+
+class TestSuggestions:
+    @pytest.mark.parametrize(
+        ("name", "clause"),
+        [
+            ("frist_name", " Did you mean 'first_name'?"),
+            ("EMAIL", " Did you mean 'Email'?"),
+            ("qqq", ""),
+            ("", ""),
+        ],
+    )
+    def test_the_nearest_name_is_offered_if_any_is_near(self, name: str, clause: str) -> None:
+        assert suggest(name, ["first_name", "last_name", "Email"]) == clause
+
+    @given(st.text(max_size=10), st.lists(st.text(max_size=10), max_size=5))
+    def test_only_known_names_are_offered(self, name: str, known: list[str]) -> None:
+        assert suggest(name, known) in {"", *(f" Did you mean '{candidate}'?" for candidate in known)}
