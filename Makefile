@@ -1,0 +1,31 @@
+# What developers run. Without uv on the machine, uv is fetched into .uv/.
+UV := $(shell command -v uv || echo .uv/bin/uv)
+
+.PHONY: demo test lint docs pins check
+
+demo: $(UV) ## move the sample profiles into the embedded sandbox
+	$(UV) run meltano run demo
+
+test: $(UV) ## run the tests
+	$(UV) run pytest
+
+lint: $(UV) ## linters, types, and which module may import which
+	$(UV) run ruff check
+	$(UV) run ruff format --check
+	$(UV) run mypy
+	$(UV) run lint-imports
+
+docs: $(UV) ## write the parts of the docs that the code knows
+	$(UV) run python -m tests.docs.generate
+
+pins: $(UV) ## take the newest versions of everything
+	$(UV) pip compile --universal --python-version 3.10 --all-extras --group lint --group test --no-header \
+		--no-annotate --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file constraints.txt pyproject.toml
+	$(UV) run python -m tests.docs.generate
+
+check: ## all that CI checks
+	.ci/run
+
+.uv/bin/uv:
+	python3 -m venv .uv
+	.uv/bin/pip install --quiet uv

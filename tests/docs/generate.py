@@ -1,0 +1,156 @@
+"""Writes the parts of the docs that the code knows: nothing is told twice by hand.
+
+``uv run python -m tests.docs.generate`` writes them; a test fails while they are out of date.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from target_sendgrid.rejections import MEANINGS
+from target_sendgrid.settings import CONFIG_SCHEMA, ENVIRONMENT_PREFIX
+from target_sendgrid.target import TargetSendGrid
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_KINDS = {
+    "string": "string",
+    "integer": "integer",
+    "number": "decimal",
+    "boolean": "boolean",
+    "object": "object",
+    "array": "array",
+}
+_ALIASES = {"api_key": ["SENDGRID_API_KEY"]}
+_CAPABILITIES = ["about", "batch", "schema-flattening", "stream-maps", "structured-logging", "validate-records"]
+
+
+def all_settings() -> dict[str, dict[str, Any]]:
+    """Return the JSON schema of every setting, the SDK's own included."""
+    schema: dict[str, Any] = json.loads(json.dumps(CONFIG_SCHEMA))
+    TargetSendGrid.append_builtin_config(schema)
+    properties: dict[str, dict[str, Any]] = schema["properties"]
+    return properties
+
+
+def meltano_setting(name: str, prop: dict[str, Any]) -> dict[str, Any]:
+    """Return a setting as Meltano describes it."""
+    kinds = prop["type"] if isinstance(prop.get("type"), list) else [prop.get("type", "object")]
+    kind = next(_KINDS[kind] for kind in kinds if kind != "null")
+    choices = [choice for choice in prop.get("enum", []) if choice is not None]
+    setting: dict[str, Any] = {"name": name, "kind": "options" if choices else kind}
+    setting["label"] = prop.get("title", name.replace("_", " ").capitalize())
+    setting["description"] = prop["description"]
+    if prop.get("default") is not None:
+        setting["value"] = prop["default"]
+    if choices:
+        setting["options"] = [{"label": choice.capitalize(), "value": choice} for choice in choices]
+    if prop.get("secret"):
+        setting["sensitive"] = True
+    if name in _ALIASES:
+        setting["env_aliases"] = _ALIASES[name]
+    return setting
+
+
+def plugin_definition() -> str:
+    """Return the plugin definition that ``meltano add --from-ref`` takes."""
+    definition = {
+        "name": "target-sendgrid",
+        "namespace": "target_sendgrid",
+        "label": "SendGrid",
+        "description": TargetSendGrid.__doc__,
+        "variant": "target-sendgrid",
+        "pip_url": "target-sendgrid[sandbox]",
+        "executable": "target-sendgrid",
+        "capabilities": _CAPABILITIES,
+        "settings": meltano_settings(),
+    }
+    return "# Written by `python -m tests.docs.generate` from the settings in the code.\n" + _yaml(definition)
+
+
+def meltano_settings() -> list[dict[str, Any]]:
+    """Return all settings as Meltano describes them."""
+    return [meltano_setting(name, prop) for name, prop in all_settings().items()]
+
+
+def settings_table() -> str:
+    """Return the README's table of settings."""
+    rows = ["| Setting | Kind | Default | Meaning |", "|---|---|---|---|"]
+    for name in CONFIG_SCHEMA["properties"]:
+        setting = meltano_setting(name, CONFIG_SCHEMA["properties"][name])
+        choices = [f"`{option['value']}`" for option in setting.get("options", [])]
+        kind = " or ".join(choices) or setting["kind"]
+        default = "" if "value" not in setting else f"`{json.dumps(setting['value']).strip(chr(34))}`"
+        rows.append(f"| `{name}` | {kind} | {default} | {setting['description']} |")
+    return "\n".join(rows)
+
+
+def reasons_table() -> str:
+    """Return the README's table of reason codes."""
+    rows = ["| Reason code | Meaning |", "|---|---|"]
+    rows += [f"| `{reason.value}` | {meaning} |" for reason, meaning in MEANINGS.items()]
+    return "\n".join(rows)
+
+
+def environment_example() -> str:
+    """Return ``.env.example``: every setting as an environment variable."""
+    lines = [
+        "# Every setting of target-sendgrid as an environment variable: copy to .env and fill in what you need.",
+        "# Objects are JSON. Keep .env out of version control: it holds your key.",
+    ]
+    for name, prop in CONFIG_SCHEMA["properties"].items():
+        default = prop.get("default")
+        text = "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
+        lines += ["", f"# {prop['description']}", f"# {ENVIRONMENT_PREFIX}{name.upper()}={text}"]
+    return "\n".join(lines) + "\n"
+
+
+def between(text: str, marker: str, content: str) -> str:
+    """Return a text with what stands between two marker lines replaced.
+
+    Raises:
+        ValueError: The markers are not there.
+    """
+    begin, end = f"{marker} begin", f"{marker} end"
+    lines = text.splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if begin in line)
+    last = next(number for number, line in enumerate(lines) if end in line)
+    return "".join(lines[: first + 1]) + content + "\n" + "".join(lines[last:])
+
+
+def generated() -> dict[Path, str]:
+    """Return what each file that holds generated parts should hold."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = between(readme, "<!-- settings", settings_table())
+    readme = between(readme, "<!-- reasons", reasons_table())
+    meltano = (ROOT / "meltano.yml").read_text(encoding="utf-8")
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    indented = "".join(f"    {line}\n" for line in _yaml(meltano_settings()).splitlines())
+    return {
+        ROOT / "README.md": readme,
+        ROOT / "meltano.yml": between(meltano, "# settings", indented.rstrip("\n")),
+        ROOT / "pyproject.toml": between(pyproject, "# pins", "\n".join(f'  "{pin}",' for pin in pins)),
+        ROOT / "target-sendgrid.yml": plugin_definition(),
+        ROOT / ".env.example": environment_example(),
+    }
+
+
+def main() -> None:
+    """Write all generated parts."""
+    for path, text in generated().items():
+        path.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"Wrote {path.name}.\n")
+
+
+def _yaml(value: object) -> str:
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110))
+
+
+if __name__ == "__main__":
+    main()
