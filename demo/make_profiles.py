@@ -57,8 +57,6 @@ def make_person(number: int, chance: random.Random) -> dict[str, Any]:
     if number % 23 == 0:
         email = f"  {email} "
     value: float | str | None = round(chance.uniform(0, 5_000), 2)
-    if number % 11 == 0:
-        value = f"{value:.2f}"
     if number % 13 == 0:
         value = None
     purchase = FIRST_UPDATE - dt.timedelta(days=chance.randrange(900), seconds=chance.randrange(86_400))

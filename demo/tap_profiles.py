@@ -27,7 +27,7 @@ SCHEMA = {
             "properties": {"street": _TEXT, "city": _TEXT, "postcode": _TEXT, "country": _TEXT},
         },
         "loyalty_tier": _TEXT,
-        "lifetime_value": {"type": ["number", "string", "null"]},
+        "lifetime_value": {"type": ["number", "null"]},
         "last_purchase_at": _TEXT | {"format": "date-time"},
         "marketing_consent": {"type": ["boolean", "null"]},
         "updated_at": {"type": "string", "format": "date-time"},
