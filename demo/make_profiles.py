@@ -76,11 +76,11 @@ def make_person(number: int, chance: random.Random) -> dict[str, Any]:
         "last_purchase_at": purchase.isoformat() if number % 7 else None,
         "marketing_consent": (True, False, True, None)[number % 4],
     }
-    if number == 88:  # noqa: PLR2004 - one of a kind, as below
+    if number == 88:  # noqa: PLR2004 - one of a kind
         person["given_name"] = "Wolfeschlegelsteinhausenbergerdorff " * 4
-    if number == 222:  # noqa: PLR2004
+    if number == 222:  # noqa: PLR2004 - one of a kind
         person["home_address"]["street"] = "Flat 7, the red door behind the third courtyard, " * 4
-    if number == 333:  # noqa: PLR2004
+    if number == 333:  # noqa: PLR2004 - one of a kind
         person["lifetime_value"] = "about 1,200"
     if number % 29 == 0:
         person["home_address"] = None

@@ -31,12 +31,12 @@ class _MappedField:
 
     key: str
     """Field name in the contact, or custom-field id."""
-    is_custom: bool
     path: Path
     convert: Callable[[Any], Any]
     empty: Any
     """What clears the field, or `_MISSING` where SendGrid has no way to."""
     label: str
+    is_custom: bool = False
 
 
 class FieldMapping:
@@ -215,11 +215,11 @@ def _mapped_field(field: str, source: str, path: Path, catalogue: FieldCatalogue
     name = field.lower()
     if name in fields.MAX_LENGTHS:
         if name == "email":
-            return _MappedField(name, False, path, functools.partial(fields.to_email, label=label), "", label)  # noqa: FBT003
+            return _MappedField(name, path, functools.partial(fields.to_email, label=label), "", label)
         if name == "alternate_emails":
-            return _MappedField(name, False, path, functools.partial(fields.to_emails, label=label), [], label)  # noqa: FBT003
+            return _MappedField(name, path, functools.partial(fields.to_emails, label=label), [], label)
         convert = functools.partial(fields.to_text, label=label, max_length=fields.MAX_LENGTHS[name])
-        return _MappedField(name, False, path, convert, "", label)  # noqa: FBT003
+        return _MappedField(name, path, convert, "", label)
     custom = catalogue.find(field)
     if custom is None:
         raise LookupError(field)  # resolved before, or created
@@ -229,7 +229,7 @@ def _mapped_field(field: str, source: str, path: Path, catalogue: FieldCatalogue
         FieldType.DATE: (fields.to_date, _MISSING),
     }
     converter, empty = by_type[custom.field_type]
-    return _MappedField(custom.id, True, path, functools.partial(converter, label=label), empty, label)  # noqa: FBT003
+    return _MappedField(custom.id, path, functools.partial(converter, label=label), empty, label, is_custom=True)
 
 
 def _reach(record: Any, path: Path) -> Any:  # noqa: ANN401 - any JSON value

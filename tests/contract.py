@@ -65,7 +65,7 @@ class Amendment:
     apply: Callable[[Document], None]
 
 
-def _schemas(node: Any) -> list[Document]:  # noqa: ANN401 - any part of a YAML document
+def _schemas(node: Any) -> list[Document]:
     """Every object inside a document."""
     if isinstance(node, list):
         return [found for item in node for found in _schemas(item)]

@@ -98,7 +98,7 @@ def singer(*messages: Mapping[str, Any] | str) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def schema(stream: str = "people", **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON schemas
+def schema(stream: str = "people", **properties: Any) -> dict[str, Any]:
     """Return a SCHEMA message; a property given as text is a nullable one of that type."""
     declared = {
         name: {"type": [value, "null"]} if isinstance(value, str) else value for name, value in properties.items()
@@ -111,6 +111,6 @@ def schema(stream: str = "people", **properties: Any) -> dict[str, Any]:  # noqa
     }
 
 
-def record(stream: str = "people", **values: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
+def record(stream: str = "people", **values: Any) -> dict[str, Any]:
     """Return a RECORD message."""
     return {"type": "RECORD", "stream": stream, "record": values}

@@ -46,7 +46,7 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[Exchange]:
     def recording_send(
         adapter: requests.adapters.HTTPAdapter,
         request: requests.PreparedRequest,
-        **options: Any,  # noqa: ANN401 - as they come
+        **options: Any,
     ) -> requests.Response:
         response = send(adapter, request, **options)
         body = request.body.encode() if isinstance(request.body, str) else request.body

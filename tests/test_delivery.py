@@ -67,7 +67,7 @@ class Counter:
             check_stop=lambda: None,
         )
 
-    def add(self, email: str, *, to_other_list: bool = False, **fields: Any) -> None:  # noqa: ANN401 - a contact's
+    def add(self, email: str, *, to_other_list: bool = False, **fields: Any) -> None:
         self._line += 1
         list_id = self.other_list_id if to_other_list else self.list_id
         self.report.stream("people").received += 1
@@ -148,7 +148,7 @@ def test_waiting_states_do_not_pile_up(make_counter: Callable[..., Counter]) -> 
         counter.add(f"p{number}@example.com")
         counter.state(str(number))
     gate = counter.delivery._gate  # noqa: SLF001 - what it holds is the point
-    assert len(gate._waiting) == 1  # noqa: SLF001
+    assert len(gate._waiting) == 1  # noqa: SLF001 - as above
     counter.delivery.finish()
     assert counter.states == ["199"]
 

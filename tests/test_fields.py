@@ -18,7 +18,7 @@ MARKER = "zaphod"
 PLAN = CustomField("e1_T", "Plan", FieldType.TEXT)
 
 
-def rejection(converter: Any, *arguments: Any, **options: Any) -> RecordRejectedError:  # noqa: ANN401 - any converter
+def rejection(converter: Any, *arguments: Any, **options: Any) -> RecordRejectedError:
     with pytest.raises(RecordRejectedError) as caught:
         converter(*arguments, **options)
     return caught.value

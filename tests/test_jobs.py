@@ -36,7 +36,7 @@ OPTIONS = Options(field_ready_after_seconds=0.0, rate_limit_enabled=False)
 class Desk:
     """A courier with its sandbox, and what came of its batches."""
 
-    def __init__(self, sandbox: SandboxServer, **options: Any) -> None:  # noqa: ANN401 - the courier's
+    def __init__(self, sandbox: SandboxServer, **options: Any) -> None:
         self.sandbox = sandbox
         self.clock = SandboxClock(sandbox)
         self.client = Client(sandbox.url, sandbox.api_key, clock=self.clock, timeout_seconds=5)
@@ -82,7 +82,7 @@ def server() -> Iterator[SandboxServer]:
 def make_desk(server: SandboxServer) -> Iterator[Callable[..., Desk]]:
     desks: list[Desk] = []
 
-    def make(**options: Any) -> Desk:  # noqa: ANN401 - the courier's
+    def make(**options: Any) -> Desk:
         server.reset()
         desks.append(Desk(server, **options))
         return desks[-1]

@@ -68,7 +68,7 @@ def compiled(
     )
 
 
-def problems_of(*arguments: Any, **options: Any) -> list[str]:  # noqa: ANN401 - those of `compiled`
+def problems_of(*arguments: Any, **options: Any) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         compiled(*arguments, **options)
     return caught.value.problems

@@ -71,7 +71,7 @@ class _TargetOfTheSuite(TargetSendGrid):
     sandbox: ClassVar[SandboxServer]
     made: ClassVar[list[TargetSendGrid]] = []
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - the SDK's own arguments, passed on
+    def __init__(self, **options: Any) -> None:
         options["config"] = {
             "api_url": self.sandbox.url,
             "api_key": self.sandbox.api_key,

@@ -341,7 +341,7 @@ def test_no_error_ever_quotes_a_value_that_was_given(config: dict[str, Any]) -> 
     try:
         Settings.from_config(config)
     except ConfigError as error:
-        assert (MARKER in str(error), error.__suppress_context__ or error.__context__ is None) == (False, True)  # noqa: PT017
+        assert (MARKER in str(error), error.__suppress_context__ or error.__context__ is None) == (False, True)  # noqa: PT017 - more than one error is caught
 
 
 @given(st.dictionaries(st.sampled_from([name.upper() for name in CONFIG_SCHEMA["properties"]]), MARKED.map(json.dumps)))

@@ -26,7 +26,7 @@ def sandbox() -> Iterator[SandboxServer]:
 
 
 @contextlib.contextmanager
-def started(sandbox: SandboxServer, folder: Path, **config: Any) -> Iterator[subprocess.Popen[bytes]]:  # noqa: ANN401
+def started(sandbox: SandboxServer, folder: Path, **config: Any) -> Iterator[subprocess.Popen[bytes]]:
     """Start the target with its standard input open."""
     path = folder / "config.json"
     own = {

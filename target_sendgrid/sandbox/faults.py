@@ -153,7 +153,7 @@ class Faults:
         number = self._next_number
         self._next_number += 1
         # Reproducible chances are the point; nothing here is secret.
-        chances = random.Random(fault.seed)  # noqa: S311
+        chances = random.Random(fault.seed)  # noqa: S311 - chances, no secrets
         self._standing.append(_Standing(number, fault, times, fault.skip, chances))
         return number
 

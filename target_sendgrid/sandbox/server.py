@@ -177,7 +177,7 @@ class SandboxServer:
         *,
         method: str | None = None,
         path: str | None = None,
-        **order: Any,  # noqa: ANN401
+        **order: Any,  # noqa: ANN401 - words of any type
     ) -> int:
         """Order trouble; the words are those of `faults.Fault`. Returns the fault's number.
 

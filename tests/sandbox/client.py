@@ -42,7 +42,7 @@ class Client:
         self,
         method: str,
         path: str,
-        body: Any = None,  # noqa: ANN401 - JSON values
+        body: Any = None,
         *,
         data: bytes | None = None,
         headers: dict[str, str] | None = None,
@@ -74,7 +74,7 @@ class Client:
                 vendor.check(exchange, is_request_checked=is_lawful)
         return response
 
-    def errors(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, list[tuple[Any, str]]]:  # noqa: ANN401
+    def errors(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, list[tuple[Any, str]]]:
         """Call; return the status and the (field, message) pairs of the errors."""
         response = self.call(method, path, body, **more)
         return response.status_code, [(entry.get("field"), entry["message"]) for entry in response.json()["errors"]]
@@ -100,7 +100,7 @@ class Client:
         identity: str = response.json()["job_id"]
         return identity
 
-    def refused(self, *contacts: Any, **more: Any) -> tuple[int, list[tuple[Any, str]]]:  # noqa: ANN401 - JSON values
+    def refused(self, *contacts: Any, **more: Any) -> tuple[int, list[tuple[Any, str]]]:
         """Queue an upsert that must be refused; return status and errors."""
         assert not self.sandbox.jobs()
         found = self.errors("PUT", f"{MARKETING}/contacts", {"contacts": list(contacts), **more})

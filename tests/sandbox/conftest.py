@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 class MakeClient(Protocol):
     """Starts a sandbox with some switches set and gives a client of it."""
 
-    def __call__(self, **switches: Any) -> Client: ...  # noqa: ANN401 - switches of any type
+    def __call__(self, **switches: Any) -> Client: ...
 
 
 @pytest.fixture
 def make_client() -> Iterator[MakeClient]:
     with ExitStack() as stack:
 
-        def make(**switches: Any) -> Client:  # noqa: ANN401 - switches of any type
+        def make(**switches: Any) -> Client:
             sandbox = stack.enter_context(SandboxServer(options=Options().changed(switches), manual_clock=True))
             return stack.enter_context(Client(sandbox))
 

@@ -98,7 +98,7 @@ def test_deleting_the_only_identifier_fails_in_the_job(client: Client) -> None:
     ("kind", "value", "field"),
     [("PHONE", "1", "identifier_type"), ("EXTERNALID", "8", "identifier_value"), ("EMAIL", 7, "identifier_value")],
 )
-def test_a_wrong_identifier_is_refused(client: Client, kind: str, value: Any, field: str) -> None:  # noqa: ANN401
+def test_a_wrong_identifier_is_refused(client: Client, kind: str, value: Any, field: str) -> None:
     client.upsert({**ADA, "external_id": "7"})
     path = f"{CONTACTS}/{client.find('ada@example.com')['id']}/identifiers"
     status, problems = client.errors("DELETE", path, {"identifier_type": kind, "identifier_value": value})

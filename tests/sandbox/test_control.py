@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ADA = {"email": "ada@example.com"}
 
 
-def control(client: Client, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401 - JSON values
+def control(client: Client, method: str, path: str, body: Any = None) -> Any:
     response = client.call(method, f"/_sandbox/{path}", body)
     assert response.ok, response.text
     return response.json() if response.content else None

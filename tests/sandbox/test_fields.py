@@ -26,7 +26,7 @@ def test_a_new_field_is_200_with_an_id_that_tells_its_type(client: Client) -> No
 @pytest.mark.parametrize(
     "name", ["", "x" * 101, "1st", "with space", "ümlaut", None, 7, "email", "First_Name", "contact_id"]
 )
-def test_a_bad_or_reserved_name_is_refused(client: Client, name: Any) -> None:  # noqa: ANN401 - JSON values
+def test_a_bad_or_reserved_name_is_refused(client: Client, name: Any) -> None:
     status, problems = client.errors("POST", FIELDS, {"name": name, "field_type": "Text"})
     assert (status, problems[0][0]) == (400, "name")
 
@@ -38,7 +38,7 @@ def test_a_name_in_use_is_refused_in_any_case(client: Client) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text", "Boolean", None, ["Text"]])
-def test_a_bad_type_is_refused(client: Client, kind: Any) -> None:  # noqa: ANN401 - JSON values
+def test_a_bad_type_is_refused(client: Client, kind: Any) -> None:
     status, problems = client.errors("POST", FIELDS, {"name": "plan", "field_type": kind})
     assert (status, problems[0][0]) == (400, "field_type")
 

@@ -29,7 +29,7 @@ def test_a_new_list_is_201_with_its_id_and_no_contact(client: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "x" * 101, None, 1])
-def test_a_name_has_1_to_100_characters(client: Client, name: Any) -> None:  # noqa: ANN401 - JSON values
+def test_a_name_has_1_to_100_characters(client: Client, name: Any) -> None:
     status, problems = client.errors("POST", LISTS, {"name": name})
     assert (status, problems[0][0]) == (400, "name")
 

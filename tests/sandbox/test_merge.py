@@ -33,7 +33,7 @@ ADA = {"email": "ada@example.com"}
         ("Text", {"a": 1}),
     ],
 )
-def test_a_value_of_the_wrong_type_loses_the_row(client: Client, kind: str, value: Any) -> None:  # noqa: ANN401 - JSON
+def test_a_value_of_the_wrong_type_loses_the_row(client: Client, kind: str, value: Any) -> None:
     field = client.make_field("value", kind)
     client.upsert({**ADA, "first_name": "Ada"})
     job = client.upsert({**ADA, "first_name": "Changed", "custom_fields": {field: value}}, {"email": "b@example.com"})
@@ -56,7 +56,7 @@ def test_a_value_of_the_wrong_type_loses_the_row(client: Client, kind: str, valu
         ("Text", "0", "0"),
     ],
 )
-def test_a_value_of_the_right_type_is_stored(client: Client, kind: str, sent: Any, shown: Any) -> None:  # noqa: ANN401
+def test_a_value_of_the_right_type_is_stored(client: Client, kind: str, sent: Any, shown: Any) -> None:
     field = client.make_field("value", kind)
     client.upsert({**ADA, "custom_fields": {field: sent}})
     assert client.find("ada@example.com")["custom_fields"] == {"value": shown}

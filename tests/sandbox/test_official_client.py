@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def marketing(client: Client) -> Any:  # noqa: ANN401 - the client builds its attributes as they are asked for
+def marketing(client: Client) -> Any:
     return SendGridAPIClient(client.sandbox.api_key, host=client.sandbox.url).client.marketing
 
 
-def document(response: Any) -> Any:  # noqa: ANN401 - JSON values
+def document(response: Any) -> Any:
     return json.loads(response.body)
 
 
-def test_it_upserts_polls_and_finds(client: Client, marketing: Any) -> None:  # noqa: ANN401
+def test_it_upserts_polls_and_finds(client: Client, marketing: Any) -> None:
     created = marketing.lists.post(request_body={"name": "People"})
     identity = document(created)["id"]
     body = {"list_ids": [identity], "contacts": [{"email": "Ada@example.com", "first_name": "Ada"}]}
@@ -39,7 +39,7 @@ def test_it_upserts_polls_and_finds(client: Client, marketing: Any) -> None:  # 
     assert document(marketing.lists._(identity).contacts.count.get())["contact_count"] == 1
 
 
-def test_it_manages_fields_and_lists(marketing: Any) -> None:  # noqa: ANN401
+def test_it_manages_fields_and_lists(marketing: Any) -> None:
     made = document(marketing.field_definitions.post(request_body={"name": "plan", "field_type": "Text"}))
     assert [field["id"] for field in document(marketing.field_definitions.get())["custom_fields"]] == [made["id"]]
     assert marketing.field_definitions._(made["id"]).delete().status_code == 204
@@ -48,7 +48,7 @@ def test_it_manages_fields_and_lists(marketing: Any) -> None:  # noqa: ANN401
     assert document(marketing.lists.get(query_params={"page_size": 10}))["result"] == []
 
 
-def test_it_raises_its_own_errors(client: Client, marketing: Any) -> None:  # noqa: ANN401
+def test_it_raises_its_own_errors(client: Client, marketing: Any) -> None:
     with pytest.raises(BadRequestsError) as refused:
         marketing.contacts.put(request_body={"contacts": [{"email": "000"}]})
     assert refused.value.to_dict["errors"][0]["message"] == "email '000' is not valid"

@@ -92,7 +92,7 @@ def test_search_by_emails_forgets_alternate_emails_that_were_replaced(client: Cl
         ("a@example.com", 400),
     ],
 )
-def test_search_by_emails_refuses(client: Client, emails: Any, status: int) -> None:  # noqa: ANN401 - JSON values
+def test_search_by_emails_refuses(client: Client, emails: Any, status: int) -> None:
     assert client.call("POST", f"{SEARCH}/emails", {"emails": emails}).status_code == status
 
 

@@ -23,12 +23,12 @@ def test_a_body_that_is_not_json_is_refused(client: Client, body: bytes) -> None
 
 
 @pytest.mark.parametrize("custom", ["text", 1, ["e1_T"], None])
-def test_custom_fields_that_are_no_object_are_refused(client: Client, custom: Any) -> None:  # noqa: ANN401 - JSON
+def test_custom_fields_that_are_no_object_are_refused(client: Client, custom: Any) -> None:
     assert client.refused(ADA | {"custom_fields": custom}) == (400, [("", "invalid input")])
 
 
 @pytest.mark.parametrize("contacts", [None, [], {}, "x", [{"email": "a@example.com"}] * 30_001])
-def test_no_contacts_or_over_30000_are_refused(client: Client, contacts: Any) -> None:  # noqa: ANN401 - JSON
+def test_no_contacts_or_over_30000_are_refused(client: Client, contacts: Any) -> None:
     status, problems = client.errors("PUT", CONTACTS, {"contacts": contacts})
     assert (status, problems[0][0]) == (400, "contacts")
 
@@ -153,7 +153,7 @@ def test_a_switch_turns_a_row_with_an_unknown_property_down(make_client: MakeCli
 
 
 @pytest.mark.parametrize("value", [1, True, ["x"], {"a": 1}])
-def test_a_reserved_text_field_that_is_no_text_is_invalid_input(client: Client, value: Any) -> None:  # noqa: ANN401
+def test_a_reserved_text_field_that_is_no_text_is_invalid_input(client: Client, value: Any) -> None:
     assert client.refused(ADA | {"first_name": value}) == (400, [("", "invalid input")])
 
 

@@ -1,0 +1,37 @@
+"""The docs can't lie: what the code knows is written by the code, and commands in the README are run by CI."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.docs import generate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(("path", "text"), generate.generated().items(), ids=lambda value: getattr(value, "name", ""))
+def test_generated_parts_are_up_to_date(path: Path, text: str) -> None:
+    assert path.read_text(encoding="utf-8") == text, "Run `uv run python -m tests.docs.generate`."
+
+
+def test_meltano_takes_the_plugin_definition(tmp_path: Path) -> None:
+    definition = generate.ROOT / "target-sendgrid.yml"
+    project = "version: 1\nproject_id: test\nsend_anonymous_usage_stats: false\ncli: {disable_version_check: true}\n"
+    (tmp_path / "meltano.yml").write_text(project, encoding="utf-8")
+    added = subprocess.run(
+        ["meltano", "add", "--no-install", "--plugin-type", "loader", "--from-ref", str(definition), "target-sendgrid"],
+        cwd=tmp_path, capture_output=True, check=False,
+    )  # fmt: skip
+    assert added.returncode == 0, added.stderr.decode()
+    assert "field_mapping" in (tmp_path / "meltano.yml").read_text(encoding="utf-8")
+
+
+def test_every_module_named_in_the_readme_is_there() -> None:
+    readme = (generate.ROOT / "README.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`(\w+\.py)`", readme):
+        assert list(generate.ROOT.glob(f"target_sendgrid/**/{name}")), name
