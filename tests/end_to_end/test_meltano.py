@@ -1,0 +1,85 @@
+"""`meltano run` as a user types it, on a copy of this project, with the target of the present environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from target_sendgrid.sandbox.server import SandboxServer
+from tests.support import QUICK
+
+ROOT = Path(__file__).resolve().parents[2]
+ACCOUNT = Path(".meltano") / "sandbox.db"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project whose loader is the installed one, so that Meltano has nothing to install."""
+    shutil.copytree(ROOT / "demo", tmp_path / "demo")
+    meltano = (ROOT / "meltano.yml").read_text(encoding="utf-8")
+    (tmp_path / "meltano.yml").write_text(re.sub(r"    pip_url: .*\n", "", meltano), encoding="utf-8")
+    return tmp_path
+
+
+def meltano(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    scripts = str(Path(sys.executable).parent)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MELTANO")}
+    environment |= {"PATH": os.pathsep.join([scripts, os.environ["PATH"]]), "NO_COLOR": "1"} | variables
+    return subprocess.run(
+        [str(Path(scripts) / "meltano"), *arguments],
+        cwd=project, env=environment, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
+def account(project: Path) -> list[dict[str, Any]]:
+    with SandboxServer(database=project / ACCOUNT, options=QUICK) as sandbox:
+        return sandbox.contacts()
+
+
+def test_the_demo_fills_both_lists_and_a_second_run_sends_nothing(project: Path) -> None:
+    first = meltano(project, "run", "demo")
+    assert first.returncode == 0, first.stderr
+    assert (
+        "Stream 'newsletter_subscribers' -> list 'Newsletter subscribers': 712 received, 690 upserted" in first.stderr
+    )
+    contacts = account(project)
+    lists = [name for contact in contacts for name in contact["lists"]]
+    assert (lists.count("Newsletter subscribers"), lists.count("Recent customers"), len(contacts)) == (690, 449, 990)
+
+    again = meltano(project, "run", "demo")
+    assert again.returncode == 0, again.stderr
+    assert "0 distinct profiles, 0 import jobs" in again.stderr
+
+    whole = meltano(project, "run", "--full-refresh", "demo")
+    assert whole.returncode == 0, whole.stderr
+    assert account(project) == contacts
+
+
+def test_a_failing_run_fails_meltano_and_goes_on_where_it_left_off(project: Path) -> None:
+    failed = meltano(project, "run", "demo", TARGET_SENDGRID_PROFILE_CAP="250")
+    assert failed.returncode == 1
+    assert "more than 250 distinct profiles" in failed.stderr
+    assert len(account(project)) == 250
+    rest = meltano(project, "run", "demo")
+    assert rest.returncode == 0, rest.stderr
+    assert len(account(project)) == 990
+
+
+def test_a_wrong_setting_is_named_in_meltanos_log(project: Path) -> None:
+    run = meltano(project, "run", "demo", TARGET_SENDGRID_LIST_NAME="x" * 101)
+    assert run.returncode == 1
+    assert "`list_name` is longer than the 100 characters" in run.stderr
+
+
+def test_the_production_environment_asks_for_key_and_consent(project: Path) -> None:
+    run = meltano(project, "--environment", "production", "run", "demo")
+    assert run.returncode == 1
+    assert "The setting `api_key` is missing" in run.stderr
+    assert "Set `data_privacy_consent` to true" in run.stderr
