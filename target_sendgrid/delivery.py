@@ -34,6 +34,9 @@ MAX_BATCHES_IN_FLIGHT = 8
 LONGEST_OPEN_SECONDS = 300.0
 """How long a batch may wait for more contacts. The SDK drains its sinks as often."""
 
+LOWEST_BYTE_LIMIT = 10_000
+"""What the byte limit never sinks below, however small the requests are that SendGrid refuses for their size."""
+
 _WAKE_SECONDS = 0.5
 """How often a waiting run looks whether it was asked to stop."""
 
@@ -204,7 +207,7 @@ class Delivery:
         self._in_flight = [batch for batch in self._in_flight if batch is not outcome.batch]
         self._batcher.release(outcome.batch)
         if outcome.refused_bytes is not None:
-            self._batcher.max_bytes = min(self._batcher.max_bytes, max(outcome.refused_bytes // 2, 1))
+            self._batcher.max_bytes = min(self._batcher.max_bytes, max(outcome.refused_bytes // 2, LOWEST_BYTE_LIMIT))
         self._report.job_count += outcome.job_count
         for identity, entry in outcome.batch.entries.items():
             rejected = outcome.rejected.get(identity)

@@ -39,6 +39,7 @@ class Reason(str, Enum):
     SCHEMA_VIOLATION = "schema_violation"
     MISSING_KEY_PROPERTY = "missing_key_property"
     NOT_AN_OBJECT = "not_an_object"
+    UNREADABLE = "unreadable"
     STREAM_MAP_FAILED = "stream_map_failed"
     NO_IDENTIFIER = "no_identifier"
     INVALID_EMAIL = "invalid_email"

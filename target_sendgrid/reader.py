@@ -6,6 +6,7 @@ once, records go straight to their sinks, and an error names the line's number a
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
 from decimal import Decimal
@@ -107,7 +108,8 @@ class RecordReader(GenericSingerReader[bytes]):
             try:
                 message = self.deserialize_json(line)
             except InputError:
-                self._fail(number, "is not valid JSON", "A tap that ends early leaves half a line.")
+                self._reject_unreadable(number, line)
+                continue
             if not isinstance(message, dict) or not isinstance(message.get("type"), str):
                 self._fail(number, "is no Singer message", f"It must be a JSON object with a `type`: {_KNOWN_TYPES}.")
             kind: str = message["type"]
@@ -143,6 +145,20 @@ class RecordReader(GenericSingerReader[bytes]):
             " again."
         )
         raise InputError(message)
+
+    def _reject_unreadable(self, number: int, line: bytes | str) -> None:
+        """Reject a record that is JSON to lenient readers only, such as the SDK's own; any other line ends the run."""
+        try:
+            # Numbers stay text: Python refuses to read thousands of digits, and nothing is computed here.
+            message = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+        except (ValueError, RecursionError):
+            message = None
+        if not isinstance(message, dict) or message.get("type") != "RECORD":
+            self._fail(number, "is not valid JSON", "A tap that ends early leaves half a line.")
+        stream = self._stream_of(message, number)
+        self.destination.run.report.stream(stream).received += 1
+        sentence = "The record holds half a character, NaN, or a number that no JSON can carry on."
+        self.destination.run.reject(Origin(stream, number), RecordRejectedError(Reason.UNREADABLE, sentence))
 
     def _read_state(self, message: dict[str, Any], number: int, line: bytes | str) -> None:
         if "value" not in message:

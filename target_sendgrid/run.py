@@ -19,6 +19,7 @@ from target_sendgrid.errors import (
     InputError,
     RecordRejectedError,
     TargetSendGridError,
+    TerminatedError,
 )
 from target_sendgrid.gate import StateGate
 from target_sendgrid.jobs import Courier
@@ -208,7 +209,10 @@ class Run:
 
     def close(self, error: BaseException | None) -> None:
         """Print the summary, write the report, and let go of everything."""
-        self.report.error = str(error) if error else None
+        if error is not None:
+            # The text of an error that is not ours may quote a value.
+            is_ours = isinstance(error, (TargetSendGridError, TerminatedError))
+            self.report.error = str(error) if is_ours else f"Internal error: {type(error).__name__}"
         self.report.seconds = self._clock.monotonic() - self._started_at
         self.report.distinct_profiles = self.cap.distinct_profiles
         self.report.request_count = sum(client.request_count for client in self._clients)
