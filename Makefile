@@ -14,6 +14,7 @@ lint: $(UV) ## linters, types, and which module may import which
 	$(UV) run ruff format --check
 	$(UV) run mypy
 	$(UV) run lint-imports
+	$(UV) run zizmor --offline --quiet .github
 
 docs: $(UV) ## write the parts of the docs that the code knows
 	$(UV) run python -m tests.docs.generate

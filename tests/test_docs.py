@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
+from demo import tap_profiles
+from target_sendgrid.contact import encode
+from target_sendgrid.fields import CustomField, FieldCatalogue
+from target_sendgrid.mapping import compile_mapping
 from tests.docs import generate
 
 if TYPE_CHECKING:
@@ -29,6 +35,24 @@ def test_meltano_takes_the_plugin_definition(tmp_path: Path) -> None:
     )  # fmt: skip
     assert added.returncode == 0, added.stderr.decode()
     assert "field_mapping" in (tmp_path / "meltano.yml").read_text(encoding="utf-8")
+
+
+def test_the_worked_example_of_the_readme_is_a_profile_of_the_demo_and_what_becomes_of_it() -> None:
+    readme = (generate.ROOT / "README.md").read_text(encoding="utf-8")
+    profile, contact = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", readme, re.DOTALL))
+    profiles = (generate.ROOT / "demo" / "profiles" / "newsletter_subscribers.jsonl").read_text(encoding="utf-8")
+    assert profile in [json.loads(line) for line in profiles.splitlines()]
+    meltano = yaml.safe_load((generate.ROOT / "meltano.yml").read_text(encoding="utf-8"))
+    config = meltano["plugins"]["loaders"][0]["config"]
+    mapping = compile_mapping(
+        "newsletter_subscribers",
+        tap_profiles.SCHEMA,
+        config["field_mapping"],
+        FieldCatalogue([]),
+        clears_nulls=False,
+        create_field=lambda name, field_type: CustomField(name, name, field_type),
+    )
+    assert json.loads(encode(mapping.contact(profile))) == contact
 
 
 def test_every_module_named_in_the_readme_is_there() -> None:
