@@ -10,28 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_sendgrid.sandbox.server import SandboxServer
-from tests.support import QUICK, record, run_cli, schema, singer
+from tests.support import record, run_cli, schema, singer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from target_sendgrid.sandbox.server import SandboxServer
 
 LINES = singer(schema(mail="string"), record(mail="ada@example.com"), {"type": "STATE", "value": {"n": 1}})
 GOOD = {"list_name": "Everybody", "field_mapping": {"email": "mail"}}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SandboxServer]:
-    with SandboxServer(options=QUICK) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(server: SandboxServer) -> SandboxServer:
-    server.reset()
-    server.seed(lists=["Customers"], fields={"score": "Number"})
-    return server
+@pytest.fixture(autouse=True)
+def account(sandbox: SandboxServer) -> None:
+    sandbox.seed(lists=["Customers"], fields={"score": "Number"})
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests.adapters
 
-from target_sendgrid.sandbox.server import SandboxServer
 from target_sendgrid.target import TargetSendGrid
 from tests.contract import Exchange, required_contract
-from tests.support import QUICK, HastyClock, record, schema, singer
+from tests.support import HastyClock, record, schema, singer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from target_sendgrid.sandbox.server import SandboxServer
 
 NEEDED = {
     "GET /v3/scopes",
@@ -29,12 +28,6 @@ NEEDED = {
     "POST /v3/marketing/contacts/search/identifiers/{identifier_type}",
 }
 """Every operation that the target uses."""
-
-
-@pytest.fixture
-def sandbox() -> Iterator[SandboxServer]:
-    with SandboxServer(options=QUICK) as server:
-        yield server
 
 
 @pytest.fixture

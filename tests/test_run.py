@@ -17,23 +17,10 @@ from target_sendgrid.sandbox.server import SandboxServer
 from tests.support import QUICK, record, run_cli, schema, singer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 CONFIG: dict[str, Any] = {"list_name": "Everybody", "field_mapping": {"email": "mail", "first_name": "given"}}
 SCHEMA = schema(mail="string", given="string")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SandboxServer]:
-    with SandboxServer(options=QUICK) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(server: SandboxServer) -> SandboxServer:
-    server.reset()
-    return server
 
 
 def emails(sandbox: SandboxServer) -> list[str]:

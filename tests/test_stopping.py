@@ -11,18 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_sendgrid.sandbox.server import SandboxServer
-from tests.support import QUICK, record, schema, singer
+from tests.support import record, schema, singer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture
-def sandbox() -> Iterator[SandboxServer]:
-    with SandboxServer(options=QUICK) as server:
-        yield server
+    from target_sendgrid.sandbox.server import SandboxServer
 
 
 @contextlib.contextmanager

@@ -11,28 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_sendgrid.sandbox.server import SandboxServer
-from tests.support import QUICK, run_cli
+from tests.support import run_cli
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from target_sendgrid.sandbox.server import SandboxServer
 
 FOLDER = Path(__file__).parent / "transcripts"
 EMPTY: dict[str, Any] = {"custom_fields": {}, "alternate_emails": []}
 """What a field is that the sandbox leaves out because it is empty."""
 CLAIMS = sorted(path.stem for path in FOLDER.glob("*.singer"))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SandboxServer]:
-    with SandboxServer(options=QUICK) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(server: SandboxServer) -> SandboxServer:
-    server.reset()
-    return server
 
 
 @pytest.mark.parametrize("claim", CLAIMS)

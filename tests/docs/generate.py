@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from target_sendgrid.rejections import MEANINGS
-from target_sendgrid.settings import CONFIG_SCHEMA, ENVIRONMENT_PREFIX
+from target_sendgrid.settings import CONFIG_SCHEMA
+from target_sendgrid.settings_checks import ENVIRONMENT_PREFIX
 from target_sendgrid.target import TargetSendGrid
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,125 @@
+"""What can be wrong with a config: one sentence for each problem, none quoting a value that was given."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
+
+import jsonschema
+
+from target_sendgrid.errors import suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ENVIRONMENT_PREFIX = "TARGET_SENDGRID_"
+
+_MAX_LIST_NAME = 100
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what breaks the schema of the settings, unknown names included."""
+    validator = jsonschema.Draft202012Validator(schema)
+    for error in sorted(validator.iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path]):
+        path = ".".join(str(part) for part in error.absolute_path)
+        if error.validator == "additionalProperties":
+            known = list(error.schema.get("properties", {}))
+            for name in sorted(set(error.instance) - set(known)):
+                where = f" in `{path}`" if path else ""
+                yield f"There is no setting `{name}`{where}.{suggest(name, known)}"
+        else:
+            yield f"The setting `{path}` {_rule(error)}."
+
+
+def _rule(error: jsonschema.ValidationError) -> str:
+    """Word the rule that a setting breaks, without the value that breaks it."""
+    wanted: Any = error.validator_value
+    if error.validator == "type":
+        kinds = [wanted] if isinstance(wanted, str) else wanted
+        return "must be " + " or ".join(f"of type {kind}" for kind in kinds if kind != "null")
+    if error.validator == "enum":
+        return "must be one of: " + ", ".join(str(value) for value in wanted if value is not None)
+    if error.validator in {"minimum", "exclusiveMinimum"}:
+        return f"must be {'at least' if error.validator == 'minimum' else 'more than'} {wanted}"
+    if error.validator == "maximum":
+        return f"must be at most {wanted}"
+    return f"breaks the rule {error.validator}"
+
+
+def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with a config that fits the schema: settings that miss or contradict each other."""
+    for name, value in config.items():
+        if isinstance(value, float) and not math.isfinite(value):  # no bound holds against NaN
+            yield f"The setting `{name}` must be a finite number."
+    url = config.get("api_url") or ""
+    is_sandbox = url == "sandbox" or url.startswith("sandbox:")
+    if url == "sandbox:":
+        yield "The setting `api_url` names no file after `sandbox:`. Write `sandbox` or `sandbox:PATH.db`."
+    if not is_sandbox:
+        yield from _url_problems(url)
+        yield from _key_problems(config.get("api_key"))
+    if not is_sandbox and not _is_loopback(url) and not config.get("data_privacy_consent", False):
+        yield (
+            "Set `data_privacy_consent` to true to confirm that you may move these people's personal data to SendGrid:"
+            " nothing is sent without it."
+        )
+    if not all(" " <= char <= "~" for char in (config.get("on_behalf_of") or "").strip()):
+        yield "The setting `on_behalf_of` holds characters that no subuser's name has."
+    yield from _list_problems(config)
+
+
+def _url_problems(url: str) -> Iterator[str]:
+    parts = _parts(url)
+    if not url:
+        return
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        yield "The setting `api_url` must be an https:// address, `sandbox` or `sandbox:PATH.db`."
+    elif parts.scheme == "http" and not _is_loopback(url):
+        yield (
+            "The setting `api_url` must start with https://: plain http would send the API key and personal data in"
+            " the clear, and is allowed on loopback only."
+        )
+    elif parts.username or parts.password:
+        yield "The setting `api_url` must not hold a user name or password; set `api_key` instead."
+
+
+def _is_loopback(url: str) -> bool:
+    parts = _parts(url)
+    return parts is not None and parts.hostname in _LOOPBACK
+
+
+def _parts(url: str) -> SplitResult | None:
+    """Return the parts of an address, or ``None`` where it can't be one. Python's own errors quote it."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read, since it is checked only then
+    except ValueError:
+        return None
+    return None if any(char.isspace() for char in url) else parts
+
+
+def _key_problems(key: str | None) -> Iterator[str]:
+    if not (key or "").strip():
+        yield (
+            "The setting `api_key` is missing. Make a key in SendGrid under Settings > API Keys and set"
+            f" {ENVIRONMENT_PREFIX}API_KEY, or set `api_url` to `sandbox` to try without an account."
+        )
+    elif key is not None and not all("!" <= char <= "~" for char in key.strip()):
+        yield "The setting `api_key` holds blanks or characters that no SendGrid key has. Copy the key again."
+
+
+def _list_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    streams = config.get("streams") or {}
+    for prefix, place in [("", config), *((f"streams.{name}.", own) for name, own in sorted(streams.items()))]:
+        if place.get("list_id") and place.get("list_name"):
+            yield f"Give either `{prefix}list_id` or `{prefix}list_name`, not both."
+        for name in ("list_id", "list_name"):
+            if name in place and not str(place[name]).strip():
+                yield f"The setting `{prefix}{name}` is empty."
+        if len(place.get("list_name") or "") > _MAX_LIST_NAME:
+            yield f"The setting `{prefix}list_name` is longer than the {_MAX_LIST_NAME} characters SendGrid takes."
+    has_list = any(place.get("list_id") or place.get("list_name") for place in (config, *streams.values()))
+    if not has_list:
+        yield "No list is set. Set `list_name` (or `list_id`), or one for each stream under `streams`."
