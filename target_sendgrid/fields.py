@@ -178,7 +178,7 @@ def to_date(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of an
         moment = dt.datetime(value.year, value.month, value.day, tzinfo=dt.timezone.utc)
     elif isinstance(value, str) and _ISO_DATE.match(value.strip()):
         try:
-            moment = isoparse(value.strip())
+            moment = _moment(value.strip())
         except (ValueError, OverflowError):  # midnight written as 24:00 on the calendar's last day overflows
             moment = None
     if moment is not None:
@@ -241,6 +241,14 @@ def _fits_a_double(number: int | Decimal) -> bool:
         return math.isfinite(float(number))
     except OverflowError:
         return False
+
+
+def _moment(text: str) -> dt.datetime:
+    """Read an ISO date or date-time; Python's own reader is ten times faster and knows fewer forms."""
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        return isoparse(text)
 
 
 def _to_utc(moment: dt.datetime) -> dt.datetime:

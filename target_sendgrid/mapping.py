@@ -38,6 +38,11 @@ class _MappedField:
     label: str
     is_custom: bool = False
 
+    @functools.cached_property
+    def name(self) -> str:
+        """The property's name where the record itself holds it, which most do; empty where the path goes deeper."""
+        return str(self.path[0]) if len(self.path) == 1 else ""
+
 
 class FieldMapping:
     """Turns records of one stream into contacts.
@@ -69,7 +74,7 @@ class FieldMapping:
         contact: Contact = {}
         custom_fields: dict[str, Any] = {}
         for field in self._mapped:
-            value = _reach(record, field.path)
+            value = record.get(field.name, _MISSING) if field.name else _reach(record, field.path)
             if value is _MISSING or (value is None and not self._clears_nulls):
                 continue
             if value is None or value == "":

@@ -140,6 +140,7 @@ class Run:
         destination = self._lists.resolve(settings.list_id, settings.list_name)
         stream.list_id = destination.id
         stream.counts.list_id, stream.counts.list_name = destination.id, destination.name
+        log.info("Stream '%s' fills list '%s' from %s.", name, destination.name, ", ".join(stream.mapping.field_labels))
         return stream
 
     # Records
