@@ -31,7 +31,7 @@ class SandboxClock:
         self.slept_seconds = 0.0
 
     def now(self) -> float:
-        return 1_700_000_000.0 + self.slept_seconds
+        return self._sandbox.now()
 
     def monotonic(self) -> float:
         return self.slept_seconds
