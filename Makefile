@@ -1,5 +1,5 @@
 # What developers run. Without uv on the machine, uv is fetched into .uv/.
-UV := $(shell command -v uv || echo .uv/bin/uv)
+UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .uv/bin/uv)
 
 .PHONY: demo test lint docs pins check
 
@@ -15,12 +15,15 @@ lint: $(UV) ## linters, types, and which module may import which
 	$(UV) run mypy
 	$(UV) run lint-imports
 	$(UV) run zizmor --offline --quiet .github
+	$(UV) run check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(UV) run check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
 docs: $(UV) ## write the parts of the docs that the code knows
 	$(UV) run python -m tests.docs.generate
 
 pins: $(UV) ## take the newest versions of everything
-	$(UV) pip compile --universal --python-version 3.10 --all-extras --group lint --group test --no-header \
+	@# Without --no-config, uv would hold every version at the pins that pyproject.toml repeats.
+	$(UV) pip compile --no-config --universal --python-version 3.10 --all-extras --group lint --group test --no-header \
 		--no-annotate --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file constraints.txt pyproject.toml
 	$(UV) run python -m tests.docs.generate
 
@@ -29,4 +32,4 @@ check: ## all that CI checks
 
 .uv/bin/uv:
 	python3 -m venv .uv
-	.uv/bin/pip install --quiet uv
+	.uv/bin/pip install --quiet --constraint constraints.txt uv
