@@ -92,7 +92,7 @@ class Batcher:
         if found is None:
             encoded = contacts.encode(contact)
             self._check_size(encoded, (list_id,))
-            self._put(identity, _Waiting(Entry(encoded, [origin]), (list_id,), now))
+            self._put(identity, _Waiting(Entry(encoded, (origin,)), (list_id,), now))
             return
         entry, list_ids, since = found
         if list_id not in list_ids:
@@ -100,7 +100,7 @@ class Batcher:
         merged = contacts.merge(entry.contact, contact)
         self._check_size(merged, list_ids)
         self._remove(identity)
-        self._put(identity, _Waiting(Entry(merged, [*entry.origins, origin]), list_ids, since))
+        self._put(identity, _Waiting(Entry(merged, (*entry.origins, origin)), list_ids, since))
 
     def full(self) -> tuple[str, ...] | None:
         """Return the lists of an open batch that has reached a limit, or ``None``."""

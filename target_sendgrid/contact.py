@@ -7,7 +7,7 @@ name, custom fields by id under ``custom_fields``. It is encoded once, as soon a
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -20,7 +20,7 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 
-class Origin(NamedTuple):
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """Where a record came from."""
 
     stream: str
@@ -41,7 +41,7 @@ class Entry(msgspec.Struct, gc=False):
     """One contact on its way, encoded, with the records that it was made of."""
 
     contact: bytes
-    origins: list[Origin]
+    origins: tuple[Origin, ...]
 
 
 def identity(contact: Contact) -> str | None:

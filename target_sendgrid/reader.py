@@ -224,7 +224,7 @@ class RecordReader(GenericSingerReader[bytes]):
             return
         for stream_map in maps:
             alias = stream_map.stream_alias
-            own_origin = origin if alias == stream else origin._replace(stream=alias)
+            own_origin = origin if alias == stream else msgspec.structs.replace(origin, stream=alias)
             counts = run.report.stream(alias)
             counts.received += 1
             try:

@@ -39,7 +39,7 @@ def lines_of(batch: Batch) -> dict[str, list[int]]:
 
 class TestBody:
     def test_a_body_is_what_sendgrid_documents(self) -> None:
-        entries = [Entry(encode({"email": "a@x.com"}), []), Entry(encode({"email": "b@x.com"}), [])]
+        entries = [Entry(encode({"email": "a@x.com"}), ()), Entry(encode({"email": "b@x.com"}), ())]
         expected = {"list_ids": ["L", "M"], "contacts": [{"email": "a@x.com"}, {"email": "b@x.com"}]}
         assert json.loads(body(("L", "M"), entries)) == expected
 
@@ -73,21 +73,21 @@ class TestRows:
 class TestBytes:
     @pytest.mark.parametrize("slack", [0, 1])
     def test_a_batch_is_full_once_its_body_has_as_many_bytes_as_allowed(self, slack: int) -> None:
-        entries = [Entry(encode({"email": f"{letter}@x.com"}), []) for letter in "ab"]
+        entries = [Entry(encode({"email": f"{letter}@x.com"}), ()) for letter in "ab"]
         batcher = Batcher(30_000, len(body(("L",), entries)) + slack)
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
         assert (batcher.full() is not None) == (slack == 0)
 
     def test_a_body_may_have_exactly_as_many_bytes_as_allowed(self) -> None:
-        entries = [Entry(encode({"email": f"{letter}@x.com"}), []) for letter in "ab"]
+        entries = [Entry(encode({"email": f"{letter}@x.com"}), ()) for letter in "ab"]
         batcher = Batcher(30_000, len(body(("L",), entries)))
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
         assert list(sealed(batcher, "L").entries) == ["a@x.com", "b@x.com"]
 
     def test_a_body_never_has_one_byte_more(self) -> None:
-        entries = [Entry(encode({"email": f"{letter}@x.com"}), []) for letter in "ab"]
+        entries = [Entry(encode({"email": f"{letter}@x.com"}), ()) for letter in "ab"]
         batcher = Batcher(30_000, len(body(("L",), entries)) - 1)
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
@@ -100,7 +100,7 @@ class TestBytes:
         assert (caught.value.reason, "zaphod" in caught.value.sentence) == (Reason.TOO_LARGE, False)
 
     def test_a_contact_that_alone_is_exactly_as_large_as_allowed_is_taken(self) -> None:
-        size = len(body(("L",), [Entry(encode({"email": "a@x.com"}), [])]))
+        size = len(body(("L",), [Entry(encode({"email": "a@x.com"}), ())]))
         batcher = Batcher(30_000, size)
         add(batcher, "a@x.com")
         assert list(sealed(batcher, "L").entries) == ["a@x.com"]
@@ -276,7 +276,7 @@ class TestTimesAndLines:
 
 
 def test_outcomes_count_the_records_of_each_stream() -> None:
-    origins = [Origin("people", 1), Origin("guests", 2), Origin("people", 3)]
+    origins = (Origin("people", 1), Origin("guests", 2), Origin("people", 3))
     assert dict(outcomes_by_stream(Entry(b"{}", origins))) == {"people": 2, "guests": 1}
 
 

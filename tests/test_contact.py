@@ -122,5 +122,5 @@ class TestOrigin:
 
 
 def test_an_entry_holds_the_encoded_contact_with_its_origins() -> None:
-    entry = Entry(encode({"email": "a@x.com"}), [Origin("people", 1), Origin("people", 2)])
+    entry = Entry(encode({"email": "a@x.com"}), (Origin("people", 1), Origin("people", 2)))
     assert (entry.contact, [origin.line for origin in entry.origins]) == (b'{"email":"a@x.com"}', [1, 2])

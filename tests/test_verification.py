@@ -70,7 +70,7 @@ def verifier(account: Account, clock: HandClock) -> Verifier:
 
 
 def entries_of(*contacts: Contact) -> dict[str, Entry]:
-    return {identity(contact) or "": Entry(encode(contact), []) for contact in contacts}
+    return {identity(contact) or "": Entry(encode(contact), ()) for contact in contacts}
 
 
 def is_there(sent: Contact, found: dict[str, Any], *list_ids: str) -> bool:
