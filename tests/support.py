@@ -23,6 +23,10 @@ QUICK = Options(
 """A SendGrid whose jobs end at the first look."""
 
 
+WARNINGS_ARE_ERRORS = ("-W", "error", "-W", "default:Python 3")
+"""But for the SDK's own about Pythons that reach their end of life, such as 3.10."""
+
+
 class SandboxClock:
     """A clock that stands still until somebody sleeps; sleeping moves the sandbox's clock along."""
 
@@ -81,7 +85,7 @@ def run_cli(
     own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "report_path": str(report_path)}
     config_path.write_text(json.dumps(own | dict(config)), encoding="utf-8")
     process = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "target_sendgrid", "--config", str(config_path), *arguments],
+        [sys.executable, *WARNINGS_ARE_ERRORS, "-m", "target_sendgrid", "--config", str(config_path), *arguments],
         input=lines,
         capture_output=True,
         check=False,
