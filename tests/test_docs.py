@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
@@ -39,7 +40,8 @@ def test_meltano_takes_the_plugin_definition(tmp_path: Path) -> None:
 
 def test_the_worked_example_of_the_readme_is_a_profile_of_the_demo_and_what_becomes_of_it() -> None:
     readme = (generate.ROOT / "README.md").read_text(encoding="utf-8")
-    profile, contact = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", readme, re.DOTALL))
+    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", readme, re.DOTALL)]
+    profile, contact = next(pair for pair in itertools.pairwise(blocks) if "customer_id" in pair[0])
     profiles = (generate.ROOT / "demo" / "profiles" / "newsletter_subscribers.jsonl").read_text(encoding="utf-8")
     assert profile in [json.loads(line) for line in profiles.splitlines()]
     meltano = yaml.safe_load((generate.ROOT / "meltano.yml").read_text(encoding="utf-8"))
