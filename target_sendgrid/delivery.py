@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("target-sendgrid.delivery")
 
-MAX_BATCHES_IN_FLIGHT = 6
+MAX_BATCHES_IN_FLIGHT = 4
 """Batches that are sent and not settled; each holds its contacts in memory, at most `batch_size_bytes` of them."""
 
 LONGEST_OPEN_SECONDS = 300.0

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.retry import SystemClock
@@ -13,7 +14,6 @@ from target_sendgrid.sandbox.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from target_sendgrid.sandbox.server import SandboxServer
 
@@ -22,6 +22,9 @@ QUICK = Options(
 )
 """A SendGrid whose jobs end at the first look."""
 
+
+SCRIPTS = Path(sys.executable).parent
+"""Where the commands of the present environment are."""
 
 WARNINGS_ARE_ERRORS = ("-W", "error", "-W", "default:Python 3")
 """But for the SDK's own about Pythons that reach their end of life, such as 3.10."""

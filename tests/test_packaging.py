@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import SCRIPTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -45,7 +47,10 @@ def test_the_target_never_imports_the_sandbox(path: Path) -> None:
 
 def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
     subprocess.run(
-        ["uv", "build", "--wheel", "--quiet", "--out-dir", str(tmp_path)], cwd=ROOT, check=True, capture_output=True
+        [str(SCRIPTS / "uv"), "build", "--wheel", "--quiet", "--out-dir", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
     )
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())

@@ -6,14 +6,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from target_sendgrid.sandbox.server import SandboxServer
-from tests.support import QUICK
+from tests.support import QUICK, SCRIPTS
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = Path(".meltano") / "sandbox.db"
@@ -29,11 +28,10 @@ def project(tmp_path: Path) -> Path:
 
 
 def meltano(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    scripts = str(Path(sys.executable).parent)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MELTANO")}
-    environment |= {"PATH": os.pathsep.join([scripts, os.environ["PATH"]]), "NO_COLOR": "1"} | variables
+    environment |= {"PATH": os.pathsep.join([str(SCRIPTS), os.environ["PATH"]]), "NO_COLOR": "1"} | variables
     return subprocess.run(
-        [str(Path(scripts) / "meltano"), *arguments],
+        [str(SCRIPTS / "meltano"), *arguments],
         cwd=project, env=environment, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_sendgrid.sandbox.server import SandboxServer
-from tests.support import QUICK
+from tests.support import QUICK, SCRIPTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +38,7 @@ INSERT INTO customers VALUES
 def tap(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tap in an environment of its own, as Meltano would install it."""
     folder = tmp_path_factory.mktemp("tap")
-    uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
+    uv = str(SCRIPTS / "uv")
     subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True)
     subprocess.run([uv, "pip", "install", "--quiet", "--python", str(folder), TAP], check=True, cwd=folder)
     return folder / "bin" / "tap-postgres"
