@@ -32,7 +32,8 @@ def test_meltano_takes_the_plugin_definition(tmp_path: Path) -> None:
     project = "version: 1\nproject_id: test\nsend_anonymous_usage_stats: false\ncli: {disable_version_check: true}\n"
     (tmp_path / "meltano.yml").write_text(project, encoding="utf-8")
     added = subprocess.run(
-        [str(SCRIPTS / "meltano"), "add", "--no-install", "--plugin-type", "loader", "--from-ref", str(definition), "target-sendgrid"],
+        [str(SCRIPTS / "meltano"), "add",
+         "--no-install", "--plugin-type", "loader", "--from-ref", str(definition), "target-sendgrid"],
         cwd=tmp_path, capture_output=True, check=False,
     )  # fmt: skip
     assert added.returncode == 0, added.stderr.decode()
