@@ -7,6 +7,7 @@ answers quote email addresses.
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -55,7 +56,7 @@ _FORBIDDEN = (
 )
 
 
-class ContactList(NamedTuple):
+class ContactList(msgspec.Struct, frozen=True):
     """A list of the account."""
 
     id: str
@@ -104,9 +105,14 @@ class Client:
         self._retry = retry or RetryPolicy(clock)
         self._resume_at: dict[str, float] = {}
         self._session = requests.Session()
-        self._session.trust_env = False  # a .netrc must not replace the key
+        # A .netrc must not replace the key; proxies and certificates of the environment hold all the same.
+        self._session.trust_env = False
         self._session.proxies = requests.utils.get_environ_proxies(base_url)
-        self._session.verify = requests.utils.DEFAULT_CA_BUNDLE_PATH
+        self._session.verify = (
+            os.environ.get("REQUESTS_CA_BUNDLE")
+            or os.environ.get("CURL_CA_BUNDLE")
+            or requests.utils.DEFAULT_CA_BUNDLE_PATH
+        )
         self._session.headers.update({"Authorization": f"Bearer {api_key}", "Accept": "application/json"})
         if on_behalf_of:
             self._session.headers["on-behalf-of"] = on_behalf_of
@@ -123,27 +129,27 @@ class Client:
         Raises:
             UnauthorizedError: The key is not valid.
         """
-        return frozenset(self._call("GET", "/v3/scopes", what="to list its scopes")["scopes"])
+        answer = self._call("GET", "/v3/scopes", what="to list its scopes")
+        return frozenset(_shaped(answer.get("scopes") or [], list[str]))
 
     def field_catalogue(self) -> FieldCatalogue:
         """Return the custom fields of the account."""
         answer = self._call("GET", "/v3/marketing/field_definitions", what="to read custom fields")
         # The key is absent when there are none, though the vendor's description requires it.
-        return FieldCatalogue(msgspec.convert(answer.get("custom_fields") or [], list[CustomField]))
+        return FieldCatalogue(_shaped(answer.get("custom_fields") or [], list[CustomField]))
 
     def create_field(self, name: str, field_type: FieldType) -> CustomField:
         """Create a custom field. It may take some seconds before contacts can use it."""
         body = {"name": name, "field_type": field_type.value}
         answer = self._call("POST", "/v3/marketing/field_definitions", body=body, what="to create custom fields")
-        return msgspec.convert(answer, CustomField)
+        return _shaped(answer, CustomField)
 
     def lists(self) -> Iterator[ContactList]:
         """Yield every list of the account, page by page."""
         url = f"/v3/marketing/lists?page_size={_LIST_PAGE_SIZE}"
         while url:
             answer = self._call("GET", url, what="to read lists")
-            for entry in answer.get("result") or []:
-                yield ContactList(entry["id"], entry["name"])
+            yield from _shaped(answer.get("result") or [], list[ContactList])
             following = (answer.get("_metadata") or {}).get("next") or ""
             # The address is followed as given, but never to another host: the key goes along.
             parts = urlsplit(following)
@@ -155,7 +161,7 @@ class Client:
             answer = self._call("GET", f"/v3/marketing/lists/{quote(list_id, safe='')}", what="to read lists")
         except (NotFoundError, BadRequestError):
             return None
-        return ContactList(answer["id"], answer["name"])
+        return _shaped(answer, ContactList)
 
     def create_list(self, name: str) -> ContactList:
         """Create a list.
@@ -164,7 +170,7 @@ class Client:
             BadRequestError: There is one of that name already, or the account has as many as it may.
         """
         answer = self._call("POST", "/v3/marketing/lists", body={"name": name}, what="to create lists")
-        return ContactList(answer["id"], answer["name"])
+        return _shaped(answer, ContactList)
 
     def upsert(self, body: bytes) -> str:
         """Send one request of contacts and return the id of its import job.
@@ -228,6 +234,7 @@ class Client:
             with requests.Session() as session:
                 session.trust_env = False
                 session.proxies = dict(self._session.proxies)
+                session.verify = self._session.verify
                 with session.get(url, timeout=self._timeout_seconds, stream=True) as response:
                     if response.status_code != requests.codes.ok:
                         message = f"The download answered {response.status_code}."
@@ -349,6 +356,19 @@ def _json_object(content: bytes) -> dict[str, Any]:
         message = "an answer was not the JSON that SendGrid documents"
         raise PassingError(message) from None
     return answer
+
+
+def _shaped(answer: object, shape: type[Answer]) -> Answer:
+    """Return an answer as the type that it should have.
+
+    Raises:
+        SendGridError: It has another shape.
+    """
+    try:
+        return msgspec.convert(answer, shape)
+    except msgspec.ValidationError:
+        message = "SendGrid answered in a shape that the target does not know. Check `api_url`."
+        raise SendGridError(message) from None
 
 
 def _job_id(content: bytes) -> str:

@@ -123,6 +123,14 @@ def test_what_does_not_pass_ends_after_patience_with_the_way_on(
     assert clock.slept_seconds <= client.patience_seconds * 2
 
 
+@pytest.mark.parametrize("body", [{"custom_fields": 7}, {"custom_fields": [{"id": 1}]}])
+def test_an_answer_of_another_shape_is_an_error_and_no_crash(make_client: MakeClient, body: object) -> None:
+    client, server, _ = make_client()
+    server.add_fault("status", status=200, body=body, times=None)
+    with pytest.raises(SendGridError, match="in a shape that the target does not know"):
+        client.field_catalogue()
+
+
 def test_the_key_stays_in_the_header(make_client: MakeClient) -> None:
     client, server, _ = make_client()
     assert server.api_key not in repr(client)
