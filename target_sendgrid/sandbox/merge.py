@@ -9,7 +9,7 @@ from target_sendgrid.sandbox import lists
 from target_sendgrid.sandbox.account import new_id
 from target_sendgrid.sandbox.contacts import as_json, billed_deletions
 from target_sendgrid.sandbox.reserved import IDENTIFIERS, normalised
-from target_sendgrid.sandbox.row_rules import Entry, RowError, RowRules, merge_profile
+from target_sendgrid.sandbox.row_rules import Entry, RowError, RowRules, overlaid
 
 if TYPE_CHECKING:
     from target_sendgrid.sandbox.account import Account
@@ -166,7 +166,7 @@ class _Merge:
         if entry is not None and entry.number in self._kept and self._options.duplicate_in_request == "row_error":
             message = "the same contact appears more than once in the request"
             raise RowError(message)
-        self._rules.check_profile(contact)
+        profile = self._rules.profile_values(contact)
         sent = contact.get("custom_fields")
         custom = self._rules.custom_values(sent) if sent else {}
         if entry is None:
@@ -176,11 +176,8 @@ class _Merge:
         elif entry.identifiers != identifiers:
             entry.identifiers = identifiers
             self._remember(entry)
-        merge_profile(entry, contact)
-        if custom:
-            entry.custom |= custom
-            if "" in custom.values():
-                entry.custom = {identity: value for identity, value in entry.custom.items() if value != ""}
+        entry.profile = overlaid(entry.profile, profile)
+        entry.custom = overlaid(entry.custom, custom)
         return entry
 
     def _matched(self, identifiers: list[str | None]) -> Entry | None:

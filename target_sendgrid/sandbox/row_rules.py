@@ -9,8 +9,6 @@ import msgspec
 from target_sendgrid.sandbox import fields
 from target_sendgrid.sandbox.reserved import (
     KNOWN_PROPERTIES,
-    MAX_ALTERNATE_EMAILS,
-    MAX_CHARACTERS,
     MAX_CUSTOM_TEXT_CHARACTERS,
     MAX_LENGTHS,
     TEXT_FIELDS,
@@ -60,22 +58,30 @@ class RowRules:
         if account.options.custom_field_names_as_keys:
             self._ids = {kept.name: kept.id for kept in fields.every(account)}
 
-    def check_profile(self, contact: dict[str, Any]) -> None:
-        """Judge a contact's reserved fields.
+    def profile_values(self, contact: dict[str, Any]) -> dict[str, Any]:
+        """Turn a contact's reserved fields as sent into what is stored; null changes nothing.
 
         Raises:
             RowError: A value is too long, or a property is unknown and the switch minds.
         """
+        profile: dict[str, Any] = {}
         for name, value in contact.items():
-            if name not in KNOWN_PROPERTIES:
-                if self._options.unknown_contact_property == "row_error":
-                    message = f"unknown property {name}"
-                    raise RowError(message)
+            if value is None:
                 continue
             limit = MAX_LENGTHS.get(name)
-            if limit is not None and value is not None and len(value) > limit and self._options.overlong != "truncate":
-                message = f"{name} is too long"
-                raise RowError(message)
+            kept = value
+            if limit is not None and len(value) > limit:
+                if self._options.overlong != "truncate":
+                    message = f"{name} is too long"
+                    raise RowError(message)
+                kept = value[:limit]
+            if name in _PROFILE:
+                profile[name] = kept if name != "alternate_emails" else [email.lower() for email in kept]
+        if not contact.keys() <= KNOWN_PROPERTIES and self._options.unknown_contact_property == "row_error":
+            unknown = next(name for name in contact if name not in KNOWN_PROPERTIES)
+            message = f"unknown property {unknown}"
+            raise RowError(message)
+        return profile
 
     def custom_values(self, sent: dict[str, Any]) -> dict[str, Any]:
         """Turn custom fields as sent into what is stored, by field id.
@@ -84,37 +90,34 @@ class RowRules:
             RowError: A value does not fit its field.
         """
         custom: dict[str, Any] = {}
-        for key, value in sent.items():
-            identity = self._ids.get(key, key)
-            kind = self._types.get(identity)
-            # A field deleted since the request came in, or null where null means no change.
-            if kind is None or value is None:
-                continue
-            try:
-                kept = stored(kind, value)
-            except BadValueError as error:
-                message = f"custom field {identity}: {error}"
-                raise RowError(message) from error
-            if isinstance(kept, str) and len(kept) > MAX_CUSTOM_TEXT_CHARACTERS:
-                if self._options.overlong != "truncate":
-                    message = f"custom field {identity} is too long"
-                    raise RowError(message)
-                kept = kept[:MAX_CUSTOM_TEXT_CHARACTERS]
-            custom[identity] = kept
+        identity = ""
+        try:
+            for key, value in sent.items():
+                identity = self._ids.get(key, key)
+                kind = self._types.get(identity)
+                # A field deleted since the request came in, or null where null means no change.
+                if kind is not None and value is not None:
+                    custom[identity] = self._shortened(identity, stored(kind, value))
+        except BadValueError as error:
+            message = f"custom field {identity}: {error}"
+            raise RowError(message) from error
         return custom
 
+    def _shortened(self, identity: str, kept: str | float) -> str | float:
+        if not isinstance(kept, str) or len(kept) <= MAX_CUSTOM_TEXT_CHARACTERS:
+            return kept
+        if self._options.overlong != "truncate":
+            message = f"custom field {identity} is too long"
+            raise RowError(message)
+        return kept[:MAX_CUSTOM_TEXT_CHARACTERS]
 
-def merge_profile(entry: Entry, contact: dict[str, Any]) -> None:
-    """Take over what a contact sends; an empty text or list clears, null changes nothing."""
-    for name, value in contact.items():
-        if name not in _PROFILE or value is None:
-            continue
-        if not value:
-            entry.profile.pop(name, None)
-        elif name == "alternate_emails":
-            entry.profile[name] = [email.lower() for email in value[:MAX_ALTERNATE_EMAILS]]
-        else:
-            entry.profile[name] = value[: MAX_CHARACTERS.get(name)]
+
+def overlaid(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    """Return the earlier values with the later ones over them; an empty text or list clears."""
+    merged = earlier | later
+    if "" in later.values() or [] in later.values():
+        return {name: value for name, value in merged.items() if value not in ("", [])}
+    return merged
 
 
 def _text(value: dict[str, Any]) -> str:
