@@ -1,4 +1,4 @@
-"""Files of BATCH messages: their lines, one by one, from a local disk or from S3."""
+"""Files of BATCH messages: their content as it comes from a local disk or from S3."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from target_sendgrid.errors import InputError
+from target_sendgrid.lines import CHUNK_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 _PLACES = frozenset({"file", "s3"})
 """Kinds of addresses that are opened; a tap must not be able to make the target call other machines."""
@@ -17,13 +19,16 @@ _PLACES = frozenset({"file", "s3"})
 _COMPRESSIONS: Mapping[object, str | None] = {None: None, "none": None, "gzip": "gzip"}
 
 
-def batch_file_lines(encoding: Mapping[str, Any], manifest: list[Any], line: int) -> Iterator[bytes]:
-    """Yield the lines of all files that a BATCH message lists.
+def batch_file_chunks(
+    encoding: Mapping[str, Any], manifest: list[Any], line: int, wake: Callable[[], None]
+) -> Iterator[bytes]:
+    """Yield the lines of all files that a BATCH message lists, in chunks; a line never goes over into the next file.
 
     Args:
         encoding: The message's ``encoding``: JSONL, plain or gzip.
         manifest: The message's file addresses.
         line: Line of standard input that the message stands at, for errors.
+        wake: Called before each chunk. May raise to end the reading.
 
     Raises:
         InputError: The encoding is unknown, or a file can't be read.
@@ -39,7 +44,11 @@ def batch_file_lines(encoding: Mapping[str, Any], manifest: list[Any], line: int
             message = f"File {number} of the BATCH message at line {line} has no file:// or s3:// address."
             raise InputError(message)
         try:
-            yield from _lines(address, compression)
+            with _opened(address, compression) as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    wake()
+                    yield chunk
+            yield b"\n"
         # Libraries for S3 raise what they like below OSError, credentials that are missing included.
         except (OSError, EOFError, ValueError, ImportError, zlib.error) as error:
             message = (
@@ -49,9 +58,8 @@ def batch_file_lines(encoding: Mapping[str, Any], manifest: list[Any], line: int
             raise InputError(message) from None
 
 
-def _lines(address: str, compression: str | None) -> Iterator[bytes]:
+def _opened(address: str, compression: str | None) -> AbstractContextManager[IO[bytes]]:
     # Imported here, since it takes a hundred milliseconds that runs without BATCH messages need not wait.
     import fsspec  # type: ignore[import-untyped]  # noqa: PLC0415 - it ships no types
 
-    with fsspec.open(address, "rb", compression=compression) as file:
-        yield from cast("IO[bytes]", file)
+    return cast("AbstractContextManager[IO[bytes]]", fsspec.open(address, "rb", compression=compression))

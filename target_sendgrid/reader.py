@@ -7,37 +7,51 @@ once, records go straight to their sinks, and an error names the line's number a
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
 from decimal import Decimal
-from typing import IO, TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
 import msgspec
 from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.io_base import GenericSingerReader
+from singer_sdk.mapper import SameRecordTransform
 
-from target_sendgrid.batch_files import batch_file_lines
+from target_sendgrid.batch_files import batch_file_chunks
 from target_sendgrid.contact import Origin
 from target_sendgrid.errors import InputError, Reason, RecordRejectedError
+from target_sendgrid.lines import MAX_LINE_BYTES, chunks, split_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.mapper import StreamMap
 
+    from target_sendgrid.report import StreamReport
     from target_sendgrid.run import Run
     from target_sendgrid.sinks import SendGridSink
 
-TICK_LINES = 1000
-"""How many lines are read between two looks at what is settled."""
-
 _KNOWN_TYPES = "RECORD, SCHEMA, STATE, BATCH or ACTIVATE_VERSION"
+
+_LONG_RECORD = re.compile(rb'\s*{\s*"type"\s*:\s*"RECORD"\s*,\s*"stream"\s*:\s*("(?:[^"\\]|\\.){0,1000}")')
+"""How a RECORD message begins, as taps write it: enough to tell one that is too long to be read."""
 
 
 class _StateMessage(msgspec.Struct):
     """A STATE message whose value stays as the tap wrote it."""
 
     value: msgspec.Raw
+
+
+class _Route(NamedTuple):
+    """Where records of a stream go, for as long as its SCHEMA holds: one for each stream that its map makes of it."""
+
+    alias: str
+    transform: Callable[[dict[str, Any]], dict[str, Any] | None] | None
+    """``None`` where records pass as they are."""
+    sink: SendGridSink
+    counts: StreamReport
 
 
 class Destination(Protocol):
@@ -53,8 +67,8 @@ class Destination(Protocol):
     def sink(self, stream: str) -> SendGridSink:
         """Return the sink of a stream."""
 
-    def reading(self, lines: Iterable[bytes | str]) -> Iterable[bytes | str]:
-        """Yield lines, letting a signal end the run between two of them."""
+    def wake(self) -> None:
+        """Do what there is to do besides reading. May raise to end the run."""
 
 
 class RecordReader(GenericSingerReader[bytes]):
@@ -63,8 +77,9 @@ class RecordReader(GenericSingerReader[bytes]):
     def __init__(self) -> None:
         super().__init__()
         self.destination: Destination
-        self._decoder = msgspec.json.Decoder(float_hook=Decimal)
+        self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
         self._state_decoder = msgspec.json.Decoder(_StateMessage)
+        self._routes: dict[object, list[_Route]] = {}
 
     @property
     def default_input(self) -> IO[bytes]:
@@ -78,7 +93,7 @@ class RecordReader(GenericSingerReader[bytes]):
             InputError: The line is not JSON. The message does not quote it.
         """
         try:
-            return self._decoder.decode(line)
+            return self._decode(line)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             message = "is not valid JSON"
             raise InputError(message) from None
@@ -102,37 +117,39 @@ class RecordReader(GenericSingerReader[bytes]):
         """
         stats: Counter[str] = Counter()
         self.destination.run.start()
-        for number, line in enumerate(self.destination.reading(file_input or self.default_input), 1):
-            if not line.strip():
-                continue
+        for number, line in enumerate(self._lines_of(file_input or self.default_input), 1):
             try:
                 message = self.deserialize_json(line)
             except InputError:
-                self._reject_unreadable(number, line)
+                if line.strip():
+                    self._reject_unreadable(number, line)
                 continue
             if not isinstance(message, dict) or not isinstance(message.get("type"), str):
                 self._fail(number, "is no Singer message", f"It must be a JSON object with a `type`: {_KNOWN_TYPES}.")
             kind: str = message["type"]
-            self._handle(kind, message, number, line, callbacks)
+            if kind == "RECORD":
+                self._read_record(message, number, line)
+            else:
+                self._handle(kind, message, number, line, callbacks)
             stats[kind] += 1
-            if number % TICK_LINES == 0:
-                self.destination.run.tick()
         return stats
+
+    def _lines_of(self, file: IO[Any]) -> Iterator[bytes]:
+        return split_lines(chunks(file, self.destination.wake))
 
     def _handle(
         self,
         kind: str,
         message: dict[str, Any],
         number: int,
-        line: bytes | str,
+        line: bytes,
         callbacks: dict[str, Callable[[dict[str, Any]], None]],
     ) -> None:
-        if kind == "RECORD":
-            self._read_record(message, number, line)
-        elif kind == "STATE":
+        if kind == "STATE":
             self._read_state(message, number, line)
         elif kind == "SCHEMA":
             self._check_schema(message, number)
+            self._routes.clear()
             callbacks[kind](message)
         elif kind == "BATCH":
             self._read_batch(message, number)
@@ -146,21 +163,25 @@ class RecordReader(GenericSingerReader[bytes]):
         )
         raise InputError(message)
 
-    def _reject_unreadable(self, number: int, line: bytes | str) -> None:
-        """Reject a record that is JSON to lenient readers only, such as the SDK's own; any other line ends the run."""
-        try:
-            # Numbers stay text: Python refuses to read thousands of digits, and nothing is computed here.
-            message = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
-        except (ValueError, RecursionError):
-            message = None
+    def _reject_unreadable(self, number: int, line: bytes) -> None:
+        """Reject a record that is too long, or JSON to lenient readers only; any other line ends the run."""
+        if len(line) > MAX_LINE_BYTES:
+            reason, sentence = Reason.TOO_LARGE, f"The record's line is longer than {MAX_LINE_BYTES:,} bytes."
+            start = _LONG_RECORD.match(line)
+            message = {"type": "RECORD", "stream": _lenient(start[1])} if start else None
+            what, advice = f"is longer than {MAX_LINE_BYTES:,} bytes", "Only a record of that size can be passed over."
+        else:
+            reason = Reason.UNREADABLE
+            sentence = "The record holds half a character, NaN, or a number that no JSON can carry on."
+            message = _lenient(line)
+            what, advice = "is not valid JSON", "A tap that ends early leaves half a line."
         if not isinstance(message, dict) or message.get("type") != "RECORD":
-            self._fail(number, "is not valid JSON", "A tap that ends early leaves half a line.")
+            self._fail(number, what, advice)
         stream = self._stream_of(message, number)
         self.destination.run.report.stream(stream).received += 1
-        sentence = "The record holds half a character, NaN, or a number that no JSON can carry on."
-        self.destination.run.reject(Origin(stream, number), RecordRejectedError(Reason.UNREADABLE, sentence))
+        self.destination.run.reject(Origin(stream, number), RecordRejectedError(reason, sentence))
 
-    def _read_state(self, message: dict[str, Any], number: int, line: bytes | str) -> None:
+    def _read_state(self, message: dict[str, Any], number: int, line: bytes) -> None:
         if "value" not in message:
             self._fail(number, "is a STATE message without a `value`", "Singer asks for one.")
         state = self._state_decoder.decode(line).value
@@ -176,36 +197,32 @@ class RecordReader(GenericSingerReader[bytes]):
         if keys is not None and not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
             self._fail(number, "is a SCHEMA message with unusable `key_properties`", "They must be a list of names.")
 
-    def _read_record(self, message: dict[str, Any], number: int, line: bytes | str) -> None:
-        stream = self._stream_of(message, number)
-        kept = None
-        if self.destination.run.keeps_messages:
-            kept = (line.encode() if isinstance(line, str) else line).strip()
-        self._deliver(stream, message.get("record"), Origin(stream, number, message=kept))
+    def _read_record(self, message: dict[str, Any], number: int, line: bytes) -> None:
+        routes = self._routes_of(message, number)
+        kept = line.strip() if self.destination.run.keeps_messages else None
+        self._deliver(routes, message.get("record"), Origin(message["stream"], number, 0, kept))
 
     def _read_batch(self, message: dict[str, Any], number: int) -> None:
-        stream = self._stream_of(message, number)
+        routes = self._routes_of(message, number)
+        stream = message["stream"]
         encoding, manifest = message.get("encoding"), message.get("manifest")
         if not isinstance(encoding, dict) or not isinstance(manifest, list):
             self._fail(number, "is a BATCH message without `encoding` and `manifest`", "Singer asks for both.")
-        lines = batch_file_lines(message["encoding"], message["manifest"], number)
-        for file_line, line in enumerate(self.destination.reading(lines), 1):
-            if not line.strip():
-                continue
+        content = batch_file_chunks(encoding, manifest, number, self.destination.wake)
+        for file_line, line in enumerate(split_lines(content), 1):
             try:
                 record = self.deserialize_json(line)
             except InputError:
+                if not line.strip():
+                    continue
                 record = None
             kept = None
             if self.destination.run.keeps_messages and record is not None:
                 name = msgspec.json.encode(stream)
-                text = line.encode() if isinstance(line, str) else line
-                kept = b'{"type":"RECORD","stream":' + name + b',"record":' + text.strip() + b"}"
-            self._deliver(stream, record, Origin(stream, number, file_line, kept))
-            if file_line % TICK_LINES == 0:
-                self.destination.run.tick()
+                kept = b'{"type":"RECORD","stream":' + name + b',"record":' + line.strip() + b"}"
+            self._deliver(routes, record, Origin(stream, number, file_line, kept))
 
-    def _stream_of(self, message: dict[str, Any], number: int) -> str:
+    def _stream_of(self, message: Mapping[str, Any], number: int) -> str:
         stream = message.get("stream")
         if not isinstance(stream, str):
             self._fail(number, f"is a {message['type']} message without a `stream`", "Singer asks for its name.")
@@ -213,22 +230,37 @@ class RecordReader(GenericSingerReader[bytes]):
             self._fail(number, f"belongs to stream '{stream}', which has no SCHEMA yet", "A SCHEMA must come first.")
         return stream
 
-    def _deliver(self, stream: str, record: object, origin: Origin) -> None:
+    def _routes_of(self, message: Mapping[str, Any], number: int) -> list[_Route]:
+        stream = message.get("stream")
+        if isinstance(stream, str) and stream in self._routes:
+            return self._routes[stream]
+        stream = self._stream_of(message, number)
+        self._routes[stream] = list(self._make_routes(self.destination.stream_maps(stream) or ()))
+        return self._routes[stream]
+
+    def _make_routes(self, maps: Iterable[StreamMap]) -> Iterator[_Route]:
+        for stream_map in maps:
+            alias = stream_map.stream_alias
+            is_same = type(stream_map) is SameRecordTransform and not stream_map.flattening_enabled
+            transform = None if is_same else stream_map.transform
+            yield _Route(alias, transform, self.destination.sink(alias), self.destination.run.report.stream(alias))
+
+    def _deliver(self, routes: list[_Route], record: object, origin: Origin) -> None:
         """Send a record through its stream maps to its sinks."""
         run = self.destination.run
-        maps = self.destination.stream_maps(stream) or ()
         if not isinstance(record, dict):
-            run.report.stream(stream).received += 1
+            run.report.stream(origin.stream).received += 1
             error = RecordRejectedError(Reason.NOT_AN_OBJECT, "The record is not a JSON object.")
             run.reject(origin, error)
             return
-        for stream_map in maps:
-            alias = stream_map.stream_alias
-            own_origin = origin if alias == stream else msgspec.structs.replace(origin, stream=alias)
-            counts = run.report.stream(alias)
+        for alias, transform, sink, counts in routes:
             counts.received += 1
+            if transform is None:
+                sink.take(record, origin)
+                continue
+            own_origin = origin if alias == origin.stream else msgspec.structs.replace(origin, stream=alias)
             try:
-                transformed = stream_map.transform(dict(record))
+                transformed = transform(dict(record))
             except MapExpressionError:
                 error = RecordRejectedError(Reason.STREAM_MAP_FAILED, "A stream map expression failed on the record.")
                 run.reject(own_origin, error)
@@ -236,4 +268,13 @@ class RecordReader(GenericSingerReader[bytes]):
             if transformed is None:
                 counts.ignored += 1
                 continue
-            self.destination.sink(alias).process_record(transformed, {"origin": own_origin})
+            sink.take(transformed, own_origin)
+
+
+def _lenient(line: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Decode what lenient readers, such as the SDK's own, take for JSON; ``None`` where it is none."""
+    try:
+        # Numbers stay text: Python refuses to read thousands of digits, and nothing is computed here.
+        return json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        return None

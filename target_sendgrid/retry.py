@@ -7,6 +7,7 @@ is not held against the patience.
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -15,6 +16,8 @@ import tenacity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+log = logging.getLogger("target-sendgrid.retry")
 
 Result = TypeVar("Result")
 
@@ -124,12 +127,16 @@ class RetryPolicy:
             backed_off = FIRST_WAIT_SECONDS * 2.0 ** min(state.attempt_number - 1, 10)
             return min(backed_off, LONGEST_WAIT_SECONDS) * (0.5 + self._jitter() / 2)
 
+        def tell(state: tenacity.RetryCallState) -> None:
+            log.info("%s: trying again in %.1f s.", _error_of(state), state.upcoming_sleep)
+
         started = self._clock.monotonic()
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(PassingError),
             stop=is_out_of_patience,
             wait=wait_seconds,
             sleep=self._clock.sleep,
+            before_sleep=tell,
             reraise=True,
         )
         return retrying(attempt)

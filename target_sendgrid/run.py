@@ -78,7 +78,8 @@ class Run:
         self._check_stop = check_stop
         self._sandbox: EmbeddedSandbox | None = None
         self._clients: list[Client] = []
-        self._is_started = False
+        self.is_started = False
+        """Whether records can be taken."""
         self._is_finished = False
         self._started_at = clock.monotonic()
         self.cap = ProfileCap(settings.profile_cap)
@@ -109,7 +110,7 @@ class Run:
             clock=self._clock,
             check_stop=self._check_stop,
         )
-        self._is_started = True
+        self.is_started = True
 
     def open_stream(self, name: str, schema: Mapping[str, Any], key_properties: Sequence[str]) -> Stream:
         """Resolve the list and the field mapping of a stream, creating what is missing and may be created.
@@ -198,7 +199,7 @@ class Run:
 
     def save(self, error: BaseException) -> None:
         """Settle what can be settled after an error: all that was read when reading ended, else all that was sent."""
-        if not self._is_started or self._is_finished:
+        if not self.is_started or self._is_finished:
             return
         try:
             if isinstance(error, (InputError, CapReachedError)):
@@ -223,7 +224,7 @@ class Run:
             if self._settings.report_path:
                 self.report.write(self._settings.report_path)
         finally:
-            if self._is_started:
+            if self.is_started:
                 self._rejections.close()
             for client in self._clients:
                 client.close()

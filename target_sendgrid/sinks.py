@@ -96,9 +96,8 @@ class SendGridSink(Sink):
         """Resolve the stream's list and mapping, before its first record."""
         self._stream = self._run.open_stream(self.stream_name, self.original_schema, self.key_properties)
 
-    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+    def take(self, record: dict[str, Any], origin: Origin) -> None:
         """Take a record; one that breaks a rule is rejected alone."""
-        origin: Origin = context["origin"]
         self.record_counter_metric.increment()
         try:
             if self._validator is not None:
@@ -110,6 +109,10 @@ class SendGridSink(Sink):
             self._run.receive(self._stream, record, origin)
         except RecordRejectedError as error:
             self._run.reject(origin, error)
+
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        """Take a record the SDK's way."""
+        self.take(record, context["origin"])
 
     def process_batch(self, context: dict[str, Any]) -> None:
         """Do nothing: the run sends batches by itself."""

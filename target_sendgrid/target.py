@@ -24,7 +24,7 @@ from target_sendgrid.settings import CONFIG_SCHEMA, Settings, environment_proble
 from target_sendgrid.sinks import SendGridSink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from types import FrameType
 
     import click
@@ -60,7 +60,6 @@ class TargetSendGrid(Target):
 
     def __init__(self, *, clock: Clock | None = None, **options: Any) -> None:  # noqa: ANN401 - the SDK's own arguments
         self._signals: list[int] = []
-        self._is_between_lines = False
         self._grace_ends_at: float | None = None
         self._clock = clock or SystemClock()
         super().__init__(**options)
@@ -138,17 +137,10 @@ class TargetSendGrid(Target):
         """Return the sink of a stream."""
         return cast("SendGridSink", self.get_sink(stream))
 
-    def reading(self, lines: Iterable[bytes | str]) -> Iterator[bytes | str]:
-        """Yield lines; a signal ends the run while the next one is awaited, or after the present one is done."""
-        iterator = iter(lines)
-        while True:
-            self._is_between_lines = True
-            self._check_stop()
-            line = next(iterator, None)
-            self._is_between_lines = False
-            if line is None:
-                return
-            yield line
+    def wake(self) -> None:
+        """Settle what is ready, also while the tap is silent, and end the run when a signal asked for it."""
+        self._check_stop()
+        self.run.tick()
 
     def process_endofpipe(self) -> None:
         """Settle everything that was read."""
@@ -167,11 +159,10 @@ class TargetSendGrid(Target):
             self.logger.warning("Stopped without waiting for what was sent.")
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """Note a signal, and end the wait for a line. Work in progress ends first: half a step would lose records."""
+        """Note a signal; what is under way looks for it soon. Only while the run opens nothing is under way."""
         del frame
         self._signals.append(signum)
-        if self._is_between_lines:
-            self._is_between_lines = False
+        if not hasattr(self, "run") or not self.run.is_started:
             raise TerminatedError(signum)
 
     def _check_stop(self) -> None:

@@ -101,6 +101,26 @@ def test_a_killed_run_never_wrote_a_state_of_what_was_not_settled(sandbox: Sandb
     assert output == b""
 
 
+def test_a_silent_tap_holds_no_state_back(sandbox: SandboxServer, tmp_path: Path) -> None:
+    with started(sandbox, tmp_path, batch_size_rows=1) as process:
+        write(process, schema(mail="string"), record(mail="a@example.com"), _state(1))
+        assert process.stdout is not None
+        assert process.stdout.readline() == b'{"n": 1}\n'  # while standard input stays open
+        output, log = process.communicate(timeout=60)
+    assert process.returncode == 0, log
+    assert output == b""
+
+
+def test_a_signal_ends_a_run_that_is_still_opening(sandbox: SandboxServer, tmp_path: Path) -> None:
+    sandbox.add_fault("status", status=429, times=None, headers={"x-ratelimit-reset": "100"})
+    with started(sandbox, tmp_path) as process:
+        wait_for_log(process, "429")
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=20)
+    assert process.returncode == 143, log
+    assert b"Traceback" not in log
+
+
 def test_a_state_that_nobody_reads_ends_the_run(sandbox: SandboxServer, tmp_path: Path) -> None:
     with started(sandbox, tmp_path) as process:
         assert process.stdout is not None
