@@ -42,8 +42,9 @@ class _Group:
     opened_at: float
     first_line: int
     """No record of the group comes from a lower line. It may be too low after a contact left, never too high."""
+    byte_count: int
+    """Exact size of the group's body, once it holds a contact."""
     entries: dict[str, Entry] = field(default_factory=dict)
-    byte_count: int = 0
 
 
 class _Waiting(NamedTuple):
@@ -91,8 +92,9 @@ class Batcher:
         found = self._find(identity)
         if found is None:
             encoded = contacts.encode(contact)
-            self._check_size(encoded, (list_id,))
-            self._put(identity, _Waiting(Entry(encoded, (origin,)), (list_id,), now))
+            list_ids: tuple[str, ...] = (list_id,)
+            self._check_size(encoded, list_ids)
+            self._put(identity, _Waiting(Entry(encoded, (origin,)), list_ids, now))
             return
         entry, list_ids, since = found
         if list_id not in list_ids:
@@ -105,7 +107,7 @@ class Batcher:
     def full(self) -> tuple[str, ...] | None:
         """Return the lists of an open batch that has reached a limit, or ``None``."""
         for list_ids, group in self._groups.items():
-            if len(group.entries) >= self._max_rows or self._body_bytes(group) >= self.max_bytes:
+            if len(group.entries) >= self._max_rows or group.byte_count >= self.max_bytes:
                 return list_ids
         return None
 
@@ -155,7 +157,7 @@ class Batcher:
     def _find(self, identity: str) -> _Waiting | None:
         group = self._group_of.get(identity)
         if group is None:
-            return self._held.get(identity)
+            return self._held.get(identity) if self._held else None
         return _Waiting(group.entries[identity], group.list_ids, group.opened_at)
 
     def _put(self, identity: str, waiting: _Waiting) -> None:
@@ -169,7 +171,7 @@ class Batcher:
         group = self._groups.get(list_ids)
         if group is None:
             self.boundary_line = self._last_line
-            group = self._groups[list_ids] = _Group(list_ids, since, first_line)
+            group = self._groups[list_ids] = _Group(list_ids, since, first_line, _envelope_bytes(list_ids) - 1)
         group.opened_at = min(group.opened_at, since)
         group.first_line = min(group.first_line, first_line)
         group.entries[identity] = entry
@@ -185,9 +187,6 @@ class Batcher:
         group.byte_count -= len(entry.contact) + 1
         if not group.entries:
             del self._groups[group.list_ids]
-
-    def _body_bytes(self, group: _Group) -> int:
-        return _envelope_bytes(group.list_ids) + group.byte_count - 1
 
     def _check_size(self, encoded: bytes, list_ids: tuple[str, ...]) -> None:
         size = _envelope_bytes(list_ids) + len(encoded)

@@ -68,6 +68,8 @@ CUSTOM_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 _EMAIL = re.compile(r'(?:"[^"\x00-\x1f\x7f]*"|[^\s@\x00-\x1f\x7f]+)@[^\s@\x00-\x1f\x7f]+\Z')
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\Z")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([Tt ]|\Z)")
+# Already what SendGrid is sent, but for the zone's spelling. Most taps write dates so.
+_UTC_SECONDS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|\+00:00)\Z")
 _json = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -171,6 +173,8 @@ def to_date(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of an
     Raises:
         RecordRejectedError: The value is not an ISO date or date-time.
     """
+    if isinstance(value, str) and _UTC_SECONDS.match(value) and _is_moment(value[:19]):
+        return value[:19] + "Z"
     moment: dt.datetime | None = None
     if isinstance(value, dt.datetime):
         moment = value
@@ -241,6 +245,14 @@ def _fits_a_double(number: int | Decimal) -> bool:
         return math.isfinite(float(number))
     except OverflowError:
         return False
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        dt.datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _moment(text: str) -> dt.datetime:

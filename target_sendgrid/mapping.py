@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +38,8 @@ class _MappedField:
     """What clears the field, or `_MISSING` where SendGrid has no way to."""
     label: str
     is_custom: bool = False
-
-    @functools.cached_property
-    def name(self) -> str:
-        """The property's name where the record itself holds it, which most do; empty where the path goes deeper."""
-        return str(self.path[0]) if len(self.path) == 1 else ""
+    plain_length: int = 0
+    """Texts of 1 to so many characters are taken as they are; 0 where every value must be converted."""
 
 
 class FieldMapping:
@@ -56,6 +54,14 @@ class FieldMapping:
         self._mapped = mapped
         self._clears_nulls = clears_nulls
         self._warned: set[str] = set()
+        # What the loop over records needs, flat: looking things up in objects would cost it more than all it does.
+        self._top = [
+            (str(field.path[0]), field.plain_length, field.is_custom, field.key, field)
+            for field in mapped
+            if len(field.path) == 1
+        ]
+        self._deep = [field for field in mapped if len(field.path) != 1]
+        self._identifier_keys = [field.key for field in mapped if field.key in fields.IDENTIFIERS]
 
     @property
     def field_labels(self) -> list[str]:
@@ -73,27 +79,40 @@ class FieldMapping:
         """
         contact: Contact = {}
         custom_fields: dict[str, Any] = {}
-        for field in self._mapped:
-            value = record.get(field.name, _MISSING) if field.name else _reach(record, field.path)
-            if value is _MISSING or (value is None and not self._clears_nulls):
-                continue
-            if value is None or value == "":
-                if field.empty is _MISSING:
-                    self._warn_not_clearable(field)
-                    continue
-                converted = field.empty
+        for name, plain_length, is_custom, key, field in self._top:
+            value = record.get(name, _MISSING)
+            if type(value) is str and 0 < len(value) <= plain_length:
+                (custom_fields if is_custom else contact)[key] = value
+            elif value is not _MISSING:
+                self._set(custom_fields if is_custom else contact, field, value)
+        for field in self._deep:
+            value = _reach(record, field.path)
+            if value is not _MISSING:
+                self._set(custom_fields if field.is_custom else contact, field, value)
+        is_identified = False
+        for identifier in self._identifier_keys:
+            if contact.get(identifier):
+                is_identified = True
             else:
-                converted = field.convert(value)
-            (custom_fields if field.is_custom else contact)[field.key] = converted
-        for identifier in fields.IDENTIFIERS:
-            if identifier in contact and not contact[identifier]:
-                del contact[identifier]
-        if not any(identifier in contact for identifier in fields.IDENTIFIERS):
+                contact.pop(identifier, None)
+        if not is_identified:
             names = " or ".join(field.label for field in self._mapped if field.key in fields.IDENTIFIERS)
             raise RecordRejectedError(Reason.NO_IDENTIFIER, f"Nothing identifies the contact: {names} is empty.")
         if custom_fields:
             contact["custom_fields"] = custom_fields
         return contact
+
+    def _set(self, values: dict[str, Any], field: _MappedField, value: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Convert a value and put it where it belongs."""
+        if value is None or value == "":
+            if value is None and not self._clears_nulls:
+                return
+            if field.empty is _MISSING:
+                self._warn_not_clearable(field)
+                return
+            values[field.key] = field.empty
+        else:
+            values[field.key] = field.convert(value)
 
     def _warn_not_clearable(self, field: _MappedField) -> None:
         if field.label not in self._warned:
@@ -223,8 +242,9 @@ def _mapped_field(field: str, source: str, path: Path, catalogue: FieldCatalogue
             return _MappedField(name, path, functools.partial(fields.to_email, label=label), "", label)
         if name == "alternate_emails":
             return _MappedField(name, path, functools.partial(fields.to_emails, label=label), [], label)
-        convert = functools.partial(fields.to_text, label=label, max_length=fields.MAX_LENGTHS[name])
-        return _MappedField(name, path, convert, "", label)
+        longest = fields.MAX_LENGTHS[name]
+        convert = functools.partial(fields.to_text, label=label, max_length=longest)
+        return _MappedField(name, path, convert, "", label, plain_length=longest or sys.maxsize)
     custom = catalogue.find(field)
     if custom is None:
         raise LookupError(field)  # resolved before, or created
@@ -234,7 +254,9 @@ def _mapped_field(field: str, source: str, path: Path, catalogue: FieldCatalogue
         FieldType.DATE: (fields.to_date, _MISSING),
     }
     converter, empty = by_type[custom.field_type]
-    return _MappedField(custom.id, path, functools.partial(converter, label=label), empty, label, is_custom=True)
+    plain_length = fields.MAX_CUSTOM_TEXT if custom.field_type is FieldType.TEXT else 0
+    convert = functools.partial(converter, label=label)
+    return _MappedField(custom.id, path, convert, empty, label, is_custom=True, plain_length=plain_length)
 
 
 def _reach(record: Any, path: Path) -> Any:  # noqa: ANN401 - any JSON value

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _KNOWN_TYPES = "RECORD, SCHEMA, STATE, BATCH or ACTIVATE_VERSION"
 
+_DECODE_ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError)
+
 _LONG_RECORD = re.compile(rb'\s*{\s*"type"\s*:\s*"RECORD"\s*,\s*"stream"\s*:\s*("(?:[^"\\]|\\.){0,1000}")')
 """How a RECORD message begins, as taps write it: enough to tell one that is too long to be read."""
 
@@ -94,7 +96,7 @@ class RecordReader(GenericSingerReader[bytes]):
         """
         try:
             return self._decode(line)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
+        except _DECODE_ERRORS:
             message = "is not valid JSON"
             raise InputError(message) from None
 
@@ -116,11 +118,12 @@ class RecordReader(GenericSingerReader[bytes]):
             TargetSendGridError: Reading had to end.
         """
         stats: Counter[str] = Counter()
+        decode = self._decode
         self.destination.run.start()
         for number, line in enumerate(self._lines_of(file_input or self.default_input), 1):
             try:
-                message = self.deserialize_json(line)
-            except InputError:
+                message = decode(line)
+            except _DECODE_ERRORS:
                 if line.strip():
                     self._reject_unreadable(number, line)
                 continue

@@ -95,14 +95,18 @@ class SendGridSink(Sink):
     def setup(self) -> None:
         """Resolve the stream's list and mapping, before its first record."""
         self._stream = self._run.open_stream(self.stream_name, self.original_schema, self.key_properties)
+        # The SDK's properties are worked out at each look.
+        self._keys = tuple(self.key_properties)
+        self._counter = self.record_counter_metric
+        self._judge = self._validator.validate if self._validator is not None else None
 
     def take(self, record: dict[str, Any], origin: Origin) -> None:
         """Take a record; one that breaks a rule is rejected alone."""
-        self.record_counter_metric.increment()
+        self._counter.increment()
         try:
-            if self._validator is not None:
-                self._validator.validate(record)
-            for key in self.key_properties:
+            if self._judge is not None:
+                self._judge(record)
+            for key in self._keys:
                 if key not in record:
                     sentence = f"The record lacks the key property '{key}'."
                     raise RecordRejectedError(Reason.MISSING_KEY_PROPERTY, sentence)  # noqa: TRY301 - one way out
