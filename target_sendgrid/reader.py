@@ -154,6 +154,8 @@ class RecordReader(GenericSingerReader[bytes]):
             self._check_schema(message, number)
             self._routes.clear()
             callbacks[kind](message)
+            for stream_map in self.destination.stream_maps(message["stream"]) or ():
+                self.destination.run.keep_schema(stream_map.stream_alias, line.strip())
         elif kind == "BATCH":
             self._read_batch(message, number)
         elif kind != "ACTIVATE_VERSION":  # versions of tables mean nothing to contacts

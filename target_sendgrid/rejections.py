@@ -53,6 +53,8 @@ class Rejections:
     def __init__(self, path: str | None, max_percent: float) -> None:
         self.key_properties: dict[str, Sequence[str]] = {}
         """Names of each stream's key properties, for the file."""
+        self.schemas: dict[str, bytes] = {}
+        """The SCHEMA message that each stream's records came with, for the file."""
         self._max_percent = max_percent
         self._path = path
         self._descriptor = _open_private(path) if path else None
@@ -90,6 +92,7 @@ class Rejections:
                 "reason": reason.value,
                 "sentence": sentence,
                 "sendgrid_message": sendgrid_message,
+                "schema": msgspec.Raw(self.schemas.get(origin.stream, b"null")),
                 "message": msgspec.Raw(origin.message) if origin.message is not None else None,
             }
             self._append(msgspec.json.encode(entry) + b"\n")

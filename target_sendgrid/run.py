@@ -144,6 +144,10 @@ class Run:
         log.info("Stream '%s' fills list '%s' from %s.", name, destination.name, ", ".join(stream.mapping.field_labels))
         return stream
 
+    def keep_schema(self, name: str, message: bytes) -> None:
+        """Keep the SCHEMA message of a stream for the file of rejected records, so that they can be sent again."""
+        self._rejections.schemas[name] = message
+
     # Records
 
     @property

@@ -56,6 +56,7 @@ def test_every_reason_has_a_meaning() -> None:
 class TestEntries:
     def test_an_entry_tells_all_that_is_known(self, rejections: Rejections, path: Path) -> None:
         rejections.key_properties["people"] = ["id"]
+        rejections.schemas["people"] = b'{"type":"SCHEMA"}'
         reject(rejections)
         assert entries_of(path) == [
             {
@@ -66,6 +67,7 @@ class TestEntries:
                 "reason": "invalid_email",
                 "sentence": SENTENCE,
                 "sendgrid_message": "email 'zaphod' is not valid",
+                "schema": {"type": "SCHEMA"},
                 "message": json.loads(MESSAGE),
             }
         ]

@@ -45,11 +45,30 @@ def test_rejected_records_go_to_a_private_file_as_messages_that_can_be_sent_agai
     assert "is not valid" in entries[1]["sendgrid_message"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
-    corrected = [entry["message"] | {"record": {"mail": f"fixed{n}@example.com"}} for n, entry in enumerate(entries)]
-    again = run_cli(sandbox, config, singer(SCHEMA, *corrected), tmp_path)
+    messages = [message for entry in entries for message in (entry["schema"], entry["message"])]
+    corrected = json.dumps(messages).replace("nobody", "new@example.com").replace("@nowhere", "@example.com")
+    again = run_cli(sandbox, config, singer(*json.loads(corrected)), tmp_path)
     assert again.exit_code == 0
-    assert emails(sandbox) == ["ada@example.com", "fixed0@example.com", "fixed1@example.com"]
+    assert emails(sandbox) == ["ada@example.com", "known@example.com", "new@example.com"]
     assert len(path.read_text(encoding="utf-8").splitlines()) == 2
+
+
+def test_rejected_records_of_renamed_streams_and_batch_files_can_be_sent_again(
+    sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    path, file = tmp_path / "rejected.jsonl", tmp_path / "people.jsonl"
+    file.write_text('{"mail": "from a file"}\n', encoding="utf-8")
+    config = CONFIG | {"rejected_records_path": str(path), "max_rejected_percent": 100}
+    config |= {"stream_maps": {"people": {"__alias__": "customers"}}}
+    batch = {"type": "BATCH", "stream": "people", "encoding": {"format": "jsonl"}, "manifest": [file.as_uri()]}
+    run = run_cli(sandbox, config, singer(SCHEMA, record(mail="nobody"), batch), tmp_path)
+    assert run.exit_code == 0, run.log
+    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [entry["stream"] for entry in entries] == ["customers", "customers"]
+    messages = [message for entry in entries for message in (entry["schema"], entry["message"])]
+    corrected = json.dumps(messages).replace("from a file", "a@example.com").replace("nobody", "b@example.com")
+    assert run_cli(sandbox, config, singer(*json.loads(corrected)), tmp_path).exit_code == 0
+    assert emails(sandbox) == ["a@example.com", "b@example.com"]
 
 
 def test_a_second_run_appends_to_the_rejected_records(sandbox: SandboxServer, tmp_path: Path) -> None:
