@@ -36,9 +36,6 @@ log = logging.getLogger("target-sendgrid.client")
 STARTUP_PATIENCE_SECONDS = 20.0
 RUN_PATIENCE_SECONDS = 300.0
 
-MAX_SEARCHED_IDENTIFIERS = 100
-"""Most identifiers of one search (the vendor's contacts API description)."""
-
 _LIST_PAGE_SIZE = 1000
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
@@ -203,7 +200,7 @@ class Client:
 
         Args:
             kind: ``email``, ``phone_number_id``, ``external_id`` or ``anonymous_id``.
-            identifiers: At most `MAX_SEARCHED_IDENTIFIERS`.
+            identifiers: At most 100.
         """
         if kind == "email":
             path, body = "/v3/marketing/contacts/search/emails", {"emails": list(identifiers)}
@@ -257,10 +254,11 @@ class Client:
         try:
             return self._retry.call(attempt, patience_seconds=self.patience_seconds)
         except PassingError as error:
-            message = (
-                f"SendGrid could not be reached {what}: {error}. What SendGrid has confirmed stays; run again to send"
-                " the rest."
-            )
+            if self.patience_seconds == STARTUP_PATIENCE_SECONDS:
+                advice = "Nothing was sent. Check `api_url` and the network, and run again."
+            else:
+                advice = "What SendGrid has confirmed stays; run again to send the rest."
+            message = f"SendGrid could not be reached {what}: {error}. {advice}"
             raise UnreachableError(message) from None
 
     def _send(self, method: str, url: str, data: bytes | None, what: str) -> bytes:

@@ -55,8 +55,8 @@ class EmbeddedSandbox:
         except msgspec.DecodeError:
             self.stop()
             message = (
-                "The embedded sandbox did not start. It needs the extra `sandbox`: install"
-                " `target-sendgrid[sandbox]`, and check the path in `api_url`."
+                "The embedded sandbox did not start, for the reason above. If a module is missing, install"
+                " `target-sendgrid[sandbox]`; else check the path in `api_url`."
             )
             raise ConfigError(message) from None
         self.url = ready["url"] or ""

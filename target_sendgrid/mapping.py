@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from target_sendgrid import fields
 from target_sendgrid.errors import ConfigError, Reason, RecordRejectedError, suggest
 from target_sendgrid.fields import FieldType
-from target_sendgrid.schemas import resolve_path, schema_at, type_for
+from target_sendgrid.schemas import property_paths, resolve_path, schema_at, type_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -156,7 +156,7 @@ def compile_mapping(
     paths = {field: resolve_path(source, schema) for field, source in field_mapping.items()}
     for field, source in field_mapping.items():
         if paths[field] is None:
-            known = suggest(source.split(".")[0], properties) or _some_names(properties)
+            known = suggest(source, property_paths(schema)) or _some_names(properties)
             problems.append(f"Stream '{stream}' has no property '{source}' to fill '{field}'.{known}")
         problem = _field_problem(field, catalogue, can_create=create_field is not None)
         if problem:
@@ -169,6 +169,9 @@ def compile_mapping(
     mapped = []
     for field, path in paths.items():
         if create_field is not None and not _is_known(field, catalogue):
+            near = suggest(field, fields.MAX_LENGTHS)
+            if near:
+                log.warning("Stream '%s': SendGrid has no contact field '%s', so it is created.%s", stream, field, near)
             catalogue.add(create_field(field, type_for(schema_at(schema, path or ()))))
         mapped.append(_mapped_field(field, field_mapping[field], path or (), catalogue))
     return FieldMapping(mapped, clears_nulls=clears_nulls)

@@ -14,13 +14,13 @@ from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
 import msgspec
-from singer_sdk.exceptions import MapExpressionError
+from singer_sdk.exceptions import MapExpressionError, MappingError
 from singer_sdk.io_base import GenericSingerReader
 from singer_sdk.mapper import SameRecordTransform
 
 from target_sendgrid.batch_files import batch_file_chunks
 from target_sendgrid.contact import Origin
-from target_sendgrid.errors import InputError, Reason, RecordRejectedError
+from target_sendgrid.errors import ConfigError, InputError, Reason, RecordRejectedError
 from target_sendgrid.lines import MAX_LINE_BYTES, chunks, split_lines
 
 if TYPE_CHECKING:
@@ -153,9 +153,15 @@ class RecordReader(GenericSingerReader[bytes]):
         elif kind == "SCHEMA":
             self._check_schema(message, number)
             self._routes.clear()
-            callbacks[kind](message)
+            try:
+                callbacks[kind](message)
+            except MappingError as error:
+                why = f"({type(error).__name__}). Check the setting `stream_maps`."
+                sentence = f"The stream map of stream '{message['stream']}' can't be used {why}"
+                raise ConfigError(sentence) from None
             for stream_map in self.destination.stream_maps(message["stream"]) or ():
                 self.destination.run.keep_schema(stream_map.stream_alias, line.strip())
+                self.destination.sink(stream_map.stream_alias).open()
         elif kind == "BATCH":
             self._read_batch(message, number)
         elif kind != "ACTIVATE_VERSION":  # versions of tables mean nothing to contacts
@@ -179,7 +185,7 @@ class RecordReader(GenericSingerReader[bytes]):
             reason = Reason.UNREADABLE
             sentence = "The record holds half a character, NaN, or a number that no JSON can carry on."
             message = _lenient(line)
-            what, advice = "is not valid JSON", "A tap that ends early leaves half a line."
+            what, advice = "is not valid JSON", "A tap that ends early leaves half a line; other programs write text."
         if not isinstance(message, dict) or message.get("type") != "RECORD":
             self._fail(number, what, advice)
         stream = self._stream_of(message, number)

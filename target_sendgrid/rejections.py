@@ -125,10 +125,11 @@ class Rejections:
         percent = 100 * rejected / received if received else 0.0
         if percent <= self._max_percent:
             return
+        others = "The others were sent." if rejected < received else "Check the field mapping first."
         where = f"See {self._path}." if self._path else "Set `rejected_records_path` to keep them in a file."
         message = (
             f"{rejected} of {received} records were rejected ({percent:.1f} %), more than `max_rejected_percent`"
-            f" ({self._max_percent:g} %) allows. The others were sent. {where}"
+            f" ({self._max_percent:g} %) allows. {others} {where}"
         )
         raise TooManyRejectedError(message)
 

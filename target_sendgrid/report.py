@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -139,6 +140,22 @@ class Report:
             words = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
             message = f"`report_path`: the report can't be written to {path}: {words}."
             raise LocalFileError(message) from None
+
+
+def check_report_path(path: str) -> None:
+    """Look before the run whether a report can be written there after it.
+
+    Raises:
+        LocalFileError: Its folder is missing or closed to writing, or a folder stands in its place.
+    """
+    try:
+        target = Path(path).expanduser()
+        is_usable = os.access(target.parent, os.W_OK | os.X_OK) and not target.is_dir()
+    except (OSError, ValueError, RuntimeError):
+        is_usable = False
+    if not is_usable:
+        message = f"`report_path`: no report can be written to {path}. Check that the folder exists and is yours."
+        raise LocalFileError(message)
 
 
 def _write_whole(target: Path, content: bytes) -> None:

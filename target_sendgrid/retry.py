@@ -125,7 +125,12 @@ class RetryPolicy:
             if error.wait_seconds is not None:
                 return error.wait_seconds + self._jitter()
             backed_off = FIRST_WAIT_SECONDS * 2.0 ** min(state.attempt_number - 1, 10)
-            return min(backed_off, LONGEST_WAIT_SECONDS) * (0.5 + self._jitter() / 2)
+            wait = min(backed_off, LONGEST_WAIT_SECONDS) * (0.5 + self._jitter() / 2)
+            if error.is_pace or not failing_since:
+                return wait
+            return min(
+                wait, failing_since[0] + patience_seconds - self._clock.monotonic()
+            )  # the last try is at its end
 
         def tell(state: tenacity.RetryCallState) -> None:
             log.info("%s: trying again in %.1f s.", _error_of(state), state.upcoming_sleep)

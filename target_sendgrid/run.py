@@ -17,16 +17,18 @@ from target_sendgrid.errors import (
     ConfigError,
     ForbiddenError,
     InputError,
+    LocalFileError,
     RecordRejectedError,
     TargetSendGridError,
     TerminatedError,
+    suggest,
 )
 from target_sendgrid.gate import StateGate
 from target_sendgrid.jobs import Courier
 from target_sendgrid.lists import Lists
 from target_sendgrid.mapping import FieldMapping, compile_mapping
 from target_sendgrid.rejections import Rejections
-from target_sendgrid.report import Report, StreamReport
+from target_sendgrid.report import Report, StreamReport, check_report_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -93,6 +95,8 @@ class Run:
         Raises:
             TargetSendGridError: Something is wrong; nothing was sent.
         """
+        if self._settings.report_path:
+            check_report_path(self._settings.report_path)
         self._rejections = Rejections(self._settings.rejected_records_path, self._settings.max_rejected_percent)
         self._client = self._connect()
         self._check_scopes()
@@ -124,6 +128,9 @@ class Run:
         if not settings.is_enabled:
             log.info("Stream '%s' is not enabled: its records are read and not sent.", name)
             return stream
+        near = suggest(name, self._settings.streams.keys() - self.report.streams.keys())
+        if name not in self._settings.streams and near:
+            log.warning("Stream '%s' is not in the setting `streams`, whose names are others.%s", name, near)
         if not settings.list_id and not settings.list_name:
             message = (
                 f"Stream '{name}' has no list. Set `list_name` for all streams, or `streams.{name}.list_name`; to leave"
@@ -208,10 +215,11 @@ class Run:
         try:
             if isinstance(error, (InputError, CapReachedError)):
                 self._delivery.finish()
-            elif not isinstance(error, TargetSendGridError):
+            else:
                 self._delivery.wait_for_sent()
         except TargetSendGridError as second:
-            log.error("%s", second)  # noqa: TRY400 - a traceback tells a user nothing
+            if second is not error:  # what stopped the delivery stops it again
+                log.error("%s", second)  # noqa: TRY400 - a traceback tells a user nothing
 
     def close(self, error: BaseException | None) -> None:
         """Print the summary, write the report, and let go of everything."""
@@ -226,7 +234,7 @@ class Run:
             for line in self.report.summary():
                 log.info("%s", line)
             if self._settings.report_path:
-                self.report.write(self._settings.report_path)
+                self._write_report(self._settings.report_path, error)
         finally:
             if self.is_started:
                 self._rejections.close()
@@ -236,6 +244,14 @@ class Run:
                 self._sandbox.stop()
 
     # Helpers
+
+    def _write_report(self, path: str, error: BaseException | None) -> None:
+        try:
+            self.report.write(path)
+        except LocalFileError as second:
+            if error is None:
+                raise
+            log.error("%s", second)  # noqa: TRY400 - the first error matters more, and is told by the caller
 
     def _connect(self) -> Client:
         url, key = self._settings.base_url, self._settings.api_key

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from target_sendgrid.fields import FieldType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 Path: TypeAlias = tuple[str | int, ...]
 """Steps to a property: names into objects, numbers into arrays."""
@@ -28,6 +28,15 @@ def resolve_path(source: str, schema: Mapping[str, Any]) -> Path | None:
                 return None
         path.append(step)
     return tuple(path) if len(path) > 1 else None
+
+
+def property_paths(schema: Mapping[str, Any], depth: int = 3) -> Iterator[str]:
+    """Yield the properties that a mapping may name, those of objects with dots, down to some depth."""
+    for branch in _branches(schema):
+        for name, inner in _properties(branch).items():
+            yield name
+            if depth > 1 and isinstance(inner, dict):
+                yield from (f"{name}.{deeper}" for deeper in property_paths(inner, depth - 1))
 
 
 def _is_array(schema: Mapping[str, Any]) -> bool:

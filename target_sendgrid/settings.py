@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from singer_sdk import typing as th
 
 from target_sendgrid.errors import ConfigError
-from target_sendgrid.settings_checks import ENVIRONMENT_PREFIX, cross_problems, schema_problems
+from target_sendgrid.settings_checks import cross_problems, is_sandbox_address, main_type, schema_problems
 
 MAX_CONTACTS_PER_REQUEST = 30_000
 """Most contacts SendGrid takes in one request (the vendor's contacts API description)."""
@@ -207,7 +206,7 @@ class Settings:
     @property
     def is_sandbox(self) -> bool:
         """Whether the embedded sandbox is to be started."""
-        return self.api_url is not None and (self.api_url == "sandbox" or self.api_url.startswith("sandbox:"))
+        return is_sandbox_address(self.api_url)
 
     @property
     def sandbox_database(self) -> str | None:
@@ -240,35 +239,6 @@ class Settings:
         )
 
 
-def environment_problems(environment: Mapping[str, str], schema: Mapping[str, Any] = CONFIG_SCHEMA) -> list[str]:
-    """Return what is wrong with the ``TARGET_SENDGRID_`` variables, one sentence each, quoting no value."""
-    problems = []
-    for name, prop in schema["properties"].items():
-        variable = ENVIRONMENT_PREFIX + name.upper()
-        if variable not in environment:
-            continue
-        kind = _main_type(prop)
-        try:
-            if kind in {"object", "array"}:
-                parsed = json.loads(environment[variable])
-            elif kind == "integer":
-                parsed = int(environment[variable])
-            else:
-                continue
-        except ValueError:
-            parsed = None
-        if not isinstance(parsed, {"object": dict, "array": list, "integer": int}[kind]):
-            wanted = {"object": "a JSON object", "array": "a JSON array", "integer": "a whole number"}[kind]
-            problems.append(f"The environment variable {variable} must be {wanted}.")
-    return problems
-
-
-def _main_type(prop: Mapping[str, Any]) -> str:
-    kinds = prop.get("type", "string")
-    kinds = [kinds] if isinstance(kinds, str) else kinds
-    return next((kind for kind in kinds if kind != "null"), "string")
-
-
 def _without_unset(config: Mapping[str, Any]) -> dict[str, Any]:
     """Drop nulls, which mean "not given" everywhere but for the cap, where null means no cap."""
     given = {name: value for name, value in config.items() if value is not None or name == "profile_cap"}
@@ -287,7 +257,7 @@ def _coerce_numbers(config: Mapping[str, Any]) -> dict[str, Any]:
     """Turn numbers into floats: the SDK leaves them as text from the environment, as decimals from a file."""
     coerced = dict(config)
     for name, prop in CONFIG_SCHEMA["properties"].items():
-        if _main_type(prop) == "number" and isinstance(coerced.get(name), (str, Decimal)):
+        if main_type(prop) == "number" and isinstance(coerced.get(name), (str, Decimal)):
             with contextlib.suppress(ValueError):  # the schema check words the error
                 coerced[name] = float(coerced[name])
     return coerced

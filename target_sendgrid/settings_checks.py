@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import math
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -11,12 +14,63 @@ import jsonschema
 from target_sendgrid.errors import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 ENVIRONMENT_PREFIX = "TARGET_SENDGRID_"
 
 _MAX_LIST_NAME = 100
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def main_type(prop: Mapping[str, Any]) -> str:
+    """Return the kind of value that a setting takes, apart from null."""
+    kinds = prop.get("type", "string")
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    return next((kind for kind in kinds if kind != "null"), "string")
+
+
+def environment_problems(environment: Mapping[str, str], schema: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the ``TARGET_SENDGRID_`` variables, one sentence each, quoting no value."""
+    problems = []
+    for name, prop in schema["properties"].items():
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        if variable not in environment:
+            continue
+        kind = main_type(prop)
+        if not _FITS.get(kind, _fits_anything)(environment[variable]):
+            problems.append(f"The environment variable {variable} must be {_WANTED[kind]}.")
+    known = [name.upper() for name in schema["properties"]]
+    for variable in sorted(environment):
+        name = variable.removeprefix(ENVIRONMENT_PREFIX)
+        near = suggest(name, known)
+        if variable.startswith(ENVIRONMENT_PREFIX) and name not in known and near:
+            problems.append(f"There is no setting for the environment variable {variable}.{near}")
+    return problems
+
+
+def _is_json(kind: type, text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), kind)
+    except ValueError:
+        return False
+
+
+def _fits_anything(text: str) -> bool:
+    return isinstance(text, str)
+
+
+_FITS: Mapping[str, Callable[[str], bool]] = {
+    "object": functools.partial(_is_json, dict),
+    "array": functools.partial(_is_json, list),
+    "integer": lambda text: re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", text) is not None,
+    "boolean": lambda text: text.lower() in {"true", "false", "1", "0", "yes", "no", "on", "off"},
+}
+_WANTED = {
+    "object": "a JSON object",
+    "array": "a JSON array",
+    "integer": "a whole number",
+    "boolean": "true or false",
+}
 
 
 def schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
@@ -54,7 +108,10 @@ def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(value, float) and not math.isfinite(value):  # no bound holds against NaN
             yield f"The setting `{name}` must be a finite number."
     url = config.get("api_url") or ""
-    is_sandbox = url == "sandbox" or url.startswith("sandbox:")
+    is_sandbox = is_sandbox_address(url)
+    if is_sandbox_address(url.lower()) and not is_sandbox:
+        yield "The setting `api_url` must spell `sandbox` in lower case."
+        return
     if url == "sandbox:":
         yield "The setting `api_url` names no file after `sandbox:`. Write `sandbox` or `sandbox:PATH.db`."
     if not is_sandbox:
@@ -67,7 +124,14 @@ def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
         )
     if not all(" " <= char <= "~" for char in (config.get("on_behalf_of") or "").strip()):
         yield "The setting `on_behalf_of` holds characters that no subuser's name has."
+    if config.get("flattening_enabled") and config.get("flattening_max_depth") is None:
+        yield "Set `flattening_max_depth`, too: `flattening_enabled` needs to know how deep to go."
     yield from _list_problems(config)
+
+
+def is_sandbox_address(url: str | None) -> bool:
+    """Tell whether an `api_url` asks for the embedded sandbox."""
+    return url is not None and (url == "sandbox" or url.startswith("sandbox:"))
 
 
 def _url_problems(url: str) -> Iterator[str]:

@@ -72,6 +72,7 @@ class SendGridSink(Sink):
         self._run = cast("HasRun", target).run
         super().__init__(target, stream_name, schema, key_properties)
         self._stream: Stream
+        self._is_open = False
 
     @property
     def is_full(self) -> bool:
@@ -92,8 +93,11 @@ class SendGridSink(Sink):
             message = f"The SCHEMA of stream '{self.stream_name}' is not a valid JSON schema. Mend the tap."
         raise InputError(message)
 
-    def setup(self) -> None:
-        """Resolve the stream's list and mapping, before its first record."""
+    def open(self) -> None:
+        """Resolve the stream's list and mapping, before its first record; `setup` would log errors in its own words."""
+        if self._is_open:
+            return
+        self._is_open = True
         self._stream = self._run.open_stream(self.stream_name, self.original_schema, self.key_properties)
         # The SDK's properties are worked out at each look.
         self._keys = tuple(self.key_properties)

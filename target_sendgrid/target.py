@@ -20,7 +20,8 @@ from target_sendgrid.errors import ConfigError, LocalFileError, TargetSendGridEr
 from target_sendgrid.reader import RecordReader
 from target_sendgrid.retry import SystemClock
 from target_sendgrid.run import Run
-from target_sendgrid.settings import CONFIG_SCHEMA, Settings, environment_problems
+from target_sendgrid.settings import CONFIG_SCHEMA, Settings
+from target_sendgrid.settings_checks import environment_problems
 from target_sendgrid.sinks import SendGridSink
 
 if TYPE_CHECKING:
@@ -62,11 +63,11 @@ class TargetSendGrid(Target):
         self._signals: list[int] = []
         self._grace_ends_at: float | None = None
         self._clock = clock or SystemClock()
+        self._settings: Settings
         super().__init__(**options)
-        settings = Settings.from_config(self.config, self.config_jsonschema)
         self.max_parallelism = 1  # threads of the SDK would drain nothing here, and cost start-up time
         self.run = Run(
-            settings,
+            self._settings,
             clock=self._clock,
             write_state=_write_state,
             check_stop=self._check_stop,
@@ -83,7 +84,9 @@ class TargetSendGrid(Target):
             ConfigError: A file is missing, or is not a JSON object.
         """
         if "ENV" in value:
-            problems = environment_problems(os.environ)
+            schema = copy.deepcopy(CONFIG_SCHEMA)
+            cls.append_builtin_config(schema)
+            problems = environment_problems(os.environ, schema)
             if problems:
                 raise ConfigError(problems)
         _check_config_files([path for path in value if path != "ENV"])
@@ -122,9 +125,10 @@ class TargetSendGrid(Target):
             config_jsonschema["properties"].pop(name, None)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Leave the check to `Settings`, whose messages quote no values."""
+        """Leave the check to `Settings`, whose messages quote no values. The SDK reads the config only after it."""
         del raise_errors
         self.append_builtin_config(self.config_jsonschema)
+        self._settings = Settings.from_config(self.config, self.config_jsonschema)
         return []
 
     # Reading

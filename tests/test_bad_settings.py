@@ -58,6 +58,14 @@ def account(sandbox: SandboxServer) -> None:
         ({"region": "mars"}, "The setting `region` must be one of: global, eu."),
         ({"batch_size_rows": 30_001}, "The setting `batch_size_rows` must be at most 30000."),
         ({"rejected_records_path": "/dev/null/no"}, "can't be opened for appending"),
+        ({"report_path": "/dev/null/no/report.json"}, "`report_path`: no report can be written to"),
+        ({"report_path": "/"}, "`report_path`: no report can be written to"),
+        ({"field_mapping": {"email": "male"}, "report_path": "/proc/report.json"}, "has no property 'male'"),
+        ({"stream_maps": "x"}, "The setting `stream_maps` must be of type object."),
+        ({"stream_maps": {"people": {"mail": "mail.("}}}, "The stream map of stream 'people' can't be used"),
+        ({"flattening_enabled": True}, "Set `flattening_max_depth`, too"),
+        ({"api_url": "Sandbox"}, "must spell `sandbox` in lower case"),
+        ({"api_url": "sandbox:no-such-folder/account.db"}, "check the path in `api_url`"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence(
@@ -126,8 +134,16 @@ def test_config_comes_from_the_environment_nested_objects_included(sandbox: Sand
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("FIELD_MAPPING", "email=mail"), ("PROFILE_CAP", "many"), ("STREAMS", "[1]")]
-)
+    ("name", "value"),
+    [
+        ("FIELD_MAPPING", "email=mail"),
+        ("PROFILE_CAP", "many"),
+        ("STREAMS", "[1]"),
+        ("VALIDATE_RECORDS", "enabled"),
+        ("STREAM_MAPS", "{bad"),
+        ("FLATTENING_MAX_DEPTH", "deep"),
+    ],
+)  # fmt: skip
 def test_an_unusable_environment_variable_is_named_and_not_quoted(name: str, value: str) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "target_sendgrid", "--config=ENV"],
@@ -150,3 +166,38 @@ def test_about_is_printed_in_all_formats() -> None:
         ).stdout
     )["settings"]["properties"]
     assert not {"load_method", "add_record_metadata", "batch_config"} & set(settings)
+
+
+def test_a_wrong_later_stream_ends_the_run_with_the_state_of_what_was_settled(
+    sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    config = GOOD | {"batch_size_rows": 1, "streams": {"later": {"field_mapping": {"email": "nix"}}}}
+    lines = singer(
+        schema(mail="string"), record(mail="a@example.com"), {"type": "STATE", "value": 1}, record(mail="b@example.com")
+    )
+    run = run_cli(sandbox, config, lines + singer(schema("later", mail="string")), tmp_path)
+    assert run.exit_code == 1
+    assert "Stream 'later' has no property 'nix'" in run.log
+    assert run.states == ["1"]
+    stream = run.report["streams"]["people"]
+    assert stream["upserted"] + stream["unsettled"] == 2
+    assert run.report["import_jobs"] == len(sandbox.jobs())
+
+
+def test_a_misspelt_stream_is_told_when_its_namesake_comes(sandbox: SandboxServer, tmp_path: Path) -> None:
+    run = run_cli(sandbox, GOOD | {"streams": {"poeple": {"enabled": False}}}, LINES, tmp_path)
+    assert "Stream 'people' is not in the setting `streams`, whose names are others. Did you mean 'poeple'?" in run.log
+
+
+def test_a_misspelt_contact_field_is_told_when_it_is_created(sandbox: SandboxServer, tmp_path: Path) -> None:
+    config = GOOD | {"create_custom_fields": True, "field_mapping": {"email": "mail", "frist_name": "mail"}}
+    run = run_cli(sandbox, config, LINES, tmp_path)
+    assert run.exit_code == 0, run.log
+    assert "SendGrid has no contact field 'frist_name', so it is created. Did you mean 'first_name'?" in run.log
+
+
+def test_a_nested_property_is_suggested_whole(sandbox: SandboxServer, tmp_path: Path) -> None:
+    home = {"type": "object", "properties": {"city": {"type": "string"}}}
+    config = GOOD | {"field_mapping": {"email": "mail", "city": "home.ciyt"}}
+    run = run_cli(sandbox, config, singer(schema(mail="string", home=home)), tmp_path)
+    assert "Did you mean 'home.city'?" in run.log

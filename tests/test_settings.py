@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.errors import ConfigError
-from target_sendgrid.settings import CONFIG_SCHEMA, Settings, environment_problems
+from target_sendgrid.settings import CONFIG_SCHEMA, Settings
+from target_sendgrid.settings_checks import environment_problems
 
 MARKER = "zaphod"
 BASE = {"api_key": "SG.a.b", "data_privacy_consent": True, "list_name": "News"}
@@ -135,6 +136,13 @@ class TestUnknownSettings:
         (problem,) = problems_of(streams={"people": {"list_nmae": MARKER}})
         assert problem == "There is no setting `list_nmae` in `streams.people`. Did you mean 'list_name'?"
 
+    def test_a_misspelt_variable_is_told(self) -> None:
+        problems = environment_problems({"TARGET_SENDGRID_LISTNAME": "x", "TARGET_SENDGRID_LOGO": "x"}, CONFIG_SCHEMA)
+        expected = (
+            "There is no setting for the environment variable TARGET_SENDGRID_LISTNAME. Did you mean 'LIST_NAME'?"
+        )
+        assert problems == [expected]
+
     def test_all_problems_are_told_at_once(self) -> None:
         problems = problems_of(foo=1, bar=2, region="us", batch_size_rows=0, streams={"people": {"enabled": "no"}})
         assert sorted(problems) == [
@@ -208,7 +216,7 @@ class TestAddress:
         "url",
         [
             "zaphod", "zaphod.com", "ftp://zaphod.com", "https://", "https:///zaphod", "https://[::zaphod",
-            "https://zaphod.com:port", "https://zaphod.com:99999", "https://zaphod\u2100.com", "sandboxes", "Sandbox",
+            "https://zaphod.com:port", "https://zaphod.com:99999", "https://zaphod\u2100.com", "sandboxes",
             "https://zaphod.com ", "https://zap hod.com", "https://zaphod\n.com",
         ],
     )  # fmt: skip
@@ -311,7 +319,7 @@ class TestEnvironment:
     def test_a_variable_that_can_not_be_read_is_told(self, name: str, value: str, problem: str) -> None:
         variable = f"TARGET_SENDGRID_{name}"
         expected = [f"The environment variable {variable} must be {problem}."]
-        assert environment_problems({variable: value}) == expected
+        assert environment_problems({variable: value}, CONFIG_SCHEMA) == expected
 
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -321,10 +329,17 @@ class TestEnvironment:
         ],
     )  # fmt: skip
     def test_a_variable_that_can_be_read_is_no_problem(self, name: str, value: str) -> None:
-        assert environment_problems({f"TARGET_SENDGRID_{name}": value}) == []
+        assert environment_problems({f"TARGET_SENDGRID_{name}": value}, CONFIG_SCHEMA) == []
 
     def test_all_problems_are_told_at_once(self) -> None:
-        assert len(environment_problems({"TARGET_SENDGRID_STREAMS": "{", "TARGET_SENDGRID_PROFILE_CAP": "x"})) == 2
+        assert (
+            len(
+                environment_problems(
+                    {"TARGET_SENDGRID_STREAMS": "{", "TARGET_SENDGRID_PROFILE_CAP": "x"}, CONFIG_SCHEMA
+                )
+            )
+            == 2
+        )
 
 
 MARKED = st.recursive(
@@ -347,4 +362,4 @@ def test_no_error_ever_quotes_a_value_that_was_given(config: dict[str, Any]) -> 
 @given(st.dictionaries(st.sampled_from([name.upper() for name in CONFIG_SCHEMA["properties"]]), MARKED.map(json.dumps)))
 def test_no_error_ever_quotes_a_variable(environment: dict[str, str]) -> None:
     variables = {f"TARGET_SENDGRID_{name}": value for name, value in environment.items()}
-    assert MARKER not in "".join(environment_problems(variables))
+    assert MARKER not in "".join(environment_problems(variables, CONFIG_SCHEMA))
