@@ -16,6 +16,7 @@ from target_sendgrid.batching import outcomes_by_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from target_sendgrid.batching import Batch, Batcher
     from target_sendgrid.contact import Contact, Entry, Origin
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from target_sendgrid.rejections import Rejections
     from target_sendgrid.report import Report
     from target_sendgrid.retry import Clock
+
+    MakeCourier: TypeAlias = Callable[[Callable[[Outcome], None]], Courier]
 
 log = logging.getLogger("target-sendgrid.delivery")
 
@@ -51,6 +54,13 @@ class Carrier(Protocol):
         """Return the next outcome; ``None`` when there is none within the time."""
 
 
+class MakeCarrier(Protocol):
+    """Makes a carrier, given how to make its courier."""
+
+    def __call__(self, make_courier: MakeCourier, /) -> Carrier:
+        """Make it."""
+
+
 class CourierThread:
     """Runs a courier's steps in a thread of its own.
 
@@ -58,7 +68,7 @@ class CourierThread:
         make_courier: Makes the courier, given what takes its outcomes.
     """
 
-    def __init__(self, make_courier: Callable[[Callable[[Outcome], None]], Courier]) -> None:
+    def __init__(self, make_courier: MakeCourier) -> None:
         self._inbox: queue.SimpleQueue[Batch] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
         self._courier = make_courier(self._outbox.put)

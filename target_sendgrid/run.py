@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from target_sendgrid.contact import Origin
+    from target_sendgrid.delivery import MakeCarrier
     from target_sendgrid.fields import CustomField, FieldCatalogue, FieldType
     from target_sendgrid.jobs import Outcome
     from target_sendgrid.retry import Clock
@@ -62,6 +63,7 @@ class Run:
         clock: Where time comes from.
         write_state: Writes a state for the tap's next run.
         check_stop: Called while waiting; may raise to end the wait.
+        make_carrier: Makes what carries batches, given how to make its courier.
     """
 
     def __init__(
@@ -71,11 +73,13 @@ class Run:
         clock: Clock,
         write_state: Callable[[bytes], None],
         check_stop: Callable[[], None],
+        make_carrier: MakeCarrier = CourierThread,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._write_state = write_state
         self._check_stop = check_stop
+        self._make_carrier = make_carrier
         self._sandbox: EmbeddedSandbox | None = None
         self._clients: list[Client] = []
         self._is_started = False
@@ -102,7 +106,7 @@ class Run:
             client.patience_seconds = RUN_PATIENCE_SECONDS
         self._delivery = Delivery(
             batcher=Batcher(self._settings.batch_size_rows, self._settings.batch_size_bytes),
-            courier=CourierThread(self._make_courier),
+            courier=self._make_carrier(self._make_courier),
             gate=StateGate(self._write_state),
             report=self.report,
             rejections=self._rejections,
