@@ -13,6 +13,7 @@ from target_sendgrid.client import RUN_PATIENCE_SECONDS, Client
 from target_sendgrid.delivery import CourierThread, Delivery
 from target_sendgrid.embedded import EmbeddedSandbox
 from target_sendgrid.errors import (
+    BadRequestError,
     CapReachedError,
     ConfigError,
     ForbiddenError,
@@ -23,7 +24,7 @@ from target_sendgrid.errors import (
 )
 from target_sendgrid.gate import StateGate
 from target_sendgrid.jobs import Courier
-from target_sendgrid.lists import Lists
+from target_sendgrid.lists import Destinations, Lists
 from target_sendgrid.mapping import FieldMapping, compile_mapping
 from target_sendgrid.rejections import Rejections
 from target_sendgrid.report import Report, StreamReport
@@ -102,6 +103,9 @@ class Run:
         self._catalogue: FieldCatalogue = self._client.field_catalogue()
         self._lists = Lists(self._client, can_create=self._settings.create_list)
         self._lists.check(*self._settings.lists())
+        self._destinations = Destinations(
+            self._clients[1], self._lists.given_name, can_create=self._settings.create_list
+        )
         for client in self._clients:
             client.patience_seconds = RUN_PATIENCE_SECONDS
         self._delivery = Delivery(
@@ -221,6 +225,9 @@ class Run:
         self.report.seconds = self._clock.monotonic() - self._started_at
         self.report.distinct_profiles = self.cap.distinct_profiles
         self.report.request_count = sum(client.request_count for client in self._clients)
+        for counts in self.report.streams.values():
+            if counts.list_id:
+                (counts.list_id,) = self._destinations.today((counts.list_id,))
         try:
             for line in self.report.summary():
                 log.info("%s", line)
@@ -258,6 +265,7 @@ class Run:
         return Courier(
             self._clients[1],
             self._clock,
+            destinations=self._destinations,
             field_name=self._catalogue.name_of,
             job_timeout_seconds=self._settings.job_timeout_seconds,
             report=report,
@@ -272,7 +280,17 @@ class Run:
             log.warning("The API key does not list the scope `marketing.read`: SendGrid may refuse it.")
 
     def _create_field(self, name: str, field_type: FieldType) -> CustomField:
-        field = self._client.create_field(name, field_type)
+        try:
+            field = self._client.create_field(name, field_type)
+        except BadRequestError:
+            found = self._client.field_catalogue().find(name)  # somebody else may have made it meanwhile
+            if found is None:
+                message = (
+                    f"SendGrid refuses to create the custom field '{name}': an account may have 500 of them. Map the"
+                    " property to one that exists, or leave it out."
+                )
+                raise ConfigError(message) from None
+            return found
         self.report.created_fields.append(field.name)
         log.info("Created custom field '%s' of type %s.", field.name, field_type.value)
         return field

@@ -128,8 +128,11 @@ class TargetSendGrid(Target):
         self.append_builtin_config(self.config_jsonschema)
         return []
 
-    def carry_out(self, file_input: IO[str] | None) -> None:
+    def carry_out(self, lines: Iterable[str] | None) -> None:
         """Read and settle everything. Every error ends with the run's summary and is raised again.
+
+        Args:
+            lines: Singer messages; standard input when left out.
 
         Raises:
             TargetSendGridError: The run failed.
@@ -137,7 +140,7 @@ class TargetSendGrid(Target):
         """
         error: BaseException | None = None
         try:
-            self.listen(file_input)
+            self.listen(cast("IO[str] | None", lines))
         except (TargetSendGridError, TerminatedError) as caught:
             error = caught
             self.settle_after(caught)

@@ -18,7 +18,7 @@ from target_sendgrid.sandbox.options import Options
 from target_sendgrid.target import TargetSendGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from target_sendgrid.batching import Batch
     from target_sendgrid.delivery import MakeCourier
@@ -140,7 +140,7 @@ def run_cli(
 def run_here(
     sandbox: SandboxServer,
     config: Mapping[str, Any],
-    lines: bytes,
+    lines: Iterable[str],
     *,
     dawdles: Callable[[], bool] = lambda: True,
 ) -> Finished:
@@ -155,7 +155,7 @@ def run_here(
     states, exit_code = io.StringIO(), 0
     with _logged() as log, contextlib.redirect_stdout(states):
         try:
-            target.carry_out(io.StringIO(lines.decode()))
+            target.carry_out(lines)
         except TargetSendGridError as error:
             exit_code = 1
             log.write(f"{error}\n")

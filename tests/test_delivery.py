@@ -14,6 +14,7 @@ from target_sendgrid.delivery import CourierThread, Delivery
 from target_sendgrid.errors import JobFailedError
 from target_sendgrid.gate import StateGate
 from target_sendgrid.jobs import Courier
+from target_sendgrid.lists import Destinations
 from target_sendgrid.rejections import Rejections
 from target_sendgrid.report import Report
 from target_sendgrid.sandbox.options import Options
@@ -63,7 +64,10 @@ class Counter:
         return [job["results"]["requested_count"] for job in reversed(self.sandbox.jobs())]
 
     def _make_courier(self, report: Callable[[Outcome], None]) -> Courier:
-        return Courier(self.client, self.clock, field_name=str, job_timeout_seconds=3600, report=report)
+        destinations = Destinations(self.client, lambda _: None, can_create=False)
+        return Courier(
+            self.client, self.clock, destinations=destinations, field_name=str, job_timeout_seconds=3600, report=report
+        )
 
 
 @pytest.fixture(scope="module")
