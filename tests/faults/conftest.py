@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 
 from target_sendgrid.sandbox.server import SandboxServer
 from tests.faults.promises import LAST_STATE
@@ -68,20 +67,17 @@ class Account:
         """Return how many requests of a method have words in their path."""
         return sum(1 for entry in self.sandbox.requests() if entry["method"] == method and words in entry["path"])
 
-    def call(self, method: str, path: str) -> Any:
-        """Call SendGrid as somebody else, who changes the account meanwhile."""
-        headers = {"Authorization": f"Bearer {self.sandbox.api_key}"}
-        response = requests.request(method, f"{self.sandbox.url}/v3/marketing/{path}", headers=headers, timeout=10)
-        return response.json() if response.content else None
-
     def list_id(self, name: str) -> str:
         """Return the id of a list."""
-        lists: list[dict[str, str]] = self.call("GET", "lists")["result"]
-        return next(found["id"] for found in lists if found["name"] == name)
+        row = self.sandbox.store.row("SELECT id FROM lists WHERE name = ?", name)
+        assert row is not None
+        return str(row["id"])
 
     def delete_list(self, name: str) -> None:
-        """Delete a list."""
-        self.call("DELETE", f"lists/{self.list_id(name)}")
+        """Delete a list, if it is there, as somebody else would who uses the account."""
+        with self.sandbox.store.transaction():
+            self.sandbox.store.run("DELETE FROM members WHERE list IN (SELECT number FROM lists WHERE name = ?)", name)
+            self.sandbox.store.run("DELETE FROM lists WHERE name = ?", name)
 
 
 @pytest.fixture(scope="module")
