@@ -88,14 +88,14 @@ class Mix:
             "refusal_names": chances.choice(["index", "email", "nobody"]),
         }
         self.faults = [self._fault() for _ in range(chances.randint(1, 6))]
-        if chances.random() < 0.15:  # noqa: PLR2004 - a chance
+        if chances.random() < 0.15:
             self.faults.append({"skip": chances.randint(0, 60), **chances.choice(_LAST_FAULTS)})
-        self.deleted_list = chances.choice(list(STREAMS.values())) if chances.random() < 0.2 else None  # noqa: PLR2004
+        self.deleted_list = chances.choice(list(STREAMS.values())) if chances.random() < 0.2 else None
         self.deleted_after_line = chances.randint(len(STREAMS) + 1, len(self.messages))
 
     def dawdles(self) -> bool:
         """Tell whether the courier leaves its next step undone."""
-        return self._chances.random() < 0.5  # noqa: PLR2004 - a chance
+        return self._chances.random() < 0.5
 
     def _fault(self) -> dict[str, Any]:
         probability = self._chances.choice([0.03, 0.1, 0.1, 0.3, 0.6])
@@ -109,16 +109,16 @@ class Mix:
         chances = self._chances
         for number in range(_RECORDS):
             person = f"p{chances.randint(1, _RECORDS // 2)}"
-            at = "nowhere" if chances.random() < 0.05 else "example.com"  # noqa: PLR2004 - a chance
+            at = "nowhere" if chances.random() < 0.05 else "example.com"
             values: dict[str, Any] = {"email": f"{person}@{at}"}
-            if chances.random() < 0.7:  # noqa: PLR2004 - a chance
+            if chances.random() < 0.7:
                 values["first_name"] = f"Name {number}"
-            if chances.random() < 0.5:  # noqa: PLR2004 - a chance
+            if chances.random() < 0.5:
                 values["city"] = chances.choice([f"City {number}", ""])
-            if chances.random() < 0.3:  # noqa: PLR2004 - a chance
+            if chances.random() < 0.3:
                 values["score"] = number
             yield record(chances.choice(list(STREAMS)), **values)
-            if chances.random() < 0.3:  # noqa: PLR2004 - a chance
+            if chances.random() < 0.3:
                 yield state(number)
         yield state(_RECORDS)
 
@@ -166,5 +166,4 @@ def _covered_line(mix: Mix, run: Finished) -> int:
 
 def _value(contact: dict[str, Any], name: str) -> object:
     """Return what an account holds; it leaves out what is empty."""
-    value = (contact.get("custom_fields") or {}).get(name) if name == "score" else contact.get(name, "")
-    return value
+    return (contact.get("custom_fields") or {}).get(name) if name == "score" else contact.get(name, "")

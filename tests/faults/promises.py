@@ -88,7 +88,7 @@ FIELD_GONE = Promise(
     REQUEST,
     "400 about a custom field that SendGrid does not know after a minute either",
     "stops and names the field; rejects nobody for it",
-    "SendGrid does not accept the custom field 'score'",
+    "SendGrid does not accept the custom field",
     1,
 )
 NAMED_LIST_GONE = Promise(
@@ -135,77 +135,77 @@ TOO_FAST = Promise(
 )
 JOB_PENDING = Promise(
     JOB,
-    "pending",
+    "it is pending",
     "asks again, at first after half a second, later every half a minute",
-    "completed: 1 contacts confirmed",
+    "contacts confirmed",
     0,
 )
 JOB_OVERDUE = Promise(
     JOB,
-    "still pending after `job_timeout_seconds`",
+    "it is still pending after `job_timeout_seconds`",
     "looks every contact up, compares values, and sends those again that differ, once",
-    "still pending after 3600 s",
+    "is still pending after",
     0,
 )
 JOB_NEVER_ENDS = Promise(
     JOB,
-    "still pending when that time is over again",
+    "it is still pending when that time is over again",
     "stops, unless every contact is found as it was sent",
     "of its contacts are not in SendGrid",
     1,
 )
 JOB_CHANGED_LESS = Promise(
     JOB,
-    "completed, with fewer contacts created or updated than were sent",
+    "it is completed, with fewer contacts created or updated than were sent",
     "takes all of them for confirmed: SendGrid does not count contacts that were the same already",
-    "1 contacts confirmed, 0 of them created or changed",
+    "contacts confirmed, 0 of them created or changed",
     0,
 )
 JOB_ERRORED = Promise(
     JOB,
-    "errored, with an errors file (any columns, plain or gzip)",
+    "it is errored, with an errors file (any columns, plain or gzip)",
     "fetches the file at once, without the key; rejects the records it names",
     "failed_in_job: SendGrid's import job reported an error.",
     0,
 )
 ERRORS_FILE_USELESS = Promise(
     JOB,
-    "errored, and the errors file is missing, expired, no table, or does not account for all errors",
+    "it is errored, and the errors file is missing, expired, no table, or does not account for all errors",
     "looks every contact up for two minutes; rejects those that are not there as they were sent",
     "not_stored: The import job ended with errors",
     0,
 )
 JOB_FAILED = Promise(
     JOB,
-    "failed without a text",
+    "it failed without a text",
     "sends its contacts again, three times",
     "failed without a reason: sending its contacts again",
     0,
 )
 JOB_ALWAYS_FAILS = Promise(
     JOB,
-    "failed without a text four times",
+    "it failed without a text four times",
     "halves it until the contact that fails is alone; rejects that one",
     "failed_in_job: SendGrid's import job failed 4 times without a reason.",
     0,
 )
 ACCOUNT_FULL = Promise(
     JOB,
-    "failed because of the plan's contact limit",
+    "it failed because of the plan's contact limit",
     "stops; does not try again",
     "the account has reached the contact limit of its plan",
     1,
 )
 JOB_UNKNOWN = Promise(
     JOB,
-    "unknown to SendGrid (404)",
+    "its id is unknown to SendGrid (404)",
     "asks again for a minute, then sends its contacts again",
     "is unknown to SendGrid: sending its contacts again",
     0,
 )
 IDENTIFIER_LEFT_OUT = Promise(
     JOB,
-    "a contact is refused because SendGrid holds more identifiers of it than were sent",
+    "a contact is refused, here or in the request, because SendGrid holds more identifiers of it than were sent",
     "looks the contact up and sends it once more with all of them",
     "with all their identifiers",
     0,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults.mixes import CONFIG, STREAMS, Mix, lost
+from tests.faults.mixes import CONFIG, Mix, lost
 from tests.support import QUICK, run_here, singer
 
 if TYPE_CHECKING:

@@ -130,6 +130,7 @@ def test_a_field_that_is_gone_ends_the_run_and_rejects_nobody(account: Account) 
     account.sandbox.add_fault("status", **PUT, status=400, body=FIELD_UNKNOWN, times=None)
     run = account.run([record(email=f"{name}@example.com", score=1) for name in "ab"], field_mapping=SCORED)
     assert promises.FIELD_GONE.is_kept_by(run), run
+    assert "the custom field 'score'" in run.log
     assert account.rejected() == {}
     assert len(account.puts()) <= 13
     assert 60 <= run.report["seconds"] <= 70
