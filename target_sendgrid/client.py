@@ -60,10 +60,20 @@ class ContactList(msgspec.Struct, frozen=True):
     name: str
 
 
+class _Results(msgspec.Struct):
+    """Counts of an import job, each absent until it is known."""
+
+    created_count: int = 0
+    updated_count: int = 0
+    errored_count: int | None = None
+    errors_url: str | None = None
+
+
 class Job(NamedTuple):
-    """An import job as it stands. Counts are ``None`` until SendGrid knows them."""
+    """An import job as it stands. The count of errors is ``None`` until SendGrid knows it."""
 
     status: str
+    changed_count: int
     errored_count: int | None
     errors_url: str | None
     error_text: str
@@ -190,10 +200,11 @@ class Client:
         """
         path = f"/v3/marketing/contacts/imports/{quote(job_id, safe='')}"
         answer = self._call("GET", path, what="to read import jobs")
-        results = answer.get("results") or {}
+        results = _shaped(answer.get("results") or {}, _Results)
         # Where a failed job says why was never recorded, so the whole answer is kept to look through.
         text = msgspec.json.encode(answer).decode()
-        return Job(str(answer.get("status")), results.get("errored_count"), results.get("errors_url"), text)
+        changed_count = results.created_count + results.updated_count
+        return Job(str(answer.get("status")), changed_count, results.errored_count, results.errors_url, text)
 
     def find_contacts(self, kind: str, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return the contacts with these identifiers, by the identifier that was asked for.
@@ -215,7 +226,7 @@ class Client:
                 return {}
             middle = len(identifiers) // 2
             return self.find_contacts(kind, identifiers[:middle]) | self.find_contacts(kind, identifiers[middle:])
-        found = answer.get("result") or {}
+        found = _shaped(answer.get("result") or {}, dict[str, dict[str, Any]])
         return {key: entry["contact"] for key, entry in found.items() if entry.get("contact")}
 
     def download(self, url: str) -> bytes:

@@ -16,15 +16,19 @@ from target_sendgrid.batching import outcomes_by_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from target_sendgrid.batching import Batch, Batcher
     from target_sendgrid.contact import Contact, Entry, Origin
     from target_sendgrid.errors import Reason
     from target_sendgrid.gate import StateGate
-    from target_sendgrid.jobs import Courier, Outcome, Rejected
+    from target_sendgrid.jobs import Courier, Outcome
     from target_sendgrid.rejections import Rejections
     from target_sendgrid.report import Report
     from target_sendgrid.retry import Clock
+    from target_sendgrid.shipments import Rejected
+
+    MakeCourier: TypeAlias = Callable[[Callable[[Outcome], None]], Courier]
 
 log = logging.getLogger("target-sendgrid.delivery")
 
@@ -33,9 +37,6 @@ MAX_BATCHES_IN_FLIGHT = 4
 
 LONGEST_OPEN_SECONDS = 300.0
 """How long a batch may wait for more contacts. The SDK drains its sinks as often."""
-
-LOWEST_BYTE_LIMIT = 10_000
-"""What the byte limit never sinks below, however small the requests are that SendGrid refuses for their size."""
 
 _WAKE_SECONDS = 0.5
 """How often a waiting run looks whether it was asked to stop."""
@@ -51,6 +52,13 @@ class Carrier(Protocol):
         """Return the next outcome; ``None`` when there is none within the time."""
 
 
+class MakeCarrier(Protocol):
+    """Makes a carrier, given how to make its courier."""
+
+    def __call__(self, make_courier: MakeCourier, /) -> Carrier:
+        """Make it."""
+
+
 class CourierThread:
     """Runs a courier's steps in a thread of its own.
 
@@ -58,7 +66,7 @@ class CourierThread:
         make_courier: Makes the courier, given what takes its outcomes.
     """
 
-    def __init__(self, make_courier: Callable[[Callable[[Outcome], None]], Courier]) -> None:
+    def __init__(self, make_courier: MakeCourier) -> None:
         self._inbox: queue.SimpleQueue[Batch] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
         self._courier = make_courier(self._outbox.put)
@@ -206,8 +214,8 @@ class Delivery:
     def _settle(self, outcome: Outcome) -> None:
         self._in_flight = [batch for batch in self._in_flight if batch is not outcome.batch]
         self._batcher.release(outcome.batch)
-        if outcome.refused_bytes is not None:
-            self._batcher.max_bytes = min(self._batcher.max_bytes, max(outcome.refused_bytes // 2, LOWEST_BYTE_LIMIT))
+        if outcome.max_bytes is not None:
+            self._batcher.max_bytes = min(self._batcher.max_bytes, outcome.max_bytes)
         self._report.job_count += outcome.job_count
         for identity, entry in outcome.batch.entries.items():
             rejected = outcome.rejected.get(identity)

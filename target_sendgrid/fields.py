@@ -114,8 +114,9 @@ class FieldCatalogue:
         return [field.name for field in self._by_name.values()]
 
     def name_of(self, field_id: str) -> str:
-        """Return the name of the field with that id."""
-        return self._by_id[field_id].name
+        """Return the name of the field with that id, or the id where no field has it."""
+        field = self._by_id.get(field_id)
+        return field.name if field else field_id
 
 
 def to_text(value: Any, label: str, max_length: int | None) -> str:  # noqa: ANN401 - a JSON value of any type

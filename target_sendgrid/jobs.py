@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from target_sendgrid import batching, errors_file, refusals, verification
+from target_sendgrid import completion, errors_file, refusals, verification
 from target_sendgrid.errors import (
     BadRequestError,
-    ConfigError,
     ContactLimitError,
     JobFailedError,
     NotFoundError,
@@ -22,14 +21,16 @@ from target_sendgrid.errors import (
     SendGridError,
     TooLargeError,
 )
+from target_sendgrid.sending import Sender
+from target_sendgrid.shipments import Rejected, Shipment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from target_sendgrid.batching import Batch
-    from target_sendgrid.contact import Entry
     from target_sendgrid.retry import Clock
+    from target_sendgrid.sending import Destinations
 
 log = logging.getLogger("target-sendgrid.jobs")
 
@@ -37,9 +38,6 @@ FIRST_POLL_SECONDS = 0.5
 LONGEST_POLL_SECONDS = 30.0
 LOST_JOB_SECONDS = 60.0
 """How long a job id may be unknown after it was given out."""
-NEW_FIELD_SECONDS = 60.0
-"""How long a request may be refused for a custom field that is known to exist."""
-NEW_FIELD_WAIT_SECONDS = 5.0
 MAX_SENDS = 4
 """How often the same contacts are sent, before a job that fails without a word is taken apart."""
 
@@ -56,6 +54,10 @@ class JobState(Protocol):
     @property
     def is_pending(self) -> bool:
         """Whether the job has yet to reach a final status."""
+
+    @property
+    def changed_count(self) -> int:
+        """Number of contacts that were created or changed, as far as known."""
 
     @property
     def errored_count(self) -> int | None:
@@ -86,15 +88,7 @@ class JobCalls(Protocol):
         """Return an errors file."""
 
 
-class Rejected(NamedTuple):
-    """Why one contact was rejected after it was sent."""
-
-    reason: Reason
-    sentence: str
-    sendgrid_message: str | None
-
-
-@dataclass
+@dataclass(frozen=True)
 class Outcome:
     """A settled batch."""
 
@@ -102,32 +96,8 @@ class Outcome:
     rejected: dict[str, Rejected]
     """By identity; everybody else is confirmed."""
     job_count: int
-    refused_bytes: int | None
-    """Body size that SendGrid refused during the batch, if any."""
-
-
-@dataclass
-class _Progress:
-    """What is known of a batch on its way."""
-
-    batch: Batch
-    open_count: int
-    rejected: dict[str, Rejected] = field(default_factory=dict)
-    job_count: int = 0
-    refused_bytes: int | None = None
-
-
-@dataclass
-class _Shipment:
-    """Contacts of one batch that travel in one request."""
-
-    progress: _Progress
-    entries: dict[str, Entry]
-    sends: int = 0
-    job_id: str = ""
-    submitted_at: float = 0.0
-    poll_at: float = 0.0
-    poll_interval: float = FIRST_POLL_SECONDS
+    max_bytes: int | None
+    """Most bytes of a request, once SendGrid has refused one for its size."""
 
 
 class Courier:
@@ -136,6 +106,7 @@ class Courier:
     Args:
         calls: SendGrid.
         clock: Where time comes from.
+        destinations: Where contacts go.
         field_name: Gives the name of a custom field by its id.
         job_timeout_seconds: Longest wait for one job.
         report: Takes each settled batch.
@@ -146,22 +117,24 @@ class Courier:
         calls: JobCalls,
         clock: Clock,
         *,
+        destinations: Destinations,
         field_name: Callable[[str], str],
         job_timeout_seconds: float,
         report: Callable[[Outcome], None],
     ) -> None:
         self._calls = calls
         self._clock = clock
+        self._destinations = destinations
+        self._sender = Sender(calls, clock, destinations, field_name)
         self._verifier = verification.Verifier(calls, clock, field_name)
         self._job_timeout_seconds = job_timeout_seconds
         self._report = report
-        self._to_send: deque[_Shipment] = deque()
-        self._polled: list[_Shipment] = []
+        self._to_send: deque[Shipment] = deque()
+        self._polled: list[Shipment] = []
 
     def accept(self, batch: Batch) -> None:
         """Take a batch to deliver."""
-        progress = _Progress(batch, len(batch.entries))
-        self._to_send.append(_Shipment(progress, dict(batch.entries)))
+        self._to_send.append(Shipment.of(batch))
 
     def step(self) -> float | None:
         """Do one piece of work.
@@ -186,27 +159,19 @@ class Courier:
 
     # Sending
 
-    def _submit(self, shipment: _Shipment) -> None:
-        progress = shipment.progress
-        body = batching.body(progress.batch.list_ids, shipment.entries.values())
+    def _submit(self, shipment: Shipment) -> None:
         try:
-            shipment.job_id = self._upsert(body)
+            sent = self._sender.send(shipment.progress.batch.list_ids, shipment.entries.values())
         except TooLargeError:
-            progress.refused_bytes = min(progress.refused_bytes or len(body), len(body))
             self._split(shipment, "SendGrid takes no contact of that size.", None)
             return
         except BadRequestError as error:
             self._pin_refusal(shipment, error)
             return
-        except NotFoundError:
-            message = (
-                "A contact list was deleted while the run went on: SendGrid no longer knows"
-                f" {' or '.join(progress.batch.list_ids)}. Run again: a list given by name is made anew."
-            )
-            raise ConfigError(message) from None
         now = self._clock.monotonic()
-        progress.job_count += 1
+        shipment.progress.job_count += 1
         shipment.sends += 1
+        shipment.job_id, shipment.list_ids = sent.job_id, sent.list_ids
         shipment.submitted_at = now
         shipment.poll_interval = FIRST_POLL_SECONDS
         shipment.poll_at = now + FIRST_POLL_SECONDS
@@ -214,57 +179,44 @@ class Courier:
         log.info(
             "Sent %s contacts in %s bytes as import job %s.",
             f"{len(shipment.entries):,}",
-            f"{len(body):,}",
+            f"{sent.byte_count:,}",
             shipment.job_id,
         )
 
-    def _upsert(self, body: bytes) -> str:
-        """Send a body, bearing with custom fields that SendGrid does not know yet."""
-        deadline = self._clock.monotonic() + NEW_FIELD_SECONDS
-        while True:
-            try:
-                return self._calls.upsert(body)
-            except BadRequestError as error:
-                if not refusals.is_about_unknown_fields(error.details):
-                    raise
-                if self._clock.monotonic() >= deadline:
-                    message = (
-                        "SendGrid does not accept a custom field of the mapping: it may have been deleted while the run"
-                        " went on. Check the custom fields in SendGrid and run again."
-                    )
-                    raise ConfigError(message) from None
-            self._clock.sleep(NEW_FIELD_WAIT_SECONDS)
-
-    def _pin_refusal(self, shipment: _Shipment, error: BadRequestError) -> None:
+    def _pin_refusal(self, shipment: Shipment, error: BadRequestError) -> None:
         """Reject the contacts that a 400 names, by index or by quoted email, and send the others again."""
         refused = refusals.refused_contacts(error.details, list(shipment.entries))
         if not refused:
             self._split(shipment, "SendGrid refused the contact without naming a field.", refusals.words(error.details))
             return
+        completed = self._completed(shipment, refused)
         for identity, message in refused.items():
-            self._reject(
-                shipment, identity, Rejected(Reason.REFUSED_BY_SENDGRID, "SendGrid refused the contact.", message)
-            )
+            if identity not in completed:
+                rejected = Rejected(Reason.REFUSED_BY_SENDGRID, "SendGrid refused the contact.", message)
+                shipment.reject(identity, rejected)
         self._send_again(shipment)
 
-    def _split(self, shipment: _Shipment, sentence: str, sendgrid_message: str | None) -> None:
+    def _split(self, shipment: Shipment, sentence: str, sendgrid_message: str | None) -> None:
         """Send both halves by themselves; a single contact is rejected."""
         identities = list(shipment.entries)
         if len(identities) == 1:
-            self._reject(shipment, identities[0], Rejected(Reason.REFUSED_BY_SENDGRID, sentence, sendgrid_message))
+            shipment.reject(identities[0], Rejected(Reason.REFUSED_BY_SENDGRID, sentence, sendgrid_message))
+            self._end(shipment)
             return
         middle = len(identities) // 2
         for half in (identities[middle:], identities[:middle]):
-            entries = {identity: shipment.entries[identity] for identity in half}
-            self._to_send.appendleft(_Shipment(shipment.progress, entries))
+            self._send_again(shipment.part(half))
 
-    def _send_again(self, shipment: _Shipment) -> None:
+    def _send_again(self, shipment: Shipment) -> None:
+        """Send what is left of a shipment, before all that waits."""
         if shipment.entries:
             self._to_send.appendleft(shipment)
+        else:
+            self._end(shipment)
 
     # Polling
 
-    def _poll(self, shipment: _Shipment) -> None:
+    def _poll(self, shipment: Shipment) -> None:
         waited = self._clock.monotonic() - shipment.submitted_at
         try:
             job = self._calls.job(shipment.job_id)
@@ -275,25 +227,29 @@ class Courier:
             self._polled.remove(shipment)
             self._retry_job(shipment, "is unknown to SendGrid")
             return
-        if job.is_pending:
-            if waited < self._job_timeout_seconds:
-                self._poll_later(shipment)
-                return
-            self._polled.remove(shipment)
-            self._give_up_waiting(shipment)
+        if job.is_pending and waited < self._job_timeout_seconds:
+            self._poll_later(shipment)
             return
         self._polled.remove(shipment)
-        self._finish(shipment, job)
+        if job.is_pending:
+            self._give_up_waiting(shipment)
+        else:
+            self._finish(shipment, job)
 
-    def _poll_later(self, shipment: _Shipment) -> None:
+    def _poll_later(self, shipment: Shipment) -> None:
         shipment.poll_interval = min(shipment.poll_interval * 2, LONGEST_POLL_SECONDS)
         shipment.poll_at = self._clock.monotonic() + shipment.poll_interval
 
-    def _finish(self, shipment: _Shipment, job: JobState) -> None:
+    def _finish(self, shipment: Shipment, job: JobState) -> None:
         has_row_errors = bool(job.errored_count or job.errors_url)
         if job.status == "completed" and not has_row_errors:
-            log.info("Import job %s completed: %s contacts confirmed.", shipment.job_id, f"{len(shipment.entries):,}")
-            self._settle(shipment, shipment.entries)
+            log.info(
+                "Import job %s completed: %s contacts confirmed, %s of them created or changed.",
+                shipment.job_id,
+                f"{len(shipment.entries):,}",
+                f"{job.changed_count:,}",
+            )
+            self._confirm(shipment)
         elif _CONTACT_LIMIT in job.error_text:
             message = (
                 f"Import job {shipment.job_id} failed: the account has reached the contact limit of its plan. Upgrade"
@@ -306,7 +262,7 @@ class Courier:
         else:
             self._retry_job(shipment, "failed without a reason")
 
-    def _retry_job(self, shipment: _Shipment, what: str) -> None:
+    def _retry_job(self, shipment: Shipment, what: str) -> None:
         """Send the contacts of a job that came to nothing again: some jobs fail for no reason and succeed then."""
         if shipment.sends < MAX_SENDS:
             log.warning("Import job %s %s: sending its contacts again.", shipment.job_id, what)
@@ -315,41 +271,54 @@ class Courier:
         if len(shipment.entries) == 1:
             identity = next(iter(shipment.entries))
             sentence = f"SendGrid's import job failed {shipment.sends} times without a reason."
-            self._reject(shipment, identity, Rejected(Reason.FAILED_IN_JOB, sentence, None))
+            shipment.reject(identity, Rejected(Reason.FAILED_IN_JOB, sentence, None))
+            self._end(shipment)
             return
         self._split(shipment, "", None)
 
-    def _give_up_waiting(self, shipment: _Shipment) -> None:
-        stored = self._verifier.stored(shipment.entries, shipment.progress.batch.list_ids)
-        self._settle(shipment, stored)
-        if shipment.entries:
+    def _give_up_waiting(self, shipment: Shipment) -> None:
+        """Take an overdue job's contacts for confirmed where SendGrid holds them; send the others again, once."""
+        stored = self._verifier.stored(shipment.entries, self._today(shipment))
+        log.warning(
+            "Import job %s is still pending after %.0f s: SendGrid holds %s of its %s contacts as they were sent.",
+            shipment.job_id, self._job_timeout_seconds, f"{len(stored):,}", f"{len(shipment.entries):,}",
+        )  # fmt: skip
+        shipment.settle(stored)
+        if shipment.entries and shipment.is_overdue:
             message = (
                 f"Import job {shipment.job_id} is still pending after {self._job_timeout_seconds:.0f} s, and"
-                f" {len(shipment.entries):,} of its contacts are not in SendGrid yet. Run again later, or raise"
-                " `job_timeout_seconds`."
+                f" {len(shipment.entries):,} of its contacts are not in SendGrid, though they were sent twice. Run"
+                " again later, or raise `job_timeout_seconds`."
             )
             raise JobFailedError(message)
+        shipment.is_overdue = True
+        self._send_again(shipment)
 
     # Settling
 
-    def _pin_job_errors(self, shipment: _Shipment, job: JobState) -> None:
+    def _pin_job_errors(self, shipment: Shipment, job: JobState) -> None:
         """Reject the contacts that the errors file names; look the others up when the file does not account for all."""
         failed = self._errors_of(shipment, job)
+        completed = self._completed(shipment, failed)
         for identity, reason in failed.items():
-            sentence = "SendGrid's import job reported an error."
-            self._reject(shipment, identity, Rejected(Reason.FAILED_IN_JOB, sentence, reason))
-        if job.errored_count is None or len(failed) != job.errored_count:
+            if identity not in completed:
+                sentence = "SendGrid's import job reported an error."
+                shipment.reject(identity, Rejected(Reason.FAILED_IN_JOB, sentence, reason))
+        if completed:
+            self._send_again(shipment.part(completed))
+        is_accounted_for = job.errored_count is not None and len(failed) == job.errored_count
+        if not is_accounted_for and shipment.list_ids == self._today(shipment):
             log.warning(
                 "The errors file of job %s names %d contacts, the job counts %s errors: looking the others up.",
                 shipment.job_id, len(failed), job.errored_count,
             )  # fmt: skip
-            stored = self._verifier.wait_until_stored(shipment.entries, shipment.progress.batch.list_ids)
+            stored = self._verifier.wait_until_stored(shipment.entries, shipment.list_ids)
             for identity in [identity for identity in shipment.entries if identity not in stored]:
                 sentence = "The import job ended with errors, and SendGrid does not hold the contact as it was sent."
-                self._reject(shipment, identity, Rejected(Reason.NOT_STORED, sentence, None))
-        self._settle(shipment, shipment.entries)
+                shipment.reject(identity, Rejected(Reason.NOT_STORED, sentence, None))
+        self._confirm(shipment)
 
-    def _errors_of(self, shipment: _Shipment, job: JobState) -> dict[str, str]:
+    def _errors_of(self, shipment: Shipment, job: JobState) -> dict[str, str]:
         if not job.errors_url:
             return {}
         try:
@@ -359,15 +328,25 @@ class Courier:
             return {}
         return errors_file.failed_contacts(content, shipment.entries)
 
-    def _reject(self, shipment: _Shipment, identity: str, rejected: Rejected) -> None:
-        shipment.progress.rejected[identity] = rejected
-        self._settle(shipment, [identity])
+    def _completed(self, shipment: Shipment, refused: Mapping[str, str]) -> list[str]:
+        """Complete contacts that were refused for lack of identifiers; return those that can be sent again."""
+        wanting = [identity for identity, words in refused.items() if completion.is_wanted(words)]
+        completed = completion.complete({identity: shipment.entries[identity] for identity in wanting}, self._calls)
+        if completed:
+            log.info("%s contacts are sent again with all their identifiers.", f"{len(completed):,}")
+        return completed
 
-    def _settle(self, shipment: _Shipment, identities: Collection[str]) -> None:
-        """Count contacts as confirmed or rejected for good, and report the batch with the last of them."""
+    def _confirm(self, shipment: Shipment) -> None:
+        """Settle what is left of a shipment, unless a list of it was made anew meanwhile."""
+        if shipment.list_ids == self._today(shipment):
+            shipment.settle(list(shipment.entries))
+        self._send_again(shipment)
+
+    def _today(self, shipment: Shipment) -> tuple[str, ...]:
+        return self._destinations.today(shipment.progress.batch.list_ids)
+
+    def _end(self, shipment: Shipment) -> None:
+        """Report a batch when the last of its contacts is settled."""
         progress = shipment.progress
-        for identity in list(identities):
-            del shipment.entries[identity]
-            progress.open_count -= 1
         if not progress.open_count:
-            self._report(Outcome(progress.batch, progress.rejected, progress.job_count, progress.refused_bytes))
+            self._report(Outcome(progress.batch, progress.rejected, progress.job_count, self._sender.max_bytes))

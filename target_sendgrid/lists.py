@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from target_sendgrid.errors import BadRequestError, ConfigError, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 log = logging.getLogger("target-sendgrid.lists")
 
@@ -51,6 +51,7 @@ class Lists:
         self._can_create = can_create
         self._by_id: dict[str, ContactList] = {}
         self._by_name: dict[str, list[ContactList]] = {}
+        self._name_of: dict[str, str] = {}
 
     def check(self, list_ids: Iterable[str], list_names: Iterable[str]) -> None:
         """Look all lists of the settings up, before anything is read.
@@ -72,7 +73,13 @@ class Lists:
         name = list_name or ""
         if not self._by_name.get(name):
             self._by_name[name] = [self._create(name)]
-        return self._by_name[name][0]
+        found = self._by_name[name][0]
+        self._name_of[found.id] = name
+        return found
+
+    def given_name(self, list_id: str) -> str | None:
+        """Return the name that the settings give for a list; ``None`` where they give its id."""
+        return None if list_id in self._by_id else self._name_of.get(list_id)
 
     def _read_names(self) -> None:
         by_name: dict[str, list[ContactList]] = {}
@@ -116,3 +123,66 @@ class Lists:
             elif not found and not self._can_create:
                 near = suggest(name, self._by_name)
                 yield f"SendGrid has no list named '{name}', and `create_list` is false.{near}"
+
+
+class Destinations:
+    """Where contacts go: lists by the ids that streams found them by, also when they are deleted and made anew.
+
+    Args:
+        calls: SendGrid.
+        given_name: Gives the name that the settings give for a list, ``None`` where they give its id.
+        can_create: Whether missing lists may be created.
+    """
+
+    def __init__(self, calls: ListCalls, given_name: Callable[[str], str | None], *, can_create: bool) -> None:
+        self._calls = calls
+        self._given_name = given_name
+        self._can_create = can_create
+        self._today: dict[str, str] = {}
+
+    def today(self, list_ids: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the ids that lists have now."""
+        return tuple(self._today.get(list_id, list_id) for list_id in list_ids)
+
+    def label(self, list_ids: tuple[str, ...]) -> str:
+        """Name lists as the settings do."""
+        return " or ".join(f"'{self._given_name(list_id) or list_id}'" for list_id in list_ids)
+
+    def renew(self, list_ids: tuple[str, ...]) -> bool:
+        """Look for lists that are gone; find those that the settings name again, or create them.
+
+        Returns:
+            Whether a list has another id now.
+
+        Raises:
+            ConfigError: A list is gone for good.
+        """
+        before = self.today(list_ids)
+        for list_id, id_today in zip(list_ids, before, strict=True):
+            if self._calls.find_list(id_today) is None:
+                self._today[list_id] = self._found_again(list_id, id_today)
+        return self.today(list_ids) != before
+
+    def _found_again(self, list_id: str, id_today: str) -> str:
+        gone = f"The list {self.label((list_id,))} was deleted while the run went on"
+        name = self._given_name(list_id)
+        if name is None:
+            message = (
+                f"{gone}. Give another `list_id`, or give `list_name`: a list given by name is found or made anew."
+            )
+            raise ConfigError(message)
+        lists = Lists(self._calls, can_create=self._can_create)
+        try:
+            lists.check([], [name])
+            found = lists.resolve(None, name)
+        except ConfigError as error:
+            message = f"{gone}. {error}"
+            raise ConfigError(message) from None
+        if found.id != id_today:
+            log.warning(
+                "%s: its contacts go to list %s from now on. Those that were confirmed before are no longer on a list"
+                " of that name; load them again to put them there.",
+                gone,
+                found.id,
+            )
+        return found.id

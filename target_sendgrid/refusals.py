@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 _INDEX = re.compile(r"contacts\[(\d{1,9})\]")
 _QUOTED_EMAIL = re.compile(r"email '(.+?)' is not valid", re.DOTALL)
-_UNKNOWN_FIELDS = "invalid custom field ids supplied"
+_UNKNOWN_FIELDS = re.compile(r"invalid custom field ids supplied - ([\w,-]+)")
+_UNKNOWN_LIST = "invalid list id"
 _MAX_WORDS = 500
 
 
@@ -37,9 +38,19 @@ def refused_contacts(details: Sequence[tuple[str, str]], identities: Sequence[st
     return refused
 
 
-def is_about_unknown_fields(details: Sequence[tuple[str, str]]) -> bool:
-    """Return whether SendGrid does not know a custom field, or does not know it yet."""
-    return any(_UNKNOWN_FIELDS in message for _, message in details)
+def unknown_fields(details: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the ids of custom fields that SendGrid says it does not know (yet)."""
+    return [
+        field_id
+        for _, message in details
+        for found in _UNKNOWN_FIELDS.findall(message)
+        for field_id in found.split(",")
+    ]
+
+
+def is_about_lists(details: Sequence[tuple[str, str]]) -> bool:
+    """Return whether SendGrid does not know a list: no contact is at fault."""
+    return any(path.startswith("list_ids") or _UNKNOWN_LIST in message for path, message in details)
 
 
 def words(details: Sequence[tuple[str, str]]) -> str:

@@ -113,24 +113,25 @@ class RetryPolicy:
 
         def is_out_of_patience(state: tenacity.RetryCallState) -> bool:
             error = _error_of(state)
+            if error.is_pace:
+                return self._clock.monotonic() - started > PACE_PATIENCE_SECONDS
+            return patience_left(error) <= 0
+
+        def patience_left(error: PassingError) -> float:
             now = self._clock.monotonic()
             if error.is_pace:
                 failing_since.clear()  # SendGrid is there
-                return now - started > PACE_PATIENCE_SECONDS
-            failing_since.append(now)
-            return now - failing_since[0] >= patience_seconds
+            else:
+                failing_since.append(now)
+            return patience_seconds - (now - failing_since[0]) if failing_since else patience_seconds
 
         def wait_seconds(state: tenacity.RetryCallState) -> float:
             error = _error_of(state)
+            left = patience_left(error)
             if error.wait_seconds is not None:
                 return error.wait_seconds + self._jitter()
             backed_off = FIRST_WAIT_SECONDS * 2.0 ** min(state.attempt_number - 1, 10)
-            wait = min(backed_off, LONGEST_WAIT_SECONDS) * (0.5 + self._jitter() / 2)
-            if error.is_pace or not failing_since:
-                return wait
-            return min(
-                wait, failing_since[0] + patience_seconds - self._clock.monotonic()
-            )  # the last try is at its end
+            return min(min(backed_off, LONGEST_WAIT_SECONDS) * (0.5 + self._jitter() / 2), max(left, 0.0))
 
         def tell(state: tenacity.RetryCallState) -> None:
             log.info("%s: trying again in %.1f s.", _error_of(state), state.upcoming_sleep)

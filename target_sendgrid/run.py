@@ -13,6 +13,7 @@ from target_sendgrid.client import RUN_PATIENCE_SECONDS, Client
 from target_sendgrid.delivery import CourierThread, Delivery
 from target_sendgrid.embedded import EmbeddedSandbox
 from target_sendgrid.errors import (
+    BadRequestError,
     CapReachedError,
     ConfigError,
     ForbiddenError,
@@ -25,7 +26,7 @@ from target_sendgrid.errors import (
 )
 from target_sendgrid.gate import StateGate
 from target_sendgrid.jobs import Courier
-from target_sendgrid.lists import Lists
+from target_sendgrid.lists import Destinations, Lists
 from target_sendgrid.mapping import FieldMapping, compile_mapping
 from target_sendgrid.rejections import Rejections
 from target_sendgrid.report import Report, StreamReport, check_report_path
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from target_sendgrid.contact import Origin
+    from target_sendgrid.delivery import MakeCarrier
     from target_sendgrid.fields import CustomField, FieldCatalogue, FieldType
     from target_sendgrid.jobs import Outcome
     from target_sendgrid.retry import Clock
@@ -64,6 +66,7 @@ class Run:
         clock: Where time comes from.
         write_state: Writes a state for the tap's next run.
         check_stop: Called while waiting; may raise to end the wait.
+        make_carrier: Makes what carries batches, given how to make its courier.
     """
 
     def __init__(
@@ -73,11 +76,13 @@ class Run:
         clock: Clock,
         write_state: Callable[[bytes], None],
         check_stop: Callable[[], None],
+        make_carrier: MakeCarrier = CourierThread,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._write_state = write_state
         self._check_stop = check_stop
+        self._make_carrier = make_carrier
         self._sandbox: EmbeddedSandbox | None = None
         self._clients: list[Client] = []
         self.is_started = False
@@ -103,11 +108,14 @@ class Run:
         self._catalogue: FieldCatalogue = self._client.field_catalogue()
         self._lists = Lists(self._client, can_create=self._settings.create_list)
         self._lists.check(*self._settings.lists())
+        self._destinations = Destinations(
+            self._clients[1], self._lists.given_name, can_create=self._settings.create_list
+        )
         for client in self._clients:
             client.patience_seconds = RUN_PATIENCE_SECONDS
         self._delivery = Delivery(
             batcher=Batcher(self._settings.batch_size_rows, self._settings.batch_size_bytes),
-            courier=CourierThread(self._make_courier),
+            courier=self._make_carrier(self._make_courier),
             gate=StateGate(self._write_state),
             report=self.report,
             rejections=self._rejections,
@@ -230,6 +238,9 @@ class Run:
         self.report.seconds = self._clock.monotonic() - self._started_at
         self.report.distinct_profiles = self.cap.distinct_profiles
         self.report.request_count = sum(client.request_count for client in self._clients)
+        for counts in self.report.streams.values():
+            if counts.list_id:
+                (counts.list_id,) = self._destinations.today((counts.list_id,))
         try:
             for line in self.report.summary():
                 log.info("%s", line)
@@ -275,6 +286,7 @@ class Run:
         return Courier(
             self._clients[1],
             self._clock,
+            destinations=self._destinations,
             field_name=self._catalogue.name_of,
             job_timeout_seconds=self._settings.job_timeout_seconds,
             report=report,
@@ -289,7 +301,17 @@ class Run:
             log.warning("The API key does not list the scope `marketing.read`: SendGrid may refuse it.")
 
     def _create_field(self, name: str, field_type: FieldType) -> CustomField:
-        field = self._client.create_field(name, field_type)
+        try:
+            field = self._client.create_field(name, field_type)
+        except BadRequestError:
+            found = self._client.field_catalogue().find(name)  # somebody else may have made it meanwhile
+            if found is None:
+                message = (
+                    f"SendGrid refuses to create the custom field '{name}': an account may have 500 of them. Map the"
+                    " property to one that exists, or leave it out."
+                )
+                raise ConfigError(message) from None
+            return found
         self.report.created_fields.append(field.name)
         log.info("Created custom field '%s' of type %s.", field.name, field_type.value)
         return field

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.target_base import Target
 
+from target_sendgrid.delivery import CourierThread
 from target_sendgrid.errors import ConfigError, LocalFileError, TargetSendGridError, TerminatedError
 from target_sendgrid.reader import RecordReader
 from target_sendgrid.retry import SystemClock
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
     from singer_sdk.plugin_base import _ConfigInput
 
+    from target_sendgrid.delivery import MakeCarrier
     from target_sendgrid.retry import Clock
 
 GRACE_SECONDS = 30.0
@@ -59,7 +61,13 @@ class TargetSendGrid(Target):
         TargetCapabilities.VALIDATE_RECORDS,
     ]
 
-    def __init__(self, *, clock: Clock | None = None, **options: Any) -> None:  # noqa: ANN401 - the SDK's own arguments
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        make_carrier: MakeCarrier = CourierThread,
+        **options: Any,  # noqa: ANN401 - the SDK's own arguments
+    ) -> None:
         self._signals: list[int] = []
         self._grace_ends_at: float | None = None
         self._clock = clock or SystemClock()
@@ -71,6 +79,7 @@ class TargetSendGrid(Target):
             clock=self._clock,
             write_state=_write_state,
             check_stop=self._check_stop,
+            make_carrier=make_carrier,
         )
         cast("RecordReader", self.message_reader).destination = self
 
@@ -106,16 +115,7 @@ class TargetSendGrid(Target):
             super().invoke(about=about, about_format=about_format, config=config, file_input=file_input)
             return
         cls.print_version(print_fn=cls.logger.info)
-        target = cls(config=config.config, parse_env_config=config.parse_env)
-        error: BaseException | None = None
-        try:
-            target.listen(file_input)
-        except (TargetSendGridError, TerminatedError) as caught:
-            error = caught
-            target.settle_after(caught)
-            raise
-        finally:
-            target.run.close(error or sys.exc_info()[1])
+        cls(config=config.config, parse_env_config=config.parse_env).carry_out(file_input)
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
@@ -130,6 +130,26 @@ class TargetSendGrid(Target):
         self.append_builtin_config(self.config_jsonschema)
         self._settings = Settings.from_config(self.config, self.config_jsonschema)
         return []
+
+    def carry_out(self, file_input: IO[str] | None) -> None:
+        """Read and settle everything. Every error ends with the run's summary and is raised again.
+
+        Args:
+            file_input: Singer messages; standard input when ``None``.
+
+        Raises:
+            TargetSendGridError: The run failed.
+            TerminatedError: A signal ended the run.
+        """
+        error: BaseException | None = None
+        try:
+            self.listen(file_input)
+        except (TargetSendGridError, TerminatedError) as caught:
+            error = caught
+            self.settle_after(caught)
+            raise
+        finally:
+            self.run.close(error or sys.exc_info()[1])
 
     # Reading
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
+from target_sendgrid.errors import TargetSendGridError
 from target_sendgrid.retry import SystemClock
 from target_sendgrid.sandbox.options import Options
+from target_sendgrid.target import TargetSendGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from target_sendgrid.batching import Batch
+    from target_sendgrid.delivery import MakeCourier
+    from target_sendgrid.jobs import Outcome
+    from target_sendgrid.retry import Clock
     from target_sendgrid.sandbox.server import SandboxServer
 
 QUICK = Options(
@@ -64,6 +73,35 @@ class HastyClock(SystemClock):
         self._jumped_seconds += seconds
 
 
+class StepwiseCourier:
+    """The courier, carried on by those who wait for it instead of by a thread: the same order every time.
+
+    Args:
+        make_courier: Makes the courier.
+        clock: What it waits by.
+        dawdles: Tells, each time somebody looks without waiting, whether the courier leaves its next step undone.
+    """
+
+    def __init__(self, make_courier: MakeCourier, clock: Clock, *, dawdles: Callable[[], bool] = lambda: True) -> None:
+        self._outcomes: list[Outcome] = []
+        self._courier = make_courier(self._outcomes.append)
+        self._clock = clock
+        self._dawdles = dawdles
+
+    def send(self, batch: Batch) -> None:
+        self._courier.accept(batch)
+
+    def outcome(self, timeout_seconds: float | None) -> Outcome | None:
+        if timeout_seconds is None and not self._dawdles():
+            self._step()
+        while timeout_seconds is not None and not self._outcomes:
+            self._step()
+        return self._outcomes.pop(0) if self._outcomes else None
+
+    def _step(self) -> None:
+        self._clock.sleep(self._courier.step() or 0.0)
+
+
 @dataclasses.dataclass(frozen=True)
 class Finished:
     """A run of the command line that has ended."""
@@ -99,10 +137,66 @@ def run_cli(
     return Finished(process.returncode, process.stdout.decode().splitlines(), process.stderr.decode(), report)
 
 
+class _Input(io.TextIOBase):
+    """Standard input that makes a line when it is asked for one."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+
+    def read(self, _size: int | None = -1, /) -> str:
+        return next(self._lines, "")
+
+
+def run_here(
+    sandbox: SandboxServer,
+    config: Mapping[str, Any],
+    lines: Iterable[str],
+    *,
+    dawdles: Callable[[], bool] = lambda: True,
+) -> Finished:
+    """Run the target in this process, on a clock that moves the sandbox's along: nothing waits for real time."""
+    own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody"}
+    clock = SandboxClock(sandbox)
+    target = TargetSendGrid(
+        clock=clock,
+        make_carrier=lambda make_courier: StepwiseCourier(make_courier, clock, dawdles=dawdles),
+        config=own | dict(config),
+    )
+    states, exit_code = io.StringIO(), 0
+    with _logged() as log, contextlib.redirect_stdout(states):
+        try:
+            target.carry_out(cast("IO[str]", _Input(lines)))
+        except TargetSendGridError as error:
+            exit_code = 1
+            log.write(f"{error}\n")
+    return Finished(exit_code, states.getvalue().splitlines(), log.getvalue(), target.run.report.to_dict())
+
+
+@contextlib.contextmanager
+def _logged() -> Iterator[io.StringIO]:
+    """Collect what the target logs."""
+    log = io.StringIO()
+    handler = logging.StreamHandler(log)
+    logger = logging.getLogger("target-sendgrid")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield log
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+
+
 def singer(*messages: Mapping[str, Any] | str) -> bytes:
     """Return Singer messages as lines; text stands as it is."""
     lines = [message if isinstance(message, str) else json.dumps(message) for message in messages]
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def state(number: int) -> dict[str, Any]:
+    """Return a STATE message."""
+    return {"type": "STATE", "value": {"n": number}}
 
 
 def schema(stream: str = "people", **properties: Any) -> dict[str, Any]:

@@ -13,36 +13,19 @@ from target_sendgrid.contact import Origin
 from target_sendgrid.delivery import CourierThread, Delivery
 from target_sendgrid.errors import JobFailedError
 from target_sendgrid.gate import StateGate
-from target_sendgrid.jobs import Courier, Outcome
+from target_sendgrid.jobs import Courier
+from target_sendgrid.lists import Destinations
 from target_sendgrid.rejections import Rejections
 from target_sendgrid.report import Report
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.sandbox.server import SandboxServer
-from tests.support import SandboxClock
+from tests.support import SandboxClock, StepwiseCourier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from target_sendgrid.batching import Batch
-
-
-class StepwiseCourier:
-    """The courier, carried on by those who wait for it instead of by a thread."""
-
-    def __init__(self, make_courier: Callable[[Callable[[Outcome], None]], Courier], clock: SandboxClock) -> None:
-        self._outcomes: list[Outcome] = []
-        self._courier = make_courier(self._outcomes.append)
-        self._clock = clock
-
-    def send(self, batch: Batch) -> None:
-        self._courier.accept(batch)
-
-    def outcome(self, timeout_seconds: float | None) -> Outcome | None:
-        wait = 0.0
-        while timeout_seconds is not None and not self._outcomes:
-            wait = self._courier.step() or 0.0
-            self._clock.sleep(wait)
-        return self._outcomes.pop(0) if self._outcomes else None
+    from target_sendgrid.jobs import Outcome
 
 
 class Counter:
@@ -81,7 +64,10 @@ class Counter:
         return [job["results"]["requested_count"] for job in reversed(self.sandbox.jobs())]
 
     def _make_courier(self, report: Callable[[Outcome], None]) -> Courier:
-        return Courier(self.client, self.clock, field_name=str, job_timeout_seconds=3600, report=report)
+        destinations = Destinations(self.client, lambda _: None, can_create=False)
+        return Courier(
+            self.client, self.clock, destinations=destinations, field_name=str, job_timeout_seconds=3600, report=report
+        )
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ from target_sendgrid.contact import encode
 from target_sendgrid.fields import CustomField, FieldCatalogue
 from target_sendgrid.mapping import compile_mapping
 from tests.docs import generate
+from tests.faults import test_jobs, test_lists_and_fields, test_sendgrid
+from tests.faults.promises import PROMISES
 from tests.support import SCRIPTS
 
 if TYPE_CHECKING:
@@ -63,3 +65,9 @@ def test_every_module_named_in_the_readme_is_there() -> None:
     readme = (generate.ROOT / "README.md").read_text(encoding="utf-8")
     for name in re.findall(r"`(\w+\.py)`", readme):
         assert list(generate.ROOT.glob(f"target_sendgrid/**/{name}")), name
+
+
+def test_every_promise_of_the_docs_is_proved() -> None:
+    modules = (test_sendgrid, test_lists_and_fields, test_jobs)
+    proved = {getattr(value, "promise", None) for module in modules for value in vars(module).values()}
+    assert [promise.symptom for promise in PROMISES if promise not in proved] == []

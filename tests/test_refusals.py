@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid.refusals import is_about_unknown_fields, refused_contacts, words
+from target_sendgrid.refusals import is_about_lists, refused_contacts, unknown_fields, words
 
 ADA, BOB, EVE = "ada@example.com", "bob@example.com", "external_id 7"
 PEOPLE = [ADA, BOB, EVE]
@@ -55,11 +55,22 @@ class TestRefusedContacts:
 
 class TestUnknownFields:
     def test_unknown_custom_fields_are_told(self) -> None:
-        assert is_about_unknown_fields([("", "other"), ("", "invalid custom field ids supplied - e1_T,e2_N")])
+        details = [("", "other"), ("", "invalid custom field ids supplied - e1_T,e2_N")]
+        assert unknown_fields(details) == ["e1_T", "e2_N"]
 
     @pytest.mark.parametrize("details", [[], [("", 'custom field "e1_N" cannot be null')], [("", "invalid JSON")]])
     def test_other_refusals_are_not_about_unknown_fields(self, details: list[tuple[str, str]]) -> None:
-        assert not is_about_unknown_fields(details)
+        assert unknown_fields(details) == []
+
+
+class TestLists:
+    @pytest.mark.parametrize("details", [[("list_ids", "no")], [("list_ids[1]", "")], [("", "invalid list id: 7")]])
+    def test_a_refusal_about_a_list_is_no_contacts_fault(self, details: list[tuple[str, str]]) -> None:
+        assert is_about_lists(details)
+
+    @pytest.mark.parametrize("details", [[], [("contacts[0].email", "no")], [("", "invalid input")]])
+    def test_other_refusals_are_not_about_lists(self, details: list[tuple[str, str]]) -> None:
+        assert not is_about_lists(details)
 
 
 class TestWords:

@@ -41,6 +41,9 @@ class Options:
     invalid_email_path: Literal["identifier", "email"] = _switch(
         "identifier", "Last part of the error field that names a contact with an invalid email."
     )
+    refusal_names: Literal["index", "email", "nobody"] = _switch(
+        "index", "How a refusal names the contacts it is about: by index, only by quoting emails, or not at all."
+    )
     unknown_list_status: Literal[404, 400] = _switch(404, "Status of an upsert that names an unknown list.")
     unknown_contact_property: Literal["ignore", "row_error"] = _switch(
         "ignore", "What an unknown property inside a contact does."

@@ -123,6 +123,10 @@ def _check_identifiers(account: Account, contacts: list[Contact]) -> None:
                 for alternate in alternates
                 if not is_valid_email(alternate)
             )
+    if problems and account.options.refusal_names == "nobody":
+        raise refused("", _INVALID_INPUT)
+    if problems and account.options.refusal_names == "email":
+        raise RefusedError(*(Problem("", problem.message) for problem in problems))
     if problems:
         raise RefusedError(*problems)
 

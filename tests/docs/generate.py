@@ -16,6 +16,7 @@ from target_sendgrid.rejections import MEANINGS
 from target_sendgrid.settings import CONFIG_SCHEMA
 from target_sendgrid.settings_checks import ENVIRONMENT_PREFIX
 from target_sendgrid.target import TargetSendGrid
+from tests.faults.promises import PROMISES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,6 +99,24 @@ def reasons_table() -> str:
     return "\n".join(rows)
 
 
+def promises_table() -> str:
+    """Return what can go wrong with SendGrid and what comes of it, as the tests in ``tests/faults`` prove it."""
+    groups = dict.fromkeys(promise.group for promise in PROMISES)
+    return "\n\n".join(_promises_of(group) for group in groups)
+
+
+def _promises_of(group: str) -> str:
+    rows = [f"## {group}", "", "| What happens | What target-sendgrid does | What the log says | Exit code | State |"]
+    rows.append("|---|---|---|---|---|")
+    for promise in PROMISES:
+        if promise.group == group:
+            words = f"`{promise.sees}`" if "`" not in promise.sees else f"`` {promise.sees} ``"
+            state = "the last one that is settled" if promise.exit_code else "the last one"
+            cells = [promise.symptom, promise.reaction, words if promise.sees else "", str(promise.exit_code), state]
+            rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def environment_example() -> str:
     """Return ``.env.example``: every setting as an environment variable."""
     lines = [
@@ -129,12 +148,14 @@ def generated() -> dict[Path, str]:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     readme = between(readme, "<!-- settings", settings_table())
     readme = between(readme, "<!-- reasons", reasons_table())
+    faults = (ROOT / "docs" / "what-can-go-wrong.md").read_text(encoding="utf-8")
     meltano = (ROOT / "meltano.yml").read_text(encoding="utf-8")
     pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     indented = "".join(f"    {line}\n" for line in _yaml(meltano_settings()).splitlines())
     return {
         ROOT / "README.md": readme,
+        ROOT / "docs" / "what-can-go-wrong.md": between(faults, "<!-- promises", promises_table()),
         ROOT / "meltano.yml": between(meltano, "# settings", indented.rstrip("\n")),
         ROOT / "pyproject.toml": between(pyproject, "# pins", "\n".join(f'  "{pin}",' for pin in pins)),
         ROOT / "target-sendgrid.yml": plugin_definition(),

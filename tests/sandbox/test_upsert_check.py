@@ -59,6 +59,14 @@ def test_a_switch_names_the_email_by_the_older_path(make_client: MakeClient) -> 
     assert client.refused({"email": "000"}) == (400, [("contacts[0].email", "email '000' is not valid")])
 
 
+@pytest.mark.parametrize(
+    ("names", "error"), [("email", ("", "email '000' is not valid")), ("nobody", ("", "invalid input"))]
+)
+def test_a_switch_makes_refusals_name_less(make_client: MakeClient, names: str, error: tuple[str, str]) -> None:
+    client = make_client(refusal_names=names)
+    assert client.refused({"email": "ada@example.com"}, {"email": "000"}) == (400, [error])
+
+
 @pytest.mark.parametrize("email", ["fake_email_10@lmail.c", '"a@b"@example.com', "ü@exämple.de", "A+b@EXAMPLE.com"])
 def test_the_email_check_is_lenient(email: str) -> None:
     assert is_valid_email(email)

@@ -1,0 +1,94 @@
+"""A SendGrid whose time stands still, and runs into it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from target_sendgrid.sandbox.server import SandboxServer
+from tests.faults.promises import LAST_STATE
+from tests.support import QUICK, record, run_here, schema, singer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from tests.support import Finished
+
+PUT = {"method": "PUT", "path": "/v3/marketing/contacts"}
+POLL = {"method": "GET", "path": "/v3/marketing/contacts/imports/*"}
+SEARCH = {"method": "POST", "path": "/v3/marketing/contacts/search/emails"}
+SCHEMA = schema(email="string", first_name="string", score="number")
+
+
+class Account:
+    """An account of the sandbox, and what the target does to it."""
+
+    def __init__(self, sandbox: SandboxServer, folder: Path) -> None:
+        self.sandbox = sandbox
+        self._rejected_path = folder / "rejected.jsonl"
+
+    def load(self, *emails: str, **config: Any) -> Finished:
+        """Load people, all in one batch unless the config says otherwise."""
+        return self.run([record(email=email, first_name="Zoë") for email in emails], **config)
+
+    def run(self, messages: Iterable[dict[str, Any]], *, is_brisk: bool = False, **config: Any) -> Finished:
+        """Run the target on messages, between a SCHEMA and the last STATE.
+
+        The courier does nothing before it is waited for; a brisk one does a step at each STATE too.
+        """
+        own = {"rejected_records_path": str(self._rejected_path), "max_rejected_percent": 100}
+        lines = (singer(message).decode() for message in itertools.chain([SCHEMA], messages, [LAST_STATE]))
+        run = run_here(self.sandbox, own | config, lines, dawdles=lambda: not is_brisk)
+        assert not self.sandbox.violations()
+        assert self.sandbox.api_key not in run.log
+        assert "@" not in run.log
+        return run
+
+    def emails(self, list_name: str | None = None) -> list[str]:
+        """Return who is in the account, or on a list of it."""
+        return [str(contact["email"]) for contact in self.sandbox.contacts(list_name)]
+
+    def rejected(self) -> dict[int, tuple[str, str | None]]:
+        """Return reason code and SendGrid's words of each rejected record, by line."""
+        lines = self._rejected_path.read_text(encoding="utf-8").splitlines() if self._rejected_path.exists() else []
+        entries = [json.loads(line) for line in lines]
+        return {entry["line"]: (entry["reason"], entry["sendgrid_message"]) for entry in entries}
+
+    def puts(self) -> list[int]:
+        """Return the status of each PUT."""
+        return [entry["status"] for entry in self.sandbox.requests() if entry["method"] == "PUT"]
+
+    def count(self, method: str, words: str) -> int:
+        """Return how many requests of a method have words in their path."""
+        return sum(1 for entry in self.sandbox.requests() if entry["method"] == method and words in entry["path"])
+
+    def list_id(self, name: str) -> str:
+        """Return the id of a list."""
+        row = self.sandbox.store.row("SELECT id FROM lists WHERE name = ?", name)
+        assert row is not None
+        return str(row["id"])
+
+    def delete_list(self, name: str) -> None:
+        """Delete a list, if it is there, as somebody else would who uses the account."""
+        with self.sandbox.store.transaction():
+            self.sandbox.store.run("DELETE FROM members WHERE list IN (SELECT number FROM lists WHERE name = ?)", name)
+            self.sandbox.store.run("DELETE FROM lists WHERE name = ?", name)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
+    with SandboxServer(options=QUICK, manual_clock=True) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def account(server: SandboxServer, tmp_path: Path) -> Account:
+    """An empty account whose jobs end at the first look."""
+    server.reset()
+    server.set_options(**asdict(QUICK))
+    return Account(server, tmp_path)
