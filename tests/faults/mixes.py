@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -128,7 +129,7 @@ def lost(mix: Mix, run: Finished, rejected: Collection[int], account: list[dict[
 
     Where a later record of the same person may have been sent too, its values will do.
     """
-    covered = _covered_line(mix, run)
+    covered = covered_line(mix, run)
     held = {str(contact["email"]): contact for contact in account}
     found: list[str] = []
     versions: dict[str, list[tuple[int, str, dict[str, Any]]]] = defaultdict(list)
@@ -156,12 +157,12 @@ def lost(mix: Mix, run: Finished, rejected: Collection[int], account: list[dict[
     return found
 
 
-def _covered_line(mix: Mix, run: Finished) -> int:
+def covered_line(mix: Mix, run: Finished) -> int:
+    """Return the line of the last state that a run wrote; 0 when it wrote none."""
     if not run.states:
         return 0
-    lines = {f'{{"n": {message["value"]["n"]}}}': line for line, message in enumerate(mix.messages, 1)
-             if message["type"] == "STATE"}  # fmt: skip
-    return lines[run.states[-1]]
+    written = json.loads(run.states[-1])
+    return next(line for line, message in enumerate(mix.messages, 1) if message.get("value") == written)
 
 
 def _value(contact: dict[str, Any], name: str) -> object:
