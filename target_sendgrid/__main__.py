@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import logging
 import os
 import sys
@@ -22,6 +23,8 @@ def main() -> None:
     # A run makes a hundred thousand objects a second, and no cycles: looking for those would take a tenth of its time.
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # states are JSON, whatever the machine's locale is
     command = TargetSendGrid.cli
     try:
         command.main()
@@ -50,6 +53,8 @@ def _where(error: Exception) -> str:
 
 def _close_output() -> None:
     """Keep Python from complaining at exit that nobody reads standard output."""
+    if sys.stdout is None:
+        return
     try:
         sys.stdout.flush()
     except OSError:

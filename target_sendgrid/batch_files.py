@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import IO, TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
-from target_sendgrid.errors import InputError
+from target_sendgrid.errors import InputError, TargetSendGridError, TerminatedError
 from target_sendgrid.lines import CHUNK_BYTES
 
 if TYPE_CHECKING:
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 _PLACES = frozenset({"file", "s3"})
 """Kinds of addresses that are opened; a tap must not be able to make the target call other machines."""
 
-_COMPRESSIONS: Mapping[object, str | None] = {None: None, "none": None, "gzip": "gzip"}
+_COMPRESSIONS: Mapping[str, str | None] = {"None": None, "none": None, "gzip": "gzip"}
 
 
 def batch_file_chunks(
@@ -33,14 +31,14 @@ def batch_file_chunks(
     Raises:
         InputError: The encoding is unknown, or a file can't be read.
     """
-    if encoding.get("format") != "jsonl" or encoding.get("compression") not in _COMPRESSIONS:
+    if encoding.get("format") != "jsonl" or str(encoding.get("compression")) not in _COMPRESSIONS:
         message = (
             f"The BATCH message at line {line} has an encoding that is not supported: only JSONL, plain or gzip, is."
         )
         raise InputError(message)
-    compression = _COMPRESSIONS[encoding.get("compression")]
+    compression = _COMPRESSIONS[str(encoding.get("compression"))]
     for number, address in enumerate(manifest, 1):
-        if not isinstance(address, str) or urlsplit(address).scheme not in _PLACES:
+        if not isinstance(address, str) or address.partition("://")[0] not in _PLACES:
             message = f"File {number} of the BATCH message at line {line} has no file:// or s3:// address."
             raise InputError(message)
         try:
@@ -49,8 +47,9 @@ def batch_file_chunks(
                     wake()
                     yield chunk
             yield b"\n"
-        # Libraries for S3 raise what they like below OSError, credentials that are missing included.
-        except (OSError, EOFError, ValueError, ImportError, zlib.error) as error:
+        except (TargetSendGridError, TerminatedError):  # what was woken ends the run
+            raise
+        except Exception as error:  # noqa: BLE001 - libraries for S3 raise what they like, and their texts tell anything
             message = (
                 f"File {number} of the BATCH message at line {line} can't be read ({type(error).__name__}). Check that"
                 " it exists and is whole; files on S3 need the extra `s3`: install `target-sendgrid[s3]`."

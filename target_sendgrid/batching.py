@@ -102,7 +102,10 @@ class Batcher:
         merged = contacts.merge(entry.contact, contact)
         self._check_size(merged, list_ids)
         self._remove(identity)
-        self._put(identity, _Waiting(Entry(merged, (*entry.origins, origin)), list_ids, since))
+        # One list for all records of a person: copying it each time would take the square of their number.
+        origins = entry.origins if isinstance(entry.origins, list) else list(entry.origins)
+        origins.append(origin)
+        self._put(identity, _Waiting(Entry(merged, origins), list_ids, since))
 
     def full(self) -> tuple[str, ...] | None:
         """Return the lists of an open batch that has reached a limit, or ``None``."""

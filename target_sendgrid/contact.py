@@ -7,11 +7,14 @@ name, custom fields by id under ``custom_fields``. It is encoded once, as soon a
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from target_sendgrid.fields import IDENTIFIERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Contact: TypeAlias = dict[str, Any]
 
@@ -41,7 +44,7 @@ class Entry(msgspec.Struct, gc=False):
     """One contact on its way, encoded, with the records that it was made of."""
 
     contact: bytes
-    origins: tuple[Origin, ...]
+    origins: Sequence[Origin]
 
 
 def identity(contact: Contact) -> str | None:

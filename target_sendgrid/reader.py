@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
 import msgspec
-from singer_sdk.exceptions import MapExpressionError, MappingError
+from singer_sdk.exceptions import MappingError
 from singer_sdk.io_base import GenericSingerReader
 from singer_sdk.mapper import SameRecordTransform
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 _KNOWN_TYPES = "RECORD, SCHEMA, STATE, BATCH or ACTIVATE_VERSION"
 
-_DECODE_ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError)
+_DECODE_ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError, ArithmeticError)
 
-_LONG_RECORD = re.compile(rb'\s*{\s*"type"\s*:\s*"RECORD"\s*,\s*"stream"\s*:\s*("(?:[^"\\]|\\.){0,1000}")')
-"""How a RECORD message begins, as taps write it: enough to tell one that is too long to be read."""
+_RECORD_START = re.compile(rb'\s*{\s*"type"\s*:\s*"RECORD"\s*,\s*"stream"\s*:\s*("(?:[^"\\]|\\.){0,1000}")')
+"""How a RECORD message begins, as taps write it: enough to tell one that is too long or too deep to be read."""
 
 
 class _StateMessage(msgspec.Struct):
@@ -85,7 +85,14 @@ class RecordReader(GenericSingerReader[bytes]):
 
     @property
     def default_input(self) -> IO[bytes]:
-        """Standard input, as bytes."""
+        """Standard input, as bytes.
+
+        Raises:
+            InputError: It is closed.
+        """
+        if sys.stdin is None:
+            message = "Standard input is closed. Pipe a tap into the target."
+            raise InputError(message)
         return sys.stdin.buffer
 
     def deserialize_json(self, line: bytes | str) -> Any:  # noqa: ANN401 - any JSON value
@@ -155,6 +162,8 @@ class RecordReader(GenericSingerReader[bytes]):
             self._routes.clear()
             try:
                 callbacks[kind](message)
+            except RecursionError:
+                self._fail(number, "is a SCHEMA message that is nested too deeply", "Flatten it in the tap.")
             except MappingError as error:
                 why = f"({type(error).__name__}). Check the setting `stream_maps`."
                 sentence = f"The stream map of stream '{message['stream']}' can't be used {why}"
@@ -178,19 +187,20 @@ class RecordReader(GenericSingerReader[bytes]):
         """Reject a record that is too long, or JSON to lenient readers only; any other line ends the run."""
         if len(line) > MAX_LINE_BYTES:
             reason, sentence = Reason.TOO_LARGE, f"The record's line is longer than {MAX_LINE_BYTES:,} bytes."
-            start = _LONG_RECORD.match(line)
+            start = _RECORD_START.match(line)
             message = {"type": "RECORD", "stream": _lenient(start[1])} if start else None
             what, advice = f"is longer than {MAX_LINE_BYTES:,} bytes", "Only a record of that size can be passed over."
         else:
             reason = Reason.UNREADABLE
-            sentence = "The record holds half a character, NaN, or a number that no JSON can carry on."
+            sentence = "The record holds broken characters, NaN, a number out of range, or is nested too deeply."
             message = _lenient(line)
             what, advice = "is not valid JSON", "A tap that ends early leaves half a line; other programs write text."
         if not isinstance(message, dict) or message.get("type") != "RECORD":
             self._fail(number, what, advice)
         stream = self._stream_of(message, number)
         self.destination.run.report.stream(stream).received += 1
-        self.destination.run.reject(Origin(stream, number), RecordRejectedError(reason, sentence))
+        kept = line if self.destination.run.keeps_messages and reason is Reason.UNREADABLE else None
+        self.destination.run.reject(Origin(stream, number, 0, kept), RecordRejectedError(reason, sentence))
 
     def _read_state(self, message: dict[str, Any], number: int, line: bytes) -> None:
         if "value" not in message:
@@ -203,6 +213,8 @@ class RecordReader(GenericSingerReader[bytes]):
         keys = message.get("key_properties")
         if not isinstance(message.get("stream"), str):
             self._fail(number, "is a SCHEMA message without a `stream`", "Singer asks for its name.")
+        if not str(message["stream"]).isprintable():
+            self._fail(number, "names its stream with control characters", "They could forge lines of the log.")
         if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
             self._fail(number, "is a SCHEMA message without `properties`", "Its `schema` must be that of an object.")
         if keys is not None and not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
@@ -238,7 +250,8 @@ class RecordReader(GenericSingerReader[bytes]):
         if not isinstance(stream, str):
             self._fail(number, f"is a {message['type']} message without a `stream`", "Singer asks for its name.")
         if self.destination.stream_maps(stream) is None:
-            self._fail(number, f"belongs to stream '{stream}', which has no SCHEMA yet", "A SCHEMA must come first.")
+            name = f"stream '{stream}'" if stream.isprintable() else "a stream of an odd name"
+            self._fail(number, f"belongs to {name}, which has no SCHEMA yet", "A SCHEMA must come first.")
         return stream
 
     def _routes_of(self, message: Mapping[str, Any], number: int) -> list[_Route]:
@@ -272,7 +285,7 @@ class RecordReader(GenericSingerReader[bytes]):
             own_origin = origin if alias == origin.stream else msgspec.structs.replace(origin, stream=alias)
             try:
                 transformed = transform(dict(record))
-            except MapExpressionError:
+            except Exception:  # noqa: BLE001 - an expression can raise anything, and its text may quote a value
                 error = RecordRejectedError(Reason.STREAM_MAP_FAILED, "A stream map expression failed on the record.")
                 run.reject(own_origin, error)
                 continue
@@ -286,6 +299,10 @@ def _lenient(line: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Decode what lenient readers, such as the SDK's own, take for JSON; ``None`` where it is none."""
     try:
         # Numbers stay text: Python refuses to read thousands of digits, and nothing is computed here.
-        return json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
-    except (ValueError, RecursionError):
+        text = line.decode(errors="replace")
+        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str, strict=False)
+    except RecursionError:
+        start = _RECORD_START.match(line) if line.rstrip().endswith(b"}") else None
+        return {"type": "RECORD", "stream": json.loads(start[1])} if start else None
+    except ValueError:
         return None

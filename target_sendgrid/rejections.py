@@ -25,7 +25,7 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.SCHEMA_VIOLATION: "The record does not match the schema that the tap sent for its stream.",
     Reason.MISSING_KEY_PROPERTY: "The record lacks a key property of its stream.",
     Reason.NOT_AN_OBJECT: "The record, or a line of a batch file, is not a JSON object.",
-    Reason.UNREADABLE: "The record holds what no JSON can carry on: half a character, NaN, or a number without end.",
+    Reason.UNREADABLE: "The record holds broken characters, NaN, a number out of range, or is nested too deeply.",
     Reason.STREAM_MAP_FAILED: "A stream map expression could not be computed on the record.",
     Reason.NO_IDENTIFIER: "The email, and every other mapped identifier, is empty.",
     Reason.INVALID_EMAIL: "The value mapped to an email field can't be an email address.",
@@ -84,7 +84,8 @@ class Rejections:
             more = " More of this kind are counted, not named." if named == _NAMED_PER_REASON else ""
             log.warning("Rejected: %s: %s: %s%s", origin, reason.value, sentence, more)
         if self._descriptor is not None:
-            entry = {
+            is_text = reason is Reason.UNREADABLE  # which no JSON can carry on
+            entry: dict[str, object] = {
                 "stream": origin.stream,
                 "line": origin.line,
                 "file_line": origin.file_line or None,
@@ -93,8 +94,10 @@ class Rejections:
                 "sentence": sentence,
                 "sendgrid_message": sendgrid_message,
                 "schema": msgspec.Raw(self.schemas.get(origin.stream, b"null")),
-                "message": msgspec.Raw(origin.message) if origin.message is not None else None,
+                "message": None if origin.message is None or is_text else msgspec.Raw(origin.message),
             }
+            if origin.message is not None and is_text:
+                entry["text"] = origin.message.decode(errors="backslashreplace")
             self._append(msgspec.json.encode(entry) + b"\n")
 
     def flush(self) -> None:

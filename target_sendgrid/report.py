@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -146,15 +147,19 @@ def check_report_path(path: str) -> None:
     """Look before the run whether a report can be written there after it.
 
     Raises:
-        LocalFileError: Its folder is missing or closed to writing, or a folder stands in its place.
+        LocalFileError: Its folder is missing or closed to writing, or something other than a file stands in its place.
     """
     try:
         target = Path(path).expanduser()
-        is_usable = os.access(target.parent, os.W_OK | os.X_OK) and not target.is_dir()
+        is_free = not os.path.lexists(target) or stat.S_ISREG(target.lstat().st_mode)
+        is_usable = is_free and os.access(target.parent, os.W_OK | os.X_OK)
     except (OSError, ValueError, RuntimeError):
         is_usable = False
     if not is_usable:
-        message = f"`report_path`: no report can be written to {path}. Check that the folder exists and is yours."
+        message = (
+            f"`report_path`: no report can be written to {path}. Check that the folder exists and is yours, and that no"
+            " link or device stands there."
+        )
         raise LocalFileError(message)
 
 

@@ -87,6 +87,8 @@ class Run:
         self._clients: list[Client] = []
         self.is_started = False
         """Whether records can be taken."""
+        self.is_opening = True
+        """Whether the run can be left at any moment: it talks to SendGrid, and has no record in its hands."""
         self._is_finished = False
         self._started_at = clock.monotonic()
         self.cap = ProfileCap(settings.profile_cap)
@@ -123,6 +125,7 @@ class Run:
             check_stop=self._check_stop,
         )
         self.is_started = True
+        self.is_opening = False
 
     def open_stream(self, name: str, schema: Mapping[str, Any], key_properties: Sequence[str]) -> Stream:
         """Resolve the list and the field mapping of a stream, creating what is missing and may be created.
@@ -130,6 +133,13 @@ class Run:
         Raises:
             ConfigError: The mapping or the list is wrong.
         """
+        self.is_opening = True
+        try:
+            return self._opened(name, schema, key_properties)
+        finally:
+            self.is_opening = False
+
+    def _opened(self, name: str, schema: Mapping[str, Any], key_properties: Sequence[str]) -> Stream:
         settings = self._settings.for_stream(name)
         stream = Stream(name, settings, self.report.stream(name))
         self._rejections.key_properties[name] = key_properties
@@ -178,8 +188,8 @@ class Run:
             CapReachedError: The record is of one person more than the cap allows, and that is to end the run.
         """
         if stream.mapping is None:
-            stream.counts.ignored += 1
-            return
+            message = f"{stream.name} is not enabled"
+            raise LookupError(message)  # its sink takes no records
         contact = stream.mapping.contact(record)
         identity = contacts.identity(contact)
         if identity is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import jsonschema_rs
+from referencing.exceptions import Unresolvable
 from singer_sdk.exceptions import InvalidJSONSchema
 from singer_sdk.sinks import Sink
 from singer_sdk.sinks.core import BaseJSONSchemaValidator, JSONSchemaValidator
@@ -53,7 +54,13 @@ class RecordValidator(BaseJSONSchemaValidator):
                 return
         except ValueError:
             pass
-        error = next(iter(self._slow.validator.iter_errors(record)), None)
+        try:
+            error = next(iter(self._slow.validator.iter_errors(record)), None)
+        except ArithmeticError:  # huge decimals under `multipleOf`
+            raise RecordRejectedError(Reason.SCHEMA_VIOLATION, "A number is too large to be judged.") from None
+        except Unresolvable:
+            message = "A stream's SCHEMA refers with `$ref` to something that it does not hold. Mend the tap."
+            raise InputError(message) from None
         if error is not None:
             rule = ".".join(str(part) for part in error.absolute_schema_path)
             raise RecordRejectedError(Reason.SCHEMA_VIOLATION, f"The record breaks the schema's rule `{rule}`.")
@@ -88,7 +95,9 @@ class SendGridSink(Sink):
         if not self.validate_schema:
             return None
         try:
-            return RecordValidator(self.original_schema)
+            if not _refers_elsewhere(self.original_schema):
+                return RecordValidator(self.original_schema)
+            message = f"The SCHEMA of stream '{self.stream_name}' refers with `$ref` to another document. Mend the tap."
         except InvalidJSONSchema:
             message = f"The SCHEMA of stream '{self.stream_name}' is not a valid JSON schema. Mend the tap."
         raise InputError(message)
@@ -107,6 +116,9 @@ class SendGridSink(Sink):
     def take(self, record: dict[str, Any], origin: Origin) -> None:
         """Take a record; one that breaks a rule is rejected alone."""
         self._counter.increment()
+        if self._stream.mapping is None:
+            self._stream.counts.ignored += 1
+            return
         try:
             if self._judge is not None:
                 self._judge(record)
@@ -117,6 +129,8 @@ class SendGridSink(Sink):
             self._run.receive(self._stream, record, origin)
         except RecordRejectedError as error:
             self._run.reject(origin, error)
+        except RecursionError:
+            self._run.reject(origin, RecordRejectedError(Reason.UNREADABLE, "The record is nested too deeply."))
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Take a record the SDK's way."""
@@ -124,3 +138,14 @@ class SendGridSink(Sink):
 
     def process_batch(self, context: dict[str, Any]) -> None:
         """Do nothing: the run sends batches by itself."""
+
+
+def _refers_elsewhere(schema: object) -> bool:
+    """Tell whether validating would fetch something: a tap must not be able to make the target call other machines."""
+    if isinstance(schema, dict):
+        refers = any(
+            isinstance(schema.get(keyword), str) and not schema[keyword].startswith("#")
+            for keyword in ("$ref", "$dynamicRef", "$recursiveRef")
+        )
+        return refers or any(map(_refers_elsewhere, schema.values()))
+    return isinstance(schema, list) and any(map(_refers_elsewhere, schema))

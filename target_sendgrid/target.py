@@ -183,10 +183,10 @@ class TargetSendGrid(Target):
             self.logger.warning("Stopped without waiting for what was sent.")
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """Note a signal; what is under way looks for it soon. Only while the run opens nothing is under way."""
+        """Note a signal; what is under way looks for it soon. What the run opens can be left at once."""
         del frame
         self._signals.append(signum)
-        if not hasattr(self, "run") or not self.run.is_started:
+        if not hasattr(self, "run") or self.run.is_opening:
             raise TerminatedError(signum)
 
     def _check_stop(self) -> None:
@@ -229,6 +229,9 @@ def _write_state(state: bytes) -> None:
     Raises:
         LocalFileError: Nobody reads standard output any more.
     """
+    if sys.stdout is None:
+        message = "The state can't be written: standard output is closed. Run again from the last state."
+        raise LocalFileError(message)
     try:
         sys.stdout.write(state.decode() + "\n")
         sys.stdout.flush()

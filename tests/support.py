@@ -87,6 +87,7 @@ class StepwiseCourier:
         self._courier = make_courier(self._outcomes.append)
         self._clock = clock
         self._dawdles = dawdles
+        self._failure: BaseException | None = None
 
     def send(self, batch: Batch) -> None:
         self._courier.accept(batch)
@@ -99,7 +100,13 @@ class StepwiseCourier:
         return self._outcomes.pop(0) if self._outcomes else None
 
     def _step(self) -> None:
-        self._clock.sleep(self._courier.step() or 0.0)
+        if self._failure is not None:
+            raise self._failure
+        try:
+            self._clock.sleep(self._courier.step() or 0.0)
+        except BaseException as error:
+            self._failure = error  # what has failed is not asked again
+            raise
 
 
 @dataclasses.dataclass(frozen=True)
