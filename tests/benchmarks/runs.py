@@ -1,0 +1,95 @@
+"""Targets as processes, run into a sandbox process, and what they cost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from tests.benchmarks.shapes import Shape
+
+
+class Figures(NamedTuple):
+    """What one run cost."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_megabytes: float
+    states: int
+
+
+class Account:
+    """A sandbox in a process of its own."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self.url = url
+        self.api_key = api_key
+        self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {api_key}"
+
+    def prepare(self, shape: Shape) -> str:
+        """Create the custom fields of a shape and a list; return its id."""
+        for name, field_type in shape.custom_fields.items():
+            self._answer("POST", "/v3/marketing/field_definitions", json={"name": name, "field_type": field_type})
+        return str(self._answer("POST", "/v3/marketing/lists", json={"name": "Benchmark"})["id"])
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the log of requests."""
+        found: list[dict[str, Any]] = self._answer("GET", "/_sandbox/requests")["requests"]
+        return found
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._session.close()
+
+    def _answer(self, method: str, path: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - requests' own
+        answer = self._session.request(method, self.url + path, timeout=60, **options)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+@contextlib.contextmanager
+def account(*options: str) -> Iterator[Account]:
+    """Start a sandbox; by default one without a rate limit, whose jobs end at once, so that figures are the target's."""
+    command = [sys.executable, "-m", "target_sendgrid.sandbox", "serve", "--port", "0", "--ready-json"]
+    command += ["--until-stdin-closes", *(options or ("--quick", "--no-rate-limit-enabled"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        ready = json.loads(process.stdout.readline()) if process.stdout else {}
+        with contextlib.closing(Account(ready["url"], ready["api_key"])) as found:
+            yield found
+
+
+def run_target(module: str, into: Account, config: Mapping[str, Any], lines: Path, folder: Path) -> Figures:
+    """Run a target over a file, as users start it."""
+    config_path = folder / "config.json"
+    config_path.write_text(json.dumps({"api_url": into.url, "api_key": into.api_key} | dict(config)), encoding="utf-8")
+    command = [sys.executable, "-m", module, "--config", str(config_path)]
+    started = time.perf_counter()
+    with lines.open("rb") as file, (folder / "target.log").open("wb") as log:
+        target = subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE, stderr=log)
+        states = target.stdout.read().splitlines() if target.stdout else []
+        _, status, usage = os.wait4(target.pid, 0)
+    wall_seconds = time.perf_counter() - started
+    target.returncode = status
+    if target.stdout:
+        target.stdout.close()
+    if status:
+        sys.exit((folder / "target.log").read_text(encoding="utf-8"))
+    return Figures(wall_seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, len(states))
+
+
+def print_row(*cells: str) -> None:
+    """Print one line of a table."""
+    sys.stdout.write("".join(f"{cell:>14}" for cell in cells) + "\n")
+    sys.stdout.flush()
