@@ -8,6 +8,7 @@ promises no order between import jobs. So later records always win, whichever st
 from __future__ import annotations
 
 import functools
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +19,7 @@ from target_sendgrid.contact import Entry
 from target_sendgrid.errors import Reason, RecordRejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from target_sendgrid.contact import Contact, Origin
 
@@ -61,21 +62,31 @@ class Batcher:
     Args:
         max_rows: Most contacts of one request.
         max_bytes: Most bytes of one request's body, envelope included.
+        monotonic: Gives the time on a steady clock, in seconds.
     """
 
-    def __init__(self, max_rows: int, max_bytes: int) -> None:
+    def __init__(self, max_rows: int, max_bytes: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._max_rows = max_rows
-        self.max_bytes = max_bytes
+        self._max_bytes = max_bytes
+        self._monotonic = monotonic
         self._groups: dict[tuple[str, ...], _Group] = {}
         self._group_of: dict[str, _Group] = {}
         self._in_flight: set[str] = set()
         self._held: dict[str, _Waiting] = {}
         self._held_first_line: int | None = None
         self._last_line = 0
+        self.may_be_full = False
+        """Whether it is worth looking for a full batch."""
         self.boundary_line = 0
         """Line of the record at which a batch was last opened or sealed: states part there."""
 
-    def add(self, identity: str, contact: Contact, list_id: str, origin: Origin, now: float) -> None:
+    def limit_bytes(self, max_bytes: int) -> None:
+        """Let no batch be larger from now on."""
+        if max_bytes < self._max_bytes:
+            self._max_bytes = max_bytes
+            self.may_be_full = True
+
+    def add(self, identity: str, contact: Contact, list_id: str, origin: Origin) -> None:
         """Put a contact into its open batch, merged with what waits there for the same person.
 
         Args:
@@ -83,35 +94,25 @@ class Batcher:
             contact: The contact.
             list_id: List that the record asks for.
             origin: Where the record came from.
-            now: Time on any steady clock, in seconds.
 
         Raises:
             RecordRejectedError: The contact alone is larger than a request may be.
         """
         self._last_line = origin.line
-        found = self._find(identity)
-        if found is None:
-            encoded = contacts.encode(contact)
-            list_ids: tuple[str, ...] = (list_id,)
-            self._check_size(encoded, list_ids)
-            self._put(identity, _Waiting(Entry(encoded, (origin,)), list_ids, now))
+        if identity in self._group_of or identity in self._held:
+            self._merge(identity, contact, list_id, origin)
             return
-        entry, list_ids, since = found
-        if list_id not in list_ids:
-            list_ids = tuple(sorted((*list_ids, list_id)))
-        merged = contacts.merge(entry.contact, contact)
-        self._check_size(merged, list_ids)
-        self._remove(identity)
-        # One list for all records of a person: copying it each time would take the square of their number.
-        origins = entry.origins if isinstance(entry.origins, list) else list(entry.origins)
-        origins.append(origin)
-        self._put(identity, _Waiting(Entry(merged, origins), list_ids, since))
+        list_ids = (list_id,)
+        encoded = contacts.encode(contact)
+        self._check_size(encoded, list_ids)
+        self._put(identity, Entry(encoded, (origin,)), list_ids, None)
 
     def full(self) -> tuple[str, ...] | None:
         """Return the lists of an open batch that has reached a limit, or ``None``."""
         for list_ids, group in self._groups.items():
-            if len(group.entries) >= self._max_rows or group.byte_count >= self.max_bytes:
+            if len(group.entries) >= self._max_rows or group.byte_count >= self._max_bytes:
                 return list_ids
+        self.may_be_full = False
         return None
 
     def open_since(self) -> float | None:
@@ -129,57 +130,85 @@ class Batcher:
             lines.append(self._held_first_line)
         return min(lines, default=None)
 
-    def seal(self, list_ids: tuple[str, ...], now: float) -> Batch:
+    def seal(self, list_ids: tuple[str, ...]) -> Batch:
         """Take as many contacts out of an open batch as one request may hold, and count them as in flight."""
         group = self._groups[list_ids]
         taken: dict[str, Entry] = {}
-        byte_count = _envelope_bytes(list_ids)
+        byte_count = _envelope_bytes(list_ids) - 1
         for identity, entry in group.entries.items():
             size = len(entry.contact) + 1
-            is_over = len(taken) >= self._max_rows or byte_count + size - 1 > self.max_bytes
+            is_over = len(taken) >= self._max_rows or byte_count + size > self._max_bytes
             if taken and is_over:  # one contact always leaves: the byte limit may have sunk since it was added
                 break
             taken[identity] = entry
             byte_count += size
+        first_line = group.first_line
         for identity in taken:
-            self._remove(identity)
-        if group.entries:
-            group.opened_at = now
+            del self._group_of[identity]
+        if len(taken) == len(group.entries):
+            del self._groups[list_ids]
+        else:
+            for identity in taken:
+                del group.entries[identity]
+            group.byte_count -= byte_count - _envelope_bytes(list_ids) + 1
+            group.opened_at = self._monotonic()
             group.first_line = _first_line(group.entries)
         self.boundary_line = self._last_line
         self._in_flight.update(taken)
-        return Batch(list_ids, taken, _first_line(taken))
+        return Batch(list_ids, taken, first_line)
 
     def release(self, batch: Batch) -> None:
         """Let the people of a settled batch be sent again; those who are held for it wait in open batches now."""
         self._in_flight.difference_update(batch.entries)
         for identity in self._held.keys() & batch.entries.keys():
-            self._put(identity, self._held.pop(identity))
+            self._put(identity, *self._held.pop(identity))
         self._held_first_line = min((held.entry.origins[0].line for held in self._held.values()), default=None)
 
-    def _find(self, identity: str) -> _Waiting | None:
+    def _merge(self, identity: str, contact: Contact, list_id: str, origin: Origin) -> None:
+        """Lay a contact over what waits for the same person, and put the whole where it belongs now."""
         group = self._group_of.get(identity)
-        if group is None:
-            return self._held.get(identity) if self._held else None
-        return _Waiting(group.entries[identity], group.list_ids, group.opened_at)
-
-    def _put(self, identity: str, waiting: _Waiting) -> None:
+        waiting = (
+            self._held[identity]
+            if group is None
+            else _Waiting(group.entries[identity], group.list_ids, group.opened_at)
+        )
         entry, list_ids, since = waiting
-        first_line = entry.origins[0].line
+        if list_id not in list_ids:
+            list_ids = tuple(sorted((*list_ids, list_id)))
+        merged = contacts.merge(entry.contact, contact)
+        self._check_size(merged, list_ids)
+        self._remove(identity)
+        # One list for all records of a person: copying it each time would take the square of their number.
+        origins = entry.origins if isinstance(entry.origins, list) else list(entry.origins)
+        origins.append(origin)
+        self._put(identity, Entry(merged, origins), list_ids, since)
+
+    def _put(self, identity: str, entry: Entry, list_ids: tuple[str, ...], since: float | None) -> None:
+        """Let a contact wait where it belongs, since some moment or from now on."""
         if identity in self._in_flight:
-            self._held[identity] = waiting
+            self._held[identity] = _Waiting(entry, list_ids, self._monotonic() if since is None else since)
+            first_line = entry.origins[0].line
             if self._held_first_line is None or first_line < self._held_first_line:
                 self._held_first_line = first_line
             return
         group = self._groups.get(list_ids)
         if group is None:
-            self.boundary_line = self._last_line
-            group = self._groups[list_ids] = _Group(list_ids, since, first_line, _envelope_bytes(list_ids) - 1)
-        group.opened_at = min(group.opened_at, since)
-        group.first_line = min(group.first_line, first_line)
+            group = self._open(list_ids, entry, since)
+        elif since is not None:  # what was never anywhere before is younger than all that is open
+            group.opened_at = min(group.opened_at, since)
+            group.first_line = min(group.first_line, entry.origins[0].line)
         group.entries[identity] = entry
         group.byte_count += len(entry.contact) + 1
         self._group_of[identity] = group
+        if len(group.entries) >= self._max_rows or group.byte_count >= self._max_bytes:
+            self.may_be_full = True
+
+    def _open(self, list_ids: tuple[str, ...], entry: Entry, since: float | None) -> _Group:
+        self.boundary_line = self._last_line
+        opened_at = self._monotonic() if since is None else since
+        group = _Group(list_ids, opened_at, entry.origins[0].line, _envelope_bytes(list_ids) - 1)
+        self._groups[list_ids] = group
+        return group
 
     def _remove(self, identity: str) -> None:
         group = self._group_of.pop(identity, None)
@@ -193,8 +222,8 @@ class Batcher:
 
     def _check_size(self, encoded: bytes, list_ids: tuple[str, ...]) -> None:
         size = _envelope_bytes(list_ids) + len(encoded)
-        if size > self.max_bytes:
-            sentence = f"The contact takes {size} bytes; a request takes at most {self.max_bytes}."
+        if size > self._max_bytes:
+            sentence = f"The contact takes {size} bytes; a request takes at most {self._max_bytes}."
             raise RecordRejectedError(Reason.TOO_LARGE, sentence)
 
 

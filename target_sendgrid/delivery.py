@@ -10,12 +10,13 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from target_sendgrid.batching import outcomes_by_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from typing import TypeAlias
 
     from target_sendgrid.batching import Batch, Batcher
@@ -146,9 +147,10 @@ class Delivery:
 
     def add(self, identity: str, contact: Contact, list_id: str, origin: Origin) -> None:
         """Take a contact to deliver, and send whatever is full."""
-        self._batcher.add(identity, contact, list_id, origin, self._clock.monotonic())
-        while (list_ids := self._batcher.full()) is not None:
-            self._seal_and_send(list_ids)
+        self._batcher.add(identity, contact, list_id, origin)
+        if self._batcher.may_be_full:
+            while (list_ids := self._batcher.full()) is not None:
+                self._seal_and_send(list_ids)
 
     def reject(self, origin: Origin, reason: Reason, sentence: str, sendgrid_message: str | None = None) -> None:
         """Count a rejected record, name it, and keep it where the user asked for that."""
@@ -193,7 +195,7 @@ class Delivery:
         """Send as much of an open batch as one request holds, waiting first while too much is under way."""
         while len(self._in_flight) >= MAX_BATCHES_IN_FLIGHT:
             self._wait_for_outcome()
-        batch = self._batcher.seal(list_ids, self._clock.monotonic())
+        batch = self._batcher.seal(list_ids)
         self._in_flight.append(batch)
         self._courier.send(batch)
 
@@ -215,21 +217,26 @@ class Delivery:
         self._in_flight = [batch for batch in self._in_flight if batch is not outcome.batch]
         self._batcher.release(outcome.batch)
         if outcome.max_bytes is not None:
-            self._batcher.max_bytes = min(self._batcher.max_bytes, outcome.max_bytes)
+            self._batcher.limit_bytes(outcome.max_bytes)
         self._report.job_count += outcome.job_count
-        for identity, entry in outcome.batch.entries.items():
-            rejected = outcome.rejected.get(identity)
-            if rejected is None:
-                self._count(entry)
-            else:
-                self._reject(entry, rejected)
+        confirmed = outcome.batch.entries
+        if outcome.rejected:
+            for identity, rejected in outcome.rejected.items():
+                self._reject(confirmed[identity], rejected)
+            confirmed = {name: entry for name, entry in confirmed.items() if name not in outcome.rejected}
+        self._count(confirmed.values())
         log.info("%s of %s records settled so far.", f"{self._report.settled:,}", f"{self._report.received:,}")
 
-    def _count(self, entry: Entry) -> None:
-        for stream, record_count in outcomes_by_stream(entry):
-            counts = self._report.stream(stream)
-            counts.upserted += 1
-            counts.duplicates += record_count - 1
+    def _count(self, confirmed: Collection[Entry]) -> None:
+        alone = Counter(entry.origins[0].stream for entry in confirmed if len(entry.origins) == 1)
+        for stream, count in alone.items():
+            self._report.stream(stream).upserted += count
+        for entry in confirmed:
+            if len(entry.origins) > 1:
+                for stream, record_count in outcomes_by_stream(entry):
+                    counts = self._report.stream(stream)
+                    counts.upserted += 1
+                    counts.duplicates += record_count - 1
 
     def _reject(self, entry: Entry, rejected: Rejected) -> None:
         for origin in entry.origins:

@@ -21,8 +21,9 @@ from target_sendgrid.errors import Reason, RecordRejectedError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+_MAX_EMAIL = 254
 MAX_LENGTHS: Mapping[str, int | None] = {
-    "email": 254,
+    "email": _MAX_EMAIL,
     "first_name": 50,
     "last_name": 50,
     "address_line_1": 100,
@@ -67,8 +68,12 @@ CUSTOM_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 _EMAIL = re.compile(r'(?:"[^"\x00-\x1f\x7f]*"|[^\s@\x00-\x1f\x7f]+)@[^\s@\x00-\x1f\x7f]+\Z')
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\Z")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([Tt ]|\Z)")
-# Already what SendGrid is sent, but for the zone's spelling. Most taps write dates so.
-_UTC_SECONDS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|\+00:00)\Z")
+# Already what SendGrid is sent, but for the zone's spelling. Most taps write dates so; every month has 28 days.
+_UTC_SECONDS = re.compile(
+    r"(?!0000)[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:Z|\+00:00)\Z"
+)
+_SAFE_EXPONENT = 300
+"""Powers of ten that a double reaches with ease."""
 _json = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -150,6 +155,8 @@ def to_number(value: Any, label: str) -> int | Decimal:  # noqa: ANN401 - a JSON
     Raises:
         RecordRejectedError: The value is no finite number within the range of a double; booleans are none.
     """
+    if type(value) is Decimal and value.is_finite() and -_SAFE_EXPONENT < value.adjusted() < _SAFE_EXPONENT:
+        return value
     number: int | Decimal | None = None
     if isinstance(value, bool):
         pass
@@ -173,7 +180,7 @@ def to_date(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of an
     Raises:
         RecordRejectedError: The value is not an ISO date or date-time.
     """
-    if isinstance(value, str) and _UTC_SECONDS.match(value) and _is_moment(value[:19]):
+    if type(value) is str and _UTC_SECONDS.match(value):
         return value[:19] + "Z"
     moment: dt.datetime | None = None
     if isinstance(value, dt.datetime):
@@ -209,8 +216,8 @@ def to_email(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of a
     email = value.strip().lower()
     if not email:
         return ""
-    if len(email) > (MAX_LENGTHS["email"] or 0):
-        sentence = f"{label} is {len(email)} characters long; SendGrid takes at most {MAX_LENGTHS['email']}."
+    if len(email) > _MAX_EMAIL:
+        sentence = f"{label} is {len(email)} characters long; SendGrid takes at most {_MAX_EMAIL}."
         raise RecordRejectedError(Reason.TOO_LONG, sentence)
     if not _EMAIL.match(email):
         raise RecordRejectedError(Reason.INVALID_EMAIL, f"{label} is not an email address.")
@@ -245,14 +252,6 @@ def _fits_a_double(number: int | Decimal) -> bool:
         return math.isfinite(float(number))
     except OverflowError:
         return False
-
-
-def _is_moment(text: str) -> bool:
-    try:
-        dt.datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _moment(text: str) -> dt.datetime:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target_sendgrid import fields
 from target_sendgrid.errors import ConfigError, Reason, RecordRejectedError, suggest
@@ -22,24 +21,37 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("target-sendgrid.mapping")
 
-_MISSING = object()
+_MISSING: Any = ()
+"""What stands for a property that a record lacks: false like all that is empty, and no JSON value."""
+
 _CREATES_NOTHING = "Create it in SendGrid, or set `create_custom_fields` to true."
 
 
-@dataclass(frozen=True)
-class _MappedField:
+class _MappedField(NamedTuple):
     """One contact field and how a record fills it."""
 
     key: str
     """Field name in the contact, or custom-field id."""
     path: Path
-    convert: Callable[[Any], Any]
+    convert: Callable[[Any, str], Any]
+    """Takes a value and the label, for what it has to say."""
     empty: Any
     """What clears the field, or `_MISSING` where SendGrid has no way to."""
     label: str
     is_custom: bool = False
     plain_length: int = 0
     """Texts of 1 to so many characters are taken as they are; 0 where every value must be converted."""
+
+
+class _Group(NamedTuple):
+    """Mapped fields whose properties stand in one object of a record, flat, so that a loop looks up little."""
+
+    parents: Path
+    """Where the object stands."""
+    fields: list[_MappedField]
+    texts: list[tuple[str, int, str, _MappedField]]
+    custom_texts: list[tuple[str, int, str, _MappedField]]
+    converted: list[tuple[str, Callable[[Any, str], Any], _MappedField]]
 
 
 class FieldMapping:
@@ -54,13 +66,10 @@ class FieldMapping:
         self._mapped = mapped
         self._clears_nulls = clears_nulls
         self._warned: set[str] = set()
-        # What the loop over records needs, flat: looking things up in objects would cost it more than all it does.
-        self._top = [
-            (str(field.path[0]), field.plain_length, field.is_custom, field.key, field)
-            for field in mapped
-            if len(field.path) == 1
-        ]
-        self._deep = [field for field in mapped if len(field.path) != 1]
+        by_parents: dict[Path, list[_MappedField]] = {(): []}
+        for field in mapped:
+            by_parents.setdefault(field.path[:-1], []).append(field)
+        self._groups = [_group(parents, inside) for parents, inside in by_parents.items()]
         self._identifier_keys = [field.key for field in mapped if field.key in fields.IDENTIFIERS]
 
     @property
@@ -79,28 +88,50 @@ class FieldMapping:
         """
         contact: Contact = {}
         custom_fields: dict[str, Any] = {}
-        for name, plain_length, is_custom, key, field in self._top:
-            value = record.get(name, _MISSING)
-            if type(value) is str and 0 < len(value) <= plain_length:
-                (custom_fields if is_custom else contact)[key] = value
-            elif value is not _MISSING:
-                self._set(custom_fields if is_custom else contact, field, value)
-        for field in self._deep:
-            value = _reach(record, field.path)
-            if value is not _MISSING:
-                self._set(custom_fields if field.is_custom else contact, field, value)
+        for group in self._groups:
+            source = _reach(record, group.parents) if group.parents else record
+            if type(source) is dict:
+                self._take(source.get, group, contact, custom_fields)
+                continue
+            for field in group.fields:
+                value = _reach(source, field.path[-1:])
+                if value is not _MISSING:
+                    self._set(custom_fields if field.is_custom else contact, field, value)
         is_identified = False
-        for identifier in self._identifier_keys:
-            if contact.get(identifier):
+        for key in self._identifier_keys:
+            if contact.get(key):
                 is_identified = True
             else:
-                contact.pop(identifier, None)
+                contact.pop(key, None)
         if not is_identified:
             names = " or ".join(field.label for field in self._mapped if field.key in fields.IDENTIFIERS)
             raise RecordRejectedError(Reason.NO_IDENTIFIER, f"Nothing identifies the contact: {names} is empty.")
         if custom_fields:
             contact["custom_fields"] = custom_fields
         return contact
+
+    def _take(
+        self, get: Callable[[str, Any], Any], group: _Group, contact: Contact, custom_fields: dict[str, Any]
+    ) -> None:
+        """Fill the fields that stand in one object of a record. These loops are most of what a record costs here."""
+        for name, longest, key, field in group.texts:
+            value = get(name, _MISSING)
+            if type(value) is str and 0 < len(value) <= longest:
+                contact[key] = value
+            elif value is not _MISSING:
+                self._set(contact, field, value)
+        for name, longest, key, field in group.custom_texts:
+            value = get(name, _MISSING)
+            if type(value) is str and 0 < len(value) <= longest:
+                custom_fields[key] = value
+            elif value is not _MISSING:
+                self._set(custom_fields, field, value)
+        for name, convert, field in group.converted:
+            value = get(name, _MISSING)
+            if value:  # neither missing nor any of the four kinds of empty
+                (custom_fields if field.is_custom else contact)[field.key] = convert(value, field.label)
+            elif value is not _MISSING:
+                self._set(custom_fields if field.is_custom else contact, field, value)
 
     def _set(self, values: dict[str, Any], field: _MappedField, value: Any) -> None:  # noqa: ANN401 - any JSON value
         """Convert a value and put it where it belongs."""
@@ -112,7 +143,7 @@ class FieldMapping:
                 return
             values[field.key] = field.empty
         else:
-            values[field.key] = field.convert(value)
+            values[field.key] = field.convert(value, field.label)
 
     def _warn_not_clearable(self, field: _MappedField) -> None:
         if field.label not in self._warned:
@@ -242,11 +273,11 @@ def _mapped_field(field: str, source: str, path: Path, catalogue: FieldCatalogue
     name = field.lower()
     if name in fields.MAX_LENGTHS:
         if name == "email":
-            return _MappedField(name, path, functools.partial(fields.to_email, label=label), "", label)
+            return _MappedField(name, path, fields.to_email, "", label)
         if name == "alternate_emails":
-            return _MappedField(name, path, functools.partial(fields.to_emails, label=label), [], label)
+            return _MappedField(name, path, fields.to_emails, [], label)
         longest = fields.MAX_LENGTHS[name]
-        convert = functools.partial(fields.to_text, label=label, max_length=longest)
+        convert = functools.partial(fields.to_text, max_length=longest)
         return _MappedField(name, path, convert, "", label, plain_length=longest or sys.maxsize)
     custom = catalogue.find(field)
     if custom is None:
@@ -258,18 +289,29 @@ def _mapped_field(field: str, source: str, path: Path, catalogue: FieldCatalogue
     }
     converter, empty = by_type[custom.field_type]
     plain_length = fields.MAX_CUSTOM_TEXT if custom.field_type is FieldType.TEXT else 0
-    convert = functools.partial(converter, label=label)
-    return _MappedField(custom.id, path, convert, empty, label, is_custom=True, plain_length=plain_length)
+    return _MappedField(custom.id, path, converter, empty, label, is_custom=True, plain_length=plain_length)
+
+
+def _group(parents: Path, mapped: list[_MappedField]) -> _Group:
+    texts: list[list[tuple[str, int, str, _MappedField]]] = [[], []]
+    converted = []
+    for field in mapped:
+        name = str(field.path[-1])
+        if field.plain_length:
+            texts[field.is_custom].append((name, field.plain_length, field.key, field))
+        else:
+            converted.append((name, field.convert, field))
+    return _Group(parents, mapped, texts[False], texts[True], converted)
 
 
 def _reach(record: Any, path: Path) -> Any:  # noqa: ANN401 - any JSON value
     """Return what stands at a path of a record, or `_MISSING`; a null on the way is a null."""
     value = record
     for step in path:
-        if isinstance(value, list) and str(step).isdecimal():  # a schema that tells nothing leaves numbers as names
-            value = value[int(step)] if int(step) < len(value) else _MISSING
-        elif isinstance(value, dict):
+        if type(value) is dict:
             value = value.get(str(step), _MISSING)
+        elif type(value) is list and str(step).isdecimal():  # a schema that tells nothing leaves numbers as names
+            value = value[int(step)] if int(step) < len(value) else _MISSING
         else:
             return None if value is None else _MISSING
     return value

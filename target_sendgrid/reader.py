@@ -40,6 +40,13 @@ _RECORD_START = re.compile(rb'\s*{\s*"type"\s*:\s*"RECORD"\s*,\s*"stream"\s*:\s*
 """How a RECORD message begins, as taps write it: enough to tell one that is too long or too deep to be read."""
 
 
+class _RecordMessage(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
+    """A RECORD message; other messages are decoded as plain objects."""
+
+    stream: str
+    record: Any = None
+
+
 class _StateMessage(msgspec.Struct):
     """A STATE message whose value stays as the tap wrote it."""
 
@@ -80,8 +87,9 @@ class RecordReader(GenericSingerReader[bytes]):
         super().__init__()
         self.destination: Destination
         self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
+        self._decode_record = msgspec.json.Decoder(_RecordMessage, float_hook=Decimal).decode
         self._state_decoder = msgspec.json.Decoder(_StateMessage)
-        self._routes: dict[object, list[_Route]] = {}
+        self._routes: dict[str, list[_Route]] = {}
 
     @property
     def default_input(self) -> IO[bytes]:
@@ -125,27 +133,52 @@ class RecordReader(GenericSingerReader[bytes]):
             TargetSendGridError: Reading had to end.
         """
         stats: Counter[str] = Counter()
-        decode = self._decode
-        self.destination.run.start()
+        run = self.destination.run
+        run.start()
+        keeps_messages = run.keeps_messages
+        decode, routes = self._decode_record, self._routes
+        record_count = 0
         for number, line in enumerate(self._lines_of(file_input or self.default_input), 1):
             try:
                 message = decode(line)
             except _DECODE_ERRORS:
-                if line.strip():
-                    self._reject_unreadable(number, line)
+                self._read_other(number, line, callbacks, stats)
                 continue
-            if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-                self._fail(number, "is no Singer message", f"It must be a JSON object with a `type`: {_KNOWN_TYPES}.")
-            kind: str = message["type"]
-            if kind == "RECORD":
-                self._read_record(message, number, line)
-            else:
-                self._handle(kind, message, number, line, callbacks)
-            stats[kind] += 1
+            stream = message.stream
+            found = routes.get(stream) or self._routes_of(self._known(stream, number))
+            origin = Origin(stream, number, 0, line.strip() if keeps_messages else None)
+            self._deliver(found, message.record, origin)
+            record_count += 1
+        stats["RECORD"] += record_count
         return stats
 
+    def _wake(self) -> None:
+        self._meter()
+        self.destination.wake()
+
+    def _meter(self) -> None:
+        for routes in self._routes.values():
+            for route in routes:
+                route.sink.meter()
+
+    def _read_other(
+        self, number: int, line: bytes, callbacks: dict[str, Callable[[dict[str, Any]], None]], stats: Counter[str]
+    ) -> None:
+        """Read a line that is no whole RECORD message."""
+        try:
+            message = self._decode(line)
+        except _DECODE_ERRORS:
+            if line.strip():
+                self._reject_unreadable(number, line)
+            return
+        if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+            self._fail(number, "is no Singer message", f"It must be a JSON object with a `type`: {_KNOWN_TYPES}.")
+        kind: str = message["type"]
+        self._handle(kind, message, number, line, callbacks)
+        stats[kind] += 1
+
     def _lines_of(self, file: IO[Any]) -> Iterator[bytes]:
-        return split_lines(chunks(file, self.destination.wake))
+        return split_lines(chunks(file, self._wake))
 
     def _handle(
         self,
@@ -155,10 +188,15 @@ class RecordReader(GenericSingerReader[bytes]):
         line: bytes,
         callbacks: dict[str, Callable[[dict[str, Any]], None]],
     ) -> None:
-        if kind == "STATE":
+        if kind == "RECORD":  # of an odd form
+            stream = self._stream_of(message, number)
+            kept = line.strip() if self.destination.run.keeps_messages else None
+            self._deliver(self._routes_of(stream), message.get("record"), Origin(stream, number, 0, kept))
+        elif kind == "STATE":
             self._read_state(message, number, line)
         elif kind == "SCHEMA":
             self._check_schema(message, number)
+            self._meter()
             self._routes.clear()
             try:
                 callbacks[kind](message)
@@ -220,18 +258,13 @@ class RecordReader(GenericSingerReader[bytes]):
         if keys is not None and not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
             self._fail(number, "is a SCHEMA message with unusable `key_properties`", "They must be a list of names.")
 
-    def _read_record(self, message: dict[str, Any], number: int, line: bytes) -> None:
-        routes = self._routes_of(message, number)
-        kept = line.strip() if self.destination.run.keeps_messages else None
-        self._deliver(routes, message.get("record"), Origin(message["stream"], number, 0, kept))
-
     def _read_batch(self, message: dict[str, Any], number: int) -> None:
-        routes = self._routes_of(message, number)
-        stream = message["stream"]
+        stream = self._stream_of(message, number)
+        routes = self._routes_of(stream)
         encoding, manifest = message.get("encoding"), message.get("manifest")
         if not isinstance(encoding, dict) or not isinstance(manifest, list):
             self._fail(number, "is a BATCH message without `encoding` and `manifest`", "Singer asks for both.")
-        content = batch_file_chunks(encoding, manifest, number, self.destination.wake)
+        content = batch_file_chunks(encoding, manifest, number, self._wake)
         for file_line, line in enumerate(split_lines(content), 1):
             try:
                 record = self.deserialize_json(line)
@@ -249,17 +282,18 @@ class RecordReader(GenericSingerReader[bytes]):
         stream = message.get("stream")
         if not isinstance(stream, str):
             self._fail(number, f"is a {message['type']} message without a `stream`", "Singer asks for its name.")
+        return self._known(stream, number)
+
+    def _known(self, stream: str, number: int) -> str:
+        """Return a stream's name, if its SCHEMA has come."""
         if self.destination.stream_maps(stream) is None:
             name = f"stream '{stream}'" if stream.isprintable() else "a stream of an odd name"
             self._fail(number, f"belongs to {name}, which has no SCHEMA yet", "A SCHEMA must come first.")
         return stream
 
-    def _routes_of(self, message: Mapping[str, Any], number: int) -> list[_Route]:
-        stream = message.get("stream")
-        if isinstance(stream, str) and stream in self._routes:
-            return self._routes[stream]
-        stream = self._stream_of(message, number)
-        self._routes[stream] = list(self._make_routes(self.destination.stream_maps(stream) or ()))
+    def _routes_of(self, stream: str) -> list[_Route]:
+        if stream not in self._routes:
+            self._routes[stream] = list(self._make_routes(self.destination.stream_maps(stream) or ()))
         return self._routes[stream]
 
     def _make_routes(self, maps: Iterable[StreamMap]) -> Iterator[_Route]:

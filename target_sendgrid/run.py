@@ -116,7 +116,7 @@ class Run:
         for client in self._clients:
             client.patience_seconds = RUN_PATIENCE_SECONDS
         self._delivery = Delivery(
-            batcher=Batcher(self._settings.batch_size_rows, self._settings.batch_size_bytes),
+            batcher=Batcher(self._settings.batch_size_rows, self._settings.batch_size_bytes, self._clock.monotonic),
             courier=self._make_carrier(self._make_courier),
             gate=StateGate(self._write_state),
             report=self.report,

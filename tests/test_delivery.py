@@ -41,7 +41,7 @@ class Counter:
         self.report = Report()
         self._line = 0
         self.delivery = Delivery(
-            batcher=Batcher(max_rows, 3_500_000),
+            batcher=Batcher(max_rows, 3_500_000, self.clock.monotonic),
             courier=StepwiseCourier(self._make_courier, self.clock),
             gate=StateGate(lambda state: self.states.append(state.decode())),
             report=self.report,
@@ -181,8 +181,8 @@ def test_a_failure_of_the_courier_ends_every_later_wait(server: SandboxServer) -
 
     server.reset()
     batcher = Batcher(1, 3_500_000)
-    batcher.add("a@example.com", {"email": "a@example.com"}, "list", Origin("people", 1), 0.0)
-    batch = batcher.seal(("list",), 0.0)
+    batcher.add("a@example.com", {"email": "a@example.com"}, "list", Origin("people", 1))
+    batch = batcher.seal(("list",))
     assert batch is not None
     thread = CourierThread(lambda _report: Failing())
     thread.send(batch)

@@ -73,7 +73,7 @@ class PlainSink(BatchSink):
         self.session.put(url, json=body, timeout=SECONDS).raise_for_status()
 
 
-def _converted(value: Any, field_type: str) -> Any:  # noqa: ANN401 - any JSON value
+def _converted(value: Any, field_type: str) -> Any:
     if field_type == "Number":
         return float(value)
     if field_type == "Date":

@@ -52,7 +52,7 @@ class Account:
         """Let go of the connection."""
         self._session.close()
 
-    def _answer(self, method: str, path: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - requests' own
+    def _answer(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         answer = self._session.request(method, self.url + path, timeout=60, **options)
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
@@ -61,7 +61,7 @@ class Account:
 
 @contextlib.contextmanager
 def account(*options: str) -> Iterator[Account]:
-    """Start a sandbox; by default one without a rate limit, whose jobs end at once, so that figures are the target's."""
+    """Start a sandbox, by default one without a rate limit, whose jobs end at once: figures are the target's then."""
     command = [sys.executable, "-m", "target_sendgrid.sandbox", "serve", "--port", "0", "--ready-json"]
     command += ["--until-stdin-closes", *(options or ("--quick", "--no-rate-limit-enabled"))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
