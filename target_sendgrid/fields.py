@@ -149,12 +149,14 @@ def to_text(value: Any, label: str, max_length: int | None) -> str:  # noqa: ANN
     return text
 
 
-def to_number(value: Any, label: str) -> int | Decimal:  # noqa: ANN401 - a JSON value of any type
+def to_number(value: Any, label: str) -> int | float | Decimal:  # noqa: ANN401 - a JSON value of any type
     """Return a JSON number or a numeric string as a number.
 
     Raises:
         RecordRejectedError: The value is no finite number within the range of a double; booleans are none.
     """
+    if type(value) is float and math.isfinite(value):
+        return value
     if type(value) is Decimal and value.is_finite() and -_SAFE_EXPONENT < value.adjusted() < _SAFE_EXPONENT:
         return value
     number: int | Decimal | None = None
@@ -162,8 +164,6 @@ def to_number(value: Any, label: str) -> int | Decimal:  # noqa: ANN401 - a JSON
         pass
     elif isinstance(value, (int, Decimal)):
         number = value
-    elif isinstance(value, float):
-        number = Decimal(repr(value))
     elif isinstance(value, str) and _NUMBER.match(value.strip()):
         number = Decimal(value.strip())
     if number is None or not _fits_a_double(number):

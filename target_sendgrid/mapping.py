@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from target_sendgrid import fields
 from target_sendgrid.errors import ConfigError, Reason, RecordRejectedError, suggest
 from target_sendgrid.fields import FieldType
-from target_sendgrid.schemas import property_paths, resolve_path, schema_at, type_for
+from target_sendgrid.schemas import may_hold_fraction, property_paths, resolve_path, schema_at, type_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -60,9 +60,11 @@ class FieldMapping:
     Args:
         mapped: The resolved fields.
         clears_nulls: Whether a null empties a field.
+        needs_exact: Whether a text may be made of a number with decimals: then the digits count.
     """
 
-    def __init__(self, mapped: Sequence[_MappedField], *, clears_nulls: bool) -> None:
+    def __init__(self, mapped: Sequence[_MappedField], *, clears_nulls: bool, needs_exact: bool) -> None:
+        self.needs_exact = needs_exact
         self._mapped = mapped
         self._clears_nulls = clears_nulls
         self._warned: set[str] = set()
@@ -205,7 +207,8 @@ def compile_mapping(
                 log.warning("Stream '%s': SendGrid has no contact field '%s', so it is created.%s", stream, field, near)
             catalogue.add(create_field(field, type_for(schema_at(schema, path or ()))))
         mapped.append(_mapped_field(field, field_mapping[field], path or (), catalogue))
-    return FieldMapping(mapped, clears_nulls=clears_nulls)
+    needs_exact = any(field.plain_length and may_hold_fraction(schema, field.path) for field in mapped)
+    return FieldMapping(mapped, clears_nulls=clears_nulls, needs_exact=needs_exact)
 
 
 def _default_mapping(properties: Mapping[str, Any], catalogue: FieldCatalogue) -> dict[str, str]:

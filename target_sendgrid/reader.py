@@ -87,7 +87,10 @@ class RecordReader(GenericSingerReader[bytes]):
         super().__init__()
         self.destination: Destination
         self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
-        self._decode_record = msgspec.json.Decoder(_RecordMessage, float_hook=Decimal).decode
+        self._decode_record = self._decode_quick = msgspec.json.Decoder(_RecordMessage).decode
+        self._decode_exact = msgspec.json.Decoder(_RecordMessage, float_hook=Decimal).decode
+        self._exact_streams: set[str] = set()
+        """Streams whose numbers must stay as they were written; doubles are quicker to read and to check."""
         self._state_decoder = msgspec.json.Decoder(_StateMessage)
         self._routes: dict[str, list[_Route]] = {}
 
@@ -136,11 +139,11 @@ class RecordReader(GenericSingerReader[bytes]):
         run = self.destination.run
         run.start()
         keeps_messages = run.keeps_messages
-        decode, routes = self._decode_record, self._routes
+        routes = self._routes
         record_count = 0
         for number, line in enumerate(self._lines_of(file_input or self.default_input), 1):
             try:
-                message = decode(line)
+                message = self._decode_record(line)
             except _DECODE_ERRORS:
                 self._read_other(number, line, callbacks, stats)
                 continue
@@ -206,9 +209,14 @@ class RecordReader(GenericSingerReader[bytes]):
                 why = f"({type(error).__name__}). Check the setting `stream_maps`."
                 sentence = f"The stream map of stream '{message['stream']}' can't be used {why}"
                 raise ConfigError(sentence) from None
+            self._exact_streams.discard(message["stream"])
             for stream_map in self.destination.stream_maps(message["stream"]) or ():
                 self.destination.run.keep_schema(stream_map.stream_alias, line.strip())
-                self.destination.sink(stream_map.stream_alias).open()
+                sink = self.destination.sink(stream_map.stream_alias)
+                sink.open()
+                if sink.needs_exact or not _is_identity(stream_map):
+                    self._exact_streams.add(message["stream"])
+            self._decode_record = self._decode_exact if self._exact_streams else self._decode_quick
         elif kind == "BATCH":
             self._read_batch(message, number)
         elif kind != "ACTIVATE_VERSION":  # versions of tables mean nothing to contacts
@@ -299,8 +307,7 @@ class RecordReader(GenericSingerReader[bytes]):
     def _make_routes(self, maps: Iterable[StreamMap]) -> Iterator[_Route]:
         for stream_map in maps:
             alias = stream_map.stream_alias
-            is_same = type(stream_map) is SameRecordTransform and not stream_map.flattening_enabled
-            transform = None if is_same else stream_map.transform
+            transform = None if _is_identity(stream_map) else stream_map.transform
             yield _Route(alias, transform, self.destination.sink(alias), self.destination.run.report.stream(alias))
 
     def _deliver(self, routes: list[_Route], record: object, origin: Origin) -> None:
@@ -327,6 +334,10 @@ class RecordReader(GenericSingerReader[bytes]):
                 counts.ignored += 1
                 continue
             sink.take(transformed, own_origin)
+
+
+def _is_identity(stream_map: StreamMap) -> bool:
+    return type(stream_map) is SameRecordTransform and not stream_map.flattening_enabled
 
 
 def _lenient(line: bytes) -> Any:  # noqa: ANN401 - any JSON value

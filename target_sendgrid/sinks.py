@@ -11,6 +11,7 @@ from singer_sdk.sinks import Sink
 from singer_sdk.sinks.core import BaseJSONSchemaValidator, JSONSchemaValidator
 
 from target_sendgrid.errors import InputError, Reason, RecordRejectedError
+from target_sendgrid.schemas import compares_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,6 +113,14 @@ class SendGridSink(Sink):
         self._keys = tuple(self.key_properties)
         self._metered = self._stream.counts.received
         self._judge = self._validator.validate if self._validator is not None else None
+
+    @property
+    def needs_exact(self) -> bool:
+        """Whether records must come with decimal numbers as they were written, instead of the nearest doubles."""
+        mapping = self._stream.mapping
+        if mapping is None:
+            return False
+        return mapping.needs_exact or self._judge is None or compares_numbers(self.original_schema)
 
     def take(self, record: dict[str, Any], origin: Origin) -> None:
         """Take a record; one that breaks a rule is rejected alone."""

@@ -143,7 +143,7 @@ class TestNumber:
             (10**30, 10**30),
             (Decimal("15.5"), Decimal("15.5")),
             (Decimal("0.10"), Decimal("0.10")),
-            (0.1, Decimal("0.1")),
+            (0.1, 0.1),
             ("15.5", Decimal("15.5")),
             ("100000", 100000),
             (" 7\n", 7),
@@ -157,7 +157,7 @@ class TestNumber:
             ("-0", 0),
         ],
     )
-    def test_a_number_or_a_numeric_text_is_taken(self, value: object, number: int | Decimal) -> None:
+    def test_a_number_or_a_numeric_text_is_taken(self, value: object, number: float | Decimal) -> None:
         assert fields.to_number(value, "it") == number
 
     @pytest.mark.parametrize("value", [True, False])

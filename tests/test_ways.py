@@ -1,0 +1,127 @@
+"""The ways that records take (numbers as doubles, numbers as written, the SDK's stream maps) end in the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from target_sendgrid.sandbox.server import SandboxServer
+from tests.support import QUICK, run_here, state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support import Finished
+
+_TEXT = {"type": ["string", "null"]}
+PROPERTIES: dict[str, Any] = {
+    "email": _TEXT,
+    "first_name": {"anyOf": [{"type": "string", "maxLength": 60}, {"type": "null"}]},
+    "score": {"type": ["number", "null"]},
+    "amount": {"type": ["number", "null"]},
+    "visits": {"type": "integer"},
+    "since": _TEXT | {"format": "date-time"},
+    "home": {"type": ["object", "null"], "properties": {"city": _TEXT}, "additionalProperties": False},
+    "seen_at": _TEXT | {"format": "date-time"},
+    "counts": {"type": "array", "items": {"type": "number"}},
+}
+FIELD_MAPPING = {
+    "email": "email", "first_name": "first_name", "city": "home.city",
+    "score": "score", "visits": "visits", "since": "since",
+}  # fmt: skip
+RESERVED = ("email", "first_name", "last_name", "city")
+CONFIG = {"create_custom_fields": True, "max_rejected_percent": 100}
+WAYS: dict[str, dict[str, Any]] = {
+    "doubles": {},
+    "as written": {},
+    "stream map": {"stream_maps": {"people": {"note": "'constant'"}}},
+}
+NUMBERS = ["0", "-0.0", "7", "7.0", "1.10", "0.1", "1e3", "1.5E+10", "123456789012345678901234567890"]
+MOMENTS = ['"2024-02-29"', '"2024-01-31T23:59:59+00:00"', '"2024-01-28T23:59:59Z"', '"2024-01-28 23:59:59.5"']
+GOOD = {
+    "email": ['"ada@example.com"', '"Ada@Example.com "', '"bob@example.com"'],
+    "first_name": ['"Ada"', "null", '""', json.dumps("é" * 50)],
+    "score": NUMBERS,
+    "amount": NUMBERS,
+    "visits": ["0", "7", "123456789012345678901234567890"],
+    "since": MOMENTS,
+    "seen_at": MOMENTS,
+    "home": ['{"city": "York"}', '{"city": null}', "{}", "null"],
+    "counts": ["[]", "[1.5, 2]"],
+}
+ODD = [
+    "null", "true", '""', '" "', '"7"', '"x"', "[]", "{}", "1.5", "1e400", "-1e-400", "NaN", '{"city": 1, "zip": 2}',
+    '"2023-02-29T00:00:00Z"', '"\\ud800"', json.dumps("é" * 51), json.dumps("a" * 61),
+]  # fmt: skip
+EMAIL = st.sampled_from([*GOOD["email"] * 4, '"nobody"', "null", "1.5"])
+MEMBERS = st.one_of(
+    *[st.tuples(st.just(name), st.sampled_from(literals)) for name, literals in GOOD.items()],
+    st.tuples(st.sampled_from([*GOOD, "other", "__proto__", "_sdc_deleted_at"]), st.sampled_from(ODD)),
+)
+RECORDS = st.tuples(EMAIL, st.lists(MEMBERS, max_size=6)).map(lambda parts: [("email", parts[0]), *parts[1]])
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[SandboxServer]:
+    with SandboxServer(options=QUICK, manual_clock=True) as sandbox:
+        yield sandbox
+
+
+def lines(records: list[list[tuple[str, str]]], way: str) -> Iterator[str]:
+    """Yield Singer lines; names may come twice in a record."""
+    unused = {"unused": {"enum": [1]}} if way == "as written" else {}
+    yield json.dumps({"type": "SCHEMA", "stream": "people", "key_properties": ["email"],
+                      "schema": {"type": "object", "properties": PROPERTIES | unused}})  # fmt: skip
+    for number, record in enumerate(records):
+        members = ", ".join(f"{json.dumps(name)}: {literal}" for name, literal in record)
+        yield f'{{"type": "RECORD", "stream": "people", "record": {{{members}}}}}'
+        yield json.dumps(state(number))
+
+
+def outcome(account: SandboxServer, run: Finished, rejected: Path) -> dict[str, Any]:
+    """Return all that a run leaves behind."""
+    counts = run.report["streams"]["people"] | {"list_id": None}
+    entries = map(json.loads, rejected.read_text(encoding="utf-8").splitlines()) if rejected.exists() else ()
+    names = ("line", "reason", "sentence")
+    return {
+        "exit code": run.exit_code,
+        "contacts": [[contact.get(name) for name in RESERVED] + [values(contact)] for contact in account.contacts()],
+        "counts": counts,
+        "states": run.states,
+        "rejected": [[entry[name] for name in names] for entry in entries],
+        "warnings": [line for line in run.log.splitlines() if line.startswith(("Rejected", "property", "Stream"))],
+    }  # fmt: skip
+
+
+def values(contact: dict[str, Any]) -> dict[str, Any]:
+    """Return the custom fields; SendGrid's numbers are doubles."""
+    return {
+        name: float(value) if isinstance(value, (int, float)) else value
+        for name, value in contact.get("custom_fields", {}).items()
+    }
+
+
+@settings(max_examples=40)
+@given(st.lists(RECORDS, min_size=1, max_size=8), st.sampled_from([{}, {"last_name": "amount"}]))
+def test_each_way_ends_in_the_same(
+    account: SandboxServer,
+    tmp_path_factory: pytest.TempPathFactory,
+    records: list[list[tuple[str, str]]],
+    texts_of_numbers: dict[str, str],
+) -> None:
+    ends = {}
+    for way, config in WAYS.items():
+        account.reset()
+        account.set_options(**asdict(QUICK))
+        rejected = tmp_path_factory.mktemp("way") / "rejected.jsonl"
+        own = {"field_mapping": FIELD_MAPPING | texts_of_numbers, "rejected_records_path": str(rejected)}
+        run = run_here(account, CONFIG | own | config, (f"{line}\n" for line in lines(records, way)))
+        ends[way] = outcome(account, run, rejected)
+    assert ends["as written"] == ends["doubles"]
+    assert ends["stream map"] == ends["doubles"]
