@@ -56,7 +56,7 @@ GOOD = {
     "counts": ["[]", "[1.5, 2]"],
 }
 ODD = [
-    "null", "true", '""', '" "', '"7"', '"x"', "[]", "{}", "1.5", "1e400", "-1e-400", "NaN", '{"city": 1, "zip": 2}',
+    "null", "true", '""', '" "', '"7"', '"x"', "[]", "{}", "1.5", "1e400", "NaN", '{"city": 1, "zip": 2}',
     '"2023-02-29T00:00:00Z"', '"\\ud800"', json.dumps("é" * 51), json.dumps("a" * 61),
 ]  # fmt: skip
 EMAIL = st.sampled_from([*GOOD["email"] * 4, '"nobody"', "null", "1.5"])
