@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.mapper import StreamMap
     from singer_sdk.plugin_base import _ConfigInput
+    from singer_sdk.sinks import Sink
 
     from target_sendgrid.delivery import MakeCarrier
     from target_sendgrid.retry import Clock
@@ -152,6 +153,24 @@ class TargetSendGrid(Target):
             self.run.close(error or sys.exc_info()[1])
 
     # Reading
+
+    def get_sink(
+        self,
+        stream_name: str,
+        *,
+        record: dict[str, Any] | None = None,
+        schema: dict[str, Any] | None = None,
+        key_properties: Sequence[str] | None = None,
+    ) -> Sink:
+        """Return the sink of a stream, a new one where the schema has changed.
+
+        The SDK keeps each sink that was replaced until it drains, which is at the end; nothing waits in ours.
+        """
+        before = self.get_sink(stream_name) if schema is not None and self.sink_exists(stream_name) else None
+        sink = super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
+        if before not in {None, sink}:
+            self.drain_all()
+        return sink
 
     def stream_maps(self, stream: str) -> Sequence[StreamMap] | None:
         """Return the stream maps of a stream; ``None`` before its SCHEMA."""
