@@ -72,6 +72,8 @@ class TargetSendGrid(Target):
     ) -> None:
         self._signals: list[int] = []
         self._grace_ends_at: float | None = None
+        self._is_over = False
+        """Whether all that is left is the summary, which no signal cuts short."""
         self._clock = clock or SystemClock()
         self._settings: Settings
         super().__init__(**options)
@@ -151,6 +153,7 @@ class TargetSendGrid(Target):
             self.settle_after(caught)
             raise
         finally:
+            self._is_over = True
             self.run.close(error or sys.exc_info()[1])
 
     # Reading
@@ -194,19 +197,25 @@ class TargetSendGrid(Target):
 
     def settle_after(self, error: TargetSendGridError | TerminatedError) -> None:
         """Settle what can be settled after an error, for a while only when a signal asked to stop."""
-        if isinstance(error, TerminatedError):
-            self._grace_ends_at = self._clock.monotonic() + GRACE_SECONDS
-            self.logger.warning("Stopping: waiting up to %.0f s for what was sent.", GRACE_SECONDS)
         try:
+            if isinstance(error, TerminatedError):
+                self._grace_ends_at = self._clock.monotonic() + GRACE_SECONDS
+                self._check_stop()
+                self.logger.warning("Stopping: waiting up to %.0f s for what was sent.", GRACE_SECONDS)
             self.run.save(error)
         except TerminatedError:
             self.logger.warning("Stopped without waiting for what was sent.")
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """Note a signal; what is under way looks for it soon. What the run opens can be left at once."""
+        """Note a signal; what is under way looks for it soon. What the run opens can be left at once.
+
+        The second ends whatever it meets, and nothing is settled after it: a state could pass what it met.
+        """
         del frame
         self._signals.append(signum)
-        if not hasattr(self, "run") or self.run.is_opening:
+        if self._is_over:
+            return
+        if len(self._signals) == 2 or not hasattr(self, "run") or self.run.is_opening:  # noqa: PLR2004 - the second
             raise TerminatedError(signum)
 
     def _check_stop(self) -> None:

@@ -38,7 +38,7 @@ class Account:
         """Load people, all in one batch unless the config says otherwise."""
         return self.run([record(email=email, first_name="Zoë") for email in emails], **config)
 
-    def run(self, messages: Iterable[dict[str, Any]], *, is_brisk: bool = False, **config: Any) -> Finished:
+    def run(self, messages: Iterable[dict[str, Any] | str], *, is_brisk: bool = False, **config: Any) -> Finished:
         """Run the target on messages, between a SCHEMA and the last STATE.
 
         The courier does nothing before it is waited for; a brisk one does a step at each STATE too.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -80,6 +81,26 @@ def test_a_second_signal_stops_at_once(sandbox: SandboxServer, tmp_path: Path) -
     assert process.returncode == world_promises.TWICE_TERMINATED.exit_code
     assert world_promises.TWICE_TERMINATED.sees in log.decode()
     assert output == b""
+
+
+@proves(world_promises.TWICE_TERMINATED)
+@pytest.mark.parametrize("is_unbuffered", [False, True])
+def test_a_second_signal_stops_a_run_whose_states_nobody_takes(
+    sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_unbuffered: bool
+) -> None:
+    """Standard output is open, but the pipe is full."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1" if is_unbuffered else "")
+    with started(sandbox, tmp_path, batch_size_rows=1) as process:
+        large = {"type": "STATE", "value": {"n": "x" * 200_000}}
+        write(process, schema(mail="string"), record(mail="a@example.com"), large)
+        wait_for_log(process, "1 of 1 records settled")
+        while process.poll() is None:  # two that come together are one
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.1)
+        assert process.stderr is not None
+        log = process.stderr.read()
+    assert process.returncode == world_promises.TWICE_TERMINATED.exit_code, log
+    assert b"Traceback" not in log
 
 
 @proves(world_promises.KILLED)

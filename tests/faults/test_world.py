@@ -42,6 +42,20 @@ def test_kills_at_any_moment_lose_nobody(tmp_path: Path) -> None:
 
 
 @proves(world_promises.STATES_UNREAD)
+@pytest.mark.parametrize("is_unbuffered", [False, True])
+def test_a_disk_that_takes_half_a_state_ends_the_run(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_unbuffered: bool
+) -> None:
+    """`PYTHONUNBUFFERED`, which images for containers like to set, must not make Python drop the other half."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1" if is_unbuffered else "")
+    lines = singer(SCHEMA, record(email="ada@example.com"), LAST_STATE)
+    with (tmp_path / "states").open("wb") as file:
+        process = _limited(account, lines, tmp_path, limit_bytes=4, stdout=file)
+    assert process.returncode == world_promises.STATES_UNREAD.exit_code
+    assert process.stderr.decode().count(world_promises.STATES_UNREAD.sees) == 1
+
+
+@proves(world_promises.STATES_UNREAD)
 def test_a_full_disk_under_the_states_ends_the_run(account: Account, tmp_path: Path) -> None:
     lines = singer(SCHEMA, record(email="ada@example.com"), LAST_STATE)
     with Path("/dev/full").open("wb") as full:
@@ -52,6 +66,20 @@ def test_a_full_disk_under_the_states_ends_the_run(account: Account, tmp_path: P
     assert "No space left on device" in log
     assert "Traceback" not in log
     assert "Exception ignored" not in log
+
+
+@proves(world_promises.LOG_UNREAD)
+@pytest.mark.parametrize("log", ["/dev/full", "a pipe without a reader"])
+def test_a_log_that_nobody_takes_does_not_end_the_run(account: Account, tmp_path: Path, log: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    if log == "/dev/full":
+        os.close(writer)
+        writer = os.open(log, os.O_WRONLY)
+    process = _limited(account, singer(SCHEMA, record(email="ada@example.com"), LAST_STATE), tmp_path, stderr=writer)
+    os.close(writer)
+    assert process.returncode == world_promises.LOG_UNREAD.exit_code
+    assert process.stdout.decode().splitlines() == ['{"n": 9}']
 
 
 @proves(world_promises.REJECTED_FILE_FULL)
@@ -69,7 +97,7 @@ def test_a_rejected_record_that_no_file_takes_is_passed_by_no_state(
     log = process.stderr.decode()
     assert process.returncode == world_promises.REJECTED_FILE_FULL.exit_code, log
     assert log.count(world_promises.REJECTED_FILE_FULL.sees) == 1, log
-    assert process.stdout.decode().splitlines() in (['{"n": 1}'], [])
+    assert process.stdout.decode().splitlines() == ['{"n": 1}']
     assert "Traceback" not in log
 
 
@@ -174,6 +202,7 @@ def _limited(
     *,
     limit_bytes: int = _LIMIT_BYTES,
     stdout: Any = subprocess.PIPE,
+    stderr: Any = subprocess.PIPE,
     **config: Any,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run the command line with no file of it growing over a limit: as a full disk, but for the error's name."""
@@ -182,7 +211,7 @@ def _limited(
     path.write_text(json.dumps(own | {"max_rejected_percent": 100} | config), encoding="utf-8")
     return subprocess.run(
         [sys.executable, "-c", _UNDER_A_LIMIT, str(limit_bytes), "--config", str(path)],
-        input=lines, stdout=stdout, stderr=subprocess.PIPE, check=False, timeout=120,
+        input=lines, stdout=stdout, stderr=stderr, check=False, timeout=120,
     )  # fmt: skip
 
 

@@ -31,6 +31,9 @@ STATES_UNREAD = Promise(
     "The state can't be written to standard output",
     1,
 )
+LOG_UNREAD = Promise(
+    DISK, "nobody reads the log any more, or the disk that takes it is full", "goes on without a word", "", 0
+)
 REJECTED_FILE_FULL = Promise(
     DISK,
     "the disk is full under `rejected_records_path`",
