@@ -84,16 +84,19 @@ def test_a_second_signal_stops_at_once(sandbox: SandboxServer, tmp_path: Path) -
 
 
 @proves(world_promises.TWICE_TERMINATED)
+@pytest.mark.parametrize("sizes", [[200_000], [65_000, 4_000]], ids=["a large state", "a small state"])
 @pytest.mark.parametrize("is_unbuffered", [False, True])
 def test_a_second_signal_stops_a_run_whose_states_nobody_takes(
-    sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_unbuffered: bool
+    sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: list[int], *, is_unbuffered: bool
 ) -> None:
     """Standard output is open, but the pipe is full."""
     monkeypatch.setenv("PYTHONUNBUFFERED", "1" if is_unbuffered else "")
     with started(sandbox, tmp_path, batch_size_rows=1) as process:
-        large = {"type": "STATE", "value": {"n": "x" * 200_000}}
-        write(process, schema(mail="string"), record(mail="a@example.com"), large)
-        wait_for_log(process, "1 of 1 records settled")
+        write(process, schema(mail="string"))
+        for number, size in enumerate(sizes, 1):
+            large = {"type": "STATE", "value": {"n": "x" * size}}
+            write(process, record(mail=f"p{number}@example.com"), large)
+            wait_for_log(process, f"{number} of {number} records settled")
         while process.poll() is None:  # two that come together are one
             process.send_signal(signal.SIGTERM)
             time.sleep(0.1)
