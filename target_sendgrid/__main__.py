@@ -24,7 +24,9 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")  # states are JSON, whatever the machine's locale is
+        # States are JSON, whatever the machine's locale is. They need a buffer: without one (PYTHONUNBUFFERED) Python
+        # writes as much as the disk or the pipe takes at once, drops the rest, and says nothing.
+        sys.stdout = open(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - by number, for good
     command = TargetSendGrid.cli
     try:
         command.main()
@@ -34,6 +36,7 @@ def main() -> None:
         sys.exit(1)
     except TerminatedError as error:
         log.error("%s The state says where the next run goes on.", error)  # noqa: TRY400 - no traceback for a signal
+        _drop_output()  # a state that got stuck would hold the end up
         sys.exit(_SIGNAL_EXIT + error.signal_number)
     except Exception as error:  # noqa: BLE001 - the last boundary: a message of unknown origin may quote personal data
         log.error(  # noqa: TRY400 - the traceback's last line would be that message
@@ -58,6 +61,12 @@ def _close_output() -> None:
     try:
         sys.stdout.flush()
     except OSError:
+        _drop_output()
+
+
+def _drop_output() -> None:
+    """Let what is still to be written go nowhere."""
+    if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

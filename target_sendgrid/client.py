@@ -107,6 +107,7 @@ class Client:
         retry: RetryPolicy | None = None,
     ) -> None:
         self._base_url = base_url
+        self._host = urlsplit(base_url).hostname
         self._clock = clock
         self._timeout_seconds = timeout_seconds
         self._retry = retry or RetryPolicy(clock)
@@ -269,7 +270,7 @@ class Client:
                 advice = "Nothing was sent. Check `api_url` and the network, and run again."
             else:
                 advice = "What SendGrid has confirmed stays; run again to send the rest."
-            message = f"SendGrid could not be reached {what}: {error}. {advice}"
+            message = f"SendGrid could not be reached at {self._host} {what}: {error}. {advice}"
             raise UnreachableError(message) from None
 
     def _send(self, method: str, url: str, data: bytes | None, what: str) -> bytes:
@@ -290,11 +291,10 @@ class Client:
             ) as response:
                 content = _read(response)
         except requests.exceptions.SSLError:
-            host = urlsplit(self._base_url).hostname
-            message = f"The TLS certificate of {host} can't be trusted. Check `api_url` and proxies."
+            message = f"The TLS certificate of {self._host} can't be trusted. Check `api_url` and proxies."
             raise SendGridError(message) from None
         except requests.RequestException as error:
-            what_happened = f"{method} {_template(url)} failed ({type(error).__name__})"
+            what_happened = f"{method} {_template(url)} failed ({_words(error)})"
             raise PassingError(what_happened) from None
         log.debug("%s -> %d (%d bytes)", bucket, response.status_code, len(content))
         self._note_pace(bucket, response.headers)
@@ -345,6 +345,16 @@ def _template(url: str) -> str:
     known = {"v3", "marketing", "contacts", "imports", "lists", "field_definitions", "search", "emails", "identifiers"}
     known |= {"scopes", "phone_number_id", "external_id", "anonymous_id"}
     return "/".join(part if part in known or not part else "{id}" for part in parts)
+
+
+def _words(error: requests.RequestException) -> str:
+    """Return the system's own words for what cut a request off, such as "Connection refused", or the error's name."""
+    cause: object = error
+    while isinstance(cause, BaseException):
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
 
 
 def _read(response: requests.Response) -> bytes:

@@ -14,9 +14,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from target_sendgrid.batching import outcomes_by_stream
+from target_sendgrid.errors import LocalFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
     from target_sendgrid.batching import Batch, Batcher
@@ -153,9 +154,9 @@ class Delivery:
                 self._seal_and_send(list_ids)
 
     def reject(self, origin: Origin, reason: Reason, sentence: str, sendgrid_message: str | None = None) -> None:
-        """Count a rejected record, name it, and keep it where the user asked for that."""
-        self._report.stream(origin.stream).rejected[reason] += 1
+        """Name a rejected record, keep it where the user asked for that, and count it."""
         self._rejections.add(origin, reason, sentence, sendgrid_message)
+        self._report.stream(origin.stream).rejected[reason] += 1
 
     def receive_state(self, line: int, state: bytes) -> None:
         """Take a STATE message, and write it as soon as all before it is settled."""
@@ -210,8 +211,12 @@ class Delivery:
         first_open = self._batcher.first_line()
         if first_open is not None:
             lines.append(first_open)
-        self._rejections.flush()
-        self._gate.advance(min(lines, default=None))
+        try:
+            self._rejections.flush()
+            self._gate.advance(min(lines, default=None))
+        except LocalFileError:
+            self._gate.close_from(0)  # the next attempt may seem to succeed
+            raise
 
     def _settle(self, outcome: Outcome) -> None:
         self._in_flight = [batch for batch in self._in_flight if batch is not outcome.batch]
@@ -219,15 +224,17 @@ class Delivery:
         if outcome.max_bytes is not None:
             self._batcher.limit_bytes(outcome.max_bytes)
         self._report.job_count += outcome.job_count
-        confirmed = outcome.batch.entries
-        if outcome.rejected:
-            for identity, rejected in outcome.rejected.items():
-                self._reject(confirmed[identity], rejected)
-            confirmed = {name: entry for name, entry in confirmed.items() if name not in outcome.rejected}
-        self._count(confirmed.values())
+        entries, rejected = outcome.batch.entries, outcome.rejected
+        self._count([entries[identity] for identity in entries if identity not in rejected])
+        try:
+            for identity in rejected:
+                self._reject(entries[identity], rejected[identity])
+        except LocalFileError:
+            self._gate.close_from(outcome.batch.first_line)  # no file holds what was rejected
+            raise
         log.info("%s of %s records settled so far.", f"{self._report.settled:,}", f"{self._report.received:,}")
 
-    def _count(self, confirmed: Collection[Entry]) -> None:
+    def _count(self, confirmed: Sequence[Entry]) -> None:
         alone = Counter(entry.origins[0].stream for entry in confirmed if len(entry.origins) == 1)
         for stream, count in alone.items():
             self._report.stream(stream).upserted += count

@@ -59,6 +59,8 @@ class Rejections:
         self._path = path
         self._descriptor = _open_private(path) if path else None
         self._is_flushed = True
+        self._failure: LocalFileError | None = None
+        """Why the file takes no more: it may end in half a line."""
         self._named: Counter[tuple[str, Reason]] = Counter()
 
     @property
@@ -137,13 +139,16 @@ class Rejections:
         raise TooManyRejectedError(message)
 
     def _append(self, line: bytes) -> None:
+        if self._failure is not None:
+            raise self._failure
         self._is_flushed = False
         view = memoryview(line)
         try:
             while view and self._descriptor is not None:
                 view = view[os.write(self._descriptor, view) :]
         except OSError as error:
-            raise self._file_error(error) from None
+            self._failure = self._file_error(error)
+            raise self._failure from None
 
     def _file_error(self, error: OSError) -> LocalFileError:
         return LocalFileError(f"Rejected records can't be written to {self._path}: {error.strerror}.")

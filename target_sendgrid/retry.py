@@ -128,10 +128,10 @@ class RetryPolicy:
         def wait_seconds(state: tenacity.RetryCallState) -> float:
             error = _error_of(state)
             left = patience_left(error)
-            if error.wait_seconds is not None:
-                return error.wait_seconds + self._jitter()
-            backed_off = FIRST_WAIT_SECONDS * 2.0 ** min(state.attempt_number - 1, 10)
-            return min(min(backed_off, LONGEST_WAIT_SECONDS) * (0.5 + self._jitter() / 2), max(left, 0.0))
+            backed_off = min(FIRST_WAIT_SECONDS * 2.0 ** min(state.attempt_number - 1, 10), LONGEST_WAIT_SECONDS)
+            if error.wait_seconds is not None:  # by the machine's clock, which may be wrong: never too short again
+                return max(error.wait_seconds, backed_off) + self._jitter()
+            return min(backed_off * (0.5 + self._jitter() / 2), max(left, 0.0))
 
         def tell(state: tenacity.RetryCallState) -> None:
             log.info("%s: trying again in %.1f s.", _error_of(state), state.upcoming_sleep)

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from target_sendgrid.errors import TargetSendGridError
+from target_sendgrid.errors import TargetSendGridError, TerminatedError
 from target_sendgrid.retry import SystemClock
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.target import TargetSendGrid
@@ -95,7 +95,7 @@ class StepwiseCourier:
     def outcome(self, timeout_seconds: float | None) -> Outcome | None:
         if timeout_seconds is None and not self._dawdles():
             self._step()
-        while timeout_seconds is not None and not self._outcomes:
+        if timeout_seconds is not None and not self._outcomes:
             self._step()
         return self._outcomes.pop(0) if self._outcomes else None
 
@@ -160,10 +160,11 @@ def run_here(
     lines: Iterable[str],
     *,
     dawdles: Callable[[], bool] = lambda: True,
+    clock: SandboxClock | None = None,
 ) -> Finished:
     """Run the target in this process, on a clock that moves the sandbox's along: nothing waits for real time."""
     own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody"}
-    clock = SandboxClock(sandbox)
+    clock = clock or SandboxClock(sandbox)
     target = TargetSendGrid(
         clock=clock,
         make_carrier=lambda make_courier: StepwiseCourier(make_courier, clock, dawdles=dawdles),
@@ -175,6 +176,9 @@ def run_here(
             target.carry_out(cast("IO[str]", _Input(lines)))
         except TargetSendGridError as error:
             exit_code = 1
+            log.write(f"{error}\n")
+        except TerminatedError as error:
+            exit_code = 128 + error.signal_number
             log.write(f"{error}\n")
     return Finished(exit_code, states.getvalue().splitlines(), log.getvalue(), target.run.report.to_dict())
 

@@ -160,8 +160,12 @@ class TestPassingFaults:
 
 class TestPace:
     def test_a_refusal_for_pace_waits_as_long_as_it_says(self, policy: RetryPolicy, clock: HandClock) -> None:
-        policy.call(Attempts(clock, [pace(41.0), pace(0.0)]), patience_seconds=PATIENCE)
-        assert clock.sleeps == [41.5, 0.5]
+        policy.call(Attempts(clock, [pace(41.0), pace(7.0)]), patience_seconds=PATIENCE)
+        assert clock.sleeps == [41.5, 7.5]
+
+    def test_refusals_for_pace_whose_waits_are_too_short_back_off(self, policy: RetryPolicy, clock: HandClock) -> None:
+        policy.call(Attempts(clock, [pace(0.0)] * 9), patience_seconds=PATIENCE)
+        assert clock.sleeps == [wait + 0.5 for wait in (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0)]
 
     def test_a_refusal_for_pace_that_says_nothing_backs_off(self, policy: RetryPolicy, clock: HandClock) -> None:
         policy.call(Attempts(clock, [pace(None)] * 2), patience_seconds=PATIENCE)
@@ -186,12 +190,14 @@ class TestPace:
         assert clock.time < 2 * PACE_PATIENCE_SECONDS
 
     @given(waits=st.lists(st.one_of(st.none(), st.floats(0.0, 120.0)), max_size=200), is_pace=st.booleans())
-    def test_no_wait_is_longer_than_sendgrid_asks_for(self, waits: list[float | None], *, is_pace: bool) -> None:
+    def test_no_wait_is_longer_than_sendgrid_asks_for_or_back_off_is(
+        self, waits: list[float | None], *, is_pace: bool
+    ) -> None:
         clock = HandClock()
         errors = [PassingError("no", wait_seconds=wait, is_pace=is_pace) for wait in waits]
         with contextlib.suppress(PassingError):
             RetryPolicy(clock, lambda: 0.5).call(Attempts(clock, errors), patience_seconds=PATIENCE)
-        asked = [LONGEST_WAIT_SECONDS if wait is None else wait + 1.0 for wait in waits]
+        asked = [max(wait or 0.0, LONGEST_WAIT_SECONDS) + 1.0 for wait in waits]
         assert all(slept <= most for slept, most in zip(clock.sleeps, asked, strict=False))
 
 

@@ -1,8 +1,7 @@
-"""The SDK's standard target tests, listed one by one, and what the target relies on in the SDK."""
+"""The SDK's standard target tests, listed one by one."""
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -107,23 +106,3 @@ class TestStandardSuite(
 def test_every_standard_test_is_included_or_excluded_with_a_reason() -> None:
     assert set(target_tests.tests) == set(INCLUDED) | set(EXCLUDED)
     assert not set(INCLUDED) & set(EXCLUDED)
-
-
-@pytest.mark.parametrize(
-    ("owner", "name", "parameters"),
-    [
-        ("singer_sdk.plugin_base:PluginBase", "_validate_config", ["self", "raise_errors"]),
-        ("singer_sdk.plugin_base:PluginBase", "_handle_termination", ["self", "signum", "frame"]),
-        ("singer_sdk.sinks.core:JSONSchemaValidator", "__init__", None),
-    ],
-)
-def test_a_seam_of_the_sdk_is_as_the_target_expects_it(owner: str, name: str, parameters: list[str] | None) -> None:
-    module, _, class_name = owner.partition(":")
-    seam = getattr(getattr(__import__(module, fromlist=[class_name]), class_name), name)
-    if parameters is not None:
-        assert list(inspect.signature(seam).parameters) == parameters
-
-
-def test_the_sdk_gives_readers_their_class_and_their_lines() -> None:
-    source = inspect.signature(TargetSendGrid.message_reader_class.process_lines)
-    assert list(source.parameters) == ["self", "file_input", "callbacks"]

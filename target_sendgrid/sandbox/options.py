@@ -27,6 +27,7 @@ class Options:
     rate_limit_enabled: bool = _switch(default=True, help_text="Count requests and answer 429 when a bucket is empty.")
     rate_limit_contacts: int = _switch(200, "Requests a minute for PUT, DELETE and search of contacts.")
     rate_limit_other: int = _switch(600, "Requests a minute for every other route.")
+    rate_limit_window_seconds: int = _switch(60, "Length of the minute, for those who can't wait for one.")
     rate_limit_reset: Literal["seconds", "epoch"] = _switch("seconds", "What x-ratelimit-reset holds.")
     retry_after: bool = _switch(default=False, help_text="Send Retry-After with a 429 (never seen on the live API).")
     job_counts_after_seconds: float = _switch(30.0, "Age at which a pending job shows its counts.")

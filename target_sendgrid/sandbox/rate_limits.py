@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from target_sendgrid.sandbox.options import Options
 
-WINDOW_SECONDS = 60
-
 _CONTACTS = frozenset(
     {
         ("PUT", "/v3/marketing/contacts"),
@@ -48,7 +46,8 @@ class RateLimits:
 
     def count(self, options: Options, now: float, bucket: tuple[str, str, str]) -> Standing:
         """Count a request in the bucket of its key, method and path template."""
-        window = int(now // WINDOW_SECONDS)
+        seconds = max(1, options.rate_limit_window_seconds)
+        window = int(now // seconds)
         if window != self._window:
             self._window = window
             self._used.clear()
@@ -58,7 +57,7 @@ class RateLimits:
         if not is_over:
             used += 1
             self._used[bucket] = used
-        end = (window + 1) * WINDOW_SECONDS
+        end = (window + 1) * seconds
         reset = end if options.rate_limit_reset == "epoch" else math.ceil(end - now)
         return Standing(limit, max(0, limit - used), reset, is_over)
 

@@ -17,6 +17,7 @@ from target_sendgrid.settings import CONFIG_SCHEMA
 from target_sendgrid.settings_checks import ENVIRONMENT_PREFIX
 from target_sendgrid.target import TargetSendGrid
 from tests.faults.promises import PROMISES
+from tests.faults.world_promises import WORLD_PROMISES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -100,18 +101,18 @@ def reasons_table() -> str:
 
 
 def promises_table() -> str:
-    """Return what can go wrong with SendGrid and what comes of it, as the tests in ``tests/faults`` prove it."""
-    groups = dict.fromkeys(promise.group for promise in PROMISES)
+    """Return what can go wrong and what comes of it, as the tests in ``tests/faults`` prove it."""
+    groups = dict.fromkeys(promise.group for promise in [*PROMISES, *WORLD_PROMISES])
     return "\n\n".join(_promises_of(group) for group in groups)
 
 
 def _promises_of(group: str) -> str:
     rows = [f"## {group}", "", "| What happens | What target-sendgrid does | What the log says | Exit code | State |"]
     rows.append("|---|---|---|---|---|")
-    for promise in PROMISES:
+    for promise in [*PROMISES, *WORLD_PROMISES]:
         if promise.group == group:
             words = f"`{promise.sees}`" if "`" not in promise.sees else f"`` {promise.sees} ``"
-            state = "the last one that is settled" if promise.exit_code else "the last one"
+            state = "the last one" if promise.has_last_state else "the last one that is settled"
             cells = [promise.symptom, promise.reaction, words if promise.sees else "", str(promise.exit_code), state]
             rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)

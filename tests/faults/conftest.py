@@ -11,7 +11,7 @@ import pytest
 
 from target_sendgrid.sandbox.server import SandboxServer
 from tests.faults.promises import LAST_STATE
-from tests.support import QUICK, record, run_here, schema, singer
+from tests.support import QUICK, SandboxClock, record, run_here, schema, singer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,20 +30,22 @@ class Account:
 
     def __init__(self, sandbox: SandboxServer, folder: Path) -> None:
         self.sandbox = sandbox
+        self.clock = SandboxClock(sandbox)
+        """What the next run lives by."""
         self._rejected_path = folder / "rejected.jsonl"
 
     def load(self, *emails: str, **config: Any) -> Finished:
         """Load people, all in one batch unless the config says otherwise."""
         return self.run([record(email=email, first_name="Zoë") for email in emails], **config)
 
-    def run(self, messages: Iterable[dict[str, Any]], *, is_brisk: bool = False, **config: Any) -> Finished:
+    def run(self, messages: Iterable[dict[str, Any] | str], *, is_brisk: bool = False, **config: Any) -> Finished:
         """Run the target on messages, between a SCHEMA and the last STATE.
 
         The courier does nothing before it is waited for; a brisk one does a step at each STATE too.
         """
         own = {"rejected_records_path": str(self._rejected_path), "max_rejected_percent": 100}
         lines = (singer(message).decode() for message in itertools.chain([SCHEMA], messages, [LAST_STATE]))
-        run = run_here(self.sandbox, own | config, lines, dawdles=lambda: not is_brisk)
+        run = run_here(self.sandbox, own | config, lines, dawdles=lambda: not is_brisk, clock=self.clock)
         assert not self.sandbox.violations()
         assert self.sandbox.api_key not in run.log
         assert "@" not in run.log

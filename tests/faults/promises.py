@@ -1,4 +1,7 @@
-"""What can go wrong with SendGrid and what the target does about it: the table that tests prove and the docs print."""
+"""What can go wrong with SendGrid and what the target does about it: the table that tests prove and the docs print.
+
+What can go wrong with the rest of the world is in `world_promises.py`.
+"""
 
 from __future__ import annotations
 
@@ -28,20 +31,27 @@ class Promise:
     sees: str
     """Words of the log, or of the error that ends the run; empty where nothing needs to be said."""
     exit_code: int
+    is_all_settled: bool | None = None
+    """Whether the last state is written; left out: exactly when the run succeeds."""
+
+    @property
+    def has_last_state(self) -> bool:
+        """Whether the last state is written."""
+        return self.exit_code == 0 if self.is_all_settled is None else self.is_all_settled
 
     def is_kept_by(self, run: Finished) -> bool:
         """Tell whether a run ended as promised: exit code, words, and the last state exactly when it succeeded."""
         is_state_written = '{"n": 9}' in run.states
         has_crashed = "Traceback" in run.log or "Internal error" in run.log
         is_as_told = self.sees in run.log and not has_crashed
-        return is_as_told and run.exit_code == self.exit_code and is_state_written == (self.exit_code == 0)
+        return is_as_told and run.exit_code == self.exit_code and is_state_written == self.has_last_state
 
 
-def proves(promise: Promise) -> Callable[[Test], Test]:
-    """Say which promise a test would break with."""
+def proves(*promises: Promise) -> Callable[[Test], Test]:
+    """Say which promises a test would break with."""
 
     def mark(test: Test) -> Test:
-        test.promise = promise  # type: ignore[attr-defined]  # functions take attributes
+        test.promises = promises  # type: ignore[attr-defined]  # functions take attributes
         return test
 
     return mark

@@ -78,6 +78,13 @@ def test_a_bucket_is_full_again_when_the_clock_minute_turns(make_client: MakeCli
     assert client.call("GET", LISTS).status_code == 200
 
 
+def test_a_switch_makes_the_minute_shorter(make_client: MakeClient) -> None:
+    client = make_client(rate_limit_other=1, rate_limit_window_seconds=3)
+    assert int(client.call("GET", LISTS).headers["x-ratelimit-reset"]) <= 3
+    client.sandbox.advance(3)
+    assert client.call("GET", LISTS).status_code == 200
+
+
 def test_buckets_are_apart_by_key_method_and_path_template(make_client: MakeClient) -> None:
     client = make_client(rate_limit_other=1)
     one, other = client.make_list("One"), client.sandbox.add_key()

@@ -1,0 +1,107 @@
+"""Each row of the README's table of exit codes, by whole runs on a clock that takes no time."""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.docs.generate import ROOT
+from tests.faults.conftest import PUT, SCHEMA
+from tests.support import record, run_cli, schema, singer, state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.faults.conftest import Account
+
+
+@dataclass(frozen=True)
+class Ending:
+    """A way that a run of three people, each followed by a STATE, can end."""
+
+    row: str
+    """First words of the README's row."""
+    exit_code: int
+    states: list[int]
+    """Which of the states 1, 2, 3 and 9, the last, are written."""
+    config: dict[str, Any] = field(default_factory=dict)
+    second: dict[str, Any] | str | None = None
+    """What comes in place of the second person."""
+    fault: dict[str, Any] = field(default_factory=dict)
+    deletes_list: bool = False
+    """Whether somebody deletes the list before the second person comes."""
+    signal: signal.Signals | None = None
+    """What the run gets before the second person comes."""
+
+
+JOB_STUCK = {"kind": "job_stuck", "times": None, "skip": 1}
+JOB_FAILS = {"kind": "job_failed", "times": None, "skip": 1}
+NO_ANSWER = {"kind": "html_error", "status": 503, "times": None}
+
+ENDINGS = {
+    "all is well": Ending("everything settled", 0, [1, 2, 3, 9]),
+    "few are rejected": Ending("everything settled", 0, [1, 2, 3, 9], {"max_rejected_percent": 40}, record(email="no")),
+    "many are rejected": Ending(
+        "rejected share above", 1, [1, 2, 3, 9], {"max_rejected_percent": 30}, record(email="no")
+    ),
+    "the cap is reached": Ending("cap reached", 1, [1], {"profile_cap": 1}),
+    "the key is wrong": Ending("a setting, the key", 1, [], {"api_key": "SG.no.key"}),
+    "the list is wrong": Ending("a setting, the key", 1, [], {"create_list": False}),
+    "the mapping is wrong": Ending("the list or the mapping", 1, [1], {}, schema("others", name="string")),
+    "a line is no Singer": Ending("standard input breaks off", 1, [1], {}, "what is this"),
+    "SendGrid is gone": Ending("SendGrid out of reach", 1, [1], {}, None, {**NO_ANSWER, **PUT, "skip": 1}),
+    "SendGrid was never there": Ending("SendGrid out of reach", 1, [], {}, None, NO_ANSWER),
+    "a job never ends": Ending("SendGrid out of reach", 1, [1], {}, None, JOB_STUCK),
+    "the list was deleted": Ending("a list was deleted", 1, [1], {"list_name": "Fixed"}, deletes_list=True),
+    "SIGTERM": Ending("SIGTERM, SIGINT", 143, [1], signal=signal.SIGTERM),
+    "SIGINT": Ending("SIGTERM, SIGINT", 130, [1], signal=signal.SIGINT),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+def test_a_run_ends_as_the_table_says(account: Account, ending: Ending) -> None:
+    if ending.fault:
+        account.sandbox.add_fault(**ending.fault)
+    account.sandbox.seed(lists=["Fixed"])
+
+    def tap() -> Iterator[dict[str, Any] | str]:
+        yield record(email="ada@example.com")
+        yield state(1)
+        if ending.deletes_list:
+            account.delete_list("Fixed")
+        if ending.signal:
+            signal.raise_signal(ending.signal)
+        yield ending.second or record(email="b@example.com")
+        yield state(2)
+        yield record(email="c@example.com")
+        yield state(3)
+
+    config = {"batch_size_rows": 1, "max_rejected_percent": 0, "create_list": not ending.deletes_list} | ending.config
+    run = account.run(tap(), is_brisk=True, **config)
+    assert run.exit_code == ending.exit_code, run
+    numbers = [int(number) for line in run.states for number in re.findall(r"\d+", line)]
+    assert set(numbers) <= set(ending.states), "a state passes what is not settled"
+    assert numbers[-1:] == ending.states[-1:], "the last state that is settled is not written"
+    assert run.report["outcome"] == ("failed" if ending.exit_code else "succeeded")
+
+
+def test_a_wrong_command_line_is_told_apart(account: Account, tmp_path: Path) -> None:
+    run = run_cli(account.sandbox, {}, singer(SCHEMA), tmp_path, arguments=["--no-such-option"])
+    assert run.exit_code == 2
+    assert run.states == []
+
+
+def test_the_table_of_the_readme_has_these_rows() -> None:
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("| What happened | Exit code")[2]
+    rows = re.findall(r"^\| (.*?) \| ([\d, ]+) \|", table, re.MULTILINE)
+    told = {(what, int(code)) for what, codes in rows for code in codes.split(", ")}
+    proved = {(ending.row, ending.exit_code) for ending in ENDINGS.values()} | {("the command line", 2)}
+    for row, code in proved:
+        assert [what for what, told_code in told if what.startswith(row) and told_code == code], row
+    for what, code in told:
+        assert [row for row, proved_code in proved if what.startswith(row) and proved_code == code], what

@@ -1,0 +1,224 @@
+"""Faults of the world around the target: full disks, taps that stall, die or change their mind, and `kill -9`.
+
+Signals and closed pipes are in `test_stopping.py`, the network and the clock in `test_network.py`.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from target_sendgrid.delivery import LONGEST_OPEN_SECONDS
+from target_sendgrid.sandbox.server import SandboxServer
+from target_sendgrid.sinks import SendGridSink
+from tests.faults import kills, world_promises
+from tests.faults.conftest import SCHEMA
+from tests.faults.promises import LAST_STATE, proves
+from tests.support import record, run_here, schema, singer, state
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Callable, Iterator
+
+    from tests.faults.conftest import Account
+
+
+@proves(world_promises.KILLED)
+def test_kills_at_any_moment_lose_nobody(tmp_path: Path) -> None:
+    with SandboxServer(options=kills.SLOW_JOBS) as sandbox:
+        killed, missing = kills.missing_after_kills(sandbox, tmp_path, random.Random(4), 4)  # noqa: S311 - no secret
+    assert len(killed) > 0
+    assert missing == set()
+
+
+@proves(world_promises.STATES_UNREAD)
+@pytest.mark.parametrize("is_unbuffered", [False, True])
+def test_a_disk_that_takes_half_a_state_ends_the_run(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_unbuffered: bool
+) -> None:
+    """`PYTHONUNBUFFERED`, which images for containers like to set, must not make Python drop the other half."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1" if is_unbuffered else "")
+    lines = singer(SCHEMA, record(email="ada@example.com"), LAST_STATE)
+    with (tmp_path / "states").open("wb") as file:
+        process = _limited(account, lines, tmp_path, limit_bytes=4, stdout=file)
+    assert process.returncode == world_promises.STATES_UNREAD.exit_code
+    assert process.stderr.decode().count(world_promises.STATES_UNREAD.sees) == 1
+
+
+@proves(world_promises.STATES_UNREAD)
+def test_a_full_disk_under_the_states_ends_the_run(account: Account, tmp_path: Path) -> None:
+    lines = singer(SCHEMA, record(email="ada@example.com"), LAST_STATE)
+    with Path("/dev/full").open("wb") as full:
+        process = _limited(account, lines, tmp_path, stdout=full)
+    log = process.stderr.decode()
+    assert process.returncode == world_promises.STATES_UNREAD.exit_code
+    assert log.count(world_promises.STATES_UNREAD.sees) == 1, log
+    assert "No space left on device" in log
+    assert "Traceback" not in log
+    assert "Exception ignored" not in log
+
+
+@proves(world_promises.LOG_UNREAD)
+@pytest.mark.parametrize("log", ["/dev/full", "a pipe without a reader"])
+def test_a_log_that_nobody_takes_does_not_end_the_run(account: Account, tmp_path: Path, log: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    if log == "/dev/full":
+        os.close(writer)
+        writer = os.open(log, os.O_WRONLY)
+    process = _limited(account, singer(SCHEMA, record(email="ada@example.com"), LAST_STATE), tmp_path, stderr=writer)
+    os.close(writer)
+    assert process.returncode == world_promises.LOG_UNREAD.exit_code
+    assert process.stdout.decode().splitlines() == ['{"n": 9}']
+
+
+@proves(world_promises.REJECTED_FILE_FULL)
+@pytest.mark.parametrize("when", ["it is read", "it was sent"])
+def test_a_rejected_record_that_no_file_takes_is_passed_by_no_state(
+    account: Account, tmp_path: Path, when: str
+) -> None:
+    bad = "nobody" if when == "it is read" else "bad@nowhere"  # SendGrid alone refuses the latter
+    people = [record(email="ada@example.com"), state(1), record(email=bad), state(2), record(email="b@example.com")]
+    path = tmp_path / "rejected.jsonl"
+    path.write_bytes(b"\n" * _LIMIT_BYTES)
+    process = _limited(
+        account, singer(SCHEMA, *people, LAST_STATE), tmp_path, rejected_records_path=str(path), batch_size_rows=1
+    )
+    log = process.stderr.decode()
+    assert process.returncode == world_promises.REJECTED_FILE_FULL.exit_code, log
+    assert log.count(world_promises.REJECTED_FILE_FULL.sees) == 1, log
+    assert process.stdout.decode().splitlines() == ['{"n": 1}']
+    assert "Traceback" not in log
+
+
+@proves(world_promises.REJECTED_FILE_FULL)
+@pytest.mark.parametrize("call", ["write", "fsync"])
+def test_no_state_passes_what_the_disk_did_not_take_once(
+    account: Account, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """The disk is full for a moment only: what is settled later must not carry the state past what was lost."""
+    real: Callable[..., Any] = getattr(os, call)
+    strikes = iter([True])
+
+    def refuse_once(*arguments: Any) -> Any:
+        if next(strikes, False):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(*arguments)
+
+    def tap() -> Iterator[dict[str, Any]]:
+        yield from (record(email="ada@example.com"), state(1), record(email="bad@nowhere"), state(2))
+        yield from (record(email="worse@nowhere"), state(3), record(email="b@example.com"))
+        monkeypatch.setattr(os, call, refuse_once)
+
+    run = account.run(tap(), batch_size_rows=1)
+    assert world_promises.REJECTED_FILE_FULL.is_kept_by(run), run
+    assert set(run.states) <= {'{"n": 1}'}
+    counts = run.report["streams"]["people"]
+    assert counts["received"] == counts["upserted"] + sum(counts["rejected"].values()) + counts["unsettled"]
+
+
+@proves(world_promises.REPORT_FULL)
+def test_a_full_disk_under_the_report_costs_the_report_alone(account: Account, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text("older", encoding="utf-8")
+    lines = singer(SCHEMA, record(email="ada@example.com"), LAST_STATE)
+    process = _limited(account, lines, tmp_path, limit_bytes=10, report_path=str(path))
+    log = process.stderr.decode()
+    assert process.returncode == world_promises.REPORT_FULL.exit_code
+    assert log.count(world_promises.REPORT_FULL.sees) == 1, log
+    assert process.stdout.decode().splitlines() == ['{"n": 9}']
+    assert path.read_text(encoding="utf-8") == "older"
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["config.json", "report.json"]
+    assert account.emails("Everybody") == ["ada@example.com"]
+
+
+@proves(world_promises.TAP_DIES)
+@pytest.mark.parametrize("kept", [1, 30, 60], ids=str)
+def test_a_tap_that_dies_in_the_middle_of_a_line_has_what_came_before_sent(account: Account, kept: int) -> None:
+    half = json.dumps(record(email="half@example.com"))[:kept]
+    lines = [*singer(SCHEMA, record(email="ada@example.com"), state(1)).decode().splitlines(keepends=True), half]
+    run = run_here(account.sandbox, {}, lines)
+    assert world_promises.TAP_DIES.is_kept_by(run), run
+    assert run.states == ['{"n": 1}']
+    assert account.emails("Everybody") == ["ada@example.com"]
+    assert "half@" not in run.log
+
+
+@proves(world_promises.TAP_STALLS)
+def test_while_a_tap_stalls_states_are_written_and_what_waits_is_sent(account: Account) -> None:
+    written: list[str] = []
+
+    def tap() -> Iterator[str]:
+        yield singer(SCHEMA, record(email="ada@example.com"), state(1)).decode()
+        for _ in range(2 * int(LONGEST_OPEN_SECONDS / 60)):
+            account.clock.sleep(60)
+            yield "\n"  # the reader is woken, as it is by a silent pipe every half second
+        written.extend(cast("io.StringIO", sys.stdout).getvalue().splitlines())
+        yield singer(record(email="b@example.com"), LAST_STATE).decode()
+
+    run = run_here(account.sandbox, {}, tap(), dawdles=lambda: False, clock=account.clock)
+    assert written == ['{"n": 1}']
+    assert world_promises.TAP_STALLS.is_kept_by(run), run
+    assert account.emails("Everybody") == ["ada@example.com", "b@example.com"]
+
+
+@proves(world_promises.SCHEMAS_ALTERNATE)
+def test_schemas_that_alternate_do_not_fill_the_memory(account: Account) -> None:
+    sinks: list[int] = []
+    kinds = [schema("flips", email="string", first_name="string", **{name: "string"}) for name in ("score", "other")]
+
+    def tap() -> Iterator[dict[str, Any]]:
+        for number in range(300):
+            yield kinds[number % 2]
+            yield record("flips", email=f"p{number % 50}@example.com", first_name=f"No. {number}")
+        gc.collect()
+        found = [thing for thing in gc.get_objects() if isinstance(thing, SendGridSink)]
+        sinks.append(sum(sink.stream_name == "flips" for sink in found))
+
+    run = account.run(tap())
+    assert world_promises.SCHEMAS_ALTERNATE.is_kept_by(run), run
+    assert sinks == [1]
+    assert run.report["streams"]["flips"]["received"] == 300
+    assert {contact["first_name"] for contact in account.sandbox.contacts()} == {f"No. {n}" for n in range(250, 300)}
+
+
+_LIMIT_BYTES = 4096
+
+
+def _limited(
+    account: Account,
+    lines: bytes,
+    folder: Path,
+    *,
+    limit_bytes: int = _LIMIT_BYTES,
+    stdout: Any = subprocess.PIPE,
+    stderr: Any = subprocess.PIPE,
+    **config: Any,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the command line with no file of it growing over a limit: as a full disk, but for the error's name."""
+    own = {"api_url": account.sandbox.url, "api_key": account.sandbox.api_key, "list_name": "Everybody"}
+    path = folder / "config.json"
+    path.write_text(json.dumps(own | {"max_rejected_percent": 100} | config), encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, "-c", _UNDER_A_LIMIT, str(limit_bytes), "--config", str(path)],
+        input=lines, stdout=stdout, stderr=stderr, check=False, timeout=120,
+    )  # fmt: skip
+
+
+_UNDER_A_LIMIT = f"""
+import resource, sys
+from target_sendgrid.__main__ import main
+limit = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, {resource.RLIM_INFINITY}))
+main()
+"""
