@@ -41,8 +41,8 @@ class HasRun(Protocol):
 class RecordValidator(BaseJSONSchemaValidator):
     """Fast accept, slow reject: what the fast validator refuses is judged again by the SDK's own.
 
-    What the fast one accepts, the SDK's accepts too, but for this: 1.0 is an integer, as JSON Schema says; and numbers
-    that the SDK's can't divide may be multiples.
+    What the fast one accepts, the SDK's accepts too, but for this: 1.0 is an integer, as JSON Schema says; numbers that
+    the SDK's can't divide may be multiples; and fractions are held against bounds as doubles, as SendGrid stores them.
 
     Args:
         schema: Schema of the stream, as the tap or the stream maps gave it.

@@ -11,7 +11,7 @@ from target_sendgrid.sandbox.server import SandboxServer
 from tests.support import QUICK, run_here, schema, singer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from tests.support import Finished
