@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import fsspec  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
-from target_sendgrid.errors import TerminatedError
+from target_sendgrid.errors import LocalFileError
 from tests.hostile.conftest import PEOPLE
 from tests.support import record, state
 
@@ -87,13 +87,17 @@ def test_whatever_a_library_raises_about_a_file_is_told_without_its_words(
     assert run.states == ['{"n": 1}']
 
 
-def test_a_signal_while_a_file_is_read_is_no_error_of_the_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(*_: object, **__: object) -> None:
-        raise TerminatedError(15)
+def test_what_ends_the_run_while_a_file_is_read_is_no_error_of_the_file(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        message = "The disk is full."
+        raise LocalFileError(message)
 
-    monkeypatch.setattr(fsspec, "open", stop)
-    with pytest.raises(TerminatedError):
-        send(desk, JSONL, ["s3://exports/people.jsonl"])
+    monkeypatch.setattr(fsspec, "open", fail)
+    run = send(desk, JSONL, ["s3://exports/people.jsonl"])
+    assert run.report["error"] == "The disk is full."
+    assert UNREADABLE not in run.log
 
 
 @pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b'{"email": "b@example.com"}\n' * 10_000)[:-50]])
