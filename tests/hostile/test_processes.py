@@ -221,7 +221,7 @@ def peak_kib(sandbox: SandboxServer, folder: Path, content: Iterable[bytes], **c
 LONG_RECORD = [b'{"type": "RECORD", "stream": "people", "record": {"email": "', b'"}}\n']
 
 
-@pytest.mark.parametrize("sizes", [[300]], ids=str)
+@pytest.mark.parametrize("sizes", [[100]], ids=str)
 def test_a_line_without_end_takes_little_memory(sandbox: SandboxServer, tmp_path: Path, sizes: list[int]) -> None:
     def content(mebibytes: int) -> Iterable[bytes]:
         yield singer(PEOPLE, ADA)
