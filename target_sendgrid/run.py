@@ -90,6 +90,8 @@ class Run:
         self.is_opening = True
         """Whether the run can be left at any moment: it talks to SendGrid, and has no record in its hands."""
         self._is_finished = False
+        self._report_path: str | None = None
+        """Set once a report can be written there: what else stands in that place must not be replaced."""
         self._started_at = clock.monotonic()
         self.cap = ProfileCap(settings.profile_cap)
         self.report = Report()
@@ -104,6 +106,7 @@ class Run:
         """
         if self._settings.report_path:
             check_report_path(self._settings.report_path)
+            self._report_path = self._settings.report_path
         self._rejections = Rejections(self._settings.rejected_records_path, self._settings.max_rejected_percent)
         self._client = self._connect()
         self._check_scopes()
@@ -254,8 +257,8 @@ class Run:
         try:
             for line in self.report.summary():
                 log.info("%s", line)
-            if self._settings.report_path:
-                self._write_report(self._settings.report_path, error)
+            if self._report_path:
+                self._write_report(self._report_path, error)
         finally:
             if self.is_started:
                 self._rejections.close()

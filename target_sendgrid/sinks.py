@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, cast
+import contextlib
+import signal
+import threading
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 import jsonschema_rs
 from referencing.exceptions import Unresolvable
@@ -14,12 +18,19 @@ from target_sendgrid.errors import InputError, Reason, RecordRejectedError
 from target_sendgrid.schemas import compares_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from singer_sdk.target_base import Target
 
     from target_sendgrid.contact import Origin
     from target_sendgrid.run import Run, Stream
+
+
+_LONGEST_SECONDS = 5.0
+"""How long a record may be judged, in time of this process: some regular expressions never end on some texts."""
+
+_SLOW_KEYWORDS = frozenset({"pattern", "patternProperties", "not", "oneOf", "if", "maxContains"})
+"""Its regular expressions are others than Python's; and where it is stricter, these would make that lenient."""
 
 
 class HasRun(Protocol):
@@ -31,6 +42,9 @@ class HasRun(Protocol):
 class RecordValidator(BaseJSONSchemaValidator):
     """Fast accept, slow reject: what the fast validator refuses is judged again by the SDK's own.
 
+    What the fast one accepts, the SDK's accepts too, but for this: 1.0 is an integer, as JSON Schema says; numbers that
+    the SDK's can't divide may be multiples; and fractions are held against bounds as doubles, as SendGrid stores them.
+
     Args:
         schema: Schema of the stream, as the tap or the stream maps gave it.
     """
@@ -39,7 +53,9 @@ class RecordValidator(BaseJSONSchemaValidator):
         super().__init__(schema)
         self._slow = JSONSchemaValidator(schema)
         try:
-            fast = jsonschema_rs.Draft202012Validator(schema, validate_formats=False)
+            fast = jsonschema_rs.Draft202012Validator(
+                schema=not _needs_slow(schema) and schema, validate_formats=False, retriever=_fetch_nothing
+            )
         except ValueError:  # a schema that only the SDK's validator understands
             fast = jsonschema_rs.Draft202012Validator(schema=False)
         self._is_valid = fast.is_valid
@@ -56,12 +72,19 @@ class RecordValidator(BaseJSONSchemaValidator):
         except ValueError:
             pass
         try:
-            error = next(iter(self._slow.validator.iter_errors(record)), None)
-        except ArithmeticError:  # huge decimals under `multipleOf`
-            raise RecordRejectedError(Reason.SCHEMA_VIOLATION, "A number is too large to be judged.") from None
+            with _time_limit():
+                error = next(iter(self._slow.validator.iter_errors(record)), None)
+        except TimeoutError:
+            sentence = f"Judging the record by its schema's patterns takes more than {_LONGEST_SECONDS:.0f} seconds."
+            raise RecordRejectedError(Reason.SCHEMA_VIOLATION, sentence) from None
         except Unresolvable:
             message = "A stream's SCHEMA refers with `$ref` to something that it does not hold. Mend the tap."
             raise InputError(message) from None
+        except RecursionError:
+            raise
+        except Exception:  # noqa: BLE001 - huge decimals, mixed dialects: what the library can't judge, it raises about
+            sentence = "The record can't be judged by its schema."
+            raise RecordRejectedError(Reason.SCHEMA_VIOLATION, sentence) from None
         if error is not None:
             rule = ".".join(str(part) for part in error.absolute_schema_path)
             raise RecordRejectedError(Reason.SCHEMA_VIOLATION, f"The record breaks the schema's rule `{rule}`.")
@@ -164,3 +187,40 @@ def _refers_elsewhere(schema: object) -> bool:
         )
         return refers or any(map(_refers_elsewhere, schema.values()))
     return isinstance(schema, list) and any(map(_refers_elsewhere, schema))
+
+
+def _needs_slow(schema: object) -> bool:
+    """Tell whether the fast validator may accept what the SDK's refuses: it divides by whole numbers as doubles do."""
+    if isinstance(schema, dict):
+        divisor = schema.get("multipleOf")
+        is_whole = isinstance(divisor, (int, float, Decimal)) and divisor >= 1  # or may be
+        return is_whole or not _SLOW_KEYWORDS.isdisjoint(schema) or any(map(_needs_slow, schema.values()))
+    return isinstance(schema, list) and any(map(_needs_slow, schema))
+
+
+def _fetch_nothing(uri: str) -> NoReturn:
+    """Refuse to fetch a schema that another names, be it by ``$schema``."""
+    raise LookupError(uri)
+
+
+@contextlib.contextmanager
+def _time_limit() -> Iterator[None]:
+    """End what takes too long, a regular expression at work included; only the main thread can.
+
+    Raises:
+        TimeoutError: It took too long.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> NoReturn:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGVTALRM, end)
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, _LONGEST_SECONDS)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,11 @@ from tests.support import QUICK
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-settings.register_profile("default-without-deadline", deadline=None, max_examples=60)
-settings.load_profile("default-without-deadline")
+EXAMPLES = os.environ.get("EXAMPLES")
+"""How many examples each property is tried on, new ones each time; otherwise 60, always the same."""
+
+settings.register_profile("ours", deadline=None, max_examples=int(EXAMPLES or 60), derandomize=not EXAMPLES)
+settings.load_profile("ours")
 
 
 @pytest.fixture(scope="session")

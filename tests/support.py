@@ -147,17 +147,17 @@ def run_cli(
 class _Input(io.TextIOBase):
     """Standard input that makes a line when it is asked for one."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
+    def __init__(self, lines: Iterable[str | bytes]) -> None:
         self._lines = iter(lines)
 
     def read(self, _size: int | None = -1, /) -> str:
-        return next(self._lines, "")
+        return cast("str", next(self._lines, ""))  # or bytes, as files are that are opened so
 
 
 def run_here(
     sandbox: SandboxServer,
     config: Mapping[str, Any],
-    lines: Iterable[str],
+    lines: Iterable[str | bytes],
     *,
     dawdles: Callable[[], bool] = lambda: True,
     clock: SandboxClock | None = None,

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target_sendgrid import batching
 from target_sendgrid.batching import Batch, Batcher, body, outcomes_by_stream
 from target_sendgrid.contact import Entry, Origin, decode, encode
 from target_sendgrid.errors import Reason, RecordRejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from random import Random
 
     from target_sendgrid.contact import Contact
@@ -141,6 +142,23 @@ class TestMerging:
         for line in (3, 5, 9):
             add(batcher, "a@x.com", line=line)
         assert lines_of(sealed(batcher, "L")) == {"a@x.com": [3, 5, 9]}
+
+    def test_a_person_who_comes_again_and_again_costs_the_same_each_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        copied: list[int] = []
+        last: Sequence[Origin] = ()
+
+        def entry(contact: bytes, origins: Sequence[Origin]) -> Entry:
+            nonlocal last
+            copied.append(0 if origins is last else len(origins))
+            last = origins
+            return Entry(contact, origins)
+
+        monkeypatch.setattr(batching, "Entry", entry)
+        batcher, times = Batcher(10, 10_000), 50_000
+        for line in range(times):
+            batcher.add("ada", {"email": "ada@example.com"}, "list", Origin("people", line))
+        assert len(batcher.seal(("list",)).entries["ada"].origins) == times
+        assert sum(copied) < 10
 
     def test_a_person_of_two_lists_goes_once_with_both(self) -> None:
         batcher = Batcher(30_000, ENOUGH_BYTES)

@@ -95,6 +95,17 @@ def test_without_a_useful_errors_file_everybody_is_looked_up(account: Account, m
     assert 120 <= run.report["seconds"] <= 150
 
 
+@pytest.mark.parametrize(("mode", "reason"), [("", "failed_in_job"), ("missing", "not_stored")])
+def test_a_batch_all_of_whose_contacts_fail_is_settled_once(account: Account, mode: str, reason: str) -> None:
+    account.sandbox.add_fault("job_errored_rows", emails=list(TWO), reason="bad luck", mode=mode)
+    run = account.load(*TWO, "last@example.com", batch_size_rows=2)
+    stream = run.report["streams"]["people"]
+    assert stream["rejected"] == {reason: 2}
+    assert (stream["received"], stream["upserted"], stream["duplicates"], stream["unsettled"]) == (3, 1, 0, 0)
+    assert sorted(account.rejected()) == [2, 3]
+    assert run.report["import_jobs"] == 2
+
+
 @proves(promises.JOB_FAILED)
 def test_a_job_that_fails_without_a_text_is_sent_again(account: Account) -> None:
     account.sandbox.add_fault("job_failed", times=3)

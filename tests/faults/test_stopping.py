@@ -11,8 +11,8 @@ import pytest
 from target_sendgrid.jobs import LONGEST_POLL_SECONDS
 from target_sendgrid.target import GRACE_SECONDS
 from tests.faults import world_promises
-from tests.faults.processes import started, wait_for_log, write
 from tests.faults.promises import proves
+from tests.processes import started, wait_for_log, write
 from tests.support import record, schema, state
 
 if TYPE_CHECKING:

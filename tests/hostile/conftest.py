@@ -1,0 +1,82 @@
+"""Runs on input that nobody should write, and what must hold of every one of them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from target_sendgrid.sandbox.server import SandboxServer
+from tests.support import QUICK, run_here, schema, singer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from tests.support import Finished
+
+PEOPLE = schema(email="string", first_name="string")
+
+
+class Desk:
+    """Where hostile input is handed in.
+
+    Args:
+        sandbox: Where it goes.
+        folder: Where rejected records are kept.
+    """
+
+    def __init__(self, sandbox: SandboxServer, folder: Path) -> None:
+        self.sandbox = sandbox
+        self.folder = folder
+        self.path = folder / "rejected.jsonl"
+
+    def run(self, *messages: Mapping[str, Any] | str | bytes, **config: Any) -> Finished:
+        """Run the target on messages; text and bytes stand as they are, each a line."""
+        own = {"rejected_records_path": str(self.path), "max_rejected_percent": 100}
+        run = run_here(self.sandbox, own | config, map(as_line, messages))
+        assert_promises(run)
+        assert not self.sandbox.violations()
+        return run
+
+    def rejected(self) -> list[dict[str, Any]]:
+        """Return the entries of the file of rejected records."""
+        return [json.loads(line) for line in self.path.read_bytes().splitlines()]
+
+    def reasons(self) -> list[tuple[int, str]]:
+        """Return line and reason of each rejected record."""
+        return [(entry["line"], entry["reason"]) for entry in self.rejected()]
+
+    def emails(self) -> list[str]:
+        """Return who is in the account."""
+        return sorted(str(contact["email"]) for contact in self.sandbox.contacts())
+
+
+def as_line(message: Mapping[str, Any] | str | bytes) -> bytes:
+    """Return a message as a line."""
+    return message + b"\n" if isinstance(message, bytes) else singer(message)
+
+
+def assert_promises(run: Finished) -> None:
+    """Check what must hold of every run: its report adds up, and its log tells no value."""
+    for name, stream in run.report["streams"].items():
+        counts = [stream[bucket] for bucket in ("upserted", "duplicates", "over_cap", "ignored", "unsettled")]
+        assert stream["received"] == sum(counts) + sum(stream["rejected"].values()), (name, stream)
+        assert all(count >= 0 for count in counts), (name, stream)
+        assert run.exit_code or not stream["unsettled"], (name, stream)
+    for words in ("Internal error", "Traceback", "@example.com"):
+        assert words not in run.log
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
+    with SandboxServer(options=QUICK, manual_clock=True) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def desk(server: SandboxServer, tmp_path: Path) -> Desk:
+    """An empty account whose jobs end at the first look."""
+    server.reset()
+    return Desk(server, tmp_path)

@@ -1,0 +1,149 @@
+"""BATCH messages of odd types, addresses and files: an error in words, and what came before is settled."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import TYPE_CHECKING, Any
+
+import fsspec  # type: ignore[import-untyped]  # it ships no types
+import pytest
+
+from target_sendgrid.errors import LocalFileError
+from tests.hostile.conftest import PEOPLE
+from tests.support import record, state
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.hostile.conftest import Desk
+    from tests.support import Finished
+
+ADA = record(email="ada@example.com")
+JSONL: Mapping[str, Any] = {"format": "jsonl"}
+UNSUPPORTED = "has an encoding that is not supported"
+NO_ADDRESS = "File 1 of the BATCH message at line 4 has no file:// or s3:// address."
+UNREADABLE = "File 1 of the BATCH message at line 4 can't be read"
+INCOMPLETE = "is a BATCH message without `encoding` and `manifest`"
+
+
+def send(desk: Desk, encoding: object, manifest: object, **config: Any) -> Finished:
+    batch = {"type": "BATCH", "stream": "people", "encoding": encoding, "manifest": manifest}
+    return desk.run(PEOPLE, ADA, state(1), batch, state(2), **config)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "manifest", "words"),
+    [
+        (None, [], INCOMPLETE),
+        ([], [], INCOMPLETE),
+        ("jsonl", [], INCOMPLETE),
+        (JSONL, {}, INCOMPLETE),
+        (JSONL, "file:///x", INCOMPLETE),
+        ({}, [], UNSUPPORTED),
+        ({"format": ["jsonl"]}, [], UNSUPPORTED),
+        ({"format": {}}, [], UNSUPPORTED),
+        ({"format": "parquet"}, [], UNSUPPORTED),
+        ({"format": "jsonl", "compression": []}, [], UNSUPPORTED),
+        ({"format": "jsonl", "compression": {"a": 1}}, [], UNSUPPORTED),
+        ({"format": "jsonl", "compression": "zstd"}, [], UNSUPPORTED),
+        ({"format": "jsonl", "compression": True}, [], UNSUPPORTED),
+        (JSONL, [None], NO_ADDRESS),
+        (JSONL, [7], NO_ADDRESS),
+        (JSONL, [["file:///x"]], NO_ADDRESS),
+        (JSONL, [""], NO_ADDRESS),
+        (JSONL, ["/etc/passwd"], NO_ADDRESS),
+        (JSONL, ["http://127.0.0.1:9/x"], NO_ADDRESS),
+        (JSONL, ["FILE:///x"], NO_ADDRESS),
+        (JSONL, ["file://[x"], UNREADABLE),
+        (JSONL, ["file:///a::http://127.0.0.1:9/x"], UNREADABLE),
+        (JSONL, ["file://a\0b"], UNREADABLE),
+        (JSONL, ["file:///"], UNREADABLE),
+        (JSONL, ["file:///none/" + "x" * 5_000], UNREADABLE),
+        (JSONL, ["s3://"], UNREADABLE),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_an_odd_batch_message_ends_the_run(desk: Desk, encoding: object, manifest: object, words: str) -> None:
+    run = send(desk, encoding, manifest)
+    assert run.exit_code == 1
+    assert words in run.log
+    assert run.states == ['{"n": 1}']
+    assert desk.emails() == ["ada@example.com"]
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), RuntimeError("secret"), EOFError(), ImportError(), AssertionError()])
+def test_whatever_a_library_raises_about_a_file_is_told_without_its_words(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(fsspec, "open", fail)
+    run = send(desk, JSONL, ["s3://exports/people.jsonl"])
+    assert run.exit_code == 1
+    assert f"{UNREADABLE} ({type(error).__name__})" in run.log
+    assert "secret" not in run.log
+    assert run.states == ['{"n": 1}']
+
+
+def test_what_ends_the_run_while_a_file_is_read_is_no_error_of_the_file(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        message = "The disk is full."
+        raise LocalFileError(message)
+
+    monkeypatch.setattr(fsspec, "open", fail)
+    run = send(desk, JSONL, ["s3://exports/people.jsonl"])
+    assert run.report["error"] == "The disk is full."
+    assert UNREADABLE not in run.log
+
+
+@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b'{"email": "b@example.com"}\n' * 10_000)[:-50]])
+def test_a_file_that_is_broken_ends_the_run(desk: Desk, content: bytes) -> None:
+    path = desk.folder / "people.gz"
+    path.write_bytes(content)
+    run = send(desk, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
+    assert run.exit_code == 1
+    assert UNREADABLE in run.log
+    assert run.states == ['{"n": 1}']
+    assert "ada@example.com" in desk.emails()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"NaN",
+        b"\xff",
+        b"7",
+        b"[]",
+        b"null",
+        b'"x"',
+        b"{",
+        b"[" * 100_000,
+        b'{"email": "\xff"}',
+        b"\x00",
+        b"\xef\xbb\xbf{}",
+    ],
+)
+def test_a_bad_line_of_a_file_costs_itself(desk: Desk, line: bytes) -> None:
+    path = desk.folder / "people.jsonl"
+    path.write_bytes(b'{"email": "b@example.com"}\r\n' + line + b'\n\n\r\n{"email": "c@example.com"}')
+    run = send(desk, JSONL, [path.as_uri()])
+    assert run.exit_code == 0
+    assert desk.emails() == ["ada@example.com", "b@example.com", "c@example.com"]
+    assert [(entry["line"], entry["file_line"]) for entry in desk.rejected()] == [(4, 2)]
+    assert run.states == ['{"n": 2}']
+
+
+def test_a_line_of_a_file_is_bounded(desk: Desk) -> None:
+    path = desk.folder / "people.jsonl.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for _ in range(70):
+            file.write(b"x" * (1 << 20))
+        file.write(b'\n{"email": "b@example.com"}\n')
+    run = send(desk, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
+    assert run.exit_code == 0
+    assert desk.emails() == ["ada@example.com", "b@example.com"]
+    assert json.dumps(desk.reasons()) == '[[4, "not_an_object"]]'
