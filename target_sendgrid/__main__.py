@@ -7,9 +7,8 @@ import io
 import logging
 import os
 import sys
-import traceback
-from pathlib import Path
 
+from target_sendgrid import discretion
 from target_sendgrid.errors import TargetSendGridError, TerminatedError
 from target_sendgrid.target import TargetSendGrid
 
@@ -25,30 +24,30 @@ def main() -> None:
     gc.set_threshold(200_000, 50, 100)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # states are JSON, whatever the machine's locale is
-    command = TargetSendGrid.cli
+    discretion.keep()
     try:
-        command.main()
-    except TargetSendGridError as error:
-        for line in str(error).splitlines():
-            log.error("%s", line)  # noqa: TRY400 - a traceback tells a user nothing
-        sys.exit(1)
-    except TerminatedError as error:
-        log.error("%s The state says where the next run goes on.", error)  # noqa: TRY400 - no traceback for a signal
-        sys.exit(_SIGNAL_EXIT + error.signal_number)
-    except Exception as error:  # noqa: BLE001 - the last boundary: a message of unknown origin may quote personal data
-        log.error(  # noqa: TRY400 - the traceback's last line would be that message
-            "Internal error, %s at %s. Please report it; nothing of your data is in this line.",
-            type(error).__name__,
-            _where(error),
-        )
-        sys.exit(1)
+        exit_code, lines = _run()
     finally:
         _close_output()
+    # Told when no exception is in hand any more, which whatever handles the log could print.
+    for line in lines:
+        log.error("%s", line)
+    sys.exit(exit_code)
 
 
-def _where(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-5:]))
+def _run() -> tuple[int, list[str]]:
+    """Run the command; return its exit code and what is to be said about its end."""
+    try:
+        TargetSendGrid.cli.main()
+    except TargetSendGridError as error:
+        return 1, str(error).splitlines()
+    except TerminatedError as error:
+        return _SIGNAL_EXIT + error.signal_number, [f"{error} The state says where the next run goes on."]
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the last boundary: a message of unknown origin may quote personal data
+        place = f"{type(error).__name__} at {discretion.where(error.__traceback__)}"
+        return 1, [f"Internal error, {place}. Please report it; nothing of your data is in this line."]
 
 
 def _close_output() -> None:
