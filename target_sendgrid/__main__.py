@@ -43,11 +43,17 @@ def _run() -> tuple[int, list[str]]:
         return 1, str(error).splitlines()
     except TerminatedError as error:
         return _SIGNAL_EXIT + error.signal_number, [f"{error} The state says where the next run goes on."]
-    except SystemExit:
-        raise
+    except SystemExit as error:
+        if error.code is None or isinstance(error.code, int):
+            raise
+        return 1, [_internal(error)]  # whose code is a text, which Python would print
     except BaseException as error:  # noqa: BLE001 - the last boundary: a message of unknown origin may quote personal data
-        place = f"{type(error).__name__} at {discretion.where(error.__traceback__)}"
-        return 1, [f"Internal error, {place}. Please report it; nothing of your data is in this line."]
+        return 1, [_internal(error)]
+
+
+def _internal(error: BaseException) -> str:
+    place = f"{type(error).__name__} at {discretion.where(error.__traceback__)}"
+    return f"Internal error, {place}. Please report it; nothing of your data is in this line."
 
 
 def _close_output() -> None:
