@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,6 @@ from tests.support import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 FORMATTERS: Mapping[str, dict[str, Any]] = {
     "structured": {"()": "singer_sdk.logging.StructuredFormatter"},
@@ -58,7 +58,7 @@ class Forks:
         environment = os.environ | {"PYTHONASYNCIODEBUG": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-X", "faulthandler", "-m", "tests.privacy.forks"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd=Path(__file__).parents[2],
         )  # fmt: skip
 
     def stop(self) -> None:
