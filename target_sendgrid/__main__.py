@@ -7,9 +7,8 @@ import io
 import logging
 import os
 import sys
-import traceback
-from pathlib import Path
 
+from target_sendgrid import discretion
 from target_sendgrid.errors import TargetSendGridError, TerminatedError
 from target_sendgrid.target import TargetSendGrid
 
@@ -27,31 +26,37 @@ def main() -> None:
         # States are JSON, whatever the machine's locale is. They need a buffer: without one (PYTHONUNBUFFERED) Python
         # writes as much as the disk or the pipe takes at once, drops the rest, and says nothing.
         sys.stdout = open(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - by number, for good
-    command = TargetSendGrid.cli
+    discretion.keep()
     try:
-        command.main()
-    except TargetSendGridError as error:
-        for line in str(error).splitlines():
-            log.error("%s", line)  # noqa: TRY400 - a traceback tells a user nothing
-        sys.exit(1)
-    except TerminatedError as error:
-        log.error("%s The state says where the next run goes on.", error)  # noqa: TRY400 - no traceback for a signal
-        _drop_output()  # a state that got stuck would hold the end up
-        sys.exit(_SIGNAL_EXIT + error.signal_number)
-    except Exception as error:  # noqa: BLE001 - the last boundary: a message of unknown origin may quote personal data
-        log.error(  # noqa: TRY400 - the traceback's last line would be that message
-            "Internal error, %s at %s. Please report it; nothing of your data is in this line.",
-            type(error).__name__,
-            _where(error),
-        )
-        sys.exit(1)
+        exit_code, lines = _run()
     finally:
         _close_output()
+    # Told when no exception is in hand any more, which whatever handles the log could print.
+    for line in lines:
+        log.error("%s", line)
+    sys.exit(exit_code)
 
 
-def _where(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-5:]))
+def _run() -> tuple[int, list[str]]:
+    """Run the command; return its exit code and what is to be said about its end."""
+    try:
+        TargetSendGrid.cli.main()
+    except TargetSendGridError as error:
+        return 1, str(error).splitlines()
+    except TerminatedError as error:
+        _drop_output()  # a state that got stuck would hold the end up
+        return _SIGNAL_EXIT + error.signal_number, [f"{error} The state says where the next run goes on."]
+    except SystemExit as error:
+        if error.code is None or isinstance(error.code, int):
+            raise
+        return 1, [_internal(error)]  # whose code is a text, which Python would print
+    except BaseException as error:  # noqa: BLE001 - the last boundary: a message of unknown origin may quote personal data
+        return 1, [_internal(error)]
+
+
+def _internal(error: BaseException) -> str:
+    place = f"{type(error).__name__} at {discretion.where(error.__traceback__)}"
+    return f"Internal error, {place}. Please report it; nothing of your data is in this line."
 
 
 def _close_output() -> None:

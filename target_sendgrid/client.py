@@ -7,13 +7,14 @@ answers quote email addresses.
 from __future__ import annotations
 
 import logging
-import os
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
 import requests
 
+from target_sendgrid import transport
 from target_sendgrid.errors import (
     BadRequestError,
     ForbiddenError,
@@ -37,8 +38,9 @@ STARTUP_PATIENCE_SECONDS = 20.0
 RUN_PATIENCE_SECONDS = 300.0
 
 _LIST_PAGE_SIZE = 1000
-_MAX_ANSWER_BYTES = 64 * 1024 * 1024
-_CHUNK_BYTES = 64 * 1024
+_MAX_LIST_PAGES = 100
+_LISTS_PATH = "/v3/marketing/lists"
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _PASSING_STATUSES = frozenset({408, 500, 502, 503, 504})
 _SIZE_WORDS = ("too large", "message larger than max", "payload size", "body size")
 
@@ -112,15 +114,7 @@ class Client:
         self._timeout_seconds = timeout_seconds
         self._retry = retry or RetryPolicy(clock)
         self._resume_at: dict[str, float] = {}
-        self._session = requests.Session()
-        # A .netrc must not replace the key; proxies and certificates of the environment hold all the same.
-        self._session.trust_env = False
-        self._session.proxies = requests.utils.get_environ_proxies(base_url)
-        self._session.verify = (
-            os.environ.get("REQUESTS_CA_BUNDLE")
-            or os.environ.get("CURL_CA_BUNDLE")
-            or requests.utils.DEFAULT_CA_BUNDLE_PATH
-        )
+        self._session = transport.make_session(base_url)
         self._session.headers.update({"Authorization": f"Bearer {api_key}", "Accept": "application/json"})
         if on_behalf_of:
             self._session.headers["on-behalf-of"] = on_behalf_of
@@ -154,14 +148,16 @@ class Client:
 
     def lists(self) -> Iterator[ContactList]:
         """Yield every list of the account, page by page."""
-        url = f"/v3/marketing/lists?page_size={_LIST_PAGE_SIZE}"
-        while url:
+        url = f"{_LISTS_PATH}?page_size={_LIST_PAGE_SIZE}"
+        for _ in range(_MAX_LIST_PAGES):
             answer = self._call("GET", url, what="to read lists")
             yield from _shaped(answer.get("result") or [], list[ContactList])
-            following = (answer.get("_metadata") or {}).get("next") or ""
-            # The address is followed as given, but never to another host: the key goes along.
-            parts = urlsplit(following)
-            url = f"{parts.path}?{parts.query}" if following else ""
+            following = (answer.get("_metadata") or {}).get("next")
+            if not following:
+                return
+            url = _page_of_lists(following)
+        message = f"SendGrid's lists do not end after {_MAX_LIST_PAGES} pages. Check `api_url`."
+        raise SendGridError(message)
 
     def find_list(self, list_id: str) -> ContactList | None:
         """Return the list of that id, or ``None``."""
@@ -236,22 +232,12 @@ class Client:
         Raises:
             SendGridError: The file can't be had.
         """
-        if urlsplit(url).scheme == "http" and not self._base_url.startswith("http://"):
-            message = "SendGrid gave a download link without TLS."
-            raise SendGridError(message)
-        try:
-            with requests.Session() as session:
-                session.trust_env = False
-                session.proxies = dict(self._session.proxies)
-                session.verify = self._session.verify
-                with session.get(url, timeout=self._timeout_seconds, stream=True) as response:
-                    if response.status_code != requests.codes.ok:
-                        message = f"The download answered {response.status_code}."
-                        raise SendGridError(message)
-                    return _read(response)
-        except (requests.RequestException, PassingError) as error:
-            message = f"The download failed ({type(error).__name__})."
-            raise SendGridError(message) from None
+        return transport.download(
+            url,
+            self._clock,
+            timeout_seconds=self._timeout_seconds,
+            is_loopback_allowed=self._base_url.startswith("http://"),  # which is on loopback, as the settings check
+        )
 
     def _call(self, method: str, url: str, *, what: str, body: object = None) -> dict[str, Any]:
         data = None if body is None else msgspec.json.encode(body)
@@ -289,7 +275,7 @@ class Client:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                content = _read(response)
+                content = transport.read(response, self._clock)
         except requests.exceptions.SSLError:
             message = f"The TLS certificate of {self._host} can't be trusted. Check `api_url` and proxies."
             raise SendGridError(message) from None
@@ -323,7 +309,9 @@ class Client:
             return PassingError(f"{bucket} answered {status}")
         if requests.codes.bad_request <= status < requests.codes.internal_server_error:
             return BadRequestError(f"SendGrid refused {bucket} ({status}).", details)
-        return SendGridError(f"{bucket} answered {status}, which the target has no rule for. Check `api_url`.")
+        is_redirect = requests.codes.multiple_choices <= status < requests.codes.bad_request
+        why = "a redirect, which is not followed: the key would go along" if is_redirect else "an unknown status"
+        return SendGridError(f"{bucket} answered {status}, {why}. Check `api_url`.")
 
     def _keep_pace(self, bucket: str) -> None:
         wait = self._resume_at.pop(bucket, 0.0) - self._clock.monotonic()
@@ -357,15 +345,20 @@ def _words(error: requests.RequestException) -> str:
     return type(error).__name__
 
 
-def _read(response: requests.Response) -> bytes:
-    """Return the whole body, up to a size that no honest answer reaches."""
-    content = bytearray()
-    for chunk in response.iter_content(_CHUNK_BYTES):
-        content += chunk
-        if len(content) > _MAX_ANSWER_BYTES:
-            message = f"an answer was longer than {_MAX_ANSWER_BYTES} bytes"
-            raise PassingError(message)
-    return bytes(content)
+def _page_of_lists(address: object) -> str:
+    """Return path and query of the next page's address: whatever host it names, the key goes to the API's alone.
+
+    Raises:
+        SendGridError: Its path is another; put behind the API's host, it could even make another host of that.
+    """
+    try:
+        parts = urlsplit(str(address))
+    except ValueError:
+        parts = urlsplit("")
+    if parts.path != _LISTS_PATH:
+        message = "SendGrid named a next page of lists that is none. Check `api_url`."
+        raise SendGridError(message)
+    return f"{parts.path}?{parts.query}"
 
 
 def _json_object(content: bytes) -> dict[str, Any]:
@@ -392,7 +385,7 @@ def _shaped(answer: object, shape: type[Answer]) -> Answer:
 
 def _job_id(content: bytes) -> str:
     job_id = _json_object(content).get("job_id")
-    if not isinstance(job_id, str) or not job_id:
+    if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):  # it goes to the log, and into addresses
         message = "an accepted request came back without a job id"
         raise PassingError(message)
     return job_id

@@ -39,12 +39,20 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
         within = f", line {self.file_line} of the batch files" if self.file_line else ""
         return f"stream '{self.stream}', line {self.line}{within}"
 
+    def __repr__(self) -> str:
+        """Hold no values either: what reports errors shows objects by this."""
+        return f"Origin({self})"
+
 
 class Entry(msgspec.Struct, gc=False):
     """One contact on its way, encoded, with the records that it was made of."""
 
     contact: bytes
     origins: Sequence[Origin]
+
+    def __repr__(self) -> str:
+        """Name the records, without any of their values."""
+        return f"Entry({list(self.origins)})"
 
 
 def identity(contact: Contact) -> str | None:

@@ -14,7 +14,9 @@ from target_sendgrid.errors import ConfigError
 log = logging.getLogger("target-sendgrid.embedded")
 
 _STOP_SECONDS = 10.0
-_KEY_VARIABLE = "SENDGRID_API_KEY"
+
+_PASSED_ON = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT"})
+_PASSED_ON_PREFIXES = ("PYTHON", "LC_", "LD_", "DYLD_")
 
 
 class EmbeddedSandbox:
@@ -45,7 +47,7 @@ class EmbeddedSandbox:
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={name: value for name, value in os.environ.items() if not name.endswith(_KEY_VARIABLE)},
+            env=_environment(),
             start_new_session=True,
         )
         self._process = process
@@ -76,3 +78,10 @@ class EmbeddedSandbox:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Return what Python needs to start. Keys and passwords, also those of taps, come as variables of any name."""
+    return {
+        name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
+    }

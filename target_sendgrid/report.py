@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -151,8 +152,7 @@ def check_report_path(path: str) -> None:
     """
     try:
         target = Path(path).expanduser()
-        is_free = not os.path.lexists(target) or stat.S_ISREG(target.lstat().st_mode)
-        is_usable = is_free and os.access(target.parent, os.W_OK | os.X_OK)
+        is_usable = _is_free(target) and os.access(target.parent, os.W_OK | os.X_OK)
     except (OSError, ValueError, RuntimeError):
         is_usable = False
     if not is_usable:
@@ -163,8 +163,19 @@ def check_report_path(path: str) -> None:
         raise LocalFileError(message)
 
 
+def _is_free(target: Path) -> bool:
+    """Tell whether a report may go there. Moving a file over a device, as root can, takes it from the whole machine."""
+    return not os.path.lexists(target) or stat.S_ISREG(target.lstat().st_mode)
+
+
 def _write_whole(target: Path, content: bytes) -> None:
-    """Write a file beside its place and move it there, so that nobody ever sees half of it."""
+    """Write a file beside its place and move it there, so that nobody ever sees half of it.
+
+    Raises:
+        OSError: It can't be written, or something other than a file stands there.
+    """
+    if not _is_free(target):
+        raise OSError(errno.EEXIST, "a link or device stands there")
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
         written = Path(file.name)
         try:

@@ -121,7 +121,9 @@ class Sender:
             raise
 
     def _without_fields(self, field_ids: list[str]) -> str:
-        names = ", ".join(f"'{self._field_name(field_id)}'" for field_id in field_ids)
+        named = [(field_id, self._field_name(field_id)) for field_id in field_ids]
+        # An id that no field has is a word of SendGrid's: it could quote anything.
+        names = ", ".join(f"'{name}'" for field_id, name in named if name != field_id) or "that was sent"
         return (
             f"SendGrid does not accept the custom field {names}: it may have been deleted while the run went on. Check"
             " the custom fields in SendGrid and run again."

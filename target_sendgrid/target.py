@@ -239,6 +239,9 @@ def _check_config_files(paths: Iterable[str]) -> None:
     """
     problems = []
     for path in paths:
+        if path.lstrip().startswith("{"):
+            problems.append("`--config` takes the path of a file, not JSON: a command line is no place for a key.")
+            continue
         try:
             is_object = isinstance(json.loads(Path(path).read_bytes()), dict)
         except OSError:

@@ -201,3 +201,10 @@ def test_a_nested_property_is_suggested_whole(sandbox: SandboxServer, tmp_path: 
     config = GOOD | {"field_mapping": {"email": "mail", "city": "home.ciyt"}}
     run = run_cli(sandbox, config, singer(schema(mail="string", home=home)), tmp_path)
     assert "Did you mean 'home.city'?" in run.log
+
+
+def test_a_config_given_as_json_is_not_quoted(sandbox: SandboxServer, tmp_path: Path) -> None:
+    run = run_cli(sandbox, GOOD, LINES, tmp_path, arguments=["--config", ' {"api_key": "SG.canary.key"}'])
+    assert run.exit_code == 1
+    assert "`--config` takes the path of a file, not JSON" in run.log
+    assert "canary" not in run.log

@@ -124,3 +124,9 @@ class TestOrigin:
 def test_an_entry_holds_the_encoded_contact_with_its_origins() -> None:
     entry = Entry(encode({"email": "a@x.com"}), (Origin("people", 1), Origin("people", 2)))
     assert (entry.contact, [origin.line for origin in entry.origins]) == (b'{"email":"a@x.com"}', [1, 2])
+
+
+def test_no_repr_holds_values() -> None:
+    origin = Origin("people", 7, 0, b'{"record": "canary"}')
+    entry = Entry(encode({"email": "canary@example.com"}), (origin,))
+    assert repr([origin, entry]) == "[Origin(stream 'people', line 7), Entry([Origin(stream 'people', line 7)])]"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests.adapters
+import urllib3
 
 from target_sendgrid.target import TargetSendGrid
 from tests.contract import Exchange, required_contract
@@ -54,6 +55,7 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[Exchange]:
                 response.content,
             )
         )
+        response.raw = urllib3.HTTPResponse(io.BytesIO(response.content), preload_content=False)  # to be read again
         return response
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", recording_send)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target_sendgrid import errors_file
 from target_sendgrid.contact import Entry, encode
 from target_sendgrid.errors_file import failed_contacts
 
@@ -95,6 +96,11 @@ class TestEncoding:
     def test_a_compressed_file_that_is_cut_or_broken_pins_nothing(self, cut: int) -> None:
         content = gzip.compress(file_of(["ada@example.com", "bad"]))[:cut]
         assert failed_contacts(content, ENTRIES) == {}
+
+    def test_a_compressed_file_is_unpacked_up_to_a_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(errors_file, "_MAX_FILE_BYTES", 100)
+        content = gzip.compress(b"ada@example.com,bad\n" + b"\n" * 10_000_000 + b"bob@example.com,bad\n")
+        assert failed_contacts(content, ENTRIES) == {"ada@example.com": "bad"}
 
     def test_bytes_that_are_no_utf_8_spoil_only_their_cell(self) -> None:
         assert list(failed_contacts(b"ada@example.com,b\xe4d\n", ENTRIES)) == ["ada@example.com"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -138,11 +139,18 @@ class TestFile:
         Report().write("~/report.json")
         assert (tmp_path / "report.json").exists()
 
-    def test_a_link_is_replaced_and_not_written_through(self, tmp_path: Path) -> None:
-        other = tmp_path / "other"
+    @pytest.mark.parametrize("thing", ["link", "pipe"])
+    def test_a_link_or_a_pipe_in_its_place_stays_as_it_is(self, tmp_path: Path, thing: str) -> None:
+        path, other = tmp_path / "report.json", tmp_path / "other"
         other.write_text("kept")
-        (tmp_path / "report.json").symlink_to(other)
-        Report().write(str(tmp_path / "report.json"))
+        if thing == "link":
+            path.symlink_to(other)
+        else:
+            os.mkfifo(path)
+        before = path.lstat()
+        with pytest.raises(LocalFileError, match="a link or device stands there"):
+            Report().write(str(path))
+        assert path.lstat().st_ino == before.st_ino
         assert other.read_text() == "kept"
 
     def test_others_can_not_write_the_file(self, tmp_path: Path) -> None:

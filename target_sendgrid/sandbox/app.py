@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from flask import Flask, Request, Response, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
 from target_sendgrid.sandbox import (
     contacts_routes,
@@ -23,6 +23,7 @@ from target_sendgrid.sandbox.answers import answer, error, errors
 from target_sendgrid.sandbox.current import EXTENSION
 from target_sendgrid.sandbox.layer import CONTROL_PREFIX, Layer, html
 from target_sendgrid.sandbox.problems import Problem, RefusedError, UnknownListError, UnknownThingError
+from target_sendgrid.sandbox.wire import tell_failure
 
 if TYPE_CHECKING:
     from target_sendgrid.sandbox.account import Account
@@ -42,6 +43,7 @@ def make_app(sandbox: Sandbox) -> Flask:
     """Wire everything for one sandbox."""
     app = Flask("target_sendgrid.sandbox", root_path=_root(), static_folder=None, template_folder="templates")
     app.extensions[EXTENSION] = sandbox
+    app.logger.disabled = True  # it prints exceptions, whose messages may quote personal data
     for module in (
         contacts_routes,
         search_routes,
@@ -59,6 +61,7 @@ def make_app(sandbox: Sandbox) -> Flask:
     app.register_error_handler(UnknownListError, lambda problem: _unknown_list(sandbox, problem))
     app.register_error_handler(NotFound, lambda _: _not_found(app))
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _failed)
     app.wsgi_app = Layer(sandbox, app.wsgi_app)  # type: ignore[method-assign] # Flask documents this for middleware
     return app
 
@@ -156,6 +159,12 @@ def _not_found(app: Flask) -> Response:
     near = difflib.get_close_matches(f"{request.method} {request.path}", known, n=_NEAREST, cutoff=0)
     hint = Problem(None, f"the sandbox's nearest routes: {', '.join(near)}")
     return answer(errors([Problem(None, "not found"), hint]), HTTPStatus.NOT_FOUND)
+
+
+def _failed(failure: Exception) -> Response:
+    """Answer 500 in place of Flask, which would log a message that may quote personal data."""
+    tell_failure(failure)
+    return _http(InternalServerError())
 
 
 def _http(failure: HTTPException) -> Response:

@@ -152,32 +152,43 @@ def _opened(path: Path | None, *, read_only: bool) -> sqlite3.Connection:
     elif read_only:
         target = f"{path.resolve().as_uri()}?mode=ro"
     else:
-        # It holds people's addresses: nobody but the owner reads it.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        target = path.resolve().as_uri()
+        # It holds people's addresses: nobody but the owner reads it, and a link could lead anywhere.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+        target = (path.parent.resolve() / path.name).as_uri()
     connection = sqlite3.connect(target, uri=path is not None, isolation_level=None, check_same_thread=False)
     try:
         connection.row_factory = sqlite3.Row
-        _prepare(connection, read_only=read_only)
+        _check(connection, read_only=read_only)
+        if path is not None and not read_only:
+            for suffix in ("", "-wal", "-shm"):
+                file = Path(f"{path}{suffix}")
+                if file.exists():
+                    file.chmod(0o600)
+        if not read_only:
+            _prepare(connection)
     except sqlite3.Error:
         connection.close()
         raise
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> None:
+def _check(connection: sqlite3.Connection, *, read_only: bool) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if version != SCHEMA_VERSION and (tables or read_only):
+    if version != SCHEMA_VERSION and (_has_tables(connection) or read_only):
         message = f"it is not a sandbox database of this version (schema {version}, not {SCHEMA_VERSION})"
         raise sqlite3.DatabaseError(message)
-    if read_only:
-        return
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA cache_size = -65536")
     connection.execute("PRAGMA temp_store = MEMORY")
-    if not tables:
+    if not _has_tables(connection):
         connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
 

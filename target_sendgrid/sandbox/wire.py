@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+import traceback
 from contextlib import suppress
 from http import HTTPStatus
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -24,10 +26,18 @@ _DRAIN_BYTES = 1024 * 1024
 _BACKLOG = 128
 _POLL_SECONDS = 0.02
 _JOIN_SECONDS = 5.0
+_FRAMES_TOLD = 5
 
 
 class ConnectionCutError(ConnectionError):
     """Raised by an application to cut the connection, before its answer or in the middle of it."""
+
+
+def tell_failure(failure: BaseException) -> None:
+    """Say on standard error what failed and where. The exception's own message may quote personal data."""
+    frames = traceback.extract_tb(failure.__traceback__)
+    place = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-_FRAMES_TOLD:]))
+    sys.stderr.write(f"The sandbox failed: {type(failure).__name__} at {place}\n")
 
 
 class WireServer:
@@ -141,6 +151,9 @@ class _KeepAliveHandler(WSGIRequestHandler):
         except OSError:
             # The client went away in the middle of the answer.
             self.close_connection = True
+        except Exception as failure:  # noqa: BLE001 - the server would print the exception's message
+            tell_failure(failure)
+            self.close_connection = True
 
     def _body(self) -> bytes:
         length = int(self.headers.get("Content-Length") or 0)
@@ -187,7 +200,7 @@ class _Head:
         /,
     ) -> Callable[[bytes], object]:
         if exc_info is not None and exc_info[1] is not None:
-            sys.stderr.write(f"The sandbox failed: {exc_info[1]!r}\n")
+            tell_failure(exc_info[1])
         self.status, self.headers = status, headers
         return _refuse_write
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import stat
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -42,13 +43,51 @@ def test_only_the_owner_can_read_the_database(tmp_path: Path) -> None:
         assert stat.S_IMODE(database.stat().st_mode) == 0o600
 
 
+def test_a_database_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    database = tmp_path / "account.db"
+    with SandboxServer(database=database):
+        pass
+    database.chmod(0o644)
+    with SandboxServer(database=database):
+        assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.glob("account.db*")} == {0o600}
+
+
+def test_no_link_is_followed_to_a_database(tmp_path: Path) -> None:
+    link = tmp_path / "account.db"
+    link.symlink_to(tmp_path / "elsewhere.db")
+    with pytest.raises(UnusableDatabaseError, match="cannot be opened"):
+        SandboxServer(database=link)
+    assert not (tmp_path / "elsewhere.db").exists()
+
+
+@pytest.mark.parametrize("place", ["flask.Flask.dispatch_request", "target_sendgrid.sandbox.jobs.apply_due"])
+def test_a_failure_of_the_sandbox_is_told_without_its_message(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], place: str
+) -> None:
+    def fail(*_: object) -> None:
+        message = "canary"
+        raise KeyError(message)
+
+    with SandboxServer() as sandbox:
+        monkeypatch.setattr(place, fail)
+        headers = {"Authorization": f"Bearer {sandbox.api_key}"}
+        with contextlib.suppress(requests.ConnectionError):
+            requests.get(f"{sandbox.url}{MARKETING}/lists", headers=headers, timeout=TIMEOUT_SECONDS)
+        monkeypatch.undo()
+    printed = capfd.readouterr().err
+    assert "The sandbox failed: KeyError at test_server.py:" in printed
+    assert "canary" not in printed
+
+
 def test_a_foreign_database_is_left_alone(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign.db"
     foreign.write_text("not a database, but a text that is longer than a header " * 10, encoding="utf-8")
+    foreign.chmod(0o644)
     before = foreign.read_bytes()
     with pytest.raises(UnusableDatabaseError, match="cannot be opened"):
         SandboxServer(database=foreign)
     assert foreign.read_bytes() == before
+    assert stat.S_IMODE(foreign.stat().st_mode) == 0o644
 
 
 def test_a_key_has_the_shape_of_sendgrids() -> None:

@@ -1,0 +1,133 @@
+"""No crash makes a value or the key show, wherever it happens while a record is in hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.faults.conftest import PUT
+from tests.privacy import canaries
+
+if TYPE_CHECKING:
+    from tests.privacy.conftest import Desk
+
+WORDS = " ".join([*canaries.MARKERS, canaries.KEY])
+KINDS = [
+    ("RuntimeError", "broken"),
+    ("PanicError", "structured"),
+    ("MemoryError", ""),
+    ("SystemExit", "everything"),
+    ("KeyError", "structured"),
+    ("OSError", "structured"),
+    ("KeyboardInterrupt", ""),
+]
+"""What is raised, and in which log format that is told. At each place the first, and one of the others."""
+
+PLACES = (
+    "settings:Settings.from_config",
+    "client:Client.scopes",
+    "client:Client.find_contacts",
+    "client:Client.upsert",
+    "client:Client.job",
+    "client:Client._send",
+    "client:Client._error",
+    "client:_json_object",
+    "client:_error_details",
+    "transport:read",
+    "transport:make_session",
+    "transport:download",
+    "lists:Lists.resolve",
+    "reader:chunks",
+    "reader:RecordReader._read_record",
+    "reader:RecordReader._deliver",
+    "reader:RecordReader._read_state",
+    "reader:RecordReader._reject_unreadable",
+    "sinks:SendGridSink.open",
+    "sinks:SendGridSink.take",
+    "sinks:RecordValidator.validate",
+    "run:Run.open_stream",
+    "run:Run.receive",
+    "run:Run.reject",
+    "run:Run.finish",
+    "run:Run.close",
+    "run:compile_mapping",
+    "mapping:FieldMapping.contact",
+    "contact:encode",
+    "contact:identity",
+    "cap:ProfileCap.admit",
+    "batching:Batcher.add",
+    "batching:Batcher.seal",
+    "batching:body",
+    "gate:StateGate.receive",
+    "gate:StateGate.advance",
+    "delivery:Delivery.add",
+    "delivery:Delivery._settle",
+    "sending:Sender.send",
+    "shipments:Shipment.reject",
+    "jobs:Courier.accept",
+    "jobs:Courier._submit",
+    "jobs:Courier._poll",
+    "jobs:Courier._pin_refusal",
+    "jobs:Courier._pin_job_errors",
+    "refusals:refused_contacts",
+    "errors_file:failed_contacts",
+    "verification:Verifier.stored",
+    "completion:complete",
+    "rejections:Rejections.add",
+    "rejections:Rejections._append",
+    "rejections:Rejections.flush",
+    "rejections:Rejections.check",
+    "report:Report.write",
+    "report:Report.summary",
+    "target:_write_state",
+)
+FAULTS: list[dict[str, Any]] = [
+    {"kind": "job_errored_rows", "first": 1, "reason": "no identifier", "mode": "gzip"},
+    {"kind": "job_errored_rows", "first": 1, "mode": "missing"},
+    {"kind": "status", **PUT, "status": 400, "body": {"errors": [{"field": "contacts[0].email", "message": "no"}]}},
+]
+"""What makes a run come through every place."""
+
+
+@pytest.mark.parametrize(("number", "place"), list(enumerate(PLACES)))
+def test_no_crash_is_quoted(desk: Desk, number: int, place: str) -> None:
+    others = KINDS[1:]
+    for kind, log_format in (KINDS[0], others[number % len(others)]):
+        crash = {"place": f"target_sendgrid.{place}", "kind": kind, "words": WORDS, "after": 0}
+        told = desk.run(*FAULTS, crash=crash, log_format=log_format)
+        assert told.exit_code == 1
+        words = {"OSError": "", "KeyboardInterrupt": "Aborted!"}.get(kind, f"Internal error, {kind} at ")
+        assert log_format == "broken" or words in told.log
+
+
+@pytest.mark.parametrize("signal", ["SIGTERM", "SIGINT", "SIGABRT", "SIGSEGV"])
+@pytest.mark.parametrize(
+    "place", ["mapping:FieldMapping.contact", "batching:body", "client:Client.job", "rejections:Rejections.add"]
+)
+def test_no_signal_makes_values_show(desk: Desk, place: str, signal: str) -> None:
+    crash = {"place": f"target_sendgrid.{place}", "kind": signal, "words": "", "after": 0}
+    assert desk.run(crash=crash).exit_code != 1
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"breaks_output": True},
+        {"rejected_records_path": "."},
+        {"report_path": "."},
+        {"api_key": f"SG.other.{canaries.SECRET[::-1]}"},
+        {"api_key": f"{canaries.KEY} {canaries.KEY}"},
+        {"api_url": f"https://somebody:{canaries.SECRET}@127.0.0.1:9"},
+        {"api_url": f"http://127.0.0.1:port/{canaries.SECRET}"},
+        {"on_behalf_of": canaries.KEY},
+        {"max_rejected_percent": 0},
+        {"profile_cap": 1},
+        {"profile_cap": 1, "on_profile_cap": "truncate"},
+        {"data_privacy_consent": canaries.KEY},
+    ],
+    ids=str,
+)
+def test_no_trouble_of_this_machine_makes_values_show(desk: Desk, trouble: dict[str, Any]) -> None:
+    told = desk.run(**trouble)
+    assert told.exit_code == (0 if trouble.get("on_profile_cap") == "truncate" else 1)
