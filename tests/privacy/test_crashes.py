@@ -39,7 +39,7 @@ PLACES = (
     "transport:download",
     "lists:Lists.resolve",
     "reader:chunks",
-    "reader:RecordReader._read_record",
+    "reader:RecordReader._read_other",
     "reader:RecordReader._deliver",
     "reader:RecordReader._read_state",
     "reader:RecordReader._reject_unreadable",
