@@ -91,6 +91,7 @@ class RecordReader(GenericSingerReader[bytes]):
         self._decode_exact = msgspec.json.Decoder(_RecordMessage, float_hook=Decimal).decode
         self._exact_streams: set[str] = set()
         """Streams whose numbers must stay as they were written; doubles are quicker to read and to check."""
+        self._decode_floats = msgspec.json.Decoder().decode
         self._state_decoder = msgspec.json.Decoder(_StateMessage)
         self._routes: dict[str, list[_Route]] = {}
 
@@ -232,21 +233,28 @@ class RecordReader(GenericSingerReader[bytes]):
     def _reject_unreadable(self, number: int, line: bytes) -> None:
         """Reject a record that is too long, or JSON to lenient readers only; any other line ends the run."""
         if len(line) > MAX_LINE_BYTES:
-            reason, sentence = Reason.TOO_LARGE, f"The record's line is longer than {MAX_LINE_BYTES:,} bytes."
             start = _RECORD_START.match(line)
             message = {"type": "RECORD", "stream": _lenient(start[1])} if start else None
             what, advice = f"is longer than {MAX_LINE_BYTES:,} bytes", "Only a record of that size can be passed over."
         else:
-            reason = Reason.UNREADABLE
-            sentence = "The record holds broken characters, NaN, a number out of range, or is nested too deeply."
             message = _lenient(line)
             what, advice = "is not valid JSON", "A tap that ends early leaves half a line; other programs write text."
         if not isinstance(message, dict) or message.get("type") != "RECORD":
             self._fail(number, what, advice)
-        stream = self._stream_of(message, number)
-        self.destination.run.report.stream(stream).received += 1
-        kept = line if self.destination.run.keeps_messages and reason is Reason.UNREADABLE else None
-        self.destination.run.reject(Origin(stream, number, 0, kept), RecordRejectedError(reason, sentence))
+        self._reject_line(line, Origin(self._stream_of(message, number), number))
+
+    def _reject_line(self, line: bytes, origin: Origin) -> None:
+        """Reject the record of a line that can't be read; the line is kept, unless it is too long."""
+        run = self.destination.run
+        run.report.stream(origin.stream).received += 1
+        if len(line) > MAX_LINE_BYTES:
+            error = RecordRejectedError(Reason.TOO_LARGE, f"The record's line is longer than {MAX_LINE_BYTES:,} bytes.")
+        else:
+            sentence = "The record is no JSON: broken characters, NaN, a number out of range, or nested too deeply."
+            error = RecordRejectedError(Reason.UNREADABLE, sentence)
+            if run.keeps_messages:
+                origin = msgspec.structs.replace(origin, message=line)
+        run.reject(origin, error)
 
     def _read_state(self, message: dict[str, Any], number: int, line: bytes) -> None:
         if "value" not in message:
@@ -273,18 +281,25 @@ class RecordReader(GenericSingerReader[bytes]):
         if not isinstance(encoding, dict) or not isinstance(manifest, list):
             self._fail(number, "is a BATCH message without `encoding` and `manifest`", "Singer asks for both.")
         content = batch_file_chunks(encoding, manifest, number, self._wake)
+        decode = self._decode if stream in self._exact_streams else self._decode_floats
         for file_line, line in enumerate(split_lines(content), 1):
             try:
-                record = self.deserialize_json(line)
+                record = self._decoded(line, decode)
             except InputError:
-                if not line.strip():
-                    continue
-                record = None
+                if line.strip():
+                    self._reject_line(line, Origin(stream, number, file_line))
+                continue
             kept = None
-            if self.destination.run.keeps_messages and record is not None:
+            if self.destination.run.keeps_messages:
                 name = msgspec.json.encode(stream)
                 kept = b'{"type":"RECORD","stream":' + name + b',"record":' + line.strip() + b"}"
             self._deliver(routes, record, Origin(stream, number, file_line, kept))
+
+    def _decoded(self, line: bytes, decode: Callable[[bytes], Any]) -> Any:  # noqa: ANN401 - any JSON value
+        try:
+            return decode(line)
+        except _DECODE_ERRORS:
+            return self.deserialize_json(line)  # which takes numbers that no double holds
 
     def _stream_of(self, message: Mapping[str, Any], number: int) -> str:
         stream = message.get("stream")

@@ -111,30 +111,29 @@ def test_a_file_that_is_broken_ends_the_run(desk: Desk, content: bytes) -> None:
     assert "ada@example.com" in desk.emails()
 
 
+@pytest.mark.parametrize("line", [b"[]", b"null", b'"x"'])
+def test_a_line_of_a_file_that_is_no_object_costs_itself(desk: Desk, line: bytes) -> None:
+    reasons = _load_with_bad_line(desk, line)
+    assert reasons == [(4, 2, "not_an_object", None)]
+
+
 @pytest.mark.parametrize(
-    "line",
-    [
-        b"NaN",
-        b"\xff",
-        b"7",
-        b"[]",
-        b"null",
-        b'"x"',
-        b"{",
-        b"[" * 100_000,
-        b'{"email": "\xff"}',
-        b"\x00",
-        b"\xef\xbb\xbf{}",
-    ],
+    "line", [b"{", b"[" * 100_000, b'{"email": "\xff"}', b'{"email": NaN}', b"\x00", b"\xef\xbb\xbf{}"]
 )
-def test_a_bad_line_of_a_file_costs_itself(desk: Desk, line: bytes) -> None:
+def test_a_line_of_a_file_that_can_not_be_read_costs_itself_and_is_kept_as_text(desk: Desk, line: bytes) -> None:
+    reasons = _load_with_bad_line(desk, line)
+    assert reasons == [(4, 2, "unreadable", line.decode(errors="backslashreplace"))]
+
+
+def _load_with_bad_line(desk: Desk, line: bytes) -> list[tuple[int, int, str, str | None]]:
+    """Load a file whose second line is bad; return what is kept of it."""
     path = desk.folder / "people.jsonl"
     path.write_bytes(b'{"email": "b@example.com"}\r\n' + line + b'\n\n\r\n{"email": "c@example.com"}')
     run = send(desk, JSONL, [path.as_uri()])
     assert run.exit_code == 0
     assert desk.emails() == ["ada@example.com", "b@example.com", "c@example.com"]
-    assert [(entry["line"], entry["file_line"]) for entry in desk.rejected()] == [(4, 2)]
     assert run.states == ['{"n": 2}']
+    return [(entry["line"], entry["file_line"], entry["reason"], entry.get("text")) for entry in desk.rejected()]
 
 
 def test_a_line_of_a_file_is_bounded(desk: Desk) -> None:
@@ -146,4 +145,12 @@ def test_a_line_of_a_file_is_bounded(desk: Desk) -> None:
     run = send(desk, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
     assert run.exit_code == 0
     assert desk.emails() == ["ada@example.com", "b@example.com"]
-    assert json.dumps(desk.reasons()) == '[[4, "not_an_object"]]'
+    assert json.dumps(desk.reasons()) == '[[4, "too_large"]]'
+
+
+def test_a_number_that_no_double_holds_is_read_as_in_a_record_message(desk: Desk) -> None:
+    path = desk.folder / "people.jsonl"
+    path.write_bytes(b'{"email": "b@example.com", "unmapped": 1e400}\n')
+    run = send(desk, JSONL, [path.as_uri()])
+    assert run.exit_code == 0
+    assert desk.emails() == ["ada@example.com", "b@example.com"]
