@@ -97,7 +97,12 @@ def test_a_wrong_command_line_is_told_apart(account: Account, tmp_path: Path) ->
 
 
 def test_the_table_of_the_readme_has_these_rows() -> None:
-    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("| What happened | Exit code")[2]
+    table = (
+        (ROOT / "README.md")
+        .read_text(encoding="utf-8")
+        .partition("| What happened | Exit code")[2]
+        .partition("\n\n")[0]
+    )
     rows = re.findall(r"^\| (.*?) \| ([\d, ]+) \|", table, re.MULTILINE)
     told = {(what, int(code)) for what, codes in rows for code in codes.split(", ")}
     proved = {(ending.row, ending.exit_code) for ending in ENDINGS.values()} | {("the command line", 2)}
