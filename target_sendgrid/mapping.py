@@ -116,18 +116,13 @@ class FieldMapping:
         self, get: Callable[[str, Any], Any], group: _Group, contact: Contact, custom_fields: dict[str, Any]
     ) -> None:
         """Fill the fields that stand in one object of a record. These loops are most of what a record costs here."""
-        for name, longest, key, field in group.texts:
-            value = get(name, _MISSING)
-            if type(value) is str and 0 < len(value) <= longest:
-                contact[key] = value
-            elif value is not _MISSING:
-                self._set(contact, field, value)
-        for name, longest, key, field in group.custom_texts:
-            value = get(name, _MISSING)
-            if type(value) is str and 0 < len(value) <= longest:
-                custom_fields[key] = value
-            elif value is not _MISSING:
-                self._set(custom_fields, field, value)
+        for texts, values in ((group.texts, contact), (group.custom_texts, custom_fields)):
+            for name, longest, key, field in texts:
+                value = get(name, _MISSING)
+                if type(value) is str and 0 < len(value) <= longest:
+                    values[key] = value
+                elif value is not _MISSING:
+                    self._set(values, field, value)
         for name, convert, field in group.converted:
             value = get(name, _MISSING)
             if value:  # neither missing nor any of the four kinds of empty

@@ -61,11 +61,19 @@ def _is_free_of_fractions(schema: object) -> bool:
     )
 
 
-def compares_numbers(schema: object) -> bool:
-    """Return whether a schema has a rule, somewhere, that a number may keep or break by its last digit."""
+def objects_in(schema: object) -> Iterator[Mapping[str, Any]]:
+    """Yield a schema and every object inside it, wherever it stands."""
     if isinstance(schema, dict):
-        return not _NUMBER_RULES.isdisjoint(schema) or any(map(compares_numbers, schema.values()))
-    return isinstance(schema, list) and any(map(compares_numbers, schema))
+        yield schema
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for inner in schema:
+            yield from objects_in(inner)
+
+
+def compares_numbers(schema: Mapping[str, Any]) -> bool:
+    """Return whether a schema has a rule, somewhere, that a number may keep or break by its last digit."""
+    return any(not _NUMBER_RULES.isdisjoint(inner) for inner in objects_in(schema))
 
 
 def _is_array(schema: Mapping[str, Any]) -> bool:

@@ -15,10 +15,10 @@ from singer_sdk.sinks import Sink
 from singer_sdk.sinks.core import BaseJSONSchemaValidator, JSONSchemaValidator
 
 from target_sendgrid.errors import InputError, Reason, RecordRejectedError
-from target_sendgrid.schemas import compares_numbers
+from target_sendgrid.schemas import compares_numbers, objects_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from singer_sdk.target_base import Target
 
@@ -178,24 +178,23 @@ class SendGridSink(Sink):
         """Do nothing: the run sends batches by itself."""
 
 
-def _refers_elsewhere(schema: object) -> bool:
+def _refers_elsewhere(schema: dict[str, Any]) -> bool:
     """Tell whether validating would fetch something: a tap must not be able to make the target call other machines."""
-    if isinstance(schema, dict):
-        refers = any(
-            isinstance(schema.get(keyword), str) and not schema[keyword].startswith("#")
-            for keyword in ("$ref", "$dynamicRef", "$recursiveRef")
-        )
-        return refers or any(map(_refers_elsewhere, schema.values()))
-    return isinstance(schema, list) and any(map(_refers_elsewhere, schema))
+    return any(
+        isinstance(inner.get(keyword), str) and not inner[keyword].startswith("#")
+        for inner in objects_in(schema)
+        for keyword in ("$ref", "$dynamicRef", "$recursiveRef")
+    )
 
 
-def _needs_slow(schema: object) -> bool:
+def _needs_slow(schema: dict[str, Any]) -> bool:
     """Tell whether the fast validator may accept what the SDK's refuses: it divides by whole numbers as doubles do."""
-    if isinstance(schema, dict):
-        divisor = schema.get("multipleOf")
-        is_whole = isinstance(divisor, (int, float, Decimal)) and divisor >= 1  # or may be
-        return is_whole or not _SLOW_KEYWORDS.isdisjoint(schema) or any(map(_needs_slow, schema.values()))
-    return isinstance(schema, list) and any(map(_needs_slow, schema))
+    return any(not _SLOW_KEYWORDS.isdisjoint(inner) or _divides_whole(inner) for inner in objects_in(schema))
+
+
+def _divides_whole(schema: Mapping[str, Any]) -> bool:
+    divisor = schema.get("multipleOf")
+    return isinstance(divisor, (int, float, Decimal)) and divisor >= 1  # or may be
 
 
 def _fetch_nothing(uri: str) -> NoReturn:

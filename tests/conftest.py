@@ -33,3 +33,10 @@ def sandbox(quick_server: SandboxServer) -> SandboxServer:
     """An empty account."""
     quick_server.reset()
     return quick_server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
+    """A SendGrid whose time stands still until a test moves it."""
+    with SandboxServer(options=QUICK, manual_clock=True) as sandbox:
+        yield sandbox

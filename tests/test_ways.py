@@ -6,17 +6,18 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_sendgrid.sandbox.server import SandboxServer
 from tests.support import QUICK, run_here, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import pytest
+
+    from target_sendgrid.sandbox.server import SandboxServer
     from tests.support import Finished
 
 _TEXT = {"type": ["string", "null"]}
@@ -67,12 +68,6 @@ MEMBERS = st.one_of(
 RECORDS = st.tuples(EMAIL, st.lists(MEMBERS, max_size=6)).map(lambda parts: [("email", parts[0]), *parts[1]])
 
 
-@pytest.fixture(scope="module")
-def account() -> Iterator[SandboxServer]:
-    with SandboxServer(options=QUICK, manual_clock=True) as sandbox:
-        yield sandbox
-
-
 def lines(records: list[list[tuple[str, str]]], way: str) -> Iterator[str]:
     """Yield Singer lines; names may come twice in a record."""
     unused = {"unused": {"enum": [1]}} if way == "as written" else {}
@@ -110,18 +105,18 @@ def values(contact: dict[str, Any]) -> dict[str, Any]:
 @settings(max_examples=40)
 @given(st.lists(RECORDS, min_size=1, max_size=8), st.sampled_from([{}, {"last_name": "amount"}]))
 def test_each_way_ends_in_the_same(
-    account: SandboxServer,
+    server: SandboxServer,
     tmp_path_factory: pytest.TempPathFactory,
     records: list[list[tuple[str, str]]],
     texts_of_numbers: dict[str, str],
 ) -> None:
     ends = {}
     for way, config in WAYS.items():
-        account.reset()
-        account.set_options(**asdict(QUICK))
+        server.reset()
+        server.set_options(**asdict(QUICK))
         rejected = tmp_path_factory.mktemp("way") / "rejected.jsonl"
         own = {"field_mapping": FIELD_MAPPING | texts_of_numbers, "rejected_records_path": str(rejected)}
-        run = run_here(account, CONFIG | own | config, (f"{line}\n" for line in lines(records, way)))
-        ends[way] = outcome(account, run, rejected)
+        run = run_here(server, CONFIG | own | config, (f"{line}\n" for line in lines(records, way)))
+        ends[way] = outcome(server, run, rejected)
     assert ends["as written"] == ends["doubles"]
     assert ends["stream map"] == ends["doubles"]

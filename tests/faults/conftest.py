@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_sendgrid.sandbox.server import SandboxServer
 from tests.faults.promises import LAST_STATE
 from tests.support import QUICK, SandboxClock, record, run_here, schema, singer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from target_sendgrid.sandbox.server import SandboxServer
     from tests.support import Finished
 
 PUT = {"method": "PUT", "path": "/v3/marketing/contacts"}
@@ -80,12 +80,6 @@ class Account:
         with self.sandbox.store.transaction():
             self.sandbox.store.run("DELETE FROM members WHERE list IN (SELECT number FROM lists WHERE name = ?)", name)
             self.sandbox.store.run("DELETE FROM lists WHERE name = ?", name)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SandboxServer]:
-    with SandboxServer(options=QUICK, manual_clock=True) as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

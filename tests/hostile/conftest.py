@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_sendgrid.sandbox.server import SandboxServer
-from tests.support import QUICK, run_here, schema, singer
+from tests.support import run_here, schema, singer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from target_sendgrid.sandbox.server import SandboxServer
     from tests.support import Finished
 
 PEOPLE = schema(email="string", first_name="string")
@@ -67,12 +67,6 @@ def assert_promises(run: Finished) -> None:
         assert run.exit_code or not stream["unsettled"], (name, stream)
     for words in ("Internal error", "Traceback", "@example.com"):
         assert words not in run.log
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SandboxServer]:
-    with SandboxServer(options=QUICK, manual_clock=True) as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
