@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import functools
 import time
+from array import array
+from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -19,23 +23,48 @@ from target_sendgrid.contact import Entry
 from target_sendgrid.errors import Reason, RecordRejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from target_sendgrid.contact import Contact, Origin
+    from target_sendgrid.contact import Origin
+
+MAX_HELD_BYTES = 3_500_000
+"""Above this, contacts that are held for others in flight take too much memory: better wait until those are settled."""
 
 
-@dataclass
+class StreamCount(NamedTuple):
+    """How much of a stream is in some contacts."""
+
+    contacts: int
+    records: int
+
+
+NOTHING = StreamCount(0, 0)
+
+
+@dataclass(eq=False)
 class Batch:
     """Contacts that go to SendGrid in one request (or several, where SendGrid refuses some of them)."""
 
     list_ids: tuple[str, ...]
     entries: dict[str, Entry]
-    """By identity."""
+    """By identity. Whoever delivers the batch takes them out of here, and may keep them outside the memory."""
     first_line: int
     """Lowest line of standard input that a record of the batch came from."""
+    byte_count: int
+    """Size of the request's body."""
+    counts: Mapping[str, StreamCount]
+    """By stream; a contact that several streams made counts for each."""
+    people: array[int]
+    """Hashes of the identities, sorted: who is in flight must be known, and takes 8 bytes a person so."""
+
+    def may_hold(self, identity: str) -> bool:
+        """Tell whether a person is in the batch; wrong once in many million millions, then somebody waits in vain."""
+        hashed = hash(identity)
+        place = bisect_left(self.people, hashed)
+        return place < len(self.people) and self.people[place] == hashed
 
 
-@dataclass
+@dataclass(eq=False)
 class _Group:
     """Open contacts that share their lists."""
 
@@ -71,12 +100,13 @@ class Batcher:
         self._monotonic = monotonic
         self._groups: dict[tuple[str, ...], _Group] = {}
         self._group_of: dict[str, _Group] = {}
-        self._in_flight: set[str] = set()
+        self._in_flight: list[Batch] = []
         self._held: dict[str, _Waiting] = {}
         self._held_first_line: int | None = None
+        self._held_bytes = 0
         self._last_line = 0
         self.may_be_full = False
-        """Whether it is worth looking for a full batch."""
+        """Whether it is worth looking for a full batch, or for too much that is held."""
         self.boundary_line = 0
         """Line of the record at which a batch was last opened or sealed: states part there."""
 
@@ -86,34 +116,49 @@ class Batcher:
             self._max_bytes = max_bytes
             self.may_be_full = True
 
-    def add(self, identity: str, contact: Contact, list_id: str, origin: Origin) -> None:
+    def add(self, identity: str, contact: bytes, list_id: str, origin: Origin, *, is_new: bool = False) -> None:
         """Put a contact into its open batch, merged with what waits there for the same person.
 
         Args:
             identity: Who it is (`contact.identity`).
-            contact: The contact.
+            contact: The contact, encoded.
             list_id: List that the record asks for.
             origin: Where the record came from.
+            is_new: Whether this person is known never to have come before.
 
         Raises:
             RecordRejectedError: The contact alone is larger than a request may be.
         """
         self._last_line = origin.line
-        if identity in self._group_of or identity in self._held:
+        if not is_new and (identity in self._group_of or identity in self._held):
             self._merge(identity, contact, list_id, origin)
             return
         list_ids = (list_id,)
-        encoded = contacts.encode(contact)
-        self._check_size(encoded, list_ids)
-        self._put(identity, Entry(encoded, (origin,)), list_ids, None)
+        entry = Entry(contact, origin)
+        group = self._groups.get(list_ids)
+        byte_count = 0 if group is None else group.byte_count + len(contact) + 1
+        if group is None or byte_count >= self._max_bytes or not (is_new or self._is_free(identity)):
+            self._check_size(contact, list_ids)
+            self._put(identity, entry, list_ids, None)
+            return
+        group.entries[identity] = entry
+        group.byte_count = byte_count
+        self._group_of[identity] = group
+        if len(group.entries) >= self._max_rows:
+            self.may_be_full = True
 
     def full(self) -> tuple[str, ...] | None:
         """Return the lists of an open batch that has reached a limit, or ``None``."""
         for list_ids, group in self._groups.items():
             if len(group.entries) >= self._max_rows or group.byte_count >= self._max_bytes:
                 return list_ids
-        self.may_be_full = False
+        self.may_be_full = self.holds_too_much
         return None
+
+    @property
+    def holds_too_much(self) -> bool:
+        """Whether contacts that are held for others in flight take too much memory."""
+        return self._held_bytes > MAX_HELD_BYTES
 
     def open_since(self) -> float | None:
         """Return when the oldest open batch was opened, or ``None``."""
@@ -132,39 +177,44 @@ class Batcher:
 
     def seal(self, list_ids: tuple[str, ...]) -> Batch:
         """Take as many contacts out of an open batch as one request may hold, and count them as in flight."""
-        group = self._groups[list_ids]
-        taken: dict[str, Entry] = {}
-        byte_count = _envelope_bytes(list_ids) - 1
-        for identity, entry in group.entries.items():
-            size = len(entry.contact) + 1
-            is_over = len(taken) >= self._max_rows or byte_count + size > self._max_bytes
-            if taken and is_over:  # one contact always leaves: the byte limit may have sunk since it was added
-                break
-            taken[identity] = entry
-            byte_count += size
-        first_line = group.first_line
-        for identity in taken:
-            del self._group_of[identity]
-        if len(taken) == len(group.entries):
-            del self._groups[list_ids]
+        group = self._groups.pop(list_ids)
+        taken, byte_count = group.entries, group.byte_count
+        rest: dict[str, Entry] = {}
+        # The first ones leave, and at least one: the byte limit may have sunk since it was added.
+        while len(taken) > self._max_rows or (byte_count > self._max_bytes and len(taken) > 1):
+            identity, entry = taken.popitem()
+            rest[identity] = entry
+            byte_count -= len(entry.contact) + 1
+        if len(self._group_of) == len(taken) + len(rest):
+            self._group_of.clear()
         else:
             for identity in taken:
-                del group.entries[identity]
-            group.byte_count -= byte_count - _envelope_bytes(list_ids) + 1
-            group.opened_at = self._monotonic()
-            group.first_line = _first_line(group.entries)
+                del self._group_of[identity]
+        if rest:
+            entries = dict(reversed(rest.items()))
+            size = group.byte_count - byte_count + _envelope_bytes(list_ids) - 1
+            left = _Group(list_ids, self._monotonic(), _first_line(entries), size, entries)
+            self._groups[list_ids] = left
+            self._group_of.update(dict.fromkeys(entries, left))
         self.boundary_line = self._last_line
-        self._in_flight.update(taken)
-        return Batch(list_ids, taken, first_line)
+        people = array("q", sorted(map(hash, taken)))
+        batch = Batch(list_ids, taken, group.first_line, byte_count, stream_counts(taken.values()), people)
+        self._in_flight.append(batch)
+        return batch
 
     def release(self, batch: Batch) -> None:
         """Let the people of a settled batch be sent again; those who are held for it wait in open batches now."""
-        self._in_flight.difference_update(batch.entries)
-        for identity in self._held.keys() & batch.entries.keys():
-            self._put(identity, *self._held.pop(identity))
-        self._held_first_line = min((held.entry.origins[0].line for held in self._held.values()), default=None)
+        self._in_flight.remove(batch)
+        for identity in [identity for identity in self._held if batch.may_hold(identity)]:
+            waiting = self._held.pop(identity)
+            self._held_bytes -= len(waiting.entry.contact)
+            self._put(identity, *waiting)
+        self._held_first_line = min((held.entry.origin.line for held in self._held.values()), default=None)
 
-    def _merge(self, identity: str, contact: Contact, list_id: str, origin: Origin) -> None:
+    def _is_free(self, identity: str) -> bool:
+        return not any(batch.may_hold(identity) for batch in self._in_flight)
+
+    def _merge(self, identity: str, contact: bytes, list_id: str, origin: Origin) -> None:
         """Lay a contact over what waits for the same person, and put the whole where it belongs now."""
         group = self._group_of.get(identity)
         waiting = (
@@ -179,24 +229,26 @@ class Batcher:
         self._check_size(merged, list_ids)
         self._remove(identity)
         # One list for all records of a person: copying it each time would take the square of their number.
-        origins = entry.origins if isinstance(entry.origins, list) else list(entry.origins)
-        origins.append(origin)
-        self._put(identity, Entry(merged, origins), list_ids, since)
+        later = entry.later or []
+        later.append(origin)
+        self._put(identity, Entry(merged, entry.origin, later), list_ids, since)
 
     def _put(self, identity: str, entry: Entry, list_ids: tuple[str, ...], since: float | None) -> None:
         """Let a contact wait where it belongs, since some moment or from now on."""
-        if identity in self._in_flight:
+        if not self._is_free(identity):
             self._held[identity] = _Waiting(entry, list_ids, self._monotonic() if since is None else since)
-            first_line = entry.origins[0].line
+            self._held_bytes += len(entry.contact)
+            first_line = entry.origin.line
             if self._held_first_line is None or first_line < self._held_first_line:
                 self._held_first_line = first_line
+            self.may_be_full = self.may_be_full or self.holds_too_much
             return
         group = self._groups.get(list_ids)
         if group is None:
             group = self._open(list_ids, entry, since)
         elif since is not None:  # what was never anywhere before is younger than all that is open
             group.opened_at = min(group.opened_at, since)
-            group.first_line = min(group.first_line, entry.origins[0].line)
+            group.first_line = min(group.first_line, entry.origin.line)
         group.entries[identity] = entry
         group.byte_count += len(entry.contact) + 1
         self._group_of[identity] = group
@@ -206,14 +258,14 @@ class Batcher:
     def _open(self, list_ids: tuple[str, ...], entry: Entry, since: float | None) -> _Group:
         self.boundary_line = self._last_line
         opened_at = self._monotonic() if since is None else since
-        group = _Group(list_ids, opened_at, entry.origins[0].line, _envelope_bytes(list_ids) - 1)
+        group = _Group(list_ids, opened_at, entry.origin.line, _envelope_bytes(list_ids) - 1)
         self._groups[list_ids] = group
         return group
 
     def _remove(self, identity: str) -> None:
         group = self._group_of.pop(identity, None)
         if group is None:
-            del self._held[identity]
+            self._held_bytes -= len(self._held.pop(identity).entry.contact)
             return
         entry = group.entries.pop(identity)
         group.byte_count -= len(entry.contact) + 1
@@ -230,19 +282,26 @@ class Batcher:
 def body(list_ids: Iterable[str], entries: Iterable[Entry]) -> bytes:
     """Return the body of one request."""
     start = b'{"list_ids":' + msgspec.json.encode(list(list_ids)) + b',"contacts":['
-    return start + b",".join(entry.contact for entry in entries) + b"]}"
+    return start + b",".join(map(_contact_of, entries)) + b"]}"
 
 
-def outcomes_by_stream(entry: Entry) -> Iterator[tuple[str, int]]:
-    """Yield each stream that a contact was made of, with how many of its records the contact holds."""
-    counts: dict[str, int] = {}
-    for origin in entry.origins:
-        counts[origin.stream] = counts.get(origin.stream, 0) + 1
-    yield from counts.items()
+def stream_counts(entries: Collection[Entry]) -> dict[str, StreamCount]:
+    """Return how many contacts each stream had a part in, and how many of its records they hold."""
+    records = Counter(map(_stream_of, entries))
+    contact_counts = Counter(records)
+    for entry in entries:
+        if entry.later:
+            records.update(origin.stream for origin in entry.later)
+            contact_counts.update({origin.stream for origin in entry.later} - {entry.origin.stream})
+    return {stream: StreamCount(contact_counts[stream], count) for stream, count in records.items()}
+
+
+_contact_of = attrgetter("contact")
+_stream_of = attrgetter("origin.stream")
 
 
 def _first_line(entries: dict[str, Entry]) -> int:
-    return min(entry.origins[0].line for entry in entries.values())
+    return min(entry.origin.line for entry in entries.values())
 
 
 @functools.cache

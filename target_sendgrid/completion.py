@@ -49,7 +49,7 @@ def complete(entries: Mapping[str, Entry], calls: SearchCalls) -> list[str]:
                     name: holder[name] for name in IDENTIFIERS if holder.get(name) and name not in sent[identity]
                 }
                 if lacking:
-                    entries[identity].contact = contacts.merge(entries[identity].contact, lacking)
+                    entries[identity].contact = contacts.merge(entries[identity].contact, contacts.encode(lacking))
                     sent[identity].update(lacking)
                     completed[identity] = None
     return list(completed)

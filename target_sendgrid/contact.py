@@ -7,14 +7,11 @@ name, custom fields by id under ``custom_fields``. It is encoded once, as soon a
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
 from target_sendgrid.fields import IDENTIFIERS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Contact: TypeAlias = dict[str, Any]
 
@@ -23,7 +20,7 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 
-class Origin(msgspec.Struct, frozen=True, gc=False):
+class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where a record came from."""
 
     stream: str
@@ -44,15 +41,22 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
         return f"Origin({self})"
 
 
-class Entry(msgspec.Struct, gc=False):
+class Entry(msgspec.Struct, array_like=True, gc=False):
     """One contact on its way, encoded, with the records that it was made of."""
 
     contact: bytes
-    origins: Sequence[Origin]
+    origin: Origin
+    later: list[Origin] | None = None
+    """Where the records came from that were merged into the first."""
+
+    @property
+    def origins(self) -> list[Origin]:
+        """Where all records of the contact came from, in order."""
+        return [self.origin, *(self.later or ())]
 
     def __repr__(self) -> str:
         """Name the records, without any of their values."""
-        return f"Entry({list(self.origins)})"
+        return f"Entry({self.origins})"
 
 
 def identity(contact: Contact) -> str | None:
@@ -80,14 +84,14 @@ def decode(encoded: bytes) -> Contact:
     return _decoder.decode(encoded)
 
 
-def merge(earlier: bytes, later: Contact) -> bytes:
+def merge(earlier: bytes, later: bytes) -> bytes:
     """Return the earlier contact with the later one's fields laid over it, field by field.
 
     SendGrid keeps what an update leaves out, so this gives the same contact as sending both in order.
     """
-    merged = decode(earlier)
-    custom_fields = merged.get("custom_fields", {}) | later.get("custom_fields", {})
-    merged.update(later)
+    merged, changes = decode(earlier), decode(later)
+    custom_fields = merged.get("custom_fields", {}) | changes.get("custom_fields", {})
+    merged.update(changes)
     if custom_fields:
         merged["custom_fields"] = custom_fields
     return _encoder.encode(merged)

@@ -10,32 +10,34 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-from target_sendgrid.batching import outcomes_by_stream
+from target_sendgrid.batching import NOTHING, stream_counts
 from target_sendgrid.errors import LocalFileError
+from target_sendgrid.jobs import Parked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from target_sendgrid.batching import Batch, Batcher
-    from target_sendgrid.contact import Contact, Entry, Origin
+    from target_sendgrid.contact import Origin
     from target_sendgrid.errors import Reason
     from target_sendgrid.gate import StateGate
-    from target_sendgrid.jobs import Courier, Outcome
+    from target_sendgrid.jobs import Courier, News, Outcome
     from target_sendgrid.rejections import Rejections
     from target_sendgrid.report import Report
     from target_sendgrid.retry import Clock
-    from target_sendgrid.shipments import Rejected
 
-    MakeCourier: TypeAlias = Callable[[Callable[[Outcome], None]], Courier]
+    MakeCourier: TypeAlias = Callable[[Callable[[News], None]], Courier]
 
 log = logging.getLogger("target-sendgrid.delivery")
 
-MAX_BATCHES_IN_FLIGHT = 4
-"""Batches that are sent and not settled; each holds its contacts in memory, at most `batch_size_bytes` of them."""
+MAX_BYTES_IN_MEMORY = 12_000_000
+"""Size of the requests under way whose contacts are in memory: three of the usual size."""
+
+MAX_BYTES_IN_FLIGHT = 1_000_000_000
+"""Size of all requests under way: more than SendGrid takes in the minute or so that it needs for a job."""
 
 LONGEST_OPEN_SECONDS = 300.0
 """How long a batch may wait for more contacts. The SDK drains its sinks as often."""
@@ -45,13 +47,13 @@ _WAKE_SECONDS = 0.5
 
 
 class Carrier(Protocol):
-    """Takes batches and gives back their outcomes."""
+    """Takes batches and tells what happens to them."""
 
     def send(self, batch: Batch) -> None:
         """Hand a batch over."""
 
-    def outcome(self, timeout_seconds: float | None) -> Outcome | None:
-        """Return the next outcome; ``None`` when there is none within the time."""
+    def news(self, timeout_seconds: float | None) -> News | None:
+        """Return what happened next; ``None`` when nothing did within the time."""
 
 
 class MakeCarrier(Protocol):
@@ -65,12 +67,12 @@ class CourierThread:
     """Runs a courier's steps in a thread of its own.
 
     Args:
-        make_courier: Makes the courier, given what takes its outcomes.
+        make_courier: Makes the courier, given what takes its news.
     """
 
     def __init__(self, make_courier: MakeCourier) -> None:
         self._inbox: queue.SimpleQueue[Batch] = queue.SimpleQueue()
-        self._outbox: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[News | BaseException] = queue.SimpleQueue()
         self._courier = make_courier(self._outbox.put)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
@@ -81,8 +83,8 @@ class CourierThread:
             self._thread.start()
         self._inbox.put(batch)
 
-    def outcome(self, timeout_seconds: float | None) -> Outcome | None:
-        """Return the next outcome; ``None`` when there is none within the time.
+    def news(self, timeout_seconds: float | None) -> News | None:
+        """Return what happened next; ``None`` when nothing did within the time.
 
         Raises:
             TargetSendGridError: What stopped the courier.
@@ -145,13 +147,17 @@ class Delivery:
         self._clock = clock
         self._check_stop = check_stop
         self._in_flight: list[Batch] = []
+        self._parked: set[Batch] = set()
+        """Those in flight whose contacts are out of the memory."""
 
-    def add(self, identity: str, contact: Contact, list_id: str, origin: Origin) -> None:
-        """Take a contact to deliver, and send whatever is full."""
-        self._batcher.add(identity, contact, list_id, origin)
-        if self._batcher.may_be_full:
-            while (list_ids := self._batcher.full()) is not None:
+    def add(self, identity: str, contact: bytes, list_id: str, origin: Origin, *, is_new: bool = False) -> None:
+        """Take a contact to deliver (see `Batcher.add`), and send whatever is full."""
+        self._batcher.add(identity, contact, list_id, origin, is_new=is_new)
+        while self._batcher.may_be_full:
+            if (list_ids := self._batcher.full()) is not None:
                 self._seal_and_send(list_ids)
+            elif self._batcher.holds_too_much:
+                self._wait_for_news()
 
     def reject(self, origin: Origin, reason: Reason, sentence: str, sendgrid_message: str | None = None) -> None:
         """Name a rejected record, keep it where the user asked for that, and count it."""
@@ -169,8 +175,8 @@ class Delivery:
 
     def settle_ready(self) -> None:
         """Settle what is ready without waiting, and send batches that have been open for long."""
-        while (outcome := self._courier.outcome(None)) is not None:
-            self._settle(outcome)
+        while (news := self._courier.news(None)) is not None:
+            self._take(news)
         self._advance()
         open_since = self._batcher.open_since()
         if open_since is not None and self._clock.monotonic() - open_since > LONGEST_OPEN_SECONDS:
@@ -183,28 +189,41 @@ class Delivery:
             for list_ids in self._batcher.open_list_ids():
                 self._seal_and_send(list_ids)
             if self._in_flight:
-                self._wait_for_outcome()  # people who are held for it can be sent then
+                self._wait_for_news()  # people who are held for it can be sent then
         self.wait_for_sent()
 
     def wait_for_sent(self) -> None:
         """Wait until everything that was sent is settled; what is open stays open."""
         while self._in_flight:
-            self._wait_for_outcome()
+            self._wait_for_news()
         self._advance()
 
     def _seal_and_send(self, list_ids: tuple[str, ...]) -> None:
         """Send as much of an open batch as one request holds, waiting first while too much is under way."""
-        while len(self._in_flight) >= MAX_BATCHES_IN_FLIGHT:
-            self._wait_for_outcome()
+        while self._in_flight and self._is_much_under_way():
+            self._wait_for_news()
         batch = self._batcher.seal(list_ids)
         self._in_flight.append(batch)
         self._courier.send(batch)
 
-    def _wait_for_outcome(self) -> None:
-        while (outcome := self._courier.outcome(_WAKE_SECONDS)) is None:
+    def _is_much_under_way(self) -> bool:
+        """Tell whether one more request of the size of the last would be too much."""
+        following = self._in_flight[-1].byte_count
+        in_memory = sum(batch.byte_count for batch in self._in_flight if batch not in self._parked)
+        in_flight = sum(batch.byte_count for batch in self._in_flight)
+        return in_memory + following > MAX_BYTES_IN_MEMORY or in_flight + following > MAX_BYTES_IN_FLIGHT
+
+    def _wait_for_news(self) -> None:
+        while (news := self._courier.news(_WAKE_SECONDS)) is None:
             self._check_stop()
-        self._settle(outcome)
+        self._take(news)
         self._advance()
+
+    def _take(self, news: News) -> None:
+        if isinstance(news, Parked):
+            self._parked.add(news.batch)
+        else:
+            self._settle(news)
 
     def _advance(self) -> None:
         lines = [batch.first_line for batch in self._in_flight]
@@ -219,32 +238,27 @@ class Delivery:
             raise
 
     def _settle(self, outcome: Outcome) -> None:
-        self._in_flight = [batch for batch in self._in_flight if batch is not outcome.batch]
+        self._in_flight.remove(outcome.batch)
+        self._parked.discard(outcome.batch)
         self._batcher.release(outcome.batch)
         if outcome.max_bytes is not None:
             self._batcher.limit_bytes(outcome.max_bytes)
         self._report.job_count += outcome.job_count
-        entries, rejected = outcome.batch.entries, outcome.rejected
-        self._count([entries[identity] for identity in entries if identity not in rejected])
+        self._count(outcome)
         try:
-            for identity in rejected:
-                self._reject(entries[identity], rejected[identity])
+            for entry, why in outcome.rejected:
+                for origin in entry.origins:
+                    self.reject(origin, why.reason, why.sentence, why.sendgrid_message)
         except LocalFileError:
             self._gate.close_from(outcome.batch.first_line)  # no file holds what was rejected
             raise
         log.info("%s of %s records settled so far.", f"{self._report.settled:,}", f"{self._report.received:,}")
 
-    def _count(self, confirmed: Sequence[Entry]) -> None:
-        alone = Counter(entry.origins[0].stream for entry in confirmed if len(entry.origins) == 1)
-        for stream, count in alone.items():
-            self._report.stream(stream).upserted += count
-        for entry in confirmed:
-            if len(entry.origins) > 1:
-                for stream, record_count in outcomes_by_stream(entry):
-                    counts = self._report.stream(stream)
-                    counts.upserted += 1
-                    counts.duplicates += record_count - 1
-
-    def _reject(self, entry: Entry, rejected: Rejected) -> None:
-        for origin in entry.origins:
-            self.reject(origin, rejected.reason, rejected.sentence, rejected.sendgrid_message)
+    def _count(self, outcome: Outcome) -> None:
+        rejected = stream_counts([entry for entry, _ in outcome.rejected])
+        for stream, sent in outcome.batch.counts.items():
+            lost = rejected.get(stream, NOTHING)
+            confirmed = sent.contacts - lost.contacts
+            counts = self._report.stream(stream)
+            counts.upserted += confirmed
+            counts.duplicates += sent.records - lost.records - confirmed

@@ -22,20 +22,27 @@ from target_sendgrid.errors import (
     TooLargeError,
 )
 from target_sendgrid.sending import Sender
-from target_sendgrid.shipments import Rejected, Shipment
+from target_sendgrid.shipments import Refused, Rejected, Shipment
+from target_sendgrid.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from target_sendgrid.batching import Batch
     from target_sendgrid.retry import Clock
     from target_sendgrid.sending import Destinations
 
+    News: TypeAlias = "Outcome | Parked"
+
 log = logging.getLogger("target-sendgrid.jobs")
 
 FIRST_POLL_SECONDS = 0.5
 LONGEST_POLL_SECONDS = 30.0
+EXPECTED_SHARE = 0.95
+"""A job is looked at for the first time after this share of what the last one took, and soon again after it."""
+MAX_WAITING_BYTES = 4_000_000
+"""Contacts that SendGrid has accepted stay in memory up to this size of their requests."""
 LOST_JOB_SECONDS = 60.0
 """How long a job id may be unknown after it was given out."""
 MAX_SENDS = 4
@@ -93,11 +100,18 @@ class Outcome:
     """A settled batch."""
 
     batch: Batch
-    rejected: dict[str, Rejected]
-    """By identity; everybody else is confirmed."""
+    rejected: Sequence[Refused]
+    """Everybody else is confirmed."""
     job_count: int
     max_bytes: int | None
     """Most bytes of a request, once SendGrid has refused one for its size."""
+
+
+@dataclass(frozen=True)
+class Parked:
+    """SendGrid has accepted a batch, and its contacts are out of the memory until that has settled it."""
+
+    batch: Batch
 
 
 class Courier:
@@ -109,7 +123,7 @@ class Courier:
         destinations: Where contacts go.
         field_name: Gives the name of a custom field by its id.
         job_timeout_seconds: Longest wait for one job.
-        report: Takes each settled batch.
+        report: Takes what happens to each batch.
     """
 
     def __init__(
@@ -120,7 +134,7 @@ class Courier:
         destinations: Destinations,
         field_name: Callable[[str], str],
         job_timeout_seconds: float,
-        report: Callable[[Outcome], None],
+        report: Callable[[News], None],
     ) -> None:
         self._calls = calls
         self._clock = clock
@@ -131,6 +145,10 @@ class Courier:
         self._report = report
         self._to_send: deque[Shipment] = deque()
         self._polled: list[Shipment] = []
+        self._job_seconds: float | None = None
+        """What the last job took."""
+        self._spool: Spool | None = None
+        self._can_park = True
 
     def accept(self, batch: Batch) -> None:
         """Take a batch to deliver."""
@@ -171,17 +189,42 @@ class Courier:
         now = self._clock.monotonic()
         shipment.progress.job_count += 1
         shipment.sends += 1
-        shipment.job_id, shipment.list_ids = sent.job_id, sent.list_ids
+        shipment.job_id, shipment.list_ids, shipment.byte_count = sent
         shipment.submitted_at = now
         shipment.poll_interval = FIRST_POLL_SECONDS
-        shipment.poll_at = now + FIRST_POLL_SECONDS
+        # Before any has ended, the eldest shows how long jobs take.
+        shipment.poll_at = now + (LONGEST_POLL_SECONDS if self._polled else FIRST_POLL_SECONDS)
+        if self._job_seconds is not None:
+            self._expect_end(shipment, self._job_seconds)
         self._polled.append(shipment)
         log.info(
             "Sent %s contacts in %s bytes as import job %s.",
-            f"{len(shipment.entries):,}",
+            f"{shipment.count:,}",
             f"{sent.byte_count:,}",
             shipment.job_id,
         )
+        self._park()
+
+    def _park(self) -> None:
+        """Put the contacts of older jobs out of the memory, where it holds too many."""
+        in_memory = [shipment for shipment in self._polled if not shipment.is_parked]
+        excess = sum(shipment.byte_count for shipment in in_memory) - MAX_WAITING_BYTES
+        for shipment in in_memory:
+            if excess <= 0 or not self._can_park:
+                return
+            try:
+                self._spool = self._spool or Spool()
+                shipment.park(self._spool)
+            except OSError as error:
+                self._can_park = False
+                log.warning(
+                    "Temporary files can't be written (%s): fewer contacts can be under way at a time. Set `TMPDIR` to"
+                    " a folder with more room.",
+                    error.strerror,
+                )
+                return
+            excess -= shipment.byte_count
+            self._report(Parked(shipment.progress.batch))
 
     def _pin_refusal(self, shipment: Shipment, error: BadRequestError) -> None:
         """Reject the contacts that a 400 names, by index or by quoted email, and send the others again."""
@@ -209,7 +252,7 @@ class Courier:
 
     def _send_again(self, shipment: Shipment) -> None:
         """Send what is left of a shipment, before all that waits."""
-        if shipment.entries:
+        if shipment.count:
             self._to_send.appendleft(shipment)
         else:
             self._end(shipment)
@@ -234,11 +277,23 @@ class Courier:
         if job.is_pending:
             self._give_up_waiting(shipment)
         else:
+            self._learn(waited)
             self._finish(shipment, job)
 
     def _poll_later(self, shipment: Shipment) -> None:
         shipment.poll_interval = min(shipment.poll_interval * 2, LONGEST_POLL_SECONDS)
         shipment.poll_at = self._clock.monotonic() + shipment.poll_interval
+
+    def _learn(self, job_seconds: float) -> None:
+        """Look at other jobs once they are about as old as one that has ended: SendGrid counts these requests, too."""
+        self._job_seconds = job_seconds
+        for shipment in self._polled:
+            self._expect_end(shipment, job_seconds)
+
+    def _expect_end(self, shipment: Shipment, job_seconds: float) -> None:
+        wait = max(FIRST_POLL_SECONDS, EXPECTED_SHARE * job_seconds)
+        shipment.poll_at = max(shipment.submitted_at + wait, self._clock.monotonic())
+        shipment.poll_interval = max(FIRST_POLL_SECONDS, (1 - EXPECTED_SHARE) / 2 * job_seconds)
 
     def _finish(self, shipment: Shipment, job: JobState) -> None:
         has_row_errors = bool(job.errored_count or job.errors_url)
@@ -246,7 +301,7 @@ class Courier:
             log.info(
                 "Import job %s completed: %s contacts confirmed, %s of them created or changed.",
                 shipment.job_id,
-                f"{len(shipment.entries):,}",
+                f"{shipment.count:,}",
                 f"{job.changed_count:,}",
             )
             self._confirm(shipment)
@@ -339,7 +394,7 @@ class Courier:
     def _confirm(self, shipment: Shipment) -> None:
         """Settle what is left of a shipment, unless a list of it was made anew meanwhile."""
         if shipment.list_ids == self._today(shipment):
-            shipment.settle(list(shipment.entries))
+            shipment.settle_all()
         self._send_again(shipment)
 
     def _today(self, shipment: Shipment) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from target_sendgrid.contact import Origin
     from target_sendgrid.delivery import MakeCarrier
     from target_sendgrid.fields import CustomField, FieldCatalogue, FieldType
-    from target_sendgrid.jobs import Outcome
+    from target_sendgrid.jobs import News
     from target_sendgrid.retry import Clock
     from target_sendgrid.settings import Settings, StreamSettings
 
@@ -197,10 +197,21 @@ class Run:
         identity = contacts.identity(contact)
         if identity is None:
             raise InputError(f"{origin} has no identity.")  # the mapping rejects those
+        self.take(stream, identity, contacts.encode(contact), origin)
+
+    def take(self, stream: Stream, identity: str, contact: bytes, origin: Origin) -> None:
+        """Take the encoded contact that was made of a record.
+
+        Raises:
+            RecordRejectedError: The contact is too large.
+            CapReachedError: It is one person more than the cap allows, and that is to end the run.
+        """
+        known = self.cap.distinct_profiles
         if not self.cap.admit(identity):
             self._over_cap(stream, origin)
             return
-        self._delivery.add(identity, contact, stream.list_id, origin)
+        is_new = self.cap.distinct_profiles > known
+        self._delivery.add(identity, contact, stream.list_id, origin, is_new=is_new)
 
     def reject(self, origin: Origin, error: RecordRejectedError) -> None:
         """Take note of a rejected record."""
@@ -295,7 +306,7 @@ class Run:
         ]
         return self._clients[0]
 
-    def _make_courier(self, report: Callable[[Outcome], None]) -> Courier:
+    def _make_courier(self, report: Callable[[News], None]) -> Courier:
         return Courier(
             self._clients[1],
             self._clock,

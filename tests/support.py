@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from target_sendgrid.batching import Batch
     from target_sendgrid.delivery import MakeCourier
-    from target_sendgrid.jobs import Outcome
+    from target_sendgrid.jobs import News
     from target_sendgrid.retry import Clock
     from target_sendgrid.sandbox.server import SandboxServer
 
@@ -83,8 +83,8 @@ class StepwiseCourier:
     """
 
     def __init__(self, make_courier: MakeCourier, clock: Clock, *, dawdles: Callable[[], bool] = lambda: True) -> None:
-        self._outcomes: list[Outcome] = []
-        self._courier = make_courier(self._outcomes.append)
+        self._news: list[News] = []
+        self._courier = make_courier(self._news.append)
         self._clock = clock
         self._dawdles = dawdles
         self._failure: BaseException | None = None
@@ -92,12 +92,12 @@ class StepwiseCourier:
     def send(self, batch: Batch) -> None:
         self._courier.accept(batch)
 
-    def outcome(self, timeout_seconds: float | None) -> Outcome | None:
+    def news(self, timeout_seconds: float | None) -> News | None:
         if timeout_seconds is None and not self._dawdles():
             self._step()
-        if timeout_seconds is not None and not self._outcomes:
+        if timeout_seconds is not None and not self._news:
             self._step()
-        return self._outcomes.pop(0) if self._outcomes else None
+        return self._news.pop(0) if self._news else None
 
     def _step(self) -> None:
         if self._failure is not None:

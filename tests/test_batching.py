@@ -10,21 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid import batching
-from target_sendgrid.batching import Batch, Batcher, body, outcomes_by_stream
+from target_sendgrid.batching import Batch, Batcher, StreamCount, body, stream_counts
 from target_sendgrid.contact import Entry, Origin, decode, encode
 from target_sendgrid.errors import Reason, RecordRejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from random import Random
 
     from target_sendgrid.contact import Contact
 
 ENOUGH_BYTES = 1_000_000
+ORIGIN = Origin("people", 1)
 
 
 def add(batcher: Batcher, email: str, list_id: str = "L", *, line: int = 1, **fields: object) -> None:
-    batcher.add(email, {"email": email, **fields}, list_id, Origin("people", line))
+    batcher.add(email, encode({"email": email, **fields}), list_id, Origin("people", line))
 
 
 def sealed(batcher: Batcher, *list_ids: str) -> Batch:
@@ -46,7 +47,10 @@ def lines_of(batch: Batch) -> dict[str, list[int]]:
 
 class TestBody:
     def test_a_body_is_what_sendgrid_documents(self) -> None:
-        entries = [Entry(encode({"email": "a@x.com"}), ()), Entry(encode({"email": "b@x.com"}), ())]
+        entries = [
+            Entry(encode({"email": "a@x.com"}), ORIGIN),
+            Entry(encode({"email": "b@x.com"}), ORIGIN),
+        ]
         expected = {"list_ids": ["L", "M"], "contacts": [{"email": "a@x.com"}, {"email": "b@x.com"}]}
         assert json.loads(body(("L", "M"), entries)) == expected
 
@@ -80,21 +84,21 @@ class TestRows:
 class TestBytes:
     @pytest.mark.parametrize("slack", [0, 1])
     def test_a_batch_is_full_once_its_body_has_as_many_bytes_as_allowed(self, slack: int) -> None:
-        entries = [Entry(encode({"email": f"{letter}@x.com"}), ()) for letter in "ab"]
+        entries = [Entry(encode({"email": f"{letter}@x.com"}), ORIGIN) for letter in "ab"]
         batcher = Batcher(30_000, len(body(("L",), entries)) + slack)
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
         assert (batcher.full() is not None) == (slack == 0)
 
     def test_a_body_may_have_exactly_as_many_bytes_as_allowed(self) -> None:
-        entries = [Entry(encode({"email": f"{letter}@x.com"}), ()) for letter in "ab"]
+        entries = [Entry(encode({"email": f"{letter}@x.com"}), ORIGIN) for letter in "ab"]
         batcher = Batcher(30_000, len(body(("L",), entries)))
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
         assert list(sealed(batcher, "L").entries) == ["a@x.com", "b@x.com"]
 
     def test_a_body_never_has_one_byte_more(self) -> None:
-        entries = [Entry(encode({"email": f"{letter}@x.com"}), ()) for letter in "ab"]
+        entries = [Entry(encode({"email": f"{letter}@x.com"}), ORIGIN) for letter in "ab"]
         batcher = Batcher(30_000, len(body(("L",), entries)) - 1)
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
@@ -107,7 +111,7 @@ class TestBytes:
         assert (caught.value.reason, "zaphod" in caught.value.sentence) == (Reason.TOO_LARGE, False)
 
     def test_a_contact_that_alone_is_exactly_as_large_as_allowed_is_taken(self) -> None:
-        size = len(body(("L",), [Entry(encode({"email": "a@x.com"}), ())]))
+        size = len(body(("L",), [Entry(encode({"email": "a@x.com"}), ORIGIN)]))
         batcher = Batcher(30_000, size)
         add(batcher, "a@x.com")
         assert list(sealed(batcher, "L").entries) == ["a@x.com"]
@@ -145,18 +149,18 @@ class TestMerging:
 
     def test_a_person_who_comes_again_and_again_costs_the_same_each_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         copied: list[int] = []
-        last: Sequence[Origin] = ()
+        last: list[Origin] | None = None
 
-        def entry(contact: bytes, origins: Sequence[Origin]) -> Entry:
+        def entry(contact: bytes, origin: Origin, later: list[Origin] | None = None) -> Entry:
             nonlocal last
-            copied.append(0 if origins is last else len(origins))
-            last = origins
-            return Entry(contact, origins)
+            copied.append(0 if later is last else len(later or ()))
+            last = later
+            return Entry(contact, origin, later)
 
         monkeypatch.setattr(batching, "Entry", entry)
         batcher, times = Batcher(10, 10_000), 50_000
         for line in range(times):
-            batcher.add("ada", {"email": "ada@example.com"}, "list", Origin("people", line))
+            batcher.add("ada", encode({"email": "ada@example.com"}), "list", Origin("people", line))
         assert len(batcher.seal(("list",)).entries["ada"].origins) == times
         assert sum(copied) < 10
 
@@ -298,9 +302,39 @@ class TestTimesAndLines:
         assert batcher.open_since() == 30.0
 
 
-def test_outcomes_count_the_records_of_each_stream() -> None:
-    origins = (Origin("people", 1), Origin("guests", 2), Origin("people", 3))
-    assert dict(outcomes_by_stream(Entry(b"{}", origins))) == {"people": 2, "guests": 1}
+def test_contacts_and_records_are_counted_by_stream() -> None:
+    alone = Entry(b"{}", Origin("people", 4))
+    merged = Entry(b"{}", Origin("people", 1), [Origin("guests", 2), Origin("people", 3)])
+    expected = {"people": StreamCount(contacts=2, records=3), "guests": StreamCount(contacts=1, records=1)}
+    assert stream_counts([alone, merged]) == expected
+
+
+class TestHeld:
+    def test_what_is_held_is_bounded(self) -> None:
+        batcher = Batcher(30_000, 6_000_000)
+        add(batcher, "a@x.com")
+        batch = sealed(batcher, "L")
+        assert not batcher.holds_too_much
+        add(batcher, "a@x.com", line=2, custom_fields={"e1_T": "x" * batching.MAX_HELD_BYTES})
+        assert batcher.may_be_full
+        assert (batcher.full(), batcher.holds_too_much) == (None, True)
+        batcher.release(batch)
+        assert not batcher.holds_too_much
+
+    def test_a_person_known_to_be_new_is_merged_with_when_coming_again(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        for line, is_new in [(1, True), (2, False)]:
+            origin = Origin("people", line)
+            batcher.add("a@x.com", encode({"email": "a@x.com", "n": line}), "L", origin, is_new=is_new)
+        assert contacts_of(sealed(batcher, "L")) == {"a@x.com": {"email": "a@x.com", "n": 2}}
+
+    def test_people_are_in_flight_until_their_batch_is_released(self) -> None:
+        batcher = Batcher(30_000, ENOUGH_BYTES)
+        for number in range(100):
+            add(batcher, f"p{number}@x.com")
+        batch = sealed(batcher, "L")
+        assert all(batch.may_hold(f"p{number}@x.com") for number in range(100))
+        assert not any(batch.may_hold(f"q{number}@x.com") for number in range(100))
 
 
 ADDS = st.tuples(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_sendgrid.completion import complete, is_wanted
-from target_sendgrid.contact import Entry, decode, encode, identity
+from target_sendgrid.contact import Entry, Origin, decode, encode, identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Account:
 
 
 def entries_of(*contacts: Contact) -> dict[str, Entry]:
-    return {identity(contact) or "": Entry(encode(contact), ()) for contact in contacts}
+    return {identity(contact) or "": Entry(encode(contact), Origin("people", 1)) for contact in contacts}
 
 
 def test_what_sendgrid_holds_is_added_and_everything_else_kept() -> None:

@@ -73,40 +73,39 @@ class TestEncoding:
 class TestMerge:
     def test_the_later_value_wins(self) -> None:
         earlier = encode({"email": "a@x.com", "city": "London"})
-        assert decode(merge(earlier, {"email": "a@x.com", "city": "Paris"}))["city"] == "Paris"
+        assert decode(merge(earlier, encode({"email": "a@x.com", "city": "Paris"})))["city"] == "Paris"
 
     def test_what_the_later_one_leaves_out_stays(self) -> None:
         earlier = encode({"email": "a@x.com", "city": "London"})
-        assert decode(merge(earlier, {"email": "a@x.com"}))["city"] == "London"
+        assert decode(merge(earlier, encode({"email": "a@x.com"})))["city"] == "London"
 
     @pytest.mark.parametrize("value", ["", 0, []])
     def test_an_empty_value_wins_as_any_other(self, value: object) -> None:
         earlier = encode({"email": "a@x.com", "city": "London"})
-        assert decode(merge(earlier, {"email": "a@x.com", "city": value}))["city"] == value
+        assert decode(merge(earlier, encode({"email": "a@x.com", "city": value})))["city"] == value
 
     def test_custom_fields_are_merged_one_by_one(self) -> None:
         earlier = encode({"email": "a@x.com", "custom_fields": {"e1_T": "old", "e2_T": "kept"}})
         later = {"email": "a@x.com", "custom_fields": {"e1_T": "new", "e3_T": "added"}}
-        assert decode(merge(earlier, later))["custom_fields"] == {"e1_T": "new", "e2_T": "kept", "e3_T": "added"}
+        assert decode(merge(earlier, encode(later)))["custom_fields"] == {
+            "e1_T": "new",
+            "e2_T": "kept",
+            "e3_T": "added",
+        }
 
     def test_alternate_emails_are_one_field_and_replaced_as_a_whole(self) -> None:
         earlier = encode({"email": "a@x.com", "alternate_emails": ["b@x.com"]})
         later = {"email": "a@x.com", "alternate_emails": ["c@x.com"]}
-        assert decode(merge(earlier, later))["alternate_emails"] == ["c@x.com"]
+        assert decode(merge(earlier, encode(later)))["alternate_emails"] == ["c@x.com"]
 
     def test_no_custom_fields_appear_where_none_were(self) -> None:
-        assert "custom_fields" not in decode(merge(encode({"email": "a@x.com"}), {"email": "a@x.com"}))
-
-    def test_the_later_contact_is_left_as_it_was(self) -> None:
-        later = {"email": "a@x.com", "custom_fields": {"e1_T": "new"}}
-        merge(encode({"email": "a@x.com", "custom_fields": {"e2_T": "old"}}), later)
-        assert later == {"email": "a@x.com", "custom_fields": {"e1_T": "new"}}
+        assert "custom_fields" not in decode(merge(encode({"email": "a@x.com"}), encode({"email": "a@x.com"})))
 
     @given(st.lists(CONTACTS, min_size=1, max_size=5))
     def test_merging_gives_the_same_contact_as_sending_the_updates_in_order(self, updates: list[Contact]) -> None:
         merged = encode(updates[0])
         for update in updates[1:]:
-            merged = merge(merged, update)
+            merged = merge(merged, encode(update))
         assert decode(merged) == account_after(*updates)
 
 
@@ -122,11 +121,11 @@ class TestOrigin:
 
 
 def test_an_entry_holds_the_encoded_contact_with_its_origins() -> None:
-    entry = Entry(encode({"email": "a@x.com"}), (Origin("people", 1), Origin("people", 2)))
+    entry = Entry(encode({"email": "a@x.com"}), Origin("people", 1), [Origin("people", 2)])
     assert (entry.contact, [origin.line for origin in entry.origins]) == (b'{"email":"a@x.com"}', [1, 2])
 
 
 def test_no_repr_holds_values() -> None:
     origin = Origin("people", 7, 0, b'{"record": "canary"}')
-    entry = Entry(encode({"email": "canary@example.com"}), (origin,))
+    entry = Entry(encode({"email": "canary@example.com"}), origin)
     assert repr([origin, entry]) == "[Origin(stream 'people', line 7), Entry([Origin(stream 'people', line 7)])]"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_sendgrid import delivery as deliveries
+from target_sendgrid import jobs
 from target_sendgrid.batching import Batcher
 from target_sendgrid.client import Client
-from target_sendgrid.contact import Origin
+from target_sendgrid.contact import Origin, encode
 from target_sendgrid.delivery import CourierThread, Delivery
 from target_sendgrid.errors import JobFailedError
 from target_sendgrid.gate import StateGate
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from target_sendgrid.batching import Batch
-    from target_sendgrid.jobs import Outcome
+    from target_sendgrid.jobs import News
 
 
 class Counter:
@@ -54,7 +56,7 @@ class Counter:
         self._line += 1
         list_id = self.other_list_id if to_other_list else self.list_id
         self.report.stream("people").received += 1
-        self.delivery.add(email, {"email": email, **fields}, list_id, Origin("people", self._line))
+        self.delivery.add(email, encode({"email": email, **fields}), list_id, Origin("people", self._line))
 
     def state(self, value: str) -> None:
         self._line += 1
@@ -63,7 +65,7 @@ class Counter:
     def puts(self) -> list[int]:
         return [job["results"]["requested_count"] for job in reversed(self.sandbox.jobs())]
 
-    def _make_courier(self, report: Callable[[Outcome], None]) -> Courier:
+    def _make_courier(self, report: Callable[[News], None]) -> Courier:
         destinations = Destinations(self.client, lambda _: None, can_create=False)
         return Courier(
             self.client, self.clock, destinations=destinations, field_name=str, job_timeout_seconds=3600, report=report
@@ -162,13 +164,52 @@ def test_a_person_of_two_lists_is_sent_once_with_both(make_counter: Callable[...
     assert [contact["lists"] for contact in counter.sandbox.contacts()] == [["Everybody", "Others"]]
 
 
-def test_no_more_batches_than_the_window_are_in_flight(make_counter: Callable[..., Counter]) -> None:
+def fill(counter: Counter, batches: int) -> None:
+    for number in range(batches):
+        counter.add(f"p{number}@example.com", postal_code="x" * 1_000)
+
+
+def test_contacts_of_accepted_batches_leave_the_memory(
+    make_counter: Callable[..., Counter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "MAX_WAITING_BYTES", 2_500)
+    monkeypatch.setattr(deliveries, "MAX_BYTES_IN_MEMORY", 5_000)
     counter = make_counter(max_rows=1)
-    for number in range(deliveries.MAX_BATCHES_IN_FLIGHT + 3):
-        counter.add(f"p{number}@example.com")
-        assert len(counter.delivery._in_flight) <= deliveries.MAX_BATCHES_IN_FLIGHT  # noqa: SLF001 - the point
+    fill(counter, 20)
+    in_flight = counter.delivery._in_flight  # noqa: SLF001 - the point
+    parked = counter.delivery._parked  # noqa: SLF001 - the point
+    assert len(in_flight) > 15
+    assert len(in_flight) - len(parked) <= 5
     counter.delivery.finish()
-    assert len(counter.sandbox.contacts()) == deliveries.MAX_BATCHES_IN_FLIGHT + 3
+    assert len(counter.sandbox.contacts()) == 20
+    assert counter.report.stream("people").upserted == 20
+
+
+def test_parked_contacts_come_back_when_their_job_fails(
+    make_counter: Callable[..., Counter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "MAX_WAITING_BYTES", 0)
+    counter = make_counter(max_rows=2)
+    counter.sandbox.add_fault("job_failed")
+    for number in range(4):
+        counter.add(f"p{number}@example.com")
+    counter.delivery.finish()
+    assert sorted(contact["email"] for contact in counter.sandbox.contacts()) == [
+        f"p{number}@example.com" for number in range(4)
+    ]
+
+
+def test_without_room_for_temporary_files_fewer_batches_are_under_way(
+    make_counter: Callable[..., Counter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "MAX_WAITING_BYTES", 0)
+    monkeypatch.setattr(deliveries, "MAX_BYTES_IN_MEMORY", 5_000)
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    counter = make_counter(max_rows=1)
+    fill(counter, 20)
+    assert len(counter.delivery._in_flight) <= 5  # noqa: SLF001 - the point
+    counter.delivery.finish()
+    assert len(counter.sandbox.contacts()) == 20
 
 
 def test_a_failure_of_the_courier_ends_every_later_wait(server: SandboxServer) -> None:
@@ -181,11 +222,11 @@ def test_a_failure_of_the_courier_ends_every_later_wait(server: SandboxServer) -
 
     server.reset()
     batcher = Batcher(1, 3_500_000)
-    batcher.add("a@example.com", {"email": "a@example.com"}, "list", Origin("people", 1))
+    batcher.add("a@example.com", encode({"email": "a@example.com"}), "list", Origin("people", 1))
     batch = batcher.seal(("list",))
     assert batch is not None
     thread = CourierThread(lambda _report: Failing())
     thread.send(batch)
     for _ in range(2):
         with pytest.raises(JobFailedError):
-            thread.outcome(10)
+            thread.news(10)

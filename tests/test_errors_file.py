@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid import errors_file
-from target_sendgrid.contact import Entry, encode
+from target_sendgrid.contact import Entry, Origin, encode
 from target_sendgrid.errors_file import failed_contacts
 
+ORIGIN = Origin("people", 1)
 ENTRIES = {
-    "ada@example.com": Entry(encode({"email": "ada@example.com", "external_id": "1"}), ()),
-    "bob@example.com": Entry(encode({"email": "bob@example.com", "external_id": "2"}), ()),
-    "external_id K7": Entry(encode({"external_id": "K7", "first_name": "invalid"}), ()),
+    "ada@example.com": Entry(encode({"email": "ada@example.com", "external_id": "1"}), ORIGIN),
+    "bob@example.com": Entry(encode({"email": "bob@example.com", "external_id": "2"}), ORIGIN),
+    "external_id K7": Entry(encode({"external_id": "K7", "first_name": "invalid"}), ORIGIN),
 }
 
 
@@ -56,11 +57,11 @@ class TestRows:
 
     @pytest.mark.parametrize("named", ["ab", "AB"])
     def test_identifiers_that_differ_in_case_only_are_told_apart_by_case(self, named: str) -> None:
-        entries = {f"external_id {key}": Entry(encode({"external_id": key}), ()) for key in ("ab", "AB")}
+        entries = {f"external_id {key}": Entry(encode({"external_id": key}), ORIGIN) for key in ("ab", "AB")}
         assert failed_contacts(file_of([named, "bad"]), entries) == {f"external_id {named}": "bad"}
 
     def test_a_case_that_nobody_has_is_pinned_on_nobody_where_two_differ_in_case(self) -> None:
-        entries = {f"external_id {key}": Entry(encode({"external_id": key}), ()) for key in ("ab", "AB")}
+        entries = {f"external_id {key}": Entry(encode({"external_id": key}), ORIGIN) for key in ("ab", "AB")}
         assert failed_contacts(file_of(["Ab", "bad"]), entries) == {}
 
     @pytest.mark.parametrize(

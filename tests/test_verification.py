@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid.contact import Entry, encode, identity
+from target_sendgrid.contact import Entry, Origin, encode, identity
 from target_sendgrid.verification import SEARCH_SIZE, VISIBLE_SECONDS, Verifier, is_stored
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def verifier(account: Account, clock: HandClock) -> Verifier:
 
 
 def entries_of(*contacts: Contact) -> dict[str, Entry]:
-    return {identity(contact) or "": Entry(encode(contact), ()) for contact in contacts}
+    return {identity(contact) or "": Entry(encode(contact), Origin("people", 1)) for contact in contacts}
 
 
 def is_there(sent: Contact, found: dict[str, Any], *list_ids: str) -> bool:
