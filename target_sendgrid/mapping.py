@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from target_sendgrid import fields
 from target_sendgrid.errors import ConfigError, Reason, RecordRejectedError, suggest
 from target_sendgrid.fields import FieldType
-from target_sendgrid.schemas import may_hold_fraction, property_paths, resolve_path, schema_at, type_for
+from target_sendgrid.schemas import property_paths, resolve_path, schema_at, type_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ _MISSING: Any = ()
 _CREATES_NOTHING = "Create it in SendGrid, or set `create_custom_fields` to true."
 
 
-class _MappedField(NamedTuple):
+class MappedField(NamedTuple):
     """One contact field and how a record fills it."""
 
     key: str
@@ -48,10 +48,10 @@ class _Group(NamedTuple):
 
     parents: Path
     """Where the object stands."""
-    fields: list[_MappedField]
-    texts: list[tuple[str, int, str, _MappedField]]
-    custom_texts: list[tuple[str, int, str, _MappedField]]
-    converted: list[tuple[str, Callable[[Any, str], Any], _MappedField]]
+    fields: list[MappedField]
+    texts: list[tuple[str, int, str, MappedField]]
+    custom_texts: list[tuple[str, int, str, MappedField]]
+    converted: list[tuple[str, Callable[[Any, str], Any], MappedField]]
 
 
 class FieldMapping:
@@ -60,15 +60,13 @@ class FieldMapping:
     Args:
         mapped: The resolved fields.
         clears_nulls: Whether a null empties a field.
-        needs_exact: Whether a text may be made of a number with decimals: then the digits count.
     """
 
-    def __init__(self, mapped: Sequence[_MappedField], *, clears_nulls: bool, needs_exact: bool) -> None:
-        self.needs_exact = needs_exact
-        self._mapped = mapped
-        self._clears_nulls = clears_nulls
+    def __init__(self, mapped: Sequence[MappedField], *, clears_nulls: bool) -> None:
+        self.fields = mapped
+        self.clears_nulls = clears_nulls
         self._warned: set[str] = set()
-        by_parents: dict[Path, list[_MappedField]] = {(): []}
+        by_parents: dict[Path, list[MappedField]] = {(): []}
         for field in mapped:
             by_parents.setdefault(field.path[:-1], []).append(field)
         self._groups = [_group(parents, inside) for parents, inside in by_parents.items()]
@@ -77,7 +75,7 @@ class FieldMapping:
     @property
     def field_labels(self) -> list[str]:
         """Names of the mapped contact fields and the properties that fill them, for the log."""
-        return [field.label for field in self._mapped]
+        return [field.label for field in self.fields]
 
     def contact(self, record: Mapping[str, Any]) -> Contact:
         """Return the contact of a record.
@@ -106,7 +104,7 @@ class FieldMapping:
             else:
                 contact.pop(key, None)
         if not is_identified:
-            names = " or ".join(field.label for field in self._mapped if field.key in fields.IDENTIFIERS)
+            names = " or ".join(field.label for field in self.fields if field.key in fields.IDENTIFIERS)
             raise RecordRejectedError(Reason.NO_IDENTIFIER, f"Nothing identifies the contact: {names} is empty.")
         if custom_fields:
             contact["custom_fields"] = custom_fields
@@ -130,10 +128,10 @@ class FieldMapping:
             elif value is not _MISSING:
                 self._set(custom_fields if field.is_custom else contact, field, value)
 
-    def _set(self, values: dict[str, Any], field: _MappedField, value: Any) -> None:  # noqa: ANN401 - any JSON value
+    def _set(self, values: dict[str, Any], field: MappedField, value: Any) -> None:  # noqa: ANN401 - any JSON value
         """Convert a value and put it where it belongs."""
         if value is None or value == "":
-            if value is None and not self._clears_nulls:
+            if value is None and not self.clears_nulls:
                 return
             if field.empty is _MISSING:
                 self._warn_not_clearable(field)
@@ -142,7 +140,7 @@ class FieldMapping:
         else:
             values[field.key] = field.convert(value, field.label)
 
-    def _warn_not_clearable(self, field: _MappedField) -> None:
+    def _warn_not_clearable(self, field: MappedField) -> None:
         if field.label not in self._warned:
             self._warned.add(field.label)
             log.warning(
@@ -202,8 +200,7 @@ def compile_mapping(
                 log.warning("Stream '%s': SendGrid has no contact field '%s', so it is created.%s", stream, field, near)
             catalogue.add(create_field(field, type_for(schema_at(schema, path or ()))))
         mapped.append(_mapped_field(field, field_mapping[field], path or (), catalogue))
-    needs_exact = any(field.plain_length and may_hold_fraction(schema, field.path) for field in mapped)
-    return FieldMapping(mapped, clears_nulls=clears_nulls, needs_exact=needs_exact)
+    return FieldMapping(mapped, clears_nulls=clears_nulls)
 
 
 def _default_mapping(properties: Mapping[str, Any], catalogue: FieldCatalogue) -> dict[str, str]:
@@ -266,17 +263,17 @@ def _repeated(stream: str, field_mapping: Mapping[str, str], catalogue: FieldCat
     ]
 
 
-def _mapped_field(field: str, source: str, path: Path, catalogue: FieldCatalogue) -> _MappedField:
+def _mapped_field(field: str, source: str, path: Path, catalogue: FieldCatalogue) -> MappedField:
     label = f"property '{source}' (for {field})"
     name = field.lower()
     if name in fields.MAX_LENGTHS:
         if name == "email":
-            return _MappedField(name, path, fields.to_email, "", label)
+            return MappedField(name, path, fields.to_email, "", label)
         if name == "alternate_emails":
-            return _MappedField(name, path, fields.to_emails, [], label)
+            return MappedField(name, path, fields.to_emails, [], label)
         longest = fields.MAX_LENGTHS[name]
         convert = functools.partial(fields.to_text, max_length=longest)
-        return _MappedField(name, path, convert, "", label, plain_length=longest or sys.maxsize)
+        return MappedField(name, path, convert, "", label, plain_length=longest or sys.maxsize)
     custom = catalogue.find(field)
     if custom is None:
         raise LookupError(field)  # resolved before, or created
@@ -287,11 +284,11 @@ def _mapped_field(field: str, source: str, path: Path, catalogue: FieldCatalogue
     }
     converter, empty = by_type[custom.field_type]
     plain_length = fields.MAX_CUSTOM_TEXT if custom.field_type is FieldType.TEXT else 0
-    return _MappedField(custom.id, path, converter, empty, label, is_custom=True, plain_length=plain_length)
+    return MappedField(custom.id, path, converter, empty, label, is_custom=True, plain_length=plain_length)
 
 
-def _group(parents: Path, mapped: list[_MappedField]) -> _Group:
-    texts: list[list[tuple[str, int, str, _MappedField]]] = [[], []]
+def _group(parents: Path, mapped: list[MappedField]) -> _Group:
+    texts: list[list[tuple[str, int, str, MappedField]]] = [[], []]
     converted = []
     for field in mapped:
         name = str(field.path[-1])

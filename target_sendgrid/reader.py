@@ -11,7 +11,7 @@ import re
 import sys
 from collections import Counter
 from decimal import Decimal
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, Protocol, Union, cast
 
 import msgspec
 from singer_sdk.exceptions import MappingError
@@ -31,20 +31,21 @@ if TYPE_CHECKING:
     from target_sendgrid.report import StreamReport
     from target_sendgrid.run import Run
     from target_sendgrid.sinks import SendGridSink
+    from target_sendgrid.typed import TypedMapping
 
 _KNOWN_TYPES = "RECORD, SCHEMA, STATE, BATCH or ACTIVATE_VERSION"
 
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError, ArithmeticError)
 
+_MAX_TYPED_STREAMS = 100
+"""So many streams at most are read the quick way: each new one makes what reads them anew."""
+
 _RECORD_START = re.compile(rb'\s*{\s*"type"\s*:\s*"RECORD"\s*,\s*"stream"\s*:\s*("(?:[^"\\]|\\.){0,1000}")')
 """How a RECORD message begins, as taps write it: enough to tell one that is too long or too deep to be read."""
 
 
-class _RecordMessage(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
-    """A RECORD message; other messages are decoded as plain objects."""
-
-    stream: str
-    record: Any = None
+class _NoMessage(msgspec.Struct, tag_field="stream", tag="\0"):
+    """No message at all: control characters stand in no stream's name."""
 
 
 class _StateMessage(msgspec.Struct):
@@ -87,13 +88,9 @@ class RecordReader(GenericSingerReader[bytes]):
         super().__init__()
         self.destination: Destination
         self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
-        self._decode_record = self._decode_quick = msgspec.json.Decoder(_RecordMessage).decode
-        self._decode_exact = msgspec.json.Decoder(_RecordMessage, float_hook=Decimal).decode
-        self._exact_streams: set[str] = set()
-        """Streams whose numbers must stay as they were written; doubles are quicker to read and to check."""
-        self._decode_floats = msgspec.json.Decoder().decode
         self._state_decoder = msgspec.json.Decoder(_StateMessage)
         self._routes: dict[str, list[_Route]] = {}
+        self._messages = _Messages()
 
     @property
     def default_input(self) -> IO[bytes]:
@@ -140,19 +137,23 @@ class RecordReader(GenericSingerReader[bytes]):
         run = self.destination.run
         run.start()
         keeps_messages = run.keeps_messages
-        routes = self._routes
+        messages = self._messages
         record_count = 0
         for number, line in enumerate(self._lines_of(file_input or self.default_input), 1):
             try:
-                message = self._decode_record(line)
+                message = messages.decode(line)
+                if not line.isascii():
+                    line.decode()  # what no type asks for is not looked at
             except _DECODE_ERRORS:
                 self._read_other(number, line, callbacks, stats)
                 continue
-            stream = message.stream
-            found = routes.get(stream) or self._routes_of(self._known(stream, number))
-            origin = Origin(stream, number, 0, line.strip() if keeps_messages else None)
-            self._deliver(found, message.record, origin)
-            record_count += 1
+            route = messages.routes.get(type(message))
+            if route is not None and route.sink.take_typed(
+                message.record, Origin(route.alias, number, 0, line.strip() if keeps_messages else None)
+            ):
+                record_count += 1
+            else:
+                self._read_other(number, line, callbacks, stats)
         stats["RECORD"] += record_count
         return stats
 
@@ -202,6 +203,7 @@ class RecordReader(GenericSingerReader[bytes]):
             self._check_schema(message, number)
             self._meter()
             self._routes.clear()
+            self._messages.forget(message["stream"])
             try:
                 callbacks[kind](message)
             except RecursionError:
@@ -210,14 +212,9 @@ class RecordReader(GenericSingerReader[bytes]):
                 why = f"({type(error).__name__}). Check the setting `stream_maps`."
                 sentence = f"The stream map of stream '{message['stream']}' can't be used {why}"
                 raise ConfigError(sentence) from None
-            self._exact_streams.discard(message["stream"])
             for stream_map in self.destination.stream_maps(message["stream"]) or ():
                 self.destination.run.keep_schema(stream_map.stream_alias, line.strip())
-                sink = self.destination.sink(stream_map.stream_alias)
-                sink.open()
-                if sink.needs_exact or not _is_identity(stream_map):
-                    self._exact_streams.add(message["stream"])
-            self._decode_record = self._decode_exact if self._exact_streams else self._decode_quick
+                self.destination.sink(stream_map.stream_alias).open()
         elif kind == "BATCH":
             self._read_batch(message, number)
         elif kind != "ACTIVATE_VERSION":  # versions of tables mean nothing to contacts
@@ -281,25 +278,31 @@ class RecordReader(GenericSingerReader[bytes]):
         if not isinstance(encoding, dict) or not isinstance(manifest, list):
             self._fail(number, "is a BATCH message without `encoding` and `manifest`", "Singer asks for both.")
         content = batch_file_chunks(encoding, manifest, number, self._wake)
-        decode = self._decode if stream in self._exact_streams else self._decode_floats
+        typed = _typed_route(routes)
+        start = b'{"type":"RECORD","stream":' + msgspec.json.encode(stream) + b',"record":'
+        keeps_messages = self.destination.run.keeps_messages
         for file_line, line in enumerate(split_lines(content), 1):
+            kept = start + line.strip() + b"}" if keeps_messages else None
+            origin = Origin(stream, number, file_line, kept)
+            if typed is not None and self._take_typed(typed, line, origin):
+                continue
             try:
-                record = self._decoded(line, decode)
+                record = self.deserialize_json(line)
             except InputError:
                 if line.strip():
                     self._reject_line(line, Origin(stream, number, file_line))
                 continue
-            kept = None
-            if self.destination.run.keeps_messages:
-                name = msgspec.json.encode(stream)
-                kept = b'{"type":"RECORD","stream":' + name + b',"record":' + line.strip() + b"}"
-            self._deliver(routes, record, Origin(stream, number, file_line, kept))
+            self._deliver(routes, record, origin)
 
-    def _decoded(self, line: bytes, decode: Callable[[bytes], Any]) -> Any:  # noqa: ANN401 - any JSON value
+    def _take_typed(self, route: _Route, line: bytes, origin: Origin) -> bool:
+        """Take a record that stands alone in a line the quick way; return whether that was possible."""
         try:
-            return decode(line)
+            record = cast("TypedMapping", route.sink.typed).decode(line)
+            if not line.isascii():
+                line.decode()  # what no type asks for is not looked at
         except _DECODE_ERRORS:
-            return self.deserialize_json(line)  # which takes numbers that no double holds
+            return False
+        return route.sink.take_typed(record, origin)
 
     def _stream_of(self, message: Mapping[str, Any], number: int) -> str:
         stream = message.get("stream")
@@ -317,6 +320,9 @@ class RecordReader(GenericSingerReader[bytes]):
     def _routes_of(self, stream: str) -> list[_Route]:
         if stream not in self._routes:
             self._routes[stream] = list(self._make_routes(self.destination.stream_maps(stream) or ()))
+            typed = _typed_route(self._routes[stream])
+            if typed is not None:
+                self._messages.learn(stream, typed)
         return self._routes[stream]
 
     def _make_routes(self, maps: Iterable[StreamMap]) -> Iterator[_Route]:
@@ -349,6 +355,43 @@ class RecordReader(GenericSingerReader[bytes]):
                 counts.ignored += 1
                 continue
             sink.take(transformed, own_origin)
+
+
+class _Messages:
+    """Knows the streams whose records can be read the quick way, and decodes their RECORD messages."""
+
+    def __init__(self) -> None:
+        self._types: dict[str, type[msgspec.Struct]] = {}
+        self.routes: dict[type, _Route] = {}
+        """By the type of a message."""
+        self._renew()
+
+    def learn(self, stream: str, route: _Route) -> None:
+        """Read a stream's records as its type from now on, unless too many are read so already."""
+        if route.sink.typed is None or len(self._types) >= _MAX_TYPED_STREAMS:
+            return
+        fields: list[Any] = [("type", Literal["RECORD"]), ("record", route.sink.typed.record_type)]
+        message = msgspec.defstruct("Message", fields, tag_field="stream", tag=stream, gc=False)
+        self._types[stream] = message
+        self.routes[message] = route
+        self._renew()
+
+    def forget(self, stream: str) -> None:
+        """Read a stream's records the ordinary way until it is learnt again."""
+        known = self._types.pop(stream, None)
+        if known is not None:
+            del self.routes[known]
+            self._renew()
+
+    def _renew(self) -> None:
+        types = (*self._types.values(), _NoMessage)
+        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(Union[types]).decode  # noqa: UP007 - known only now
+
+
+def _typed_route(routes: Sequence[_Route]) -> _Route | None:
+    """Return the one route of a stream whose records can go the quick way."""
+    route = routes[0] if len(routes) == 1 and routes[0].transform is None else None
+    return route if route is not None and route.sink.typed is not None else None
 
 
 def _is_identity(stream_map: StreamMap) -> bool:

@@ -12,11 +12,6 @@ if TYPE_CHECKING:
 Path: TypeAlias = tuple[str | int, ...]
 """Steps to a property: names into objects, numbers into arrays."""
 
-_FREE_OF_FRACTIONS = frozenset({"string", "boolean", "null"})
-_NUMBER_RULES = frozenset(
-    {"multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "enum", "const", "uniqueItems"}
-)
-
 
 def resolve_path(source: str, schema: Mapping[str, Any]) -> Path | None:
     """Return the steps to a property: a name as it stands, else dots into objects and numbers into arrays."""
@@ -44,23 +39,6 @@ def property_paths(schema: Mapping[str, Any], depth: int = 3) -> Iterator[str]:
                 yield from (f"{name}.{deeper}" for deeper in property_paths(inner, depth - 1))
 
 
-def may_hold_fraction(schema: Mapping[str, Any], path: Sequence[str | int]) -> bool:
-    """Return whether a number with decimals, or what may have one inside, may stand at a path of a valid record."""
-    current: Any = schema
-    for step in path:
-        current = _properties(current).get(str(step)) if isinstance(current, dict) else None
-    return not _is_free_of_fractions(current)
-
-
-def _is_free_of_fractions(schema: object) -> bool:
-    if not isinstance(schema, dict):
-        return False
-    kinds, alternatives = _types(schema), _list(schema.get("anyOf"))
-    return (
-        kinds <= _FREE_OF_FRACTIONS if kinds else bool(alternatives) and all(map(_is_free_of_fractions, alternatives))
-    )
-
-
 def objects_in(schema: object) -> Iterator[Mapping[str, Any]]:
     """Yield a schema and every object inside it, wherever it stands."""
     if isinstance(schema, dict):
@@ -69,11 +47,6 @@ def objects_in(schema: object) -> Iterator[Mapping[str, Any]]:
     if isinstance(schema, list):
         for inner in schema:
             yield from objects_in(inner)
-
-
-def compares_numbers(schema: Mapping[str, Any]) -> bool:
-    """Return whether a schema has a rule, somewhere, that a number may keep or break by its last digit."""
-    return any(not _NUMBER_RULES.isdisjoint(inner) for inner in objects_in(schema))
 
 
 def _is_array(schema: Mapping[str, Any]) -> bool:
