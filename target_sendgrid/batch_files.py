@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from target_sendgrid.errors import InputError, TargetSendGridError, TerminatedError
@@ -15,6 +16,7 @@ _PLACES = frozenset({"file", "s3"})
 """Kinds of addresses that are opened; a tap must not be able to make the target call other machines."""
 
 _COMPRESSIONS: Mapping[str, str | None] = {"None": None, "none": None, "gzip": "gzip"}
+"""Of JSONL files. A Parquet file tells its own."""
 
 
 def batch_file_chunks(
@@ -23,30 +25,23 @@ def batch_file_chunks(
     """Yield the lines of all files that a BATCH message lists, in chunks; a line never goes over into the next file.
 
     Args:
-        encoding: The message's ``encoding``: JSONL, plain or gzip.
+        encoding: The message's ``encoding``: JSONL, plain or gzip, or Parquet.
         manifest: The message's file addresses.
         line: Line of standard input that the message stands at, for errors.
         wake: Called before each chunk. May raise to end the reading.
 
     Raises:
-        InputError: The encoding is unknown, or a file can't be read.
+        InputError: The encoding is unknown or needs an extra, or a file can't be read.
     """
-    if encoding.get("format") != "jsonl" or str(encoding.get("compression")) not in _COMPRESSIONS:
-        message = (
-            f"The BATCH message at line {line} has an encoding that is not supported: only JSONL, plain or gzip, is."
-        )
-        raise InputError(message)
-    compression = _COMPRESSIONS[str(encoding.get("compression"))]
+    read = _reader(encoding, line)
     for number, address in enumerate(manifest, 1):
         if not isinstance(address, str) or address.partition("://")[0] not in _PLACES:
             message = f"File {number} of the BATCH message at line {line} has no file:// or s3:// address."
             raise InputError(message)
         try:
-            with _opened(address, compression) as file:
-                while chunk := file.read(CHUNK_BYTES):
-                    wake()
-                    yield chunk
-            yield b"\n"
+            for chunk in read(address):
+                wake()
+                yield chunk
         except (TargetSendGridError, TerminatedError):  # what was woken ends the run
             raise
         except Exception as error:  # noqa: BLE001 - libraries for S3 raise what they like, and their texts tell anything
@@ -57,8 +52,43 @@ def batch_file_chunks(
             raise InputError(message) from None
 
 
-def _opened(address: str, compression: str | None) -> AbstractContextManager[IO[bytes]]:
+def _reader(encoding: Mapping[str, Any], line: int) -> Callable[[str], Iterator[bytes]]:
+    """Return what reads a file of that encoding, given its address."""
+    file_format, compression = encoding.get("format"), encoding.get("compression")
+    if file_format == "jsonl" and str(compression) in _COMPRESSIONS:
+        return partial(_read_jsonl, compression=_COMPRESSIONS[str(compression)])
+    if file_format != "parquet" or not (compression is None or isinstance(compression, str)):
+        message = (
+            f"The BATCH message at line {line} has an encoding that is not supported: only JSONL, plain or gzip, and"
+            " Parquet are."
+        )
+        raise InputError(message)
+    try:
+        from target_sendgrid.parquet import parquet_lines  # noqa: PLC0415 - few runs need what it imports, or have it
+    except ImportError:
+        message = (
+            f"The BATCH message at line {line} lists Parquet files, which need the extra `parquet`: install"
+            " `target-sendgrid[parquet]`."
+        )
+        raise InputError(message) from None
+    return partial(_read_parquet, parquet_lines)
+
+
+def _read_jsonl(address: str, compression: str | None) -> Iterator[bytes]:
+    with _opened(address, compression=compression) as file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
+    yield b"\n"
+
+
+def _read_parquet(parquet_lines: Callable[[IO[bytes]], Iterator[bytes]], address: str) -> Iterator[bytes]:
+    # Columns are read by turns: S3 would fetch what comes after each, again and again.
+    with _opened(address, default_cache_type="none") as file:
+        yield from parquet_lines(file)
+
+
+def _opened(address: str, **options: str | None) -> AbstractContextManager[IO[bytes]]:
     # Imported here, since it takes a hundred milliseconds that runs without BATCH messages need not wait.
     import fsspec  # type: ignore[import-untyped]  # noqa: PLC0415 - it ships no types
 
-    return cast("AbstractContextManager[IO[bytes]]", fsspec.open(address, "rb", compression=compression))
+    return cast("AbstractContextManager[IO[bytes]]", fsspec.open(address, "rb", **options))

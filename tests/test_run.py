@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
+import io
 import json
 import stat
 import subprocess
 import sys
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem  # type: ignore[import-untyped]  # it ships no types
+from singer_sdk.batch import Batcher
+from singer_sdk.helpers._batch import BatchConfig
 
 from target_sendgrid.sandbox.server import SandboxServer
 from tests.support import QUICK, record, run_cli, schema, singer
@@ -137,6 +144,44 @@ def test_batch_messages_go_through_mapping_cap_and_checks(
     assert run.states == ['{"n": 1}']
 
 
+@pytest.mark.parametrize(
+    ("file_format", "compression"), [("jsonl", "gzip"), ("parquet", None), ("parquet", "none"), ("parquet", "gzip")]
+)
+def test_batch_files_are_read_as_the_sdk_writes_them(
+    sandbox: SandboxServer, tmp_path: Path, file_format: str, compression: str | None
+) -> None:
+    moment = {"type": ["string", "null"], "format": "date-time"}
+    order = {"type": ["object", "null"], "properties": {"total": {"type": "number"}, "skus": {"type": "array"}}}
+    columns = schema(mail="string", given="string", spent="number", seen_at=moment, order=order)
+    noon = dt.datetime(2024, 2, 29, 12, tzinfo=dt.timezone.utc)
+    bought = {"total": 0.5, "skus": ["x"]}
+    people: list[dict[str, Any]] = [
+        {"mail": "a@example.com", "given": None, "spent": Decimal("12.50"), "seen_at": noon, "order": None},
+        {"mail": "b", "given": "Zoë", "spent": None, "seen_at": noon, "order": None},
+        {"mail": "c@example.com", "given": "", "spent": Decimal("0.10"), "seen_at": None, "order": bought},
+    ]
+    encoding = {"format": file_format, "compression": compression}
+    written = BatchConfig.from_dict({"encoding": encoding, "storage": {"root": tmp_path.as_uri()}, "batch_size": 2})
+    messages = [
+        {"type": "BATCH", "stream": "people", "encoding": encoding, "manifest": manifest}
+        for manifest in Batcher("tap", "people", written).get_batches(iter(people))
+    ]
+    path = tmp_path / "rejected.jsonl"
+    config: dict[str, Any] = {"list_name": "Everybody", "create_custom_fields": True, "max_rejected_percent": 50}
+    config |= {"rejected_records_path": str(path)}
+    config["field_mapping"] = CONFIG["field_mapping"] | {"spent": "spent", "seen": "seen_at", "sku": "order.skus.0"}
+    run = run_cli(sandbox, config, singer(columns, *messages, _state(1)), tmp_path)
+    assert run.exit_code == 0, run.log
+    assert run.states == ['{"n": 1}']
+    (rejected,) = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert (rejected["line"], rejected["file_line"], rejected["reason"]) == (2, 2, "invalid_email")
+    assert rejected["message"]["record"]["given"] == "Zoë"
+    assert [contact["custom_fields"] for contact in sandbox.contacts()] == [
+        {"spent": 12.5, "seen": "2024-02-29T12:00:00Z"},
+        {"spent": 0.1, "sku": "x"},
+    ]
+
+
 def test_batch_messages_go_through_stream_maps(sandbox: SandboxServer, tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl.gz"
     path.write_bytes(gzip.compress(b'{"mail": "ada@example.com", "given": "ada"}\n'))
@@ -194,16 +239,20 @@ def test_batch_messages_are_read_from_s3(
     files = S3FileSystem()
     files.mkdir("exports")
     files.pipe_file("exports/people/1.jsonl.gz", gzip.compress(b'{"mail": "ada@example.com", "given": "Ada"}\n'))
-    batch = {
-        "type": "BATCH",
-        "stream": "people",
-        "encoding": {"format": "jsonl", "compression": "gzip"},
-        "manifest": ["s3://exports/people/1.jsonl.gz"],
-    }
-    run = run_cli(sandbox, CONFIG, singer(SCHEMA, batch, _state(1)), tmp_path)
+    content = io.BytesIO()
+    pq.write_table(pa.table({"mail": ["grace@example.com"], "given": ["Grace"]}), content)
+    files.pipe_file("exports/people/2.parquet", content.getvalue())
+    batches = [
+        {"type": "BATCH", "stream": "people", "encoding": encoding, "manifest": [f"s3://exports/people/{name}"]}
+        for encoding, name in [
+            ({"format": "jsonl", "compression": "gzip"}, "1.jsonl.gz"),
+            ({"format": "parquet"}, "2.parquet"),
+        ]
+    ]
+    run = run_cli(sandbox, CONFIG, singer(SCHEMA, *batches, _state(1)), tmp_path)
     store.stop()
     assert run.exit_code == 0, run.log
-    assert emails(sandbox) == ["ada@example.com"]
+    assert emails(sandbox) == ["ada@example.com", "grace@example.com"]
 
 
 def test_the_embedded_sandbox_keeps_its_account_between_runs(tmp_path: Path) -> None:

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import fsspec  # type: ignore[import-untyped]  # it ships no types
+import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no types
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from target_sendgrid.errors import LocalFileError
+from target_sendgrid.batch_files import batch_file_chunks
+from target_sendgrid.errors import InputError, LocalFileError, TerminatedError
 from tests.hostile.conftest import PEOPLE
 from tests.support import record, state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tests.hostile.conftest import Desk
     from tests.support import Finished
 
 ADA = record(email="ada@example.com")
 JSONL: Mapping[str, Any] = {"format": "jsonl"}
+PARQUET: Mapping[str, Any] = {"format": "parquet"}
 UNSUPPORTED = "has an encoding that is not supported"
 NO_ADDRESS = "File 1 of the BATCH message at line 4 has no file:// or s3:// address."
 UNREADABLE = "File 1 of the BATCH message at line 4 can't be read"
@@ -43,7 +53,9 @@ def send(desk: Desk, encoding: object, manifest: object, **config: Any) -> Finis
         ({}, [], UNSUPPORTED),
         ({"format": ["jsonl"]}, [], UNSUPPORTED),
         ({"format": {}}, [], UNSUPPORTED),
-        ({"format": "parquet"}, [], UNSUPPORTED),
+        ({"format": "avro"}, [], UNSUPPORTED),
+        ({"format": "parquet", "compression": []}, [], UNSUPPORTED),
+        ({"format": "parquet", "compression": True}, [], UNSUPPORTED),
         ({"format": "jsonl", "compression": []}, [], UNSUPPORTED),
         ({"format": "jsonl", "compression": {"a": 1}}, [], UNSUPPORTED),
         ({"format": "jsonl", "compression": "zstd"}, [], UNSUPPORTED),
@@ -61,6 +73,10 @@ def send(desk: Desk, encoding: object, manifest: object, **config: Any) -> Finis
         (JSONL, ["file:///"], UNREADABLE),
         (JSONL, ["file:///none/" + "x" * 5_000], UNREADABLE),
         (JSONL, ["s3://"], UNREADABLE),
+        (PARQUET, ["http://127.0.0.1:9/x"], NO_ADDRESS),
+        (PARQUET, ["file:///a::http://127.0.0.1:9/x"], UNREADABLE),
+        (PARQUET, ["file:///none.parquet"], UNREADABLE),
+        (PARQUET, ["file:///"], UNREADABLE),
     ],
     ids=lambda value: str(value)[:60],
 )
@@ -154,3 +170,86 @@ def test_a_number_that_no_double_holds_is_read_as_in_a_record_message(desk: Desk
     run = send(desk, JSONL, [path.as_uri()])
     assert run.exit_code == 0
     assert desk.emails() == ["ada@example.com", "b@example.com"]
+
+
+def test_a_parquet_file_without_the_extra_is_told_in_words(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "target_sendgrid.parquet", raising=False)
+    run = send(desk, PARQUET, ["file:///none.parquet"])
+    assert run.exit_code == 1
+    assert "line 4 lists Parquet files, which need the extra `parquet`: install `target-sendgrid[parquet]`." in run.log
+    assert run.states == ['{"n": 1}']
+
+
+def parquet_file(rows: int, **options: Any) -> bytes:
+    """Return a file of people whose column is no dictionary: its bytes stand for themselves."""
+    file = io.BytesIO()
+    people = pa.table({"email": [f"{number}@example.com" for number in range(rows)]})
+    pq.write_table(people, file, use_dictionary=False, **options)
+    return file.getvalue()
+
+
+WHOLE = parquet_file(100, row_group_size=40)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no Parquet",
+        b"PAR1" * 3,
+        parquet_file(100)[:-50],
+        parquet_file(100)[50:],
+        gzip.compress(parquet_file(100)),
+        parquet_file(100, compression="none").replace(b"PAR1\x15", b"PAR1\xff", 1),
+        parquet_file(100, compression="none", write_page_checksum=True).replace(b"7@example", b"7_example"),
+    ],
+    ids=["empty", "text", "magic", "cut", "headless", "packed", "header", "checksum"],
+)
+def test_a_parquet_file_that_is_broken_ends_the_run(desk: Desk, content: bytes) -> None:
+    path = desk.folder / "people.parquet"
+    path.write_bytes(content)
+    run = send(desk, PARQUET, [path.as_uri()])
+    assert run.exit_code == 1
+    assert UNREADABLE in run.log
+    assert run.states == ['{"n": 1}']
+    assert desk.emails() == ["ada@example.com"]
+
+
+def test_a_parquet_file_that_is_cut_off_while_it_is_read_ends_the_reading(tmp_path: Path) -> None:
+    path = tmp_path / "people.parquet"
+    path.write_bytes(parquet_file(300_000, row_group_size=100_000, compression="none"))
+    chunks = batch_file_chunks(PARQUET, [path.as_uri()], 4, lambda: None)
+    assert next(chunks).startswith(b'{"email":"0@example.com"}\n')
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="File 1 of the BATCH message at line 4 can't be read"):
+        list(chunks)
+
+
+def test_reading_a_parquet_file_wakes_those_who_may_end_it(tmp_path: Path) -> None:
+    path = tmp_path / "people.parquet"
+    path.write_bytes(parquet_file(100_000))
+    rows: list[bytes] = []
+
+    def wake() -> None:
+        if rows:
+            raise TerminatedError(15)
+
+    def read() -> None:
+        for chunk in batch_file_chunks(PARQUET, [path.as_uri()], 4, wake):
+            rows.extend(chunk.splitlines())
+
+    with pytest.raises(TerminatedError):
+        read()
+    assert 0 < len(rows) < 10_000
+
+
+@given(st.data())
+def test_any_damage_to_a_parquet_file_is_an_error_or_other_rows(tmp_path_factory: Any, data: st.DataObject) -> None:
+    path = tmp_path_factory.mktemp("damage") / "people.parquet"
+    content = bytearray(WHOLE)
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.just(len(content)) | st.integers(0, len(content)))])
+    with contextlib.suppress(InputError):
+        list(batch_file_chunks(PARQUET, [path.as_uri()], 4, lambda: None))
