@@ -25,7 +25,6 @@ No message ever holds a value of a record or a key.
 
 from __future__ import annotations
 
-import difflib
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -159,5 +158,9 @@ class TerminatedError(BaseException):
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return a clause that offers the nearest known name, or nothing when none is near."""
     folded = {candidate.lower(): candidate for candidate in known}
+    if not folded:
+        return ""
+    import difflib  # noqa: PLC0415 - only for what is misspelt
+
     near = difflib.get_close_matches(name.lower(), folded, n=1)
     return f" Did you mean '{folded[near[0]]}'?" if near else ""

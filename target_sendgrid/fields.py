@@ -14,7 +14,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from dateutil.parser import isoparse
 
 from target_sendgrid.errors import Reason, RecordRejectedError
 
@@ -259,6 +258,8 @@ def _moment(text: str) -> dt.datetime:
     try:
         return dt.datetime.fromisoformat(text)
     except ValueError:
+        from dateutil.parser import isoparse  # noqa: PLC0415 - few runs meet such a form
+
         return isoparse(text)
 
 

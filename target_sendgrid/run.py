@@ -66,7 +66,7 @@ class Run:
         clock: Where time comes from.
         write_state: Writes a state for the tap's next run.
         check_stop: Called while waiting; may raise to end the wait.
-        make_carrier: Makes what carries batches, given how to make its courier.
+        make_carrier: Makes what carries batches, given how to make its courier; a thread by default.
     """
 
     def __init__(
@@ -76,13 +76,13 @@ class Run:
         clock: Clock,
         write_state: Callable[[bytes], None],
         check_stop: Callable[[], None],
-        make_carrier: MakeCarrier = CourierThread,
+        make_carrier: MakeCarrier | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._write_state = write_state
         self._check_stop = check_stop
-        self._make_carrier = make_carrier
+        self._make_carrier = make_carrier or CourierThread
         self._sandbox: EmbeddedSandbox | None = None
         self._clients: list[Client] = []
         self.is_started = False

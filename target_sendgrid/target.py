@@ -17,14 +17,9 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.target_base import Target
 
-from target_sendgrid.delivery import CourierThread
 from target_sendgrid.errors import ConfigError, LocalFileError, TargetSendGridError, TerminatedError
-from target_sendgrid.reader import RecordReader
-from target_sendgrid.retry import SystemClock
-from target_sendgrid.run import Run
 from target_sendgrid.settings import CONFIG_SCHEMA, Settings
 from target_sendgrid.settings_checks import environment_problems
-from target_sendgrid.sinks import SendGridSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,6 +33,7 @@ if TYPE_CHECKING:
 
     from target_sendgrid.delivery import MakeCarrier
     from target_sendgrid.retry import Clock
+    from target_sendgrid.sinks import SendGridSink
 
 GRACE_SECONDS = 30.0
 """How long a run that was asked to stop waits for what it has sent."""
@@ -52,8 +48,6 @@ class TargetSendGrid(Target):
     name = "target-sendgrid"
     package_name = "target-sendgrid"
     config_jsonschema: ClassVar[dict[str, Any]] = copy.deepcopy(CONFIG_SCHEMA)  # the SDK adds its own to it
-    default_sink_class = SendGridSink
-    message_reader_class = RecordReader
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
@@ -67,16 +61,21 @@ class TargetSendGrid(Target):
         self,
         *,
         clock: Clock | None = None,
-        make_carrier: MakeCarrier = CourierThread,
+        make_carrier: MakeCarrier | None = None,
         **options: Any,  # noqa: ANN401 - the SDK's own arguments
     ) -> None:
+        from target_sendgrid.reader import RecordReader  # noqa: PLC0415 - `--version` and `--about` need no such thing
+        from target_sendgrid.retry import SystemClock  # noqa: PLC0415 - nor this
+        from target_sendgrid.run import Run  # noqa: PLC0415 - nor this
+
         self._signals: list[int] = []
         self._grace_ends_at: float | None = None
         self._is_over = False
         """Whether all that is left is the summary, which no signal cuts short."""
         self._clock = clock or SystemClock()
         self._settings: Settings
-        super().__init__(**options)
+        reader = RecordReader()
+        super().__init__(message_reader=reader, **options)
         self.max_parallelism = 1  # threads of the SDK would drain nothing here, and cost start-up time
         self.run = Run(
             self._settings,
@@ -85,7 +84,7 @@ class TargetSendGrid(Target):
             check_stop=self._check_stop,
             make_carrier=make_carrier,
         )
-        cast("RecordReader", self.message_reader).destination = self
+        reader.destination = self
 
     # Command line
 
@@ -157,6 +156,13 @@ class TargetSendGrid(Target):
             self.run.close(error or sys.exc_info()[1])
 
     # Reading
+
+    def get_sink_class(self, stream_name: str) -> type[Sink]:
+        """Return what makes the sinks of all streams."""
+        del stream_name
+        from target_sendgrid.sinks import SendGridSink  # noqa: PLC0415 - a run without streams needs no validator
+
+        return SendGridSink
 
     def get_sink(
         self,

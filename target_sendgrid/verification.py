@@ -6,8 +6,6 @@ import datetime as dt
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dateutil.parser import isoparse
-
 from target_sendgrid import contact as contacts
 from target_sendgrid.fields import IDENTIFIERS
 
@@ -129,6 +127,8 @@ def _as_moment(value: object) -> dt.datetime | None:
     """Return a date-time that SendGrid wrote, to the second."""
     if not isinstance(value, str):
         return None
+    from dateutil.parser import isoparse  # noqa: PLC0415 - few runs have a date to compare
+
     try:
         moment = isoparse(value)
     except (ValueError, OverflowError):  # midnight written as 24:00 on the calendar's last day overflows

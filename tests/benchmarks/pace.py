@@ -1,0 +1,107 @@
+"""Print how long a run takes at SendGrid's pace, beside the pace itself: ``python -m tests.benchmarks.pace [PROFILES]``.
+
+The sandbox limits requests and lets import jobs take as long as was recorded of SendGrid. The pace itself is that of
+the same requests, made ready before: sent as soon as the limit allows, and waited for until their last job has ended.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from target_sendgrid.batching import Batcher, body
+from target_sendgrid.contact import Origin
+from tests.benchmarks.runs import account, print_row, run_target
+from tests.benchmarks.shapes import ORDINARY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.benchmarks.runs import Account
+
+DEFAULT_COUNT = 1_000_000
+MAX_ROWS, MAX_BYTES = 30_000, 3_500_000
+POLL_SECONDS = 0.5
+
+
+def bodies(profiles: Path, list_id: str) -> Iterator[bytes]:
+    """Yield the requests that the profiles make, without their custom fields' values told apart by type."""
+    batcher = Batcher(MAX_ROWS, MAX_BYTES)
+    with profiles.open("rb") as file:
+        for number, line in enumerate(file):
+            message = msgspec.json.decode(line)
+            if message["type"] != "RECORD":
+                continue
+            contact = {field: message["record"][source] for field, source in ORDINARY.field_mapping.items()}
+            email = str(contact["email"]).lower()
+            custom_fields = {name: contact.pop(name) for name in ORDINARY.custom_fields}
+            own = {f"e{place}_{name[0].upper()}": value for place, (name, value) in enumerate(custom_fields.items())}
+            # Values of the custom fields travel in a text of the same size, which needs no field.
+            contact |= {"email": email, "unique_name": json.dumps(own, separators=(",", ":"))}
+            batcher.add(email, msgspec.json.encode(contact), list_id, Origin("", number), is_new=True)
+            while (full := batcher.full()) is not None:
+                batch = batcher.seal(full)
+                yield body(full, batch.entries.values())
+                batcher.release(batch)
+    for rest in batcher.open_list_ids():
+        yield body(rest, batcher.seal(rest).entries.values())
+
+
+def replay(into: Account, requests: list[Path]) -> float:
+    """Send ready-made requests and wait for their jobs; return the seconds that took."""
+    connection = http.client.HTTPConnection(urlsplit(into.url).netloc)
+    headers = {"Authorization": f"Bearer {into.api_key}", "Content-Type": "application/json"}
+
+    def answer(method: str, path: str, content: bytes | None = None) -> dict[str, Any]:
+        while True:
+            connection.request(method, path, content, headers)
+            response = connection.getresponse()
+            found: dict[str, Any] = json.loads(response.read())
+            if response.status < http.client.BAD_REQUEST:
+                return found
+            if response.status != http.client.TOO_MANY_REQUESTS:
+                sys.exit(f"The sandbox answered {response.status}.")
+            time.sleep(float(response.headers["x-ratelimit-reset"]))
+
+    started = time.perf_counter()
+    jobs = [answer("PUT", "/v3/marketing/contacts", path.read_bytes())["job_id"] for path in requests]
+    while answer("GET", f"/v3/marketing/contacts/imports/{jobs[-1]}")["status"] == "pending":
+        time.sleep(POLL_SECONDS)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Print the pace and the run."""
+    count = int(sys.argv[1].replace(",", "")) if len(sys.argv) > 1 else DEFAULT_COUNT
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        profiles = folder / "profiles.singer"
+        ORDINARY.write(profiles, count)
+        with account("--field-ready-after-seconds", "0") as into:
+            requests = []
+            for number, content in enumerate(bodies(profiles, into.prepare(ORDINARY))):
+                requests.append(folder / f"{number}.json")
+                requests[-1].write_bytes(content)
+            pace = replay(into, requests)
+        with account("--field-ready-after-seconds", "0") as into:
+            config = {"list_id": into.prepare(ORDINARY), "field_mapping": ORDINARY.field_mapping, "profile_cap": None}
+            run = run_target("target_sendgrid", into, config, profiles, folder)
+            log = into.requests()
+    refused = sum(entry["status"] == http.client.TOO_MANY_REQUESTS for entry in log)
+    print_row("profiles", "ready", "pace s", "run s", "run/pace", "CPU s", "peak MB", "requests", "refused")
+    print_row(
+        f"{count:,}", f"{len(requests)}", f"{pace:.1f}", f"{run.wall_seconds:.1f}", f"x {run.wall_seconds / pace:.2f}",
+        f"{run.cpu_seconds:.1f}", f"{run.peak_megabytes:.0f}", f"{len(log)}", f"{refused}",
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

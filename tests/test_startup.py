@@ -1,0 +1,80 @@
+"""What is loaded at start: what a run does not use costs time and memory all the same."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from target_sendgrid.sandbox.server import SandboxServer
+
+_RUN = "from target_sendgrid.__main__ import main; main()"
+_TELL = f"import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); {_RUN}"
+"""Runs the target, and says at the end what is loaded."""
+
+
+def modules(code: str, *arguments: str) -> set[str]:
+    """Run code that names the loaded modules in the last line of the log; return them."""
+    run = subprocess.run(
+        [sys.executable, "-c", code, *arguments], input=b"", capture_output=True, check=False, timeout=120
+    )
+    assert run.returncode == 0, run.stderr.decode()
+    return set(run.stderr.decode().splitlines()[-1].split())
+
+
+def third_parties(loaded: set[str]) -> set[str]:
+    own = {"target_sendgrid", "__main__"}
+    return {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names - own
+
+
+@pytest.fixture(scope="module")
+def sdk() -> set[str]:
+    return modules("import sys; import singer_sdk; print(*sys.modules, file=sys.stderr)")
+
+
+@pytest.fixture
+def empty_run(sandbox: SandboxServer, tmp_path: Path) -> set[str]:
+    """Modules of a run that gets no line."""
+    config = tmp_path / "config.json"
+    own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody"}
+    config.write_text(json.dumps(own), encoding="utf-8")
+    return modules(_TELL, "--config", str(config))
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("--about", "--format", "json")], ids=["version", "about"])
+def test_nothing_of_a_run_is_loaded_to_tell_about_the_target(arguments: tuple[str, ...]) -> None:
+    own = {name for name in modules(_TELL, *arguments) if name.startswith("target_sendgrid.")}
+    assert own == {
+        "target_sendgrid.__main__",
+        "target_sendgrid.discretion",
+        "target_sendgrid.errors",
+        "target_sendgrid.settings",
+        "target_sendgrid.settings_checks",
+        "target_sendgrid.target",
+    }
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("--about", "--format", "json")], ids=["version", "about"])
+def test_no_library_but_the_sdk_and_its_own_is_loaded_to_tell_about_the_target(
+    arguments: tuple[str, ...], sdk: set[str]
+) -> None:
+    assert third_parties(modules(_TELL, *arguments)) <= third_parties(sdk)
+
+
+def test_an_empty_run_loads_two_libraries_beyond_the_sdk(empty_run: set[str], sdk: set[str]) -> None:
+    assert third_parties(empty_run) - third_parties(sdk) == {"msgspec", "tenacity"}
+
+
+def test_an_empty_run_loads_nothing_that_only_records_need(empty_run: set[str], sdk: set[str]) -> None:
+    needed_by_records = {"dateutil", "difflib", "jsonschema_rs", "target_sendgrid.sinks"}
+    assert empty_run & needed_by_records <= sdk
+
+
+def test_the_target_never_loads_the_sandbox(empty_run: set[str]) -> None:
+    assert [name for name in empty_run if name.startswith(("target_sendgrid.sandbox", "flask"))] == []
