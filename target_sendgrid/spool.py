@@ -26,8 +26,8 @@ class Spool:
 
     def __init__(self) -> None:
         # Imported here, since small runs need no spool, and the library takes 7 MB of memory.
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as said above
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - as said above
 
         self._invalid = InvalidTag
         self._cipher = AESGCM(AESGCM.generate_key(bit_length=256))

@@ -1,4 +1,6 @@
-"""Print how long a run takes at SendGrid's pace, beside the pace itself: ``python -m tests.benchmarks.pace [PROFILES]``.
+"""Print how long a run takes at SendGrid's pace, beside the pace itself.
+
+Run it with ``uv run python -m tests.benchmarks.pace [PROFILES]``; 1,000,000 by default.
 
 The sandbox limits requests and lets import jobs take as long as was recorded of SendGrid. The pace itself is that of
 the same requests, made ready before: sent as soon as the limit allows, and waited for until their last job has ended.
