@@ -19,7 +19,7 @@ import traceback
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from target_sendgrid import __main__, jobs, target
+from target_sendgrid import __main__, jobs, retry, target
 from tests.support import HastyClock
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class PanicError(BaseException):
 def main() -> None:
     """Carry out orders until there are no more."""
     target.TargetSendGrid.print_version(print_fn=lambda _: None)  # what that takes long to find out, forks need not
+    for name in ("reader", "run", "sinks"):  # once, not in each fork
+        importlib.import_module(f"target_sendgrid.{name}")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     while line := sys.stdin.buffer.readline():
         child = os.fork()
@@ -62,7 +64,7 @@ def run(order: dict[str, Any]) -> None:
     os.environ.update(order["environment"])
     sys.argv = ["target-sendgrid", "--config", order["config"]]
     talk()
-    vars(target)["SystemClock"] = HastyClock
+    vars(retry)["SystemClock"] = HastyClock
     vars(jobs).update(FIRST_POLL_SECONDS=0.01, LONGEST_POLL_SECONDS=0.1, LOST_JOB_SECONDS=0.2)
     if "crash" in order:
         crash(**order["crash"])
