@@ -6,6 +6,7 @@ import gc
 import io
 import logging
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -42,6 +43,8 @@ def main() -> None:
     # Told when no exception is in hand any more, which whatever handles the log could print.
     for line in lines:
         log.error("%s", line)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # while Python shuts down, the next one would take the exit code away
     sys.exit(exit_code)
 
 
