@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no types
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from target_sendgrid.parquet import parquet_lines
@@ -32,7 +32,7 @@ def chunks(table: pa.Table, **options: Any) -> list[bytes]:
 
 
 def lines(table: pa.Table, **options: Any) -> list[str]:
-    return b"".join(chunks(table, **options)).decode().splitlines()
+    return [line.decode() for line in b"".join(chunks(table, **options)).splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,7 @@ _rows = st.fixed_dictionaries(
 )
 
 
+@example([{"text": "\x85\u2028", "list": None, "object": None}], 1)
 @given(st.lists(_rows, min_size=1), st.integers(1, 5))
 def test_what_a_file_is_given_comes_out(rows: list[dict[str, Any]], row_group_size: int) -> None:
     numbers, texts = pa.list_(pa.int64()), pa.list_(pa.string())
