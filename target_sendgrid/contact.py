@@ -74,8 +74,8 @@ def identity(contact: Contact) -> str | None:
     return None
 
 
-def encode(contact: Contact) -> bytes:
-    """Return the contact as compact JSON."""
+def encode(contact: Contact | msgspec.Struct) -> bytes:
+    """Return the contact as compact JSON. A struct stands for the object that its fields make."""
     return _encoder.encode(contact)
 
 

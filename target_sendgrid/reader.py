@@ -380,8 +380,7 @@ class _Messages:
         """Read a stream's records the ordinary way until it is learnt again."""
         known = self._types.pop(stream, None)
         if known is not None:
-            del self.routes[known]
-            self._renew()
+            del self.routes[known]  # what is still decoded so goes nowhere, until the next one is learnt
 
     def _renew(self) -> None:
         types = (*self._types.values(), _NoMessage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import threading
 from decimal import Decimal
@@ -138,11 +139,14 @@ class SendGridSink(Sink):
         self._keys = tuple(self.key_properties)
         self._metered = self._stream.counts.received
         self._judge = self._validator.validate if self._validator is not None else None
-        mapping = self._stream.mapping
-        self.typed = (
-            typed_mapping(self.original_schema, self._keys, mapping) if mapping is not None and self._judge else None
-        )
+
+    @functools.cached_property
+    def typed(self) -> TypedMapping | None:
         """The quick way for records that pass as they are; ``None`` where there is none."""
+        mapping = self._stream.mapping
+        if mapping is None or self._judge is None:
+            return None
+        return typed_mapping(self.original_schema, self._keys, mapping)
 
     def take(self, record: dict[str, Any], origin: Origin) -> None:
         """Take a record; one that breaks a rule is rejected alone."""

@@ -6,12 +6,14 @@ take, because a value is bad or merely unusual, goes the ordinary way, which has
 
 from __future__ import annotations
 
+import functools
 import sys
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from target_sendgrid import contact as contacts
 from target_sendgrid.errors import RecordRejectedError
 from target_sendgrid.fields import IDENTIFIERS, to_email
 from target_sendgrid.record_types import NoTypeError, RecordType
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 _PLAIN = frozenset({"string", "null"})
 _EXACT_AS_TEXT = frozenset({"string", "integer", "boolean", "null"})
 """JSON types whose text does not depend on how a number was written."""
-
-_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 class _Inner(NamedTuple):
@@ -144,7 +144,11 @@ class TypedMapping:
             "Contact", [pair for pair in others if not pair[0].is_custom], kinds, ("email", "custom_fields")
         )
         self._custom_fields = _Part("CustomFields", [pair for pair in others if pair[0].is_custom], kinds)
-        self.decode = msgspec.json.Decoder(self.record_type).decode
+
+    @functools.cached_property
+    def decode(self) -> Callable[[bytes], Any]:
+        """What reads a record that stands alone in a line, as in batch files."""
+        return msgspec.json.Decoder(self.record_type).decode
 
     def contact(self, record: Any) -> tuple[str, bytes] | None:  # noqa: ANN401 - a struct of `record_type`
         """Return a record's identity and encoded contact, or ``None`` where it must go the ordinary way."""
@@ -158,7 +162,7 @@ class TypedMapping:
             return None
         custom = None if custom_fields is None else self._custom_fields.struct(*custom_fields)
         contact = self._fields.struct(email, custom, *(fields or ()))
-        return email, _encoder.encode(contact)
+        return email, contacts.encode(contact)
 
 
 def typed_mapping(
