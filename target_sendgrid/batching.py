@@ -8,6 +8,7 @@ promises no order between import jobs. So later records always win, whichever st
 from __future__ import annotations
 
 import functools
+import itertools
 import time
 from array import array
 from bisect import bisect_left
@@ -23,12 +24,16 @@ from target_sendgrid.contact import Entry
 from target_sendgrid.errors import Reason, RecordRejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from target_sendgrid.contact import Origin
+    from target_sendgrid.contact import Origin, Packed
 
 MAX_HELD_BYTES = 3_500_000
 """Above this, contacts that are held for others in flight take too much memory: better wait until those are settled."""
+
+
+_CONTACTS_A_PIECE = 500
+_END = b"]}"
 
 
 class StreamCount(NamedTuple):
@@ -46,8 +51,8 @@ class Batch:
     """Contacts that go to SendGrid in one request (or several, where SendGrid refuses some of them)."""
 
     list_ids: tuple[str, ...]
-    entries: dict[str, Entry]
-    """By identity. Whoever delivers the batch takes them out of here, and may keep them outside the memory."""
+    packed: Packed | None
+    """The contacts. Whoever delivers the batch takes them out of here, and may keep them outside the memory."""
     first_line: int
     """Lowest line of standard input that a record of the batch came from."""
     byte_count: int
@@ -55,10 +60,14 @@ class Batch:
     counts: Mapping[str, StreamCount]
     """By stream; a contact that several streams made counts for each."""
     people: array[int]
-    """Hashes of the identities, sorted: who is in flight must be known, and takes 8 bytes a person so."""
+    """Hashes of the identities: who is in flight must be known, and takes 8 bytes a person so."""
+    _is_sorted: bool = False
 
     def may_hold(self, identity: str) -> bool:
         """Tell whether a person is in the batch; wrong once in many million millions, then somebody waits in vain."""
+        if not self._is_sorted:
+            self.people = array("q", sorted(self.people))
+            self._is_sorted = True
         hashed = hash(identity)
         place = bisect_left(self.people, hashed)
         return place < len(self.people) and self.people[place] == hashed
@@ -191,14 +200,14 @@ class Batcher:
             for identity in taken:
                 del self._group_of[identity]
         if rest:
-            entries = dict(reversed(rest.items()))
+            rest = dict(reversed(rest.items()))
             size = group.byte_count - byte_count + _envelope_bytes(list_ids) - 1
-            left = _Group(list_ids, self._monotonic(), _first_line(entries), size, entries)
+            left = _Group(list_ids, self._monotonic(), _first_line(rest), size, rest)
             self._groups[list_ids] = left
-            self._group_of.update(dict.fromkeys(entries, left))
+            self._group_of.update(dict.fromkeys(rest, left))
         self.boundary_line = self._last_line
-        people = array("q", sorted(map(hash, taken)))
-        batch = Batch(list_ids, taken, group.first_line, byte_count, stream_counts(taken.values()), people)
+        packed, counts = contacts.pack(taken), stream_counts(taken.values())
+        batch = Batch(list_ids, packed, group.first_line, byte_count, counts, array("q", map(hash, taken)))
         self._in_flight.append(batch)
         return batch
 
@@ -279,10 +288,31 @@ class Batcher:
             raise RecordRejectedError(Reason.TOO_LARGE, sentence)
 
 
-def body(list_ids: Iterable[str], entries: Iterable[Entry]) -> bytes:
-    """Return the body of one request."""
-    start = b'{"list_ids":' + msgspec.json.encode(list(list_ids)) + b',"contacts":['
-    return start + b",".join(map(_contact_of, entries)) + b"]}"
+class Body:
+    """The body of one request. It goes out in pieces: a copy of the whole would take as much memory again.
+
+    Args:
+        list_ids: Where the contacts go.
+        contacts: The contacts, encoded.
+    """
+
+    def __init__(self, list_ids: Iterable[str], contacts: Collection[bytes]) -> None:
+        self._start = b'{"list_ids":' + msgspec.json.encode(list(list_ids)) + b',"contacts":['
+        self._contacts = contacts
+        self._size = len(self._start) + sum(map(len, contacts)) + max(0, len(contacts) - 1) + len(_END)
+
+    def __len__(self) -> int:
+        """Number of bytes."""
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the pieces."""
+        piece = self._start
+        contacts = iter(self._contacts)
+        while some := b",".join(itertools.islice(contacts, _CONTACTS_A_PIECE)):
+            yield piece + some
+            piece = b","
+        yield _END if self._contacts else piece + _END
 
 
 def stream_counts(entries: Collection[Entry]) -> dict[str, StreamCount]:
@@ -296,7 +326,6 @@ def stream_counts(entries: Collection[Entry]) -> dict[str, StreamCount]:
     return {stream: StreamCount(contact_counts[stream], count) for stream, count in records.items()}
 
 
-_contact_of = attrgetter("contact")
 _stream_of = attrgetter("origin.stream")
 
 
@@ -306,4 +335,4 @@ def _first_line(entries: dict[str, Entry]) -> int:
 
 @functools.cache
 def _envelope_bytes(list_ids: tuple[str, ...]) -> int:
-    return len(body(list_ids, ()))
+    return len(Body(list_ids, ()))

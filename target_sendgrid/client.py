@@ -28,7 +28,7 @@ from target_sendgrid.fields import CustomField, FieldCatalogue, FieldType
 from target_sendgrid.retry import Clock, PassingError, RetryPolicy, seconds_until_reset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 Answer = TypeVar("Answer")
 
@@ -176,11 +176,11 @@ class Client:
         answer = self._call("POST", "/v3/marketing/lists", body={"name": name}, what="to create lists")
         return _shaped(answer, ContactList)
 
-    def upsert(self, body: bytes) -> str:
+    def upsert(self, body: Iterable[bytes] | bytes) -> str:
         """Send one request of contacts and return the id of its import job.
 
         Args:
-            body: JSON object with ``list_ids`` and ``contacts``.
+            body: JSON object with ``list_ids`` and ``contacts``, whole or in pieces whose ``len()`` is that of all.
 
         Raises:
             BadRequestError: Some contacts make SendGrid refuse all of them.
@@ -244,7 +244,7 @@ class Client:
         return self._retrying(method, url, data, what, _json_object)
 
     def _retrying(
-        self, method: str, url: str, data: bytes | None, what: str, read: Callable[[bytes], Answer]
+        self, method: str, url: str, data: Iterable[bytes] | bytes | None, what: str, read: Callable[[bytes], Answer]
     ) -> Answer:
         def attempt() -> Answer:
             return read(self._send(method, url, data, what))
@@ -259,7 +259,7 @@ class Client:
             message = f"SendGrid could not be reached at {self._host} {what}: {error}. {advice}"
             raise UnreachableError(message) from None
 
-    def _send(self, method: str, url: str, data: bytes | None, what: str) -> bytes:
+    def _send(self, method: str, url: str, data: Iterable[bytes] | bytes | None, what: str) -> bytes:
         """Send one request, once, and return the body of a 2xx answer."""
         bucket = f"{method} {_template(url)}"
         self._keep_pace(bucket)

@@ -7,16 +7,22 @@ name, custom fields by id under ``custom_fields``. It is encoded once, as soon a
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, TypeAlias
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, Union
 
 import msgspec
 
 from target_sendgrid.fields import IDENTIFIERS
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
 Contact: TypeAlias = dict[str, Any]
 
 # Numbers stay as exact as they came: JSON has no binary floats.
-_encoder = msgspec.json.Encoder(decimal_format="number")
+encode: Callable[[Contact | msgspec.Struct], bytes] = msgspec.json.Encoder(decimal_format="number").encode
+"""Returns a contact as compact JSON. A struct stands for the object that its fields make."""
+
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 
@@ -59,6 +65,16 @@ class Entry(msgspec.Struct, array_like=True, gc=False):
         return f"Entry({self.origins})"
 
 
+class Packed(NamedTuple):
+    """Contacts packed close, as long as nobody asks for a single one: they take half the memory of entries."""
+
+    contacts: list[bytes]
+    identities: bytes
+    """Who they are, in the same order."""
+    origins: bytes
+    """Where the records of each came from, in the same order."""
+
+
 def identity(contact: Contact) -> str | None:
     """Return what tells this person from others: the email, else the next identifier that is set.
 
@@ -72,11 +88,6 @@ def identity(contact: Contact) -> str | None:
         if value:
             return f"{kind} {value}"
     return None
-
-
-def encode(contact: Contact | msgspec.Struct) -> bytes:
-    """Return the contact as compact JSON. A struct stands for the object that its fields make."""
-    return _encoder.encode(contact)
 
 
 def decode(encoded: bytes) -> Contact:
@@ -94,4 +105,26 @@ def merge(earlier: bytes, later: bytes) -> bytes:
     merged.update(changes)
     if custom_fields:
         merged["custom_fields"] = custom_fields
-    return _encoder.encode(merged)
+    return encode(merged)
+
+
+def pack(entries: Mapping[str, Entry]) -> Packed:
+    """Pack contacts, given by identity."""
+    contacts, origins = list(map(_contact_of, entries.values())), list(map(_origins_of, entries.values()))
+    return Packed(contacts, _packer.encode(list(entries)), _packer.encode(origins))
+
+
+def unpack(packed: Packed) -> dict[str, Entry]:
+    """Return the contacts that `pack` packed, by identity."""
+    identities, origins = _identities_in.decode(packed.identities), _origins_in.decode(packed.origins)
+    return {
+        identity: Entry(contact, origin, later)
+        for identity, contact, (origin, later) in zip(identities, packed.contacts, origins, strict=True)
+    }
+
+
+_contact_of = attrgetter("contact")
+_origins_of = attrgetter("origin", "later")
+_packer = msgspec.msgpack.Encoder()
+_identities_in = msgspec.msgpack.Decoder(list[str])
+_origins_in = msgspec.msgpack.Decoder(list[tuple[Origin, Union[list[Origin], None]]])  # noqa: UP007 - read at run time

@@ -116,7 +116,7 @@ class CourierThread:
 
 
 class Delivery:
-    """Takes contacts, gets them settled, and lets states follow.
+    """Sends what the batcher has gathered, gets it settled, and lets states follow.
 
     Args:
         batcher: Open batches.
@@ -150,9 +150,8 @@ class Delivery:
         self._parked: set[Batch] = set()
         """Those in flight whose contacts are out of the memory."""
 
-    def add(self, identity: str, contact: bytes, list_id: str, origin: Origin, *, is_new: bool = False) -> None:
-        """Take a contact to deliver (see `Batcher.add`), and send whatever is full."""
-        self._batcher.add(identity, contact, list_id, origin, is_new=is_new)
+    def send_full(self) -> None:
+        """Send whatever is full."""
         while self._batcher.may_be_full:
             if (list_ids := self._batcher.full()) is not None:
                 self._seal_and_send(list_ids)

@@ -65,6 +65,8 @@ CUSTOM_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 # SendGrid's own check is lenient and not published, so this one only catches what can't be an address anywhere.
 # Blanks and at signs may stand in a quoted local part (RFC 5321, 4.1.2).
 _EMAIL = re.compile(r'(?:"[^"\x00-\x1f\x7f]*"|[^\s@\x00-\x1f\x7f]+)@[^\s@\x00-\x1f\x7f]+\Z')
+# What nearly all addresses look like.
+_PLAIN_EMAIL = re.compile(r"[!-?A-~]+@[!-?A-~]+\Z")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\Z")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([Tt ]|\Z)")
 # Already what SendGrid is sent, but for the zone's spelling. Most taps write dates so; every month has 28 days.
@@ -212,6 +214,8 @@ def to_email(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of a
     """
     if not isinstance(value, str):
         raise RecordRejectedError(Reason.INVALID_EMAIL, f"{label} is {_kind(value)}, not an email address.")
+    if _PLAIN_EMAIL.match(value) and len(value) <= _MAX_EMAIL:
+        return value.lower()
     email = value.strip().lower()
     if not email:
         return ""

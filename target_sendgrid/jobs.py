@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypeAlias
 
-    from target_sendgrid.batching import Batch
+    from target_sendgrid.batching import Batch, Body
     from target_sendgrid.retry import Clock
     from target_sendgrid.sending import Destinations
 
@@ -82,7 +82,7 @@ class JobState(Protocol):
 class JobCalls(Protocol):
     """What the courier needs of SendGrid."""
 
-    def upsert(self, body: bytes) -> str:
+    def upsert(self, body: Body) -> str:
         """Send contacts and return a job id."""
 
     def job(self, job_id: str) -> JobState:
@@ -179,13 +179,14 @@ class Courier:
 
     def _submit(self, shipment: Shipment) -> None:
         try:
-            sent = self._sender.send(shipment.progress.batch.list_ids, shipment.entries.values())
+            sent = self._sender.send(shipment.progress.batch.list_ids, shipment.contacts)
         except TooLargeError:
             self._split(shipment, "SendGrid takes no contact of that size.", None)
             return
         except BadRequestError as error:
             self._pin_refusal(shipment, error)
             return
+        shipment.pack()
         now = self._clock.monotonic()
         shipment.progress.job_count += 1
         shipment.sends += 1

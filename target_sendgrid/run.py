@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_sendgrid import contact as contacts
 from target_sendgrid.batching import Batcher
-from target_sendgrid.cap import ProfileCap
+from target_sendgrid.cap import NEW, REFUSED, ProfileCap
 from target_sendgrid.client import RUN_PATIENCE_SECONDS, Client
 from target_sendgrid.delivery import CourierThread, Delivery
 from target_sendgrid.embedded import EmbeddedSandbox
@@ -118,8 +118,9 @@ class Run:
         )
         for client in self._clients:
             client.patience_seconds = RUN_PATIENCE_SECONDS
+        self._batcher = Batcher(self._settings.batch_size_rows, self._settings.batch_size_bytes, self._clock.monotonic)
         self._delivery = Delivery(
-            batcher=Batcher(self._settings.batch_size_rows, self._settings.batch_size_bytes, self._clock.monotonic),
+            batcher=self._batcher,
             courier=self._make_carrier(self._make_courier),
             gate=StateGate(self._write_state),
             report=self.report,
@@ -206,12 +207,13 @@ class Run:
             RecordRejectedError: The contact is too large.
             CapReachedError: It is one person more than the cap allows, and that is to end the run.
         """
-        known = self.cap.distinct_profiles
-        if not self.cap.admit(identity):
+        admission = self.cap.admit(identity)
+        if admission is REFUSED:
             self._over_cap(stream, origin)
             return
-        is_new = self.cap.distinct_profiles > known
-        self._delivery.add(identity, contact, stream.list_id, origin, is_new=is_new)
+        self._batcher.add(identity, contact, stream.list_id, origin, is_new=admission is NEW)
+        if self._batcher.may_be_full:
+            self._delivery.send_full()
 
     def reject(self, origin: Origin, error: RecordRejectedError) -> None:
         """Take note of a rejected record."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from target_sendgrid import batching, refusals
+from target_sendgrid import refusals
+from target_sendgrid.batching import Body
 from target_sendgrid.errors import BadRequestError, ConfigError, NotFoundError, TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from target_sendgrid.contact import Entry
     from target_sendgrid.retry import Clock
 
 log = logging.getLogger("target-sendgrid.sending")
@@ -41,7 +41,7 @@ class Destinations(Protocol):
 class UpsertCalls(Protocol):
     """What sending needs of SendGrid."""
 
-    def upsert(self, body: bytes) -> str:
+    def upsert(self, body: Body) -> str:
         """Send contacts and return a job id."""
 
 
@@ -73,8 +73,8 @@ class Sender:
         self.max_bytes: int | None = None
         """Most bytes of a request, once SendGrid has refused one for its size."""
 
-    def send(self, list_ids: tuple[str, ...], entries: Collection[Entry]) -> Sent:
-        """Send contacts to lists, given by the ids that streams found them by.
+    def send(self, list_ids: tuple[str, ...], contacts: Collection[bytes]) -> Sent:
+        """Send encoded contacts to lists, given by the ids that streams found them by.
 
         Raises:
             TooLargeError: It takes smaller requests.
@@ -85,9 +85,9 @@ class Sender:
         has_renewed = False
         while True:
             today = self._destinations.today(list_ids)
-            body = batching.body(today, entries)
+            body = Body(today, contacts)
             try:
-                return Sent(self._upsert(body, len(entries)), today, len(body))
+                return Sent(self._upsert(body, len(contacts)), today, len(body))
             except (NotFoundError, BadRequestError) as error:
                 details = error.details if isinstance(error, BadRequestError) else None
                 unknown_fields = refusals.unknown_fields(details or ())
@@ -105,7 +105,7 @@ class Sender:
                 raise ConfigError(message)
             self._clock.sleep(UNKNOWN_WAIT_SECONDS)
 
-    def _upsert(self, body: bytes, count: int) -> str:
+    def _upsert(self, body: Body, count: int) -> str:
         """Send a body, unless one of its size was refused already. A single contact is always tried."""
         if self.max_bytes is not None and len(body) > self.max_bytes and count > 1:
             message = f"SendGrid has refused requests of more than {self.max_bytes} bytes."

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
-from target_sendgrid.contact import Entry
+from target_sendgrid import contact as contacts
+from target_sendgrid.contact import Packed
 from target_sendgrid.errors import LocalFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from target_sendgrid.batching import Batch
+    from target_sendgrid.contact import Entry
     from target_sendgrid.errors import Reason
     from target_sendgrid.spool import Spool, Spooled
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(dict[str, Entry])
+_CONTACTS_A_PART = 500
+
+
+class _OnDisk(NamedTuple):
+    """Packed contacts outside the memory."""
+
+    spool: Spool
+    spooled: Spooled
 
 
 class Rejected(NamedTuple):
@@ -51,14 +58,13 @@ class Shipment:
 
     Args:
         progress: What is known of their batch.
-        entries: The contacts, by identity.
+        contents: The contacts, packed or by identity.
     """
 
-    def __init__(self, progress: Progress, entries: dict[str, Entry]) -> None:
+    def __init__(self, progress: Progress, contents: Packed | dict[str, Entry]) -> None:
         self.progress = progress
-        self._entries = entries
-        self._parked: tuple[Spool, Spooled] | None = None
-        self.count = len(entries)
+        self._contents: Packed | dict[str, Entry] | _OnDisk = contents
+        self.count = progress.open_count if isinstance(contents, Packed) else len(contents)
         """Number of contacts that are neither confirmed nor rejected."""
         self.byte_count = 0
         """Size of the request that it was last sent in."""
@@ -75,8 +81,11 @@ class Shipment:
     @classmethod
     def of(cls, batch: Batch) -> Shipment:
         """Take the contacts of a whole batch over."""
-        entries, batch.entries = batch.entries, {}
-        return cls(Progress(batch, len(entries)), entries)
+        packed, batch.packed = batch.packed, None
+        if packed is None:
+            message = "its contacts were taken over before"
+            raise LookupError(message)
+        return cls(Progress(batch, len(batch.people)), packed)
 
     @property
     def entries(self) -> dict[str, Entry]:
@@ -85,32 +94,51 @@ class Shipment:
         Raises:
             LocalFileError: The file that held them is broken.
         """
-        if self._parked is not None:
-            spool, spooled = self._parked
-            self._parked = None
+        contents = self._in_memory()
+        if isinstance(contents, Packed):
+            self._contents = contents = contacts.unpack(contents)
+        return contents
+
+    @property
+    def contacts(self) -> Collection[bytes]:
+        """The contacts, encoded.
+
+        Raises:
+            LocalFileError: The file that held them is broken.
+        """
+        contents = self._in_memory()
+        return contents.contacts if isinstance(contents, Packed) else [entry.contact for entry in contents.values()]
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether the contacts are outside the memory."""
+        return isinstance(self._contents, _OnDisk)
+
+    def pack(self) -> None:
+        """Let the contacts take little memory."""
+        if isinstance(self._contents, dict):
+            self._contents = contacts.pack(self._contents)
+
+    def park(self, spool: Spool) -> None:
+        """Put the packed contacts out of the memory until somebody asks for them.
+
+        Raises:
+            OSError: The disk does not take them.
+        """
+        if isinstance(self._contents, Packed):
+            self._contents = _OnDisk(spool, spool.keep(_parts(self._contents)))
+
+    def _in_memory(self) -> Packed | dict[str, Entry]:
+        if isinstance(self._contents, _OnDisk):
             try:
-                self._entries = _decoder.decode(spool.take(spooled))
+                self._contents = _packed(self._contents.spool.take(self._contents.spooled))
             except OSError:
                 message = (
                     "Contacts that wait for their import job can't be read back from the temporary files. Check the"
                     " disk that `TMPDIR` names, and run again."
                 )
                 raise LocalFileError(message) from None
-        return self._entries
-
-    @property
-    def is_parked(self) -> bool:
-        """Whether the contacts are outside the memory."""
-        return self._parked is not None
-
-    def park(self, spool: Spool) -> None:
-        """Put the contacts out of the memory until somebody asks for them.
-
-        Raises:
-            OSError: The disk does not take them.
-        """
-        self._parked = spool, spool.keep(_encoder.encode(self._entries))
-        self._entries = {}
+        return self._contents
 
     def part(self, identities: Iterable[str]) -> Shipment:
         """Take some contacts out, to travel by themselves."""
@@ -134,7 +162,20 @@ class Shipment:
         """Count all that is left as confirmed."""
         self.progress.open_count -= self.count
         self.count = 0
-        self._entries = {}
-        if self._parked is not None:
-            self._parked[1].file.close()
-            self._parked = None
+        if isinstance(self._contents, _OnDisk):
+            self._contents.spooled.file.close()
+        self._contents = {}
+
+
+def _parts(packed: Packed) -> Iterator[bytes]:
+    """Yield what `_packed` makes contacts of. JSON as it is written here has no line ends."""
+    contacts = iter(packed.contacts)
+    while some := b"\n".join(itertools.islice(contacts, _CONTACTS_A_PART)):
+        yield some
+    yield packed.identities
+    yield packed.origins
+
+
+def _packed(parts: Sequence[bytes]) -> Packed:
+    *some, identities, origins = parts
+    return Packed([contact for part in some for contact in part.split(b"\n")], identities, origins)

@@ -168,7 +168,7 @@ class SendGridSink(Sink):
 
     def take_typed(self, record: object, origin: Origin) -> bool:
         """Take a record that was read as the stream's type; return whether that was possible."""
-        made = cast("TypedMapping", self.typed).contact(record)
+        made = self.typed.contact(record) if self.typed is not None else None
         if made is None:
             return False
         self._stream.counts.received += 1

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _NONCE_BYTES = 12
 
@@ -18,7 +21,10 @@ class Spooled(NamedTuple):
     """Something kept in a file of its own."""
 
     file: IO[bytes]
+    sizes: list[int]
     nonce: bytes
+    tag: bytes
+    """What shows whether the file holds what was written (AES-GCM)."""
 
 
 class Spool:
@@ -27,39 +33,54 @@ class Spool:
     def __init__(self) -> None:
         # Imported here, since small runs need no spool, and the library takes 7 MB of memory.
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as said above
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - as said above
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415 - as said above
 
         self._invalid = InvalidTag
-        self._cipher = AESGCM(AESGCM.generate_key(bit_length=256))
+        key = algorithms.AES256(os.urandom(32))
 
-    def keep(self, content: bytes) -> Spooled:
-        """Put content into a file.
+        def cipher(nonce: bytes, tag: bytes | None = None) -> Cipher[modes.GCM]:
+            return Cipher(key, modes.GCM(nonce, tag))
+
+        self._cipher = cipher
+
+    def keep(self, parts: Iterable[bytes]) -> Spooled:
+        """Put parts of some content into a file, one after the other.
 
         Raises:
             OSError: The disk does not take it.
         """
         nonce = os.urandom(_NONCE_BYTES)
-        view = memoryview(self._cipher.encrypt(nonce, content, None))
+        encryptor = self._cipher(nonce).encryptor()
         file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - whoever takes the content back closes it
         try:
-            while view:
-                view = view[file.write(view) :]
+            sizes = [_write(file, encryptor.update(part)) for part in parts]
+            encryptor.finalize()
         except BaseException:
             file.close()
             raise
-        return Spooled(file, nonce)
+        return Spooled(file, sizes, nonce, encryptor.tag)
 
-    def take(self, spooled: Spooled) -> bytes:
-        """Return content, and let go of its file.
+    def take(self, spooled: Spooled) -> list[bytes]:
+        """Return the parts of what was kept, and let go of its file.
 
         Raises:
             OSError: The file can't be read, or holds something else.
         """
+        decryptor = self._cipher(spooled.nonce, spooled.tag).decryptor()
         with spooled.file as file:
             file.seek(0)
-            content = file.read()
+            parts = [decryptor.update(file.read(size)) for size in spooled.sizes]
         try:
-            return self._cipher.decrypt(spooled.nonce, content, None)
+            decryptor.finalize()
         except self._invalid as error:
             message = "a temporary file was changed"
             raise OSError(message) from error
+        return parts
+
+
+def _write(file: IO[bytes], content: bytes) -> int:
+    """Write all of some content, and return its size."""
+    view = memoryview(content)
+    while view:
+        view = view[file.write(view) :]
+    return len(content)

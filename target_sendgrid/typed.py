@@ -9,99 +9,24 @@ from __future__ import annotations
 import functools
 import sys
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from target_sendgrid import contact as contacts
 from target_sendgrid.errors import RecordRejectedError
-from target_sendgrid.fields import IDENTIFIERS, to_email
+from target_sendgrid.fields import IDENTIFIERS
 from target_sendgrid.record_types import NoTypeError, RecordType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from target_sendgrid.mapping import FieldMapping, MappedField
+    from target_sendgrid.mapping import FieldMapping
     from target_sendgrid.schemas import Path
 
 _PLAIN = frozenset({"string", "null"})
 _EXACT_AS_TEXT = frozenset({"string", "integer", "boolean", "null"})
 """JSON types whose text does not depend on how a number was written."""
-
-
-class _Inner(NamedTuple):
-    """Values that stand in an object inside of records."""
-
-    parent: Callable[[Any], Any]
-    values: Callable[[Any], tuple[Any, ...]]
-    none: tuple[None, ...]
-
-
-class _Part:
-    """A contact's own fields, or its custom fields: reads them from a record, in the order of a struct's fields.
-
-    Args:
-        name: Name of the struct, for debugging.
-        mapped: The fields, with the attributes of the record that fill them.
-        first: Names of fields that are filled otherwise, and come first.
-        kinds: JSON types of each property.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        mapped: Sequence[tuple[MappedField, str]],
-        kinds: Mapping[Path, frozenset[str]],
-        first: Sequence[str] = (),
-    ) -> None:
-        by_parent: dict[str, list[tuple[MappedField, str]]] = {"": []}
-        for field, attribute in mapped:
-            parent, _, own = attribute.rpartition(".")
-            by_parent.setdefault(parent, []).append((field, own))
-        self._own = _getter([own for _, own in by_parent.pop("")])
-        self._inner = [
-            _Inner(attrgetter(parent), _getter([own for _, own in fields]), (None,) * len(fields))
-            for parent, fields in by_parent.items()
-        ]
-        ordered = sorted(mapped, key=lambda pair: ["", *by_parent].index(pair[1].rpartition(".")[0]))
-        self._converted = [
-            (place, field.convert, field.label)
-            for place, (field, _) in enumerate(ordered)
-            if not (field.plain_length and kinds[field.path] <= _PLAIN)
-        ]
-        self._none = (None,) * len(ordered)
-        keys = [*first, *(field.key for field, _ in ordered)]
-        self.struct = msgspec.defstruct(
-            name,
-            [(f"f{number}", Any, None) for number in range(len(keys))],
-            rename={f"f{number}": key for number, key in enumerate(keys)},
-            omit_defaults=True,
-            gc=False,
-        )
-
-    def values(self, record: Any) -> Sequence[Any] | None:  # noqa: ANN401 - a struct made for the stream
-        """Return the values; ``None`` when there are none.
-
-        Raises:
-            RecordRejectedError: A value can't be converted.
-            ValueError: A value is empty in a way that the ordinary way must look at.
-        """
-        values = self._own(record)
-        for parent, inner, none in self._inner:
-            holder = parent(record)
-            values += none if holder is None else inner(holder)
-        if values == self._none:
-            return None
-        if not self._converted:
-            return values
-        converted = list(values)
-        for place, convert, label in self._converted:
-            value = converted[place]
-            if value is not None:
-                if value == "":
-                    raise ValueError
-                converted[place] = convert(value, label)
-        return converted
 
 
 class TypedMapping:
@@ -137,13 +62,20 @@ class TypedMapping:
         if email is None or mapping.clears_nulls:
             raise NoTypeError(email)
         self.record_type = record_type.struct
-        self._email = attrgetter(attributes[email.path])
-        self._email_label = email.label
-        others = [(field, attributes[field.path]) for field in fields if field is not email]
-        self._fields = _Part(
-            "Contact", [pair for pair in others if not pair[0].is_custom], kinds, ("email", "custom_fields")
-        )
-        self._custom_fields = _Part("CustomFields", [pair for pair in others if pair[0].is_custom], kinds)
+        own = [field for field in fields if not field.is_custom and field is not email]
+        custom = [field for field in fields if field.is_custom]
+        ordered = [email, *own, *custom]
+        self._own_count = len(ordered) - len(custom)
+        self._attributes = [attributes[field.path] for field in ordered]
+        self._read = _getter(self._attributes)
+        self._converted = [
+            (place, field.convert, field.label)
+            for place, field in enumerate(ordered)
+            if not (field.plain_length and kinds[field.path] <= _PLAIN)
+        ]
+        self._no_custom_fields = [None] * len(custom)
+        self._contact = _struct("Contact", [*(field.key for field in ordered if not field.is_custom), "custom_fields"])
+        self._custom_fields = _struct("CustomFields", [field.key for field in custom])
 
     @functools.cached_property
     def decode(self) -> Callable[[bytes], Any]:
@@ -153,16 +85,26 @@ class TypedMapping:
     def contact(self, record: Any) -> tuple[str, bytes] | None:  # noqa: ANN401 - a struct of `record_type`
         """Return a record's identity and encoded contact, or ``None`` where it must go the ordinary way."""
         try:
-            email = to_email(self._email(record), self._email_label)
-            fields = self._fields.values(record)
-            custom_fields = self._custom_fields.values(record)
-        except (RecordRejectedError, ValueError, AttributeError):
+            values = list(self._read(record))
+        except AttributeError:  # an object within the record is null, and what it would hold with it
+            values = [_dig(record, attribute) for attribute in self._attributes]
+        try:
+            for place, convert, label in self._converted:
+                value = values[place]
+                if value is not None:
+                    if value == "":
+                        return None
+                    values[place] = convert(value, label)
+        except RecordRejectedError:
             return None
+        email = values[0]
         if not email:
             return None
-        custom = None if custom_fields is None else self._custom_fields.struct(*custom_fields)
-        contact = self._fields.struct(email, custom, *(fields or ()))
-        return email, contacts.encode(contact)
+        custom_fields = values[self._own_count :]
+        del values[self._own_count :]
+        if custom_fields != self._no_custom_fields:
+            values.append(self._custom_fields(*custom_fields))
+        return email, contacts.encode(self._contact(*values))
 
 
 def typed_mapping(
@@ -175,11 +117,24 @@ def typed_mapping(
         return None
 
 
+def _struct(name: str, keys: Sequence[str]) -> type[msgspec.Struct]:
+    """Return what encodes so many values, in the order of the keys; those that are null are left out."""
+    names = [f"f{number}" for number in range(len(keys))]
+    fields = [(name, Any, None) for name in names]
+    rename = dict(zip(names, keys, strict=True))
+    return msgspec.defstruct(name, fields, rename=rename, omit_defaults=True, gc=False)
+
+
 def _getter(attributes: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
     """Return what reads so many attributes at once, as a tuple whatever their number."""
     if len(attributes) > 1:
         return attrgetter(*attributes)
-    if not attributes:
-        return lambda _: ()
     single = attrgetter(*attributes)
-    return lambda holder: (single(holder),)
+    return lambda record: (single(record),)
+
+
+def _dig(record: Any, attribute: str) -> Any:  # noqa: ANN401 - a struct made for the stream
+    """Return what a dotted attribute leads to, or ``None`` where something on the way is null."""
+    for name in attribute.split("."):
+        record = getattr(record, name, None)
+    return record

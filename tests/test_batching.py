@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid import batching
-from target_sendgrid.batching import Batch, Batcher, StreamCount, body, stream_counts
-from target_sendgrid.contact import Entry, Origin, decode, encode
+from target_sendgrid.batching import Batch, Batcher, Body, StreamCount, stream_counts
+from target_sendgrid.contact import Entry, Origin, decode, encode, unpack
 from target_sendgrid.errors import Reason, RecordRejectedError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from target_sendgrid.contact import Contact
 
 ENOUGH_BYTES = 1_000_000
-ORIGIN = Origin("people", 1)
+TWO = [encode({"email": f"{letter}@x.com"}) for letter in "ab"]
 
 
 def add(batcher: Batcher, email: str, list_id: str = "L", *, line: int = 1, **fields: object) -> None:
@@ -37,25 +37,43 @@ def at(*moments: float) -> Callable[[], float]:
     return iter(moments).__next__
 
 
+def entries_of(batch: Batch) -> dict[str, Entry]:
+    assert batch.packed is not None
+    return unpack(batch.packed)
+
+
 def contacts_of(batch: Batch) -> dict[str, Contact]:
-    return {identity: decode(entry.contact) for identity, entry in batch.entries.items()}
+    return {identity: decode(entry.contact) for identity, entry in entries_of(batch).items()}
 
 
 def lines_of(batch: Batch) -> dict[str, list[int]]:
-    return {identity: [origin.line for origin in entry.origins] for identity, entry in batch.entries.items()}
+    return {identity: [origin.line for origin in entry.origins] for identity, entry in entries_of(batch).items()}
+
+
+def body_of(batch: Batch) -> bytes:
+    assert batch.packed is not None
+    body = Body(batch.list_ids, batch.packed.contacts)
+    pieces = b"".join(body)
+    assert len(pieces) == len(body)
+    return pieces
 
 
 class TestBody:
     def test_a_body_is_what_sendgrid_documents(self) -> None:
-        entries = [
-            Entry(encode({"email": "a@x.com"}), ORIGIN),
-            Entry(encode({"email": "b@x.com"}), ORIGIN),
-        ]
         expected = {"list_ids": ["L", "M"], "contacts": [{"email": "a@x.com"}, {"email": "b@x.com"}]}
-        assert json.loads(body(("L", "M"), entries)) == expected
+        assert json.loads(b"".join(Body(("L", "M"), TWO))) == expected
+
+    @pytest.mark.parametrize("count", [0, 1, 499, 500, 501, 1_000, 1_234])
+    def test_a_body_goes_out_in_pieces_of_the_size_that_it_says(self, count: int) -> None:
+        contacts = [encode({"email": f"{number}@x.com"}) for number in range(count)]
+        body = Body(("L",), contacts)
+        for _ in range(2):  # as when it is sent again
+            pieces = list(body)
+            assert json.loads(b"".join(pieces)) == {"list_ids": ["L"], "contacts": list(map(json.loads, contacts))}
+            assert sum(map(len, pieces)) == len(body)
 
     def test_an_odd_list_id_is_escaped(self) -> None:
-        assert json.loads(body(('"]',), []))["list_ids"] == ['"]']
+        assert json.loads(b"".join(Body(('"]',), ())))["list_ids"] == ['"]']
 
 
 class TestRows:
@@ -84,25 +102,22 @@ class TestRows:
 class TestBytes:
     @pytest.mark.parametrize("slack", [0, 1])
     def test_a_batch_is_full_once_its_body_has_as_many_bytes_as_allowed(self, slack: int) -> None:
-        entries = [Entry(encode({"email": f"{letter}@x.com"}), ORIGIN) for letter in "ab"]
-        batcher = Batcher(30_000, len(body(("L",), entries)) + slack)
+        batcher = Batcher(30_000, len(Body(("L",), TWO)) + slack)
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
         assert (batcher.full() is not None) == (slack == 0)
 
     def test_a_body_may_have_exactly_as_many_bytes_as_allowed(self) -> None:
-        entries = [Entry(encode({"email": f"{letter}@x.com"}), ORIGIN) for letter in "ab"]
-        batcher = Batcher(30_000, len(body(("L",), entries)))
+        batcher = Batcher(30_000, len(Body(("L",), TWO)))
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
-        assert list(sealed(batcher, "L").entries) == ["a@x.com", "b@x.com"]
+        assert list(entries_of(sealed(batcher, "L"))) == ["a@x.com", "b@x.com"]
 
     def test_a_body_never_has_one_byte_more(self) -> None:
-        entries = [Entry(encode({"email": f"{letter}@x.com"}), ORIGIN) for letter in "ab"]
-        batcher = Batcher(30_000, len(body(("L",), entries)) - 1)
+        batcher = Batcher(30_000, len(Body(("L",), TWO)) - 1)
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
-        assert [list(sealed(batcher, "L").entries) for _ in range(2)] == [["a@x.com"], ["b@x.com"]]
+        assert [list(entries_of(sealed(batcher, "L"))) for _ in range(2)] == [["a@x.com"], ["b@x.com"]]
 
     def test_a_contact_that_alone_is_too_large_is_rejected(self) -> None:
         batcher = Batcher(30_000, 100)
@@ -111,10 +126,10 @@ class TestBytes:
         assert (caught.value.reason, "zaphod" in caught.value.sentence) == (Reason.TOO_LARGE, False)
 
     def test_a_contact_that_alone_is_exactly_as_large_as_allowed_is_taken(self) -> None:
-        size = len(body(("L",), [Entry(encode({"email": "a@x.com"}), ORIGIN)]))
+        size = len(Body(("L",), TWO[:1]))
         batcher = Batcher(30_000, size)
         add(batcher, "a@x.com")
-        assert list(sealed(batcher, "L").entries) == ["a@x.com"]
+        assert list(entries_of(sealed(batcher, "L"))) == ["a@x.com"]
 
     def test_a_merge_that_would_be_too_large_rejects_the_later_record_and_keeps_the_earlier(self) -> None:
         batcher = Batcher(30_000, 120)
@@ -129,7 +144,7 @@ class TestBytes:
         add(batcher, "a@x.com", city="x" * 50)
         add(batcher, "b@x.com", city="x" * 50)
         batcher.limit_bytes(50)
-        assert [list(sealed(batcher, "L").entries) for _ in range(2)] == [["a@x.com"], ["b@x.com"]]
+        assert [list(entries_of(sealed(batcher, "L"))) for _ in range(2)] == [["a@x.com"], ["b@x.com"]]
 
 
 class TestMerging:
@@ -161,7 +176,7 @@ class TestMerging:
         batcher, times = Batcher(10, 10_000), 50_000
         for line in range(times):
             batcher.add("ada", encode({"email": "ada@example.com"}), "list", Origin("people", line))
-        assert len(batcher.seal(("list",)).entries["ada"].origins) == times
+        assert len(entries_of(batcher.seal(("list",)))["ada"].origins) == times
         assert sum(copied) < 10
 
     def test_a_person_of_two_lists_goes_once_with_both(self) -> None:
@@ -176,7 +191,7 @@ class TestMerging:
         batcher = Batcher(30_000, ENOUGH_BYTES)
         for email, list_id in [("a@x.com", "L"), ("a@x.com", "M"), ("b@x.com", "M"), ("b@x.com", "L")]:
             add(batcher, email, list_id)
-        assert list(sealed(batcher, "L", "M").entries) == ["a@x.com", "b@x.com"]
+        assert list(entries_of(sealed(batcher, "L", "M"))) == ["a@x.com", "b@x.com"]
 
     def test_a_person_who_is_on_the_list_already_stays_in_the_union(self) -> None:
         batcher = Batcher(30_000, ENOUGH_BYTES)
@@ -382,10 +397,10 @@ class Traffic:
         if not open_list_ids:
             return False
         batch = self.batcher.seal(self.random.choice(open_list_ids))
-        assert len(batch.entries) <= self.max_rows
-        assert len(body(batch.list_ids, batch.entries.values())) <= self.max_bytes
+        assert len(entries_of(batch)) <= self.max_rows
+        assert len(body_of(batch)) <= self.max_bytes
         assert batch.first_line <= min(itertools.chain(*lines_of(batch).values()))
-        assert not {identity for other in self.in_flight for identity in other.entries} & set(batch.entries)
+        assert not {identity for other in self.in_flight for identity in entries_of(other)} & entries_of(batch).keys()
         self.in_flight.append(batch)
         return True
 
@@ -439,5 +454,5 @@ def test_a_batch_is_full_when_its_rows_or_its_exact_bytes_reach_a_limit(
             add(batcher, email, line=line, **fields)
             add(measured, email, line=line, **fields)
     batch = measured.seal(("L",)) if measured.open_list_ids() else None
-    size = len(body(batch.list_ids, batch.entries.values())) if batch else 0
-    assert (batcher.full() is not None) == (batch is not None and (len(batch.entries) >= max_rows or size >= max_bytes))
+    is_full = batch is not None and (len(entries_of(batch)) >= max_rows or len(body_of(batch)) >= max_bytes)
+    assert (batcher.full() is not None) == is_full

@@ -1,17 +1,31 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid.cap import ProfileCap
+from target_sendgrid import cap as cap_module
+from target_sendgrid.cap import KNOWN, NEW, REFUSED, ProfileCap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LIMIT = 100_000
 
 
 def admitted(cap: ProfileCap, count: int) -> int:
     """Return how many of so many different people are admitted."""
-    return sum(cap.admit(f"person{number}@example.com") for number in range(count))
+    return sum(cap.admit(f"person{number}@example.com") is not REFUSED for number in range(count))
+
+
+@pytest.fixture(params=[cap_module.MAX_IN_SET, 10, 0], autouse=True)
+def most_in_set(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Hold none, few or all people in the set."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cap_module, "MAX_IN_SET", request.param)
+        yield request.param
 
 
 @pytest.mark.parametrize(("count", "expected"), [(99_999, 99_999), (100_000, 100_000), (100_001, 100_000)])
@@ -28,12 +42,12 @@ def test_duplicates_take_no_room(count: int) -> None:
 def test_the_last_free_place_is_given_once() -> None:
     cap = ProfileCap(LIMIT)
     admitted(cap, 99_999)
-    assert [cap.admit("ada@x.com"), cap.admit("bob@x.com"), cap.admit("ada@x.com")] == [True, False, True]
+    assert [cap.admit("ada@x.com"), cap.admit("bob@x.com"), cap.admit("ada@x.com")] == [NEW, REFUSED, KNOWN]
 
 
 def test_people_who_are_known_are_admitted_when_the_cap_is_reached() -> None:
     cap = ProfileCap(1)
-    assert [cap.admit("a"), cap.admit("b"), cap.admit("a")] == [True, False, True]
+    assert [cap.admit("a"), cap.admit("b"), cap.admit("a")] == [NEW, REFUSED, KNOWN]
 
 
 def test_people_over_the_cap_are_not_counted() -> None:
@@ -45,7 +59,7 @@ def test_people_over_the_cap_are_not_counted() -> None:
 
 def test_people_over_the_cap_stay_out_when_they_come_again() -> None:
     cap = ProfileCap(1)
-    assert [cap.admit("a"), cap.admit("b"), cap.admit("b")] == [True, False, False]
+    assert [cap.admit("a"), cap.admit("b"), cap.admit("b")] == [NEW, REFUSED, REFUSED]
 
 
 def test_without_a_limit_everybody_is_admitted_and_counted() -> None:
@@ -57,7 +71,9 @@ def test_without_a_limit_everybody_is_admitted_and_counted() -> None:
 def test_the_first_people_up_to_the_limit_are_admitted_and_nobody_else(identities: list[str], limit: int) -> None:
     cap = ProfileCap(limit)
     first = list(dict.fromkeys(identities))[:limit]
-    assert [cap.admit(identity) for identity in identities] == [identity in first for identity in identities]
+    told = [cap.admit(identity) for identity in identities]
+    assert [admission is not REFUSED for admission in told] == [identity in first for identity in identities]
+    assert [identity for identity, admission in zip(identities, told, strict=True) if admission is NEW] == first
 
 
 class Hashed(str):  # noqa: SLOT000 - holds its hash

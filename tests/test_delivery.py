@@ -42,8 +42,9 @@ class Counter:
         self.states: list[str] = []
         self.report = Report()
         self._line = 0
+        self.batcher = Batcher(max_rows, 3_500_000, self.clock.monotonic)
         self.delivery = Delivery(
-            batcher=Batcher(max_rows, 3_500_000, self.clock.monotonic),
+            batcher=self.batcher,
             courier=StepwiseCourier(self._make_courier, self.clock),
             gate=StateGate(lambda state: self.states.append(state.decode())),
             report=self.report,
@@ -56,7 +57,8 @@ class Counter:
         self._line += 1
         list_id = self.other_list_id if to_other_list else self.list_id
         self.report.stream("people").received += 1
-        self.delivery.add(email, encode({"email": email, **fields}), list_id, Origin("people", self._line))
+        self.batcher.add(email, encode({"email": email, **fields}), list_id, Origin("people", self._line))
+        self.delivery.send_full()
 
     def state(self, value: str) -> None:
         self._line += 1

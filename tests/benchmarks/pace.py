@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from target_sendgrid.batching import Batcher, body
+from target_sendgrid.batching import Batcher, Body
 from target_sendgrid.contact import Origin
 from tests.benchmarks.runs import account, print_row, run_target
 from tests.benchmarks.shapes import ORDINARY
@@ -27,6 +27,7 @@ from tests.benchmarks.shapes import ORDINARY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from target_sendgrid.batching import Batch
     from tests.benchmarks.runs import Account
 
 DEFAULT_COUNT = 1_000_000
@@ -51,10 +52,14 @@ def bodies(profiles: Path, list_id: str) -> Iterator[bytes]:
             batcher.add(email, msgspec.json.encode(contact), list_id, Origin("", number), is_new=True)
             while (full := batcher.full()) is not None:
                 batch = batcher.seal(full)
-                yield body(full, batch.entries.values())
+                yield _body(batch)
                 batcher.release(batch)
     for rest in batcher.open_list_ids():
-        yield body(rest, batcher.seal(rest).entries.values())
+        yield _body(batcher.seal(rest))
+
+
+def _body(batch: Batch) -> bytes:
+    return b"".join(Body(batch.list_ids, batch.packed.contacts if batch.packed else ()))
 
 
 def replay(into: Account, requests: list[Path]) -> float:

@@ -58,10 +58,10 @@ PLACES = (
     "cap:ProfileCap.admit",
     "batching:Batcher.add",
     "batching:Batcher.seal",
-    "batching:body",
+    "batching:Body.__iter__",
     "gate:StateGate.receive",
     "gate:StateGate.advance",
-    "delivery:Delivery.add",
+    "delivery:Delivery.send_full",
     "delivery:Delivery._settle",
     "sending:Sender.send",
     "shipments:Shipment.reject",
@@ -103,7 +103,8 @@ def test_no_crash_is_quoted(desk: Desk, number: int, place: str) -> None:
 
 @pytest.mark.parametrize("signal", ["SIGTERM", "SIGINT", "SIGABRT", "SIGSEGV"])
 @pytest.mark.parametrize(
-    "place", ["mapping:FieldMapping.contact", "batching:body", "client:Client.job", "rejections:Rejections.add"]
+    "place",
+    ["mapping:FieldMapping.contact", "sending:Sender.send", "client:Client.job", "rejections:Rejections.add"],
 )
 def test_no_signal_makes_values_show(desk: Desk, place: str, signal: str) -> None:
     crash = {"place": f"target_sendgrid.{place}", "kind": signal, "words": "", "after": 0}
