@@ -108,7 +108,8 @@ class Batcher:
         self._max_bytes = max_bytes
         self._monotonic = monotonic
         self._groups: dict[tuple[str, ...], _Group] = {}
-        self._group_of: dict[str, _Group] = {}
+        self._group_of: dict[str, _Group] | None = None
+        """By identity, from when several groups are open until none is: for one alone, it would only take time."""
         self._in_flight: list[Batch] = []
         self._held: dict[str, _Waiting] = {}
         self._held_first_line: int | None = None
@@ -139,20 +140,21 @@ class Batcher:
             RecordRejectedError: The contact alone is larger than a request may be.
         """
         self._last_line = origin.line
-        if not is_new and (identity in self._group_of or identity in self._held):
-            self._merge(identity, contact, list_id, origin)
+        if not is_new and self._merge(identity, contact, list_id, origin):
             return
         list_ids = (list_id,)
         entry = Entry(contact, origin)
         group = self._groups.get(list_ids)
         byte_count = 0 if group is None else group.byte_count + len(contact) + 1
-        if group is None or byte_count >= self._max_bytes or not (is_new or self._is_free(identity)):
+        is_free = is_new or self._is_free(identity)
+        if group is None or byte_count >= self._max_bytes or not is_free:
             self._check_size(contact, list_ids)
-            self._put(identity, entry, list_ids, None)
+            self._put(identity, entry, list_ids, None, is_free=is_free)
             return
         group.entries[identity] = entry
         group.byte_count = byte_count
-        self._group_of[identity] = group
+        if self._group_of is not None:
+            self._group_of[identity] = group
         if len(group.entries) >= self._max_rows:
             self.may_be_full = True
 
@@ -194,17 +196,17 @@ class Batcher:
             identity, entry = taken.popitem()
             rest[identity] = entry
             byte_count -= len(entry.contact) + 1
-        if len(self._group_of) == len(taken) + len(rest):
-            self._group_of.clear()
-        else:
+        if not self._groups and not rest:
+            self._group_of = None
+        if self._group_of is not None:
             for identity in taken:
                 del self._group_of[identity]
         if rest:
             rest = dict(reversed(rest.items()))
             size = group.byte_count - byte_count + _envelope_bytes(list_ids) - 1
-            left = _Group(list_ids, self._monotonic(), _first_line(rest), size, rest)
-            self._groups[list_ids] = left
-            self._group_of.update(dict.fromkeys(rest, left))
+            left = self._groups[list_ids] = _Group(list_ids, self._monotonic(), _first_line(rest), size, rest)
+            if self._group_of is not None:
+                self._group_of.update(dict.fromkeys(rest, left))
         self.boundary_line = self._last_line
         packed, counts = contacts.pack(taken), stream_counts(taken.values())
         batch = Batch(list_ids, packed, group.first_line, byte_count, counts, array("q", map(hash, taken)))
@@ -217,34 +219,47 @@ class Batcher:
         for identity in [identity for identity in self._held if batch.may_hold(identity)]:
             waiting = self._held.pop(identity)
             self._held_bytes -= len(waiting.entry.contact)
-            self._put(identity, *waiting)
+            self._put(identity, *waiting, is_free=self._is_free(identity))
         self._held_first_line = min((held.entry.origin.line for held in self._held.values()), default=None)
 
     def _is_free(self, identity: str) -> bool:
         return not any(batch.may_hold(identity) for batch in self._in_flight)
 
-    def _merge(self, identity: str, contact: bytes, list_id: str, origin: Origin) -> None:
-        """Lay a contact over what waits for the same person, and put the whole where it belongs now."""
-        group = self._group_of.get(identity)
-        waiting = (
-            self._held[identity]
-            if group is None
-            else _Waiting(group.entries[identity], group.list_ids, group.opened_at)
-        )
+    def _group_with(self, identity: str) -> _Group | None:
+        if self._group_of is not None:
+            return self._group_of.get(identity)
+        return next((group for group in self._groups.values() if identity in group.entries), None)
+
+    def _merge(self, identity: str, contact: bytes, list_id: str, origin: Origin) -> bool:
+        """Lay a contact over what waits for the same person, if anything does, and put the whole where it belongs now.
+
+        Returns:
+            Whether something waited.
+        """
+        group = self._group_with(identity)
+        if group is not None:
+            waiting = _Waiting(group.entries[identity], group.list_ids, group.opened_at)
+        elif identity in self._held:
+            waiting = self._held[identity]
+        else:
+            return False
         entry, list_ids, since = waiting
         if list_id not in list_ids:
             list_ids = tuple(sorted((*list_ids, list_id)))
         merged = contacts.merge(entry.contact, contact)
         self._check_size(merged, list_ids)
-        self._remove(identity)
+        self._remove(identity, group)
         # One list for all records of a person: copying it each time would take the square of their number.
         later = entry.later or []
         later.append(origin)
-        self._put(identity, Entry(merged, entry.origin, later), list_ids, since)
+        self._put(identity, Entry(merged, entry.origin, later), list_ids, since, is_free=self._is_free(identity))
+        return True
 
-    def _put(self, identity: str, entry: Entry, list_ids: tuple[str, ...], since: float | None) -> None:
+    def _put(
+        self, identity: str, entry: Entry, list_ids: tuple[str, ...], since: float | None, *, is_free: bool
+    ) -> None:
         """Let a contact wait where it belongs, since some moment or from now on."""
-        if not self._is_free(identity):
+        if not is_free:
             self._held[identity] = _Waiting(entry, list_ids, self._monotonic() if since is None else since)
             self._held_bytes += len(entry.contact)
             first_line = entry.origin.line
@@ -260,26 +275,33 @@ class Batcher:
             group.first_line = min(group.first_line, entry.origin.line)
         group.entries[identity] = entry
         group.byte_count += len(entry.contact) + 1
-        self._group_of[identity] = group
+        if self._group_of is not None:
+            self._group_of[identity] = group
         if len(group.entries) >= self._max_rows or group.byte_count >= self._max_bytes:
             self.may_be_full = True
 
     def _open(self, list_ids: tuple[str, ...], entry: Entry, since: float | None) -> _Group:
         self.boundary_line = self._last_line
         opened_at = self._monotonic() if since is None else since
+        if self._groups and self._group_of is None:
+            self._group_of = {known: other for other in self._groups.values() for known in other.entries}
         group = _Group(list_ids, opened_at, entry.origin.line, _envelope_bytes(list_ids) - 1)
         self._groups[list_ids] = group
         return group
 
-    def _remove(self, identity: str) -> None:
-        group = self._group_of.pop(identity, None)
+    def _remove(self, identity: str, group: _Group | None) -> None:
+        """Take a contact out of its group, or out of what is held."""
         if group is None:
             self._held_bytes -= len(self._held.pop(identity).entry.contact)
             return
+        if self._group_of is not None:
+            del self._group_of[identity]
         entry = group.entries.pop(identity)
         group.byte_count -= len(entry.contact) + 1
         if not group.entries:
             del self._groups[group.list_ids]
+        if not self._groups:
+            self._group_of = None
 
     def _check_size(self, encoded: bytes, list_ids: tuple[str, ...]) -> None:
         size = _envelope_bytes(list_ids) + len(encoded)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -72,7 +72,9 @@ class Packed(NamedTuple):
     identities: bytes
     """Who they are, in the same order."""
     origins: bytes
-    """Where the records of each came from, in the same order."""
+    """Where the first record of each came from, in the same order."""
+    later: bytes
+    """Where the others came from, by the place of the contact."""
 
 
 def identity(contact: Contact) -> str | None:
@@ -110,21 +112,28 @@ def merge(earlier: bytes, later: bytes) -> bytes:
 
 def pack(entries: Mapping[str, Entry]) -> Packed:
     """Pack contacts, given by identity."""
-    contacts, origins = list(map(_contact_of, entries.values())), list(map(_origins_of, entries.values()))
-    return Packed(contacts, _packer.encode(list(entries)), _packer.encode(origins))
+    packed = entries.values()
+    later = enumerate(map(_later_of, packed)) if any(map(_later_of, packed)) else ()
+    return Packed(
+        list(map(_contact_of, packed)),
+        _packer.encode(list(entries)),
+        _packer.encode(list(map(_origin_of, packed))),
+        _packer.encode({place: origins for place, origins in later if origins}),
+    )
 
 
 def unpack(packed: Packed) -> dict[str, Entry]:
     """Return the contacts that `pack` packed, by identity."""
     identities, origins = _identities_in.decode(packed.identities), _origins_in.decode(packed.origins)
+    later = _later_in.decode(packed.later)
     return {
-        identity: Entry(contact, origin, later)
-        for identity, contact, (origin, later) in zip(identities, packed.contacts, origins, strict=True)
+        identity: Entry(contact, origin, later.get(place))
+        for place, (identity, contact, origin) in enumerate(zip(identities, packed.contacts, origins, strict=True))
     }
 
 
-_contact_of = attrgetter("contact")
-_origins_of = attrgetter("origin", "later")
+_contact_of, _origin_of, _later_of = attrgetter("contact"), attrgetter("origin"), attrgetter("later")
 _packer = msgspec.msgpack.Encoder()
 _identities_in = msgspec.msgpack.Decoder(list[str])
-_origins_in = msgspec.msgpack.Decoder(list[tuple[Origin, Union[list[Origin], None]]])  # noqa: UP007 - read at run time
+_origins_in = msgspec.msgpack.Decoder(list[Origin])
+_later_in = msgspec.msgpack.Decoder(dict[int, list[Origin]])

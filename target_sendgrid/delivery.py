@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("target-sendgrid.delivery")
 
-MAX_BYTES_IN_MEMORY = 12_000_000
-"""Size of the requests under way whose contacts are in memory: three of the usual size."""
+MAX_BYTES_IN_MEMORY = 8_000_000
+"""Size of the requests under way whose contacts are in memory: two of the usual size."""
 
 MAX_BYTES_IN_FLIGHT = 1_000_000_000
 """Size of all requests under way: more than SendGrid takes in the minute or so that it needs for a job."""

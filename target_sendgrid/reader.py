@@ -11,7 +11,7 @@ import re
 import sys
 from collections import Counter
 from decimal import Decimal
-from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, Protocol, Union, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, Protocol, Union
 
 import msgspec
 from singer_sdk.exceptions import MappingError
@@ -62,6 +62,14 @@ class _Route(NamedTuple):
     """``None`` where records pass as they are."""
     sink: SendGridSink
     counts: StreamReport
+
+
+class _Typed(NamedTuple):
+    """Where records of a stream go that are read as its type."""
+
+    alias: str
+    mapping: TypedMapping
+    take: Callable[[str, bytes, Origin], None]
 
 
 class Destination(Protocol):
@@ -137,7 +145,7 @@ class RecordReader(GenericSingerReader[bytes]):
         run = self.destination.run
         run.start()
         keeps_messages = run.keeps_messages
-        messages = self._messages
+        messages, routes = self._messages, self._messages.routes
         record_count = 0
         for number, line in enumerate(self._lines_of(file_input or self.default_input), 1):
             try:
@@ -147,13 +155,18 @@ class RecordReader(GenericSingerReader[bytes]):
             except _DECODE_ERRORS:
                 self._read_other(number, line, callbacks, stats)
                 continue
-            route = messages.routes.get(type(message))
-            if route is not None and route.sink.take_typed(
-                message.record, Origin(route.alias, number, 0, line.strip() if keeps_messages else None)
-            ):
-                record_count += 1
-            else:
+            typed = routes.get(type(message))
+            if typed is None:
                 self._read_other(number, line, callbacks, stats)
+                continue
+            alias, mapping, take = typed
+            made = mapping.contact(message.record)
+            if made is None:
+                self._read_other(number, line, callbacks, stats)
+                continue
+            identity, contact = made
+            take(identity, contact, Origin(alias, number, 0, line.strip() if keeps_messages else None))
+            record_count += 1
         stats["RECORD"] += record_count
         return stats
 
@@ -284,7 +297,7 @@ class RecordReader(GenericSingerReader[bytes]):
         for file_line, line in enumerate(split_lines(content), 1):
             kept = start + line.strip() + b"}" if keeps_messages else None
             origin = Origin(stream, number, file_line, kept)
-            if typed is not None and self._take_typed(typed, line, origin):
+            if typed is not None and _take_typed(typed, line, origin):
                 continue
             try:
                 record = self.deserialize_json(line)
@@ -293,16 +306,6 @@ class RecordReader(GenericSingerReader[bytes]):
                     self._reject_line(line, Origin(stream, number, file_line))
                 continue
             self._deliver(routes, record, origin)
-
-    def _take_typed(self, route: _Route, line: bytes, origin: Origin) -> bool:
-        """Take a record that stands alone in a line the quick way; return whether that was possible."""
-        try:
-            record = cast("TypedMapping", route.sink.typed).decode(line)
-            if not line.isascii():
-                line.decode()  # what no type asks for is not looked at
-        except _DECODE_ERRORS:
-            return False
-        return route.sink.take_typed(record, origin)
 
     def _stream_of(self, message: Mapping[str, Any], number: int) -> str:
         stream = message.get("stream")
@@ -362,15 +365,15 @@ class _Messages:
 
     def __init__(self) -> None:
         self._types: dict[str, type[msgspec.Struct]] = {}
-        self.routes: dict[type, _Route] = {}
+        self.routes: dict[type, _Typed] = {}
         """By the type of a message."""
         self._renew()
 
-    def learn(self, stream: str, route: _Route) -> None:
+    def learn(self, stream: str, route: _Typed) -> None:
         """Read a stream's records as its type from now on, unless too many are read so already."""
-        if route.sink.typed is None or len(self._types) >= _MAX_TYPED_STREAMS:
+        if len(self._types) >= _MAX_TYPED_STREAMS:
             return
-        fields: list[Any] = [("type", Literal["RECORD"]), ("record", route.sink.typed.record_type)]
+        fields: list[Any] = [("type", Literal["RECORD"]), ("record", route.mapping.record_type)]
         message = msgspec.defstruct("Message", fields, tag_field="stream", tag=stream, gc=False)
         self._types[stream] = message
         self.routes[message] = route
@@ -387,10 +390,25 @@ class _Messages:
         self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(Union[types]).decode  # noqa: UP007 - known only now
 
 
-def _typed_route(routes: Sequence[_Route]) -> _Route | None:
-    """Return the one route of a stream whose records can go the quick way."""
+def _typed_route(routes: Sequence[_Route]) -> _Typed | None:
+    """Return where records of a stream go that are read as its type, or ``None`` where that can't be."""
     route = routes[0] if len(routes) == 1 and routes[0].transform is None else None
-    return route if route is not None and route.sink.typed is not None else None
+    mapping = route.sink.typed if route is not None else None
+    return _Typed(route.alias, mapping, route.sink.take_contact) if route is not None and mapping is not None else None
+
+
+def _take_typed(typed: _Typed, line: bytes, origin: Origin) -> bool:
+    """Take a record that stands alone in a line the quick way; return whether that was possible."""
+    try:
+        record = typed.mapping.decode(line)
+        if not line.isascii():
+            line.decode()  # what no type asks for is not looked at
+    except _DECODE_ERRORS:
+        return False
+    made = typed.mapping.contact(record)
+    if made is not None:
+        typed.take(*made, origin)
+    return made is not None
 
 
 def _is_identity(stream_map: StreamMap) -> bool:

@@ -174,8 +174,9 @@ def _parts(packed: Packed) -> Iterator[bytes]:
         yield some
     yield packed.identities
     yield packed.origins
+    yield packed.later
 
 
 def _packed(parts: Sequence[bytes]) -> Packed:
-    *some, identities, origins = parts
-    return Packed([contact for part in some for contact in part.split(b"\n")], identities, origins)
+    *some, identities, origins, later = parts
+    return Packed([contact for part in some for contact in part.split(b"\n")], identities, origins, later)

@@ -166,17 +166,14 @@ class SendGridSink(Sink):
         except RecursionError:
             self._run.reject(origin, RecordRejectedError(Reason.UNREADABLE, "The record is nested too deeply."))
 
-    def take_typed(self, record: object, origin: Origin) -> bool:
-        """Take a record that was read as the stream's type; return whether that was possible."""
-        made = self.typed.contact(record) if self.typed is not None else None
-        if made is None:
-            return False
-        self._stream.counts.received += 1
+    def take_contact(self, identity: str, contact: bytes, origin: Origin) -> None:
+        """Take what `typed` made of a record."""
+        stream = self._stream
+        stream.counts.received += 1
         try:
-            self._run.take(self._stream, *made, origin)
+            self._run.take(stream, identity, contact, origin)
         except RecordRejectedError as error:
             self._run.reject(origin, error)
-        return True
 
     def meter(self) -> None:
         """Tell the SDK's metrics how many records have come since the last time, since each time takes long."""

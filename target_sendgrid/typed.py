@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import sys
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,12 +20,15 @@ from target_sendgrid.record_types import NoTypeError, RecordType
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from target_sendgrid.mapping import FieldMapping
+    from target_sendgrid.mapping import FieldMapping, MappedField
     from target_sendgrid.schemas import Path
 
 _PLAIN = frozenset({"string", "null"})
 _EXACT_AS_TEXT = frozenset({"string", "integer", "boolean", "null"})
 """JSON types whose text does not depend on how a number was written."""
+
+_BY_NAME = frozenset({"email", "custom_fields"})
+"""What is looked at in a contact that is made: attributes of these names hold it."""
 
 
 class TypedMapping:
@@ -62,20 +64,12 @@ class TypedMapping:
         if email is None or mapping.clears_nulls:
             raise NoTypeError(email)
         self.record_type = record_type.struct
-        own = [field for field in fields if not field.is_custom and field is not email]
-        custom = [field for field in fields if field.is_custom]
-        ordered = [email, *own, *custom]
-        self._own_count = len(ordered) - len(custom)
-        self._attributes = [attributes[field.path] for field in ordered]
-        self._read = _getter(self._attributes)
-        self._converted = [
-            (place, field.convert, field.label)
-            for place, field in enumerate(ordered)
-            if not (field.plain_length and kinds[field.path] <= _PLAIN)
-        ]
-        self._no_custom_fields = [None] * len(custom)
-        self._contact = _struct("Contact", [*(field.key for field in ordered if not field.is_custom), "custom_fields"])
-        self._custom_fields = _struct("CustomFields", [field.key for field in custom])
+        self._make, self._no_custom_fields = _maker(
+            [
+                (field, attributes[field.path], not (field.plain_length and kinds[field.path] <= _PLAIN))
+                for field in [email, *(field for field in fields if field is not email)]
+            ]
+        )
 
     @functools.cached_property
     def decode(self) -> Callable[[bytes], Any]:
@@ -85,26 +79,14 @@ class TypedMapping:
     def contact(self, record: Any) -> tuple[str, bytes] | None:  # noqa: ANN401 - a struct of `record_type`
         """Return a record's identity and encoded contact, or ``None`` where it must go the ordinary way."""
         try:
-            values = list(self._read(record))
-        except AttributeError:  # an object within the record is null, and what it would hold with it
-            values = [_dig(record, attribute) for attribute in self._attributes]
-        try:
-            for place, convert, label in self._converted:
-                value = values[place]
-                if value is not None:
-                    if value == "":
-                        return None
-                    values[place] = convert(value, label)
+            contact = self._make(record)
         except RecordRejectedError:
             return None
-        email = values[0]
-        if not email:
+        if not contact.email:
             return None
-        custom_fields = values[self._own_count :]
-        del values[self._own_count :]
-        if custom_fields != self._no_custom_fields:
-            values.append(self._custom_fields(*custom_fields))
-        return email, contacts.encode(self._contact(*values))
+        if contact.custom_fields == self._no_custom_fields:
+            contact.custom_fields = None
+        return contact.email, contacts.encode(contact)
 
 
 def typed_mapping(
@@ -117,24 +99,40 @@ def typed_mapping(
         return None
 
 
+def _maker(mapped: Sequence[tuple[MappedField, str, bool]]) -> tuple[Callable[[Any], Any], Any]:
+    """Return what makes a contact of a record, and the custom fields of one that has none.
+
+    It is one expression, made for the stream: loops over the fields take several times as long.
+
+    Args:
+        mapped: The fields, with the attributes of the record that fill them, and whether values must be converted.
+            The email comes first.
+    """
+    names: dict[str, Any] = {}
+    values: tuple[list[str], list[str]] = [], []
+    for number, (field, attribute, is_converted) in enumerate(mapped):
+        value = _path(attribute)
+        if is_converted:
+            names |= {f"convert{number}": field.convert, f"label{number}": field.label}
+            value = f"None if (value := {value}) is None else convert{number}(value, label{number})"
+        values[field.is_custom].append(value)
+    own, custom = ([field.key for field, *_ in mapped if field.is_custom is is_custom] for is_custom in (False, True))
+    names["CustomFields"] = _struct("CustomFields", custom)
+    names["Contact"] = _struct("Contact", [*own, "custom_fields"])
+    expression = f"Contact({', '.join(values[False])}, CustomFields({', '.join(values[True])}))"
+    make = eval(f"lambda record: {expression}", names)  # noqa: S307 - of numbered names alone
+    return make, names["CustomFields"]()
+
+
+def _path(attribute: str) -> str:
+    """Return the expression for a dotted attribute of a record; where an object on the way is null, so is the value."""
+    steps = attribute.split(".")
+    return " and ".join(".".join(["record", *steps[:depth]]) for depth in range(1, len(steps) + 1))
+
+
 def _struct(name: str, keys: Sequence[str]) -> type[msgspec.Struct]:
-    """Return what encodes so many values, in the order of the keys; those that are null are left out."""
-    names = [f"f{number}" for number in range(len(keys))]
-    fields = [(name, Any, None) for name in names]
-    rename = dict(zip(names, keys, strict=True))
+    """Return what encodes values under some keys; those that are null are left out."""
+    attributes = [key if key in _BY_NAME else f"f{number}" for number, key in enumerate(keys)]
+    fields = [(attribute, Any, None) for attribute in attributes]
+    rename = dict(zip(attributes, keys, strict=True))
     return msgspec.defstruct(name, fields, rename=rename, omit_defaults=True, gc=False)
-
-
-def _getter(attributes: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """Return what reads so many attributes at once, as a tuple whatever their number."""
-    if len(attributes) > 1:
-        return attrgetter(*attributes)
-    single = attrgetter(*attributes)
-    return lambda record: (single(record),)
-
-
-def _dig(record: Any, attribute: str) -> Any:  # noqa: ANN401 - a struct made for the stream
-    """Return what a dotted attribute leads to, or ``None`` where something on the way is null."""
-    for name in attribute.split("."):
-        record = getattr(record, name, None)
-    return record
