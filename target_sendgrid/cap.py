@@ -50,12 +50,13 @@ class ProfileCap:
 
     def admit(self, identity: str) -> Admission:
         """Tell whether this person may be sent: known already, or within the limit."""
-        hashed = hash(identity)
-        if hashed in self._first:
+        hashed, first = hash(identity), self._first
+        known = len(first)
+        if known < self._most_in_set:
+            first.add(hashed)
+            return KNOWN if len(first) == known else NEW
+        if hashed in first:
             return KNOWN
-        if len(self._first) < self._most_in_set:
-            self._first.add(hashed)
-            return NEW
         if self._most_in_set == self.limit:
             return REFUSED
         return self._admit_to_bucket(hashed & _HASH_MASK)
