@@ -146,9 +146,11 @@ class Courier:
         self._to_send: deque[Shipment] = deque()
         self._polled: list[Shipment] = []
         self._job_seconds: float | None = None
-        """What the last job took."""
+        """What the last job took, as far as known."""
         self._spool: Spool | None = None
         self._can_park = True
+        self._jobs_take_long = False
+        """Whether a job was seen pending: those that end before they are looked at need no room."""
 
     def accept(self, batch: Batch) -> None:
         """Take a batch to deliver."""
@@ -192,6 +194,7 @@ class Courier:
         shipment.sends += 1
         shipment.job_id, shipment.list_ids, shipment.byte_count = sent
         shipment.submitted_at = now
+        shipment.was_pending = False
         shipment.poll_interval = FIRST_POLL_SECONDS
         # Before any has ended, the eldest shows how long jobs take.
         shipment.poll_at = now + (LONGEST_POLL_SECONDS if self._polled else FIRST_POLL_SECONDS)
@@ -208,6 +211,8 @@ class Courier:
 
     def _park(self) -> None:
         """Put the contacts of older jobs out of the memory, where it holds too many."""
+        if not self._jobs_take_long:
+            return
         in_memory = [shipment for shipment in self._polled if not shipment.is_parked]
         excess = sum(shipment.byte_count for shipment in in_memory) - MAX_WAITING_BYTES
         for shipment in in_memory:
@@ -278,12 +283,15 @@ class Courier:
         if job.is_pending:
             self._give_up_waiting(shipment)
         else:
-            self._learn(waited)
+            # One that has ended before the first look may have taken far less.
+            self._learn(waited if shipment.was_pending else waited / 2)
             self._finish(shipment, job)
 
     def _poll_later(self, shipment: Shipment) -> None:
+        shipment.was_pending = self._jobs_take_long = True
         shipment.poll_interval = min(shipment.poll_interval * 2, LONGEST_POLL_SECONDS)
         shipment.poll_at = self._clock.monotonic() + shipment.poll_interval
+        self._park()
 
     def _learn(self, job_seconds: float) -> None:
         """Look at other jobs once they are about as old as one that has ended: SendGrid counts these requests, too."""

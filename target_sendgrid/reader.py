@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
 
     from target_sendgrid.report import StreamReport
-    from target_sendgrid.run import Run
+    from target_sendgrid.run import Run, Stream
     from target_sendgrid.sinks import SendGridSink
     from target_sendgrid.typed import TypedMapping
 
@@ -67,9 +67,8 @@ class _Route(NamedTuple):
 class _Typed(NamedTuple):
     """Where records of a stream go that are read as its type."""
 
-    alias: str
+    stream: Stream
     mapping: TypedMapping
-    take: Callable[[str, bytes, Origin], None]
 
 
 class Destination(Protocol):
@@ -144,7 +143,7 @@ class RecordReader(GenericSingerReader[bytes]):
         stats: Counter[str] = Counter()
         run = self.destination.run
         run.start()
-        keeps_messages = run.keeps_messages
+        take, keeps_messages = run.take, run.keeps_messages
         messages, routes = self._messages, self._messages.routes
         record_count = 0
         for number, line in enumerate(self._lines_of(file_input or self.default_input), 1):
@@ -159,13 +158,14 @@ class RecordReader(GenericSingerReader[bytes]):
             if typed is None:
                 self._read_other(number, line, callbacks, stats)
                 continue
-            alias, mapping, take = typed
+            stream, mapping = typed
             made = mapping.contact(message.record)
             if made is None:
                 self._read_other(number, line, callbacks, stats)
                 continue
             identity, contact = made
-            take(identity, contact, Origin(alias, number, 0, line.strip() if keeps_messages else None))
+            stream.counts.received += 1
+            take(stream, identity, contact, Origin(stream.name, number, 0, line.strip() if keeps_messages else None))
             record_count += 1
         stats["RECORD"] += record_count
         return stats
@@ -297,7 +297,7 @@ class RecordReader(GenericSingerReader[bytes]):
         for file_line, line in enumerate(split_lines(content), 1):
             kept = start + line.strip() + b"}" if keeps_messages else None
             origin = Origin(stream, number, file_line, kept)
-            if typed is not None and _take_typed(typed, line, origin):
+            if typed is not None and self._take_typed(typed, line, origin):
                 continue
             try:
                 record = self.deserialize_json(line)
@@ -306,6 +306,20 @@ class RecordReader(GenericSingerReader[bytes]):
                     self._reject_line(line, Origin(stream, number, file_line))
                 continue
             self._deliver(routes, record, origin)
+
+    def _take_typed(self, typed: _Typed, line: bytes, origin: Origin) -> bool:
+        """Take a record that stands alone in a line the quick way; return whether that was possible."""
+        try:
+            record = typed.mapping.decode(line)
+            if not line.isascii():
+                line.decode()  # what no type asks for is not looked at
+        except _DECODE_ERRORS:
+            return False
+        made = typed.mapping.contact(record)
+        if made is not None:
+            typed.stream.counts.received += 1
+            self.destination.run.take(typed.stream, *made, origin)
+        return made is not None
 
     def _stream_of(self, message: Mapping[str, Any], number: int) -> str:
         stream = message.get("stream")
@@ -394,21 +408,7 @@ def _typed_route(routes: Sequence[_Route]) -> _Typed | None:
     """Return where records of a stream go that are read as its type, or ``None`` where that can't be."""
     route = routes[0] if len(routes) == 1 and routes[0].transform is None else None
     mapping = route.sink.typed if route is not None else None
-    return _Typed(route.alias, mapping, route.sink.take_contact) if route is not None and mapping is not None else None
-
-
-def _take_typed(typed: _Typed, line: bytes, origin: Origin) -> bool:
-    """Take a record that stands alone in a line the quick way; return whether that was possible."""
-    try:
-        record = typed.mapping.decode(line)
-        if not line.isascii():
-            line.decode()  # what no type asks for is not looked at
-    except _DECODE_ERRORS:
-        return False
-    made = typed.mapping.contact(record)
-    if made is not None:
-        typed.take(*made, origin)
-    return made is not None
+    return _Typed(route.sink.stream, mapping) if route is not None and mapping is not None else None
 
 
 def _is_identity(stream_map: StreamMap) -> bool:

@@ -201,17 +201,19 @@ class Run:
         self.take(stream, identity, contacts.encode(contact), origin)
 
     def take(self, stream: Stream, identity: str, contact: bytes, origin: Origin) -> None:
-        """Take the encoded contact that was made of a record.
+        """Take the encoded contact that was made of a record; one that is too large is rejected.
 
         Raises:
-            RecordRejectedError: The contact is too large.
             CapReachedError: It is one person more than the cap allows, and that is to end the run.
         """
         admission = self.cap.admit(identity)
         if admission is REFUSED:
             self._over_cap(stream, origin)
             return
-        self._batcher.add(identity, contact, stream.list_id, origin, is_new=admission is NEW)
+        try:
+            self._batcher.add(identity, contact, stream.list_id, origin, is_new=admission is NEW)
+        except RecordRejectedError as error:
+            self.reject(origin, error)
         if self._batcher.may_be_full:
             self._delivery.send_full()
 

@@ -75,6 +75,8 @@ class Shipment:
         """Whether a job of it did not end in time."""
         self.job_id = ""
         self.submitted_at = 0.0
+        self.was_pending = False
+        """Whether its job was seen before it ended."""
         self.poll_at = 0.0
         self.poll_interval = 0.0
 

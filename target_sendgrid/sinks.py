@@ -105,7 +105,8 @@ class SendGridSink(Sink):
     ) -> None:
         self._run = cast("HasRun", target).run
         super().__init__(target, stream_name, schema, key_properties)
-        self._stream: Stream
+        self.stream: Stream
+        """The stream as the run sees it, once the sink is open."""
         self._is_open = False
 
     @property
@@ -134,24 +135,24 @@ class SendGridSink(Sink):
         if self._is_open:
             return
         self._is_open = True
-        self._stream = self._run.open_stream(self.stream_name, self.original_schema, self.key_properties)
+        self.stream = self._run.open_stream(self.stream_name, self.original_schema, self.key_properties)
         # The SDK's properties are worked out at each look.
         self._keys = tuple(self.key_properties)
-        self._metered = self._stream.counts.received
+        self._metered = self.stream.counts.received
         self._judge = self._validator.validate if self._validator is not None else None
 
     @functools.cached_property
     def typed(self) -> TypedMapping | None:
         """The quick way for records that pass as they are; ``None`` where there is none."""
-        mapping = self._stream.mapping
+        mapping = self.stream.mapping
         if mapping is None or self._judge is None:
             return None
         return typed_mapping(self.original_schema, self._keys, mapping)
 
     def take(self, record: dict[str, Any], origin: Origin) -> None:
         """Take a record; one that breaks a rule is rejected alone."""
-        if self._stream.mapping is None:
-            self._stream.counts.ignored += 1
+        if self.stream.mapping is None:
+            self.stream.counts.ignored += 1
             return
         try:
             if self._judge is not None:
@@ -160,24 +161,15 @@ class SendGridSink(Sink):
                 if key not in record:
                     sentence = f"The record lacks the key property '{key}'."
                     raise RecordRejectedError(Reason.MISSING_KEY_PROPERTY, sentence)  # noqa: TRY301 - one way out
-            self._run.receive(self._stream, record, origin)
+            self._run.receive(self.stream, record, origin)
         except RecordRejectedError as error:
             self._run.reject(origin, error)
         except RecursionError:
             self._run.reject(origin, RecordRejectedError(Reason.UNREADABLE, "The record is nested too deeply."))
 
-    def take_contact(self, identity: str, contact: bytes, origin: Origin) -> None:
-        """Take what `typed` made of a record."""
-        stream = self._stream
-        stream.counts.received += 1
-        try:
-            self._run.take(stream, identity, contact, origin)
-        except RecordRejectedError as error:
-            self._run.reject(origin, error)
-
     def meter(self) -> None:
         """Tell the SDK's metrics how many records have come since the last time, since each time takes long."""
-        received = self._stream.counts.received
+        received = self.stream.counts.received
         if received > self._metered:
             self.record_counter_metric.increment(received - self._metered)
             self._metered = received

@@ -21,12 +21,13 @@ from target_sendgrid.rejections import Rejections
 from target_sendgrid.report import Report
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.sandbox.server import SandboxServer
-from tests.support import SandboxClock, StepwiseCourier
+from tests.support import QUICK, SandboxClock, StepwiseCourier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from target_sendgrid.batching import Batch
+    from target_sendgrid.client import Job
     from target_sendgrid.jobs import News
 
 
@@ -185,6 +186,25 @@ def test_contacts_of_accepted_batches_leave_the_memory(
     counter.delivery.finish()
     assert len(counter.sandbox.contacts()) == 20
     assert counter.report.stream("people").upserted == 20
+
+
+def test_jobs_that_end_at_once_are_looked_at_soon_however_long_looking_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "MAX_BYTES_IN_MEMORY", 2_500)  # two requests
+    count, seconds = 20, 0.4
+    with SandboxServer(options=QUICK, manual_clock=True) as sandbox:
+        counter = Counter(sandbox, max_rows=1)
+        look = counter.client.job
+
+        def look_slowly(job_id: str) -> Job:
+            counter.clock.sleep(seconds)
+            return look(job_id)
+
+        monkeypatch.setattr(counter.client, "job", look_slowly)
+        fill(counter, count)
+        counter.delivery.finish()
+        counter.client.close()
+    waited = counter.clock.slept_seconds - count * seconds
+    assert waited < count * jobs.FIRST_POLL_SECONDS / 3
 
 
 def test_parked_contacts_come_back_when_their_job_fails(

@@ -1,13 +1,14 @@
-"""Print what one record costs, beside a plain SDK target that does the same work, and beside decoding alone.
+"""Print what one record costs, by the way that it takes and by how many there are.
 
-Run it with ``uv run python -m tests.benchmarks.per_record [RECORDS]``. A figure is the CPU time of a whole process less
-that of a run without records; every ratio is of neighbouring runs. Compare ratios: machines differ.
+Run it with ``uv run python -m tests.benchmarks.per_record [RECORDS ...] [WAY ...]``. Beside ours stand a plain SDK
+target that does the same work, and decoding alone. A figure is the CPU time of a whole process less that of a run
+without records, each the least of a few rounds: what else the machine does only adds to it. Jobs end at once, so that
+no contact has to wait for one outside the memory. Compare ratios: machines differ.
 """
 
 from __future__ import annotations
 
 import itertools
-import statistics
 import sys
 import tempfile
 import time
@@ -20,13 +21,15 @@ from tests.benchmarks.runs import account, print_row, run_target
 from tests.benchmarks.shapes import ORDINARY, STREAM, WIDE
 
 if TYPE_CHECKING:
+    from tests.benchmarks.runs import Figures
     from tests.benchmarks.shapes import Shape
 
-DEFAULT_COUNT = 100_000
-ROUNDS = 3
+DEFAULT_SIZES = (10_000, 100_000, 1_000_000)
+DEFAULT_CAP = 100_000
+ROUNDS = 5
 DECODED_LINES = 10_000
-PLAIN_SHARE = 5
-"""The plain target is given one record in so many: it takes long."""
+MOST_PLAIN = 20_000
+"""The plain target is given so many records at most: it takes long, and as long for each."""
 
 OURS, PLAIN = "target_sendgrid", "tests.benchmarks.plain_sdk"
 
@@ -48,11 +51,11 @@ WAYS = (
 )
 
 
-class Cost(NamedTuple):
-    """What a way costs."""
+class Round(NamedTuple):
+    """A run without records, and one of so many."""
 
-    microseconds: float
-    megabytes: float
+    empty: Figures
+    whole: Figures
     requests: int
 
 
@@ -67,56 +70,64 @@ def decode_microseconds(path: Path) -> float:
     return (time.process_time() - started) / len(lines) * 1e6
 
 
-def cost(module: str, way: Way, count: int, folder: Path) -> Cost:
-    """Measure one target on so many records."""
-    lines, nothing = folder / f"{count}.singer", folder / "0.singer"
-    config = {"field_mapping": way.shape.field_mapping, "profile_cap": 10_000_000} | way.config
+def run_once(module: str, way: Way, count: int, folder: Path) -> Round:
+    """Run one target without records and with so many."""
+    config = {"field_mapping": way.shape.field_mapping, "profile_cap": max(count, DEFAULT_CAP)} | way.config
     with account() as into:
         config["list_id"] = into.prepare(way.shape)
-        empty = run_target(module, into, config, nothing, folder)
+        empty = run_target(module, into, config, folder / "0.singer", folder)
         before = len(into.requests())
-        whole = run_target(module, into, config, lines, folder)
-        requests = len(into.requests()) - before
-    return Cost((whole.cpu_seconds - empty.cpu_seconds) / count * 1e6, whole.peak_megabytes, requests)
+        whole = run_target(module, into, config, folder / f"{count}.singer", folder)
+        return Round(empty, whole, len(into.requests()) - before)
+
+
+def microseconds(rounds: list[Round], count: int) -> float:
+    """Return the CPU time of one record of so many."""
+    whole = min(run.whole.cpu_seconds for run in rounds)
+    empty = min(run.empty.cpu_seconds for run in rounds)
+    return (whole - empty) / count * 1e6
 
 
 def measure(way: Way, count: int, folder: Path) -> None:
-    """Print the medians of a way."""
-    few = count // PLAIN_SHARE
-    for size in (count, few, 0):
+    """Print one line, from rounds in which all that is compared takes turns."""
+    few = min(count, MOST_PLAIN)
+    for size in {count, few, 0}:
         way.shape.write(folder / f"{size}.singer", size)
-    rows = []
+    decodes, ours, plains = [], [], []
     for _ in range(ROUNDS):
-        decode = decode_microseconds(folder / f"{few}.singer")
-        ours = cost(OURS, way, count, folder)
-        plain = cost(PLAIN, way, few, folder)
-        rows.append(
-            (
-                decode,
-                ours.microseconds,
-                plain.microseconds,
-                plain.microseconds / ours.microseconds,
-                ours.microseconds / decode,
-                1e6 / ours.microseconds,
-                ours.megabytes,
-                ours.requests,
-            )
-        )
-    middle = [statistics.median(column) for column in zip(*rows, strict=True)]
-    formats = ("{:.2f}", "{:.1f}", "{:.1f}", "x {:.1f}", "x {:.1f}", "{:,.0f}", "{:.0f}", "{:.0f}")
-    print_row(way.name, *(form.format(value) for form, value in zip(formats, middle, strict=True)))
+        decodes.append(decode_microseconds(folder / f"{few}.singer"))
+        ours.append(run_once(OURS, way, count, folder))
+        plains.append(run_once(PLAIN, way, few, folder))
+    decode, own, plain = min(decodes), microseconds(ours, count), microseconds(plains, few)
+    print_row(
+        way.name,
+        f"{count:,}",
+        f"{decode:.2f}",
+        f"{own:.1f}",
+        f"{plain:.1f}",
+        f"x {plain / own:.1f}",
+        f"x {own / decode:.1f}",
+        f"{1e6 / own:,.0f}",
+        f"{min(run.whole.wall_seconds for run in ours):.1f}",
+        f"{max(run.whole.peak_megabytes for run in ours):.0f}",
+        f"{ours[0].requests}",
+    )
 
 
 def main() -> None:
-    """Print one line a way; names after the number choose some."""
-    count = int(sys.argv[1].replace(",", "")) if len(sys.argv) > 1 else DEFAULT_COUNT
+    """Print one line a way and size."""
+    arguments = [argument.replace(",", "") for argument in sys.argv[1:]]
+    sizes = [int(argument) for argument in arguments if argument.isdecimal()] or DEFAULT_SIZES
+    names = [argument for argument in arguments if not argument.isdecimal()]
     print_row(
-        "way", "decode µs", "µs", "plain SDK µs", "plain/ours", "ours/decode", "rec./CPU s", "peak MB", "requests"
-    )
+        "way", "records", "decode µs", "µs", "plain SDK µs", "plain/ours", "ours/decode", "rec./CPU s", "wall s",
+        "peak MB", "requests",
+    )  # fmt: skip
     for way in WAYS:
-        if way.name in (sys.argv[2:] or way.name):
-            with tempfile.TemporaryDirectory() as name:
-                measure(way, count, Path(name))
+        for count in sizes:
+            if not names or way.name in names:
+                with tempfile.TemporaryDirectory() as name:
+                    measure(way, count, Path(name))
 
 
 if __name__ == "__main__":
