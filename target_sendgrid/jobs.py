@@ -21,6 +21,7 @@ from target_sendgrid.errors import (
     SendGridError,
     TooLargeError,
 )
+from target_sendgrid.polling import Polling
 from target_sendgrid.sending import Sender
 from target_sendgrid.shipments import Refused, Rejected, Shipment
 from target_sendgrid.spool import Spool
@@ -37,10 +38,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("target-sendgrid.jobs")
 
-FIRST_POLL_SECONDS = 0.5
-LONGEST_POLL_SECONDS = 30.0
-EXPECTED_SHARE = 0.95
-"""A job is looked at for the first time after this share of what the last one took, and soon again after it."""
 MAX_WAITING_BYTES = 4_000_000
 """Contacts that SendGrid has accepted stay in memory up to this size of their requests."""
 LOST_JOB_SECONDS = 60.0
@@ -144,13 +141,9 @@ class Courier:
         self._job_timeout_seconds = job_timeout_seconds
         self._report = report
         self._to_send: deque[Shipment] = deque()
-        self._polled: list[Shipment] = []
-        self._job_seconds: float | None = None
-        """What the last job took, as far as known."""
+        self._polling = Polling(clock)
         self._spool: Spool | None = None
         self._can_park = True
-        self._jobs_take_long = False
-        """Whether a job was seen pending: those that end before they are looked at need no room."""
 
     def accept(self, batch: Batch) -> None:
         """Take a batch to deliver."""
@@ -168,14 +161,9 @@ class Courier:
         """
         if self._to_send:
             self._submit(self._to_send.popleft())
-        else:
-            due = min(self._polled, key=lambda shipment: shipment.poll_at, default=None)
-            if due is not None and due.poll_at <= self._clock.monotonic():
-                self._poll(due)
-        if self._to_send:
-            return 0.0
-        next_poll = min((shipment.poll_at for shipment in self._polled), default=None)
-        return None if next_poll is None else max(0.0, next_poll - self._clock.monotonic())
+        elif (due := self._polling.due()) is not None:
+            self._poll(due)
+        return 0.0 if self._to_send else self._polling.wait_seconds()
 
     # Sending
 
@@ -189,18 +177,10 @@ class Courier:
             self._pin_refusal(shipment, error)
             return
         shipment.pack()
-        now = self._clock.monotonic()
         shipment.progress.job_count += 1
         shipment.sends += 1
         shipment.job_id, shipment.list_ids, shipment.byte_count = sent
-        shipment.submitted_at = now
-        shipment.was_pending = False
-        shipment.poll_interval = FIRST_POLL_SECONDS
-        # Before any has ended, the eldest shows how long jobs take.
-        shipment.poll_at = now + (LONGEST_POLL_SECONDS if self._polled else FIRST_POLL_SECONDS)
-        if self._job_seconds is not None:
-            self._expect_end(shipment, self._job_seconds)
-        self._polled.append(shipment)
+        self._polling.start(shipment)
         log.info(
             "Sent %s contacts in %s bytes as import job %s.",
             f"{shipment.count:,}",
@@ -210,10 +190,10 @@ class Courier:
         self._park()
 
     def _park(self) -> None:
-        """Put the contacts of older jobs out of the memory, where it holds too many."""
-        if not self._jobs_take_long:
+        """Put the contacts of older jobs out of the memory, where it holds too many for the time that jobs take."""
+        if not self._polling.jobs_take_long:
             return
-        in_memory = [shipment for shipment in self._polled if not shipment.is_parked]
+        in_memory = [shipment for shipment in self._polling if not shipment.is_parked]
         excess = sum(shipment.byte_count for shipment in in_memory) - MAX_WAITING_BYTES
         for shipment in in_memory:
             if excess <= 0 or not self._can_park:
@@ -266,43 +246,28 @@ class Courier:
     # Polling
 
     def _poll(self, shipment: Shipment) -> None:
-        waited = self._clock.monotonic() - shipment.submitted_at
+        age = self._polling.age(shipment)
         try:
             job = self._calls.job(shipment.job_id)
         except NotFoundError:
-            if waited < LOST_JOB_SECONDS:
-                self._poll_later(shipment)
+            if age < LOST_JOB_SECONDS:
+                self._look_later(shipment)
                 return
-            self._polled.remove(shipment)
+            self._polling.forget(shipment)
             self._retry_job(shipment, "is unknown to SendGrid")
             return
-        if job.is_pending and waited < self._job_timeout_seconds:
-            self._poll_later(shipment)
-            return
-        self._polled.remove(shipment)
-        if job.is_pending:
-            self._give_up_waiting(shipment)
-        else:
-            # One that has ended before the first look may have taken far less.
-            self._learn(waited if shipment.was_pending else waited / 2)
+        if not job.is_pending:
+            self._polling.end(shipment, age)
             self._finish(shipment, job)
+        elif age < self._job_timeout_seconds:
+            self._look_later(shipment)
+        else:
+            self._polling.forget(shipment)
+            self._give_up_waiting(shipment)
 
-    def _poll_later(self, shipment: Shipment) -> None:
-        shipment.was_pending = self._jobs_take_long = True
-        shipment.poll_interval = min(shipment.poll_interval * 2, LONGEST_POLL_SECONDS)
-        shipment.poll_at = self._clock.monotonic() + shipment.poll_interval
+    def _look_later(self, shipment: Shipment) -> None:
+        self._polling.look_later(shipment)
         self._park()
-
-    def _learn(self, job_seconds: float) -> None:
-        """Look at other jobs once they are about as old as one that has ended: SendGrid counts these requests, too."""
-        self._job_seconds = job_seconds
-        for shipment in self._polled:
-            self._expect_end(shipment, job_seconds)
-
-    def _expect_end(self, shipment: Shipment, job_seconds: float) -> None:
-        wait = max(FIRST_POLL_SECONDS, EXPECTED_SHARE * job_seconds)
-        shipment.poll_at = max(shipment.submitted_at + wait, self._clock.monotonic())
-        shipment.poll_interval = max(FIRST_POLL_SECONDS, (1 - EXPECTED_SHARE) / 2 * job_seconds)
 
     def _finish(self, shipment: Shipment, job: JobState) -> None:
         has_row_errors = bool(job.errored_count or job.errors_url)

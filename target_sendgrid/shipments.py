@@ -74,11 +74,6 @@ class Shipment:
         self.is_overdue = False
         """Whether a job of it did not end in time."""
         self.job_id = ""
-        self.submitted_at = 0.0
-        self.was_pending = False
-        """Whether its job was seen before it ended."""
-        self.poll_at = 0.0
-        self.poll_interval = 0.0
 
     @classmethod
     def of(cls, batch: Batch) -> Shipment:

@@ -17,6 +17,7 @@ from target_sendgrid.errors import JobFailedError
 from target_sendgrid.gate import StateGate
 from target_sendgrid.jobs import Courier
 from target_sendgrid.lists import Destinations
+from target_sendgrid.polling import FIRST_POLL_SECONDS
 from target_sendgrid.rejections import Rejections
 from target_sendgrid.report import Report
 from target_sendgrid.sandbox.options import Options
@@ -204,7 +205,7 @@ def test_jobs_that_end_at_once_are_looked_at_soon_however_long_looking_takes(mon
         counter.delivery.finish()
         counter.client.close()
     waited = counter.clock.slept_seconds - count * seconds
-    assert waited < count * jobs.FIRST_POLL_SECONDS / 3
+    assert waited < count * FIRST_POLL_SECONDS / 3
 
 
 def test_parked_contacts_come_back_when_their_job_fails(

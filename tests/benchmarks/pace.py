@@ -25,7 +25,7 @@ from tests.benchmarks.runs import account, print_row, run_target
 from tests.benchmarks.shapes import ORDINARY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from target_sendgrid.batching import Batch
     from tests.benchmarks.runs import Account
@@ -35,21 +35,20 @@ MAX_ROWS, MAX_BYTES = 30_000, 3_500_000
 POLL_SECONDS = 0.5
 
 
-def bodies(profiles: Path, list_id: str) -> Iterator[bytes]:
-    """Yield the requests that the profiles make, without their custom fields' values told apart by type."""
+def bodies(profiles: Path, list_id: str, field_ids: Mapping[str, str]) -> Iterator[bytes]:
+    """Yield the requests that the profiles make."""
     batcher = Batcher(MAX_ROWS, MAX_BYTES)
     with profiles.open("rb") as file:
         for number, line in enumerate(file):
             message = msgspec.json.decode(line)
             if message["type"] != "RECORD":
                 continue
-            contact = {field: message["record"][source] for field, source in ORDINARY.field_mapping.items()}
-            email = str(contact["email"]).lower()
-            custom_fields = {name: contact.pop(name) for name in ORDINARY.custom_fields}
-            own = {f"e{place}_{name[0].upper()}": value for place, (name, value) in enumerate(custom_fields.items())}
-            # Values of the custom fields travel in a text of the same size, which needs no field.
-            contact |= {"email": email, "unique_name": json.dumps(own, separators=(",", ":"))}
-            batcher.add(email, msgspec.json.encode(contact), list_id, Origin("", number), is_new=True)
+            values = {field: message["record"][source] for field, source in ORDINARY.field_mapping.items()}
+            values["email"] = values["email"].lower()
+            values["last_purchase_at"] = values["last_purchase_at"].replace("+00:00", "Z")
+            custom_fields = {field_ids[name]: values.pop(name) for name in field_ids}
+            contact = msgspec.json.encode(values | {"custom_fields": custom_fields})
+            batcher.add(values["email"], contact, list_id, Origin("", number), is_new=True)
             while (full := batcher.full()) is not None:
                 batch = batcher.seal(full)
                 yield _body(batch)
@@ -94,7 +93,8 @@ def main() -> None:
         ORDINARY.write(profiles, count)
         with account("--field-ready-after-seconds", "0") as into:
             requests = []
-            for number, content in enumerate(bodies(profiles, into.prepare(ORDINARY))):
+            list_id = into.prepare(ORDINARY)
+            for number, content in enumerate(bodies(profiles, list_id, into.field_ids())):
                 requests.append(folder / f"{number}.json")
                 requests[-1].write_bytes(content)
             pace = replay(into, requests)

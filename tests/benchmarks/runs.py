@@ -47,6 +47,11 @@ class Account:
             self._answer("POST", "/v3/marketing/field_definitions", json={"name": name, "field_type": field_type})
         return str(self._answer("POST", "/v3/marketing/lists", json={"name": "Benchmark"})["id"])
 
+    def field_ids(self) -> dict[str, str]:
+        """Return the ids of custom fields, by name."""
+        fields = self._answer("GET", "/v3/marketing/field_definitions")["custom_fields"]
+        return {field["name"]: field["id"] for field in fields}
+
     def requests(self) -> list[dict[str, Any]]:
         """Return the log of requests."""
         found: list[dict[str, Any]] = self._answer("GET", "/_sandbox/requests")["requests"]

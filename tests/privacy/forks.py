@@ -19,7 +19,7 @@ import traceback
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from target_sendgrid import __main__, jobs, retry, target
+from target_sendgrid import __main__, jobs, polling, retry, target
 from tests.support import HastyClock
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def run(order: dict[str, Any]) -> None:
     sys.argv = ["target-sendgrid", "--config", order["config"]]
     talk()
     vars(retry)["SystemClock"] = HastyClock
-    vars(jobs).update(FIRST_POLL_SECONDS=0.01, LONGEST_POLL_SECONDS=0.1, LOST_JOB_SECONDS=0.2)
+    vars(polling).update(FIRST_POLL_SECONDS=0.01, LONGEST_POLL_SECONDS=0.1)
+    vars(jobs).update(LOST_JOB_SECONDS=0.2)
     if "crash" in order:
         crash(**order["crash"])
     __main__.main()

@@ -1,0 +1,97 @@
+"""When to look at import jobs: about when each is likely to end, as those before it did. SendGrid counts every look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_sendgrid.retry import Clock
+    from target_sendgrid.shipments import Shipment
+
+FIRST_POLL_SECONDS = 0.5
+LONGEST_POLL_SECONDS = 30.0
+POLL_SHARE = 0.05
+"""A job is looked at for the first time when it lacks this share of what another took, and again after such a share."""
+
+
+@dataclass
+class _Job:
+    submitted_at: float
+    looked_at: float
+    look_at: float
+    interval: float
+
+
+class Polling:
+    """Jobs under way, and when to look at each.
+
+    Before any has ended, the eldest is looked at often, since it shows how long jobs take, and the others seldom.
+
+    Args:
+        clock: Where time comes from.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._jobs: dict[Shipment, _Job] = {}
+        """Eldest first."""
+        self._job_seconds: float | None = None
+        """What the last job took, as far as known."""
+        self.jobs_take_long = False
+        """Whether a job was ever seen pending."""
+
+    def __iter__(self) -> Iterator[Shipment]:
+        """Yield the shipments whose jobs are under way, eldest first."""
+        return iter(list(self._jobs))
+
+    def start(self, shipment: Shipment) -> None:
+        """Look at a job from now on."""
+        now = self._clock.monotonic()
+        wait = LONGEST_POLL_SECONDS if self._jobs else FIRST_POLL_SECONDS
+        self._jobs[shipment] = job = _Job(now, now, now + wait, wait)
+        if self._job_seconds is not None:
+            self._expect_end(job, self._job_seconds)
+
+    def due(self) -> Shipment | None:
+        """Return whose job is to be looked at now."""
+        shipment = min(self._jobs, key=lambda shipment: self._jobs[shipment].look_at, default=None)
+        return shipment if shipment is not None and self._jobs[shipment].look_at <= self._clock.monotonic() else None
+
+    def wait_seconds(self) -> float | None:
+        """Return the seconds until there is a job to look at; ``None`` when none is under way."""
+        look_at = min((job.look_at for job in self._jobs.values()), default=None)
+        return None if look_at is None else max(0.0, look_at - self._clock.monotonic())
+
+    def age(self, shipment: Shipment) -> float:
+        """Return the seconds since a job was submitted."""
+        return self._clock.monotonic() - self._jobs[shipment].submitted_at
+
+    def look_later(self, shipment: Shipment) -> None:
+        """Take note that a job has not ended yet."""
+        self.jobs_take_long = True
+        job, now = self._jobs[shipment], self._clock.monotonic()
+        if shipment is next(iter(self._jobs)):
+            job.interval = min(max(FIRST_POLL_SECONDS, POLL_SHARE * (now - job.submitted_at)), LONGEST_POLL_SECONDS)
+        job.looked_at, job.look_at = now, now + job.interval
+        job.interval *= 2
+
+    def end(self, shipment: Shipment, age: float) -> None:
+        """Take note that a job had ended at some age, and look at others once they are about as old."""
+        job = self._jobs.pop(shipment)
+        # One that had ended before the first look may have taken far less.
+        self._job_seconds = age if job.looked_at > job.submitted_at else age / 2
+        for other in self._jobs.values():
+            self._expect_end(other, self._job_seconds)
+
+    def forget(self, shipment: Shipment) -> None:
+        """Look at a job no more."""
+        del self._jobs[shipment]
+
+    def _expect_end(self, job: _Job, job_seconds: float) -> None:
+        first_look_at = job.submitted_at + max(FIRST_POLL_SECONDS, (1 - POLL_SHARE) * job_seconds)
+        if job.looked_at < first_look_at:  # else it goes on as it is
+            job.look_at = max(first_look_at, self._clock.monotonic())
+            job.interval = max(FIRST_POLL_SECONDS, POLL_SHARE * job_seconds)

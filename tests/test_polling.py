@@ -1,0 +1,106 @@
+"""When jobs are looked at, by a clock that stands still until somebody waits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from target_sendgrid.polling import FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS, Polling
+from target_sendgrid.shipments import Progress, Shipment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_sendgrid.batching import Batch
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def looks_and_delays(
+    batch: Batch | None, submissions: Sequence[tuple[float, float]], *, look_seconds: float = 0.0
+) -> tuple[int, list[float]]:
+    """Look at jobs until the last has ended.
+
+    Args:
+        batch: What the shipments are of; nobody asks.
+        submissions: When each job is submitted, and how many seconds it takes.
+        look_seconds: How long a look takes.
+
+    Returns:
+        How many looks that took, and how long after its end each job's end was seen.
+    """
+    clock, waiting = Clock(), list(submissions)
+    polling = Polling(clock)
+    ends: dict[Shipment, float] = {}
+    looks, delays = 0, []
+    while waiting or ends:
+        if waiting and waiting[0][0] <= clock.seconds:
+            shipment = Shipment(Progress(batch, 0), {})  # type: ignore[arg-type] # nobody asks for the batch
+            polling.start(shipment)
+            ends[shipment] = clock.seconds + waiting.pop(0)[1]
+        elif (due := polling.due()) is not None:
+            looks += 1
+            age = polling.age(due)
+            clock.sleep(look_seconds)
+            if clock.seconds < ends[due]:
+                polling.look_later(due)
+            else:
+                polling.end(due, age)
+                delays.append(clock.seconds - ends.pop(due))
+        else:
+            moments = [clock.seconds + wait] if (wait := polling.wait_seconds()) is not None else []
+            clock.seconds = min([*moments, *(moment for moment, _ in waiting[:1])])
+    return looks, delays
+
+
+@pytest.mark.parametrize("job_seconds", [5.0, 60.0, 600.0])
+def test_jobs_that_take_the_same_are_seen_soon_after_their_end_with_few_looks(job_seconds: float) -> None:
+    jobs = [(number * 0.15, job_seconds) for number in range(200)]
+    looks, delays = looks_and_delays(None, jobs)
+    assert max(delays) <= 0.06 * job_seconds + FIRST_POLL_SECONDS
+    assert looks < 8 * len(jobs) + 100
+
+
+def test_few_looks_are_made_while_nobody_knows_how_long_jobs_take() -> None:
+    looks, delays = looks_and_delays(None, [(number * 0.3, 55.0) for number in range(200)])
+    assert looks < 4 * 200 + 100
+    assert max(delays) <= 10
+
+
+def test_jobs_that_end_at_once_are_looked_at_soon_however_long_looking_takes() -> None:
+    rounds, look_seconds = 20, 0.4
+    jobs = [(4.0 * number, 0.01) for number in range(rounds) for _ in range(2)]
+    _, delays = looks_and_delays(None, jobs, look_seconds=look_seconds)
+    assert max(delays) < FIRST_POLL_SECONDS + 2 * look_seconds + 0.1
+
+
+def test_one_job_that_never_seems_to_end_does_not_hide_the_others() -> None:
+    _, delays = looks_and_delays(None, [(0.0, 1_000.0), *((number, 20.0) for number in range(1, 50))])
+    assert max(delays) <= LONGEST_POLL_SECONDS
+
+
+def test_jobs_that_become_slower_are_not_stormed() -> None:
+    fast, slow = [(number * 0.3, 10.0) for number in range(50)], [(20 + number * 0.3, 100.0) for number in range(50)]
+    looks, delays = looks_and_delays(None, [*fast, *slow])
+    assert looks < 100 * 8
+    assert max(delays) <= LONGEST_POLL_SECONDS
+
+
+def test_jobs_that_become_faster_are_seen_sooner_one_after_the_other() -> None:
+    slow, fast = [(0.0, 60.0)], [(70.0 * number, 1.0) for number in range(1, 10)]
+    _, delays = looks_and_delays(None, [*slow, *fast])
+    assert delays[1] > 10
+    assert max(delays[-2:]) < 2
