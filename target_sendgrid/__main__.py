@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from target_sendgrid import discretion
 from target_sendgrid.errors import TargetSendGridError, TerminatedError
@@ -37,12 +37,15 @@ def main() -> None:
         sys.stdout = open(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - by number, for good
     discretion.keep()
     try:
-        exit_code, lines = _run(TargetSendGrid.cli.main)
+        try:
+            exit_code, lines = _run(TargetSendGrid.cli.main)
+        finally:
+            _close(sys.stdout)
+        # Told when no exception is in hand any more, which whatever handles the log could print.
+        for line in lines:
+            log.error("%s", line)
     finally:
-        _close_output()
-    # Told when no exception is in hand any more, which whatever handles the log could print.
-    for line in lines:
-        log.error("%s", line)
+        _close(sys.stderr)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # while Python shuts down, the next one would take the exit code away
     sys.exit(exit_code)
@@ -55,7 +58,7 @@ def _run(command: Callable[[], NoReturn]) -> tuple[int, list[str]]:
     except TargetSendGridError as error:
         return 1, str(error).splitlines()
     except TerminatedError as error:
-        _drop_output()  # a state that got stuck would hold the end up
+        _drop(sys.stdout)  # a state that got stuck would hold the end up
         return _SIGNAL_EXIT + error.signal_number, [f"{error} The state says where the next run goes on."]
     except SystemExit as error:
         if error.code is None or isinstance(error.code, int):
@@ -70,20 +73,20 @@ def _internal(error: BaseException) -> str:
     return f"Internal error, {place}. Please report it; nothing of your data is in this line."
 
 
-def _close_output() -> None:
-    """Keep Python from complaining at exit that nobody reads standard output."""
-    if sys.stdout is None:
+def _close(stream: TextIO | None) -> None:
+    """Keep Python from complaining at exit, with an exit code of its own, that nobody takes what a stream holds."""
+    if stream is None:
         return
     try:
-        sys.stdout.flush()
+        stream.flush()
     except OSError:
-        _drop_output()
+        _drop(stream)
 
 
-def _drop_output() -> None:
+def _drop(stream: TextIO | None) -> None:
     """Let what is still to be written go nowhere."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 _PLACES = frozenset({"file", "s3"})
 """Kinds of addresses that are opened; a tap must not be able to make the target call other machines."""
 
-_COMPRESSIONS: Mapping[str, str | None] = {"None": None, "none": None, "gzip": "gzip"}
+_COMPRESSIONS = (None, "none", "gzip")
 """Of JSONL files. A Parquet file tells its own."""
+
+_GZIP_START = b"\x1f\x8b"
 
 
 def batch_file_chunks(
@@ -55,8 +58,8 @@ def batch_file_chunks(
 def _reader(encoding: Mapping[str, Any], line: int) -> Callable[[str], Iterator[bytes]]:
     """Return what reads a file of that encoding, given its address."""
     file_format, compression = encoding.get("format"), encoding.get("compression")
-    if file_format == "jsonl" and str(compression) in _COMPRESSIONS:
-        return partial(_read_jsonl, compression=_COMPRESSIONS[str(compression)])
+    if file_format == "jsonl" and compression in _COMPRESSIONS:
+        return _read_jsonl
     if file_format != "parquet" or not (compression is None or isinstance(compression, str)):
         message = (
             f"The BATCH message at line {line} has an encoding that is not supported: only JSONL, plain or gzip, and"
@@ -74,9 +77,13 @@ def _reader(encoding: Mapping[str, Any], line: int) -> Callable[[str], Iterator[
     return partial(_read_parquet, parquet_lines)
 
 
-def _read_jsonl(address: str, compression: str | None) -> Iterator[bytes]:
-    with _opened(address, compression=compression) as file:
-        while chunk := file.read(CHUNK_BYTES):
+def _read_jsonl(address: str) -> Iterator[bytes]:
+    with _opened(address) as file:
+        # The file is asked, not the message: the SDK's own writer compresses whatever it says.
+        start = file.read(len(_GZIP_START))
+        file.seek(0)
+        content = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if start == _GZIP_START else file
+        while chunk := content.read(CHUNK_BYTES):
             yield chunk
     yield b"\n"
 
@@ -87,7 +94,7 @@ def _read_parquet(parquet_lines: Callable[[IO[bytes]], Iterator[bytes]], address
         yield from parquet_lines(file)
 
 
-def _opened(address: str, **options: str | None) -> AbstractContextManager[IO[bytes]]:
+def _opened(address: str, **options: str) -> AbstractContextManager[IO[bytes]]:
     # Imported here, since it takes a hundred milliseconds that runs without BATCH messages need not wait.
     import fsspec  # type: ignore[import-untyped]  # noqa: PLC0415 - it ships no types
 

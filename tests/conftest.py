@@ -14,6 +14,8 @@ from tests.support import QUICK
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+os.environ.pop("PYTHONUNBUFFERED", None)  # most machines lack it; tests that are about it set it
+
 EXAMPLES = os.environ.get("EXAMPLES")
 """How many examples each property is tried on, new ones each time; otherwise 60, always the same."""
 

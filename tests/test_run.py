@@ -115,10 +115,12 @@ def test_a_failed_run_reports_what_is_not_confirmed(sandbox: SandboxServer, tmp_
     assert "1 NOT CONFIRMED" in run.log
 
 
-@pytest.mark.parametrize("compression", ["gzip", "none"])
+@pytest.mark.parametrize("is_compressed", [False, True])
+@pytest.mark.parametrize("compression", ["gzip", "none", None])
 def test_batch_messages_go_through_mapping_cap_and_checks(
-    sandbox: SandboxServer, tmp_path: Path, compression: str
+    sandbox: SandboxServer, tmp_path: Path, compression: str | None, *, is_compressed: bool
 ) -> None:
+    """The SDK's writer compresses files whatever its message says."""
     records = [
         {"mail": "Ada@Example.com", "given": "Ada"},
         {"mail": "nobody"},
@@ -127,7 +129,7 @@ def test_batch_messages_go_through_mapping_cap_and_checks(
     ]
     content = "".join(json.dumps(entry) + "\n" for entry in [*records, 7]).encode()
     path = tmp_path / "records.jsonl"
-    path.write_bytes(gzip.compress(content) if compression == "gzip" else content)
+    path.write_bytes(gzip.compress(content) if is_compressed else content)
     batch = {
         "type": "BATCH",
         "stream": "people",

@@ -61,7 +61,11 @@ def test_a_disk_that_takes_nothing_or_half_of_a_state_ends_the_run(
 
 @proves(world_promises.LOG_UNREAD)
 @pytest.mark.parametrize("is_pipe", [False, True])
-def test_a_log_that_nobody_takes_does_not_end_the_run(account: Account, tmp_path: Path, *, is_pipe: bool) -> None:
+@pytest.mark.parametrize("is_unbuffered", [False, True])
+def test_a_log_that_nobody_takes_does_not_end_the_run(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_pipe: bool, is_unbuffered: bool
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1" if is_unbuffered else "")
     if is_pipe:
         reader, writer = os.pipe()
         os.close(reader)
