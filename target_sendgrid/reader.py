@@ -6,6 +6,7 @@ once, records go straight to their sinks, and an error names the line's number a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sys
@@ -98,6 +99,8 @@ class RecordReader(GenericSingerReader[bytes]):
         self._state_decoder = msgspec.json.Decoder(_StateMessage)
         self._routes: dict[str, list[_Route]] = {}
         self._messages = _Messages()
+        self._schema_digests: dict[str, bytes] = {}
+        """Of the last SCHEMA of each stream."""
 
     @property
     def default_input(self) -> IO[bytes]:
@@ -214,6 +217,10 @@ class RecordReader(GenericSingerReader[bytes]):
             self._read_state(message, number, line)
         elif kind == "SCHEMA":
             self._check_schema(message, number)
+            digest = hashlib.sha256(line.strip()).digest()
+            if self._schema_digests.get(message["stream"]) == digest:
+                return  # taps that read in parts repeat it before each
+            self._schema_digests[message["stream"]] = digest
             self._meter()
             self._routes.clear()
             self._messages.forget(message["stream"])

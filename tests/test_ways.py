@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,8 +16,6 @@ from tests.support import QUICK, run_here, state
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import pytest
 
     from target_sendgrid.sandbox.server import SandboxServer
     from tests.support import Finished
@@ -120,3 +120,25 @@ def test_each_way_ends_in_the_same(
         ends[way] = outcome(server, run, rejected)
     assert ends["ordinary"] == ends["typed"]
     assert ends["stream map"] == ends["typed"]
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_a_schema_that_is_repeated_makes_nothing_anew(
+    server: SandboxServer, monkeypatch: pytest.MonkeyPatch, *, is_changed: bool
+) -> None:
+    server.reset()
+    made: list[str] = []
+    make = msgspec.defstruct
+
+    def count(name: str, *arguments: Any, **options: Any) -> Any:
+        made.append(name)
+        return make(name, *arguments, **options)
+
+    monkeypatch.setattr(msgspec, "defstruct", count)
+    record = [(name, literals[0]) for name, literals in GOOD.items()]
+    first, other = list(lines([record], "typed")), list(lines([record], "typed"))
+    if is_changed:
+        other[0] = other[0].replace('"properties": {', '"properties": {"more": {"type": "string"}, ')
+    run = run_here(server, CONFIG | {"field_mapping": FIELD_MAPPING}, (f"{line}\n" for line in [*first, *other]))
+    assert run.report["streams"]["people"]["received"] == 2
+    assert made.count("Message") == 1 + is_changed
