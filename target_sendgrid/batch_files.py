@@ -59,7 +59,7 @@ def _reader(encoding: Mapping[str, Any], line: int) -> Callable[[str], Iterator[
     """Return what reads a file of that encoding, given its address."""
     file_format, compression = encoding.get("format"), encoding.get("compression")
     if file_format == "jsonl" and compression in _COMPRESSIONS:
-        return _read_jsonl
+        return partial(_read_jsonl, is_compressed=compression == "gzip")
     if file_format != "parquet" or not (compression is None or isinstance(compression, str)):
         message = (
             f"The BATCH message at line {line} has an encoding that is not supported: only JSONL, plain or gzip, and"
@@ -77,12 +77,12 @@ def _reader(encoding: Mapping[str, Any], line: int) -> Callable[[str], Iterator[
     return partial(_read_parquet, parquet_lines)
 
 
-def _read_jsonl(address: str) -> Iterator[bytes]:
+def _read_jsonl(address: str, *, is_compressed: bool) -> Iterator[bytes]:
     with _opened(address) as file:
-        # The file is asked, not the message: the SDK's own writer compresses whatever it says.
-        start = file.read(len(_GZIP_START))
+        # The SDK's own writer compresses files whatever its message says.
+        is_compressed = file.read(len(_GZIP_START)) == _GZIP_START or is_compressed
         file.seek(0)
-        content = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if start == _GZIP_START else file
+        content = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if is_compressed else file
         while chunk := content.read(CHUNK_BYTES):
             yield chunk
     yield b"\n"

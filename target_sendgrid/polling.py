@@ -15,6 +15,8 @@ FIRST_POLL_SECONDS = 0.5
 LONGEST_POLL_SECONDS = 30.0
 POLL_SHARE = 0.05
 """A job is looked at for the first time when it lacks this share of what another took, and again after such a share."""
+UNKNOWN_POLL_SHARE = 0.15
+"""Where nobody knows how long jobs take, the eldest is looked at whenever it has become older by this share."""
 
 
 @dataclass
@@ -73,16 +75,19 @@ class Polling:
         """Take note that a job has not ended yet."""
         self.jobs_take_long = True
         job, now = self._jobs[shipment], self._clock.monotonic()
-        if shipment is next(iter(self._jobs)):
-            job.interval = min(max(FIRST_POLL_SECONDS, POLL_SHARE * (now - job.submitted_at)), LONGEST_POLL_SECONDS)
+        is_eldest = shipment is next(iter(self._jobs))
+        if self._job_seconds is None and is_eldest:
+            job.interval = max(FIRST_POLL_SECONDS, UNKNOWN_POLL_SHARE * (now - job.submitted_at))
+        if self._job_seconds is not None or is_eldest:
+            job.interval = min(job.interval, LONGEST_POLL_SECONDS)
         job.looked_at, job.look_at = now, now + job.interval
         job.interval *= 2
 
     def end(self, shipment: Shipment, age: float) -> None:
         """Take note that a job had ended at some age, and look at others once they are about as old."""
         job = self._jobs.pop(shipment)
-        # One that had ended before the first look may have taken far less.
-        self._job_seconds = age if job.looked_at > job.submitted_at else age / 2
+        # It ended somewhere between the last two looks, the first of which may have been its start.
+        self._job_seconds = (job.looked_at - job.submitted_at + age) / 2
         for other in self._jobs.values():
             self._expect_end(other, self._job_seconds)
 

@@ -115,8 +115,9 @@ def test_a_failed_run_reports_what_is_not_confirmed(sandbox: SandboxServer, tmp_
     assert "1 NOT CONFIRMED" in run.log
 
 
-@pytest.mark.parametrize("is_compressed", [False, True])
-@pytest.mark.parametrize("compression", ["gzip", "none", None])
+@pytest.mark.parametrize(
+    ("compression", "is_compressed"), [("gzip", True), ("none", False), (None, False), ("none", True), (None, True)]
+)
 def test_batch_messages_go_through_mapping_cap_and_checks(
     sandbox: SandboxServer, tmp_path: Path, compression: str | None, *, is_compressed: bool
 ) -> None:

@@ -23,7 +23,7 @@ def test_a_pending_job_is_asked_for_again_and_again_but_not_often(account: Accou
     account.sandbox.set_options(job_counts_after_seconds=200.0, job_final_after_seconds=300.0)
     run = account.load("ada@example.com")
     assert promises.JOB_PENDING.is_kept_by(run), run
-    assert account.count("GET", "/imports/") <= 16
+    assert account.count("GET", "/imports/") <= 40
     assert account.puts() == [202]
 
 
