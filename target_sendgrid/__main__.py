@@ -40,12 +40,12 @@ def main() -> None:
         try:
             exit_code, lines = _run(TargetSendGrid.cli.main)
         finally:
-            _close(sys.stdout)
+            _flush_or_drop(sys.stdout)
         # Told when no exception is in hand any more, which whatever handles the log could print.
         for line in lines:
             log.error("%s", line)
     finally:
-        _close(sys.stderr)
+        _flush_or_drop(sys.stderr)  # last, since the lines go there
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # while Python shuts down, the next one would take the exit code away
     sys.exit(exit_code)
@@ -73,7 +73,7 @@ def _internal(error: BaseException) -> str:
     return f"Internal error, {place}. Please report it; nothing of your data is in this line."
 
 
-def _close(stream: TextIO | None) -> None:
+def _flush_or_drop(stream: TextIO | None) -> None:
     """Keep Python from complaining at exit, with an exit code of its own, that nobody takes what a stream holds."""
     if stream is None:
         return

@@ -8,7 +8,6 @@ promises no order between import jobs. So later records always win, whichever st
 from __future__ import annotations
 
 import functools
-import itertools
 import time
 from array import array
 from bisect import bisect_left
@@ -32,7 +31,6 @@ MAX_HELD_BYTES = 3_500_000
 """Above this, contacts that are held for others in flight take too much memory: better wait until those are settled."""
 
 
-_CONTACTS_A_PIECE = 500
 _END = b"]}"
 
 
@@ -52,7 +50,7 @@ class Batch:
 
     list_ids: tuple[str, ...]
     packed: Packed | None
-    """The contacts. Whoever delivers the batch takes them out of here, and may keep them outside the memory."""
+    """The contacts, until whoever delivers the batch takes them over; then ``None``."""
     first_line: int
     """Lowest line of standard input that a record of the batch came from."""
     byte_count: int
@@ -61,11 +59,11 @@ class Batch:
     """By stream; a contact that several streams made counts for each."""
     people: array[int]
     """Hashes of the identities: who is in flight must be known, and takes 8 bytes a person so."""
-    _is_sorted: bool = False
+    _is_sorted: bool = field(default=False, init=False)
 
     def may_hold(self, identity: str) -> bool:
         """Tell whether a person is in the batch; wrong once in many million millions, then somebody waits in vain."""
-        if not self._is_sorted:
+        if not self._is_sorted:  # which takes time that runs without repeated people need not spend
             self.people = array("q", sorted(self.people))
             self._is_sorted = True
         hashed = hash(identity)
@@ -313,13 +311,13 @@ class Body:
 
     Args:
         list_ids: Where the contacts go.
-        contacts: The contacts, encoded.
+        encoded: The contacts.
     """
 
-    def __init__(self, list_ids: Iterable[str], contacts: Collection[bytes]) -> None:
+    def __init__(self, list_ids: Iterable[str], encoded: Collection[bytes]) -> None:
         self._start = b'{"list_ids":' + msgspec.json.encode(list(list_ids)) + b',"contacts":['
-        self._contacts = contacts
-        self._size = len(self._start) + sum(map(len, contacts)) + max(0, len(contacts) - 1) + len(_END)
+        self._contacts = encoded
+        self._size = len(self._start) + sum(map(len, encoded)) + max(0, len(encoded) - 1) + len(_END)
 
     def __len__(self) -> int:
         """Number of bytes."""
@@ -327,12 +325,10 @@ class Body:
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the pieces."""
-        piece = self._start
-        contacts = iter(self._contacts)
-        while some := b",".join(itertools.islice(contacts, _CONTACTS_A_PIECE)):
-            yield piece + some
-            piece = b","
-        yield _END if self._contacts else piece + _END
+        yield self._start
+        for number, piece in enumerate(contacts.joined(self._contacts, b",")):
+            yield b"," + piece if number else piece
+        yield _END
 
 
 def stream_counts(entries: Collection[Entry]) -> dict[str, StreamCount]:

@@ -49,12 +49,12 @@ class ProfileCap:
         return len(self._first) + self._count_in_buckets
 
     def admit(self, identity: str) -> Admission:
-        """Tell whether this person may be sent: known already, or within the limit."""
+        """Admit a person if there is room, and tell which of the three it is."""
         hashed, first = hash(identity), self._first
-        known = len(first)
-        if known < self._most_in_set:
-            first.add(hashed)
-            return KNOWN if len(first) == known else NEW
+        count = len(first)
+        if count < self._most_in_set:
+            first.add(hashed)  # and look what that changed: quicker than to look before
+            return KNOWN if len(first) == count else NEW
         if hashed in first:
             return KNOWN
         if self._most_in_set == self.limit:

@@ -6,6 +6,7 @@ name, custom fields by id under ``custom_fields``. It is encoded once, as soon a
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -15,7 +16,7 @@ import msgspec
 from target_sendgrid.fields import IDENTIFIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 Contact: TypeAlias = dict[str, Any]
 
@@ -110,14 +111,21 @@ def merge(earlier: bytes, later: bytes) -> bytes:
     return encode(merged)
 
 
+def joined(contacts: Iterable[bytes], separator: bytes) -> Iterator[bytes]:
+    """Yield contacts joined, in pieces: a copy of all would take as much memory again, one by one as much time."""
+    rest = iter(contacts)
+    while piece := separator.join(itertools.islice(rest, _CONTACTS_A_PIECE)):
+        yield piece
+
+
 def pack(entries: Mapping[str, Entry]) -> Packed:
     """Pack contacts, given by identity."""
-    packed = entries.values()
-    later = enumerate(map(_later_of, packed)) if any(map(_later_of, packed)) else ()
+    values = entries.values()
+    later = enumerate(map(_later_of, values)) if any(map(_later_of, values)) else ()
     return Packed(
-        list(map(_contact_of, packed)),
+        list(map(_contact_of, values)),
         _packer.encode(list(entries)),
-        _packer.encode(list(map(_origin_of, packed))),
+        _packer.encode(list(map(_origin_of, values))),
         _packer.encode({place: origins for place, origins in later if origins}),
     )
 
@@ -131,6 +139,8 @@ def unpack(packed: Packed) -> dict[str, Entry]:
         for place, (identity, contact, origin) in enumerate(zip(identities, packed.contacts, origins, strict=True))
     }
 
+
+_CONTACTS_A_PIECE = 500
 
 _contact_of, _origin_of, _later_of = attrgetter("contact"), attrgetter("origin"), attrgetter("later")
 _packer = msgspec.msgpack.Encoder()

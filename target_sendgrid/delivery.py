@@ -1,4 +1,4 @@
-"""Delivery: from accepted contacts to settled records. Batches are open, in flight, or settled; states follow.
+"""Delivery: from full batches to settled records. Batches are open, in flight, or settled; states follow.
 
 The courier works in a thread of its own, so that reading goes on while requests and jobs are under way. All that is
 counted, rejected, released or written happens in the caller's thread, from the outcomes that the courier puts in a
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("target-sendgrid.delivery")
 
 MAX_BYTES_IN_MEMORY = 8_000_000
-"""Size of the requests under way whose contacts are in memory: two of the usual size."""
+"""Size of the requests under way whose contacts are in memory: two of the usual size, one of which may wait there for
+its job (see `jobs.MAX_WAITING_BYTES`), so that the next can be sent. `tests/benchmarks/pace.py` tells the memory."""
 
 MAX_BYTES_IN_FLIGHT = 1_000_000_000
 """Size of all requests under way: more than SendGrid takes in the minute or so that it needs for a job."""
@@ -118,6 +119,8 @@ class CourierThread:
 class Delivery:
     """Sends what the batcher has gathered, gets it settled, and lets states follow.
 
+    The run adds contacts to the batcher itself, and says when that may hold a full batch: it does so for each record.
+
     Args:
         batcher: Open batches.
         courier: Carries sealed batches.
@@ -151,7 +154,7 @@ class Delivery:
         """Those in flight whose contacts are out of the memory."""
 
     def send_full(self) -> None:
-        """Send whatever is full."""
+        """Send whatever is full; call it whenever the batcher `may_be_full`."""
         while self._batcher.may_be_full:
             if (list_ids := self._batcher.full()) is not None:
                 self._seal_and_send(list_ids)

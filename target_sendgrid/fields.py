@@ -65,7 +65,7 @@ CUSTOM_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 # SendGrid's own check is lenient and not published, so this one only catches what can't be an address anywhere.
 # Blanks and at signs may stand in a quoted local part (RFC 5321, 4.1.2).
 _EMAIL = re.compile(r'(?:"[^"\x00-\x1f\x7f]*"|[^\s@\x00-\x1f\x7f]+)@[^\s@\x00-\x1f\x7f]+\Z')
-# What nearly all addresses look like.
+# What nearly all addresses look like: everything it takes, the one above takes, too.
 _PLAIN_EMAIL = re.compile(r"[!-?A-~]+@[!-?A-~]+\Z")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\Z")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([Tt ]|\Z)")

@@ -190,8 +190,11 @@ class Courier:
         self._park()
 
     def _park(self) -> None:
-        """Put the contacts of older jobs out of the memory, where it holds too many for the time that jobs take."""
-        if not self._polling.jobs_take_long:
+        """Put the contacts of older jobs out of the memory, where it holds too many.
+
+        Jobs that end before they are looked at need no other room: it costs time, and a library takes memory.
+        """
+        if not self._polling.has_seen_pending:
             return
         in_memory = [shipment for shipment in self._polling if not shipment.is_parked]
         excess = sum(shipment.byte_count for shipment in in_memory) - MAX_WAITING_BYTES

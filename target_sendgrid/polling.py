@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 FIRST_POLL_SECONDS = 0.5
 LONGEST_POLL_SECONDS = 30.0
+SELDOM_POLL_SECONDS = 120.0
+"""The longest wait for those that need not be looked at, while an elder one is."""
 POLL_SHARE = 0.05
-"""A job is looked at for the first time when it lacks this share of what another took, and again after such a share."""
+"""A job is first looked at when it lacks this share of what others took, and soon after, ever less often."""
 UNKNOWN_POLL_SHARE = 0.15
 """Where nobody knows how long jobs take, the eldest is looked at whenever it has become older by this share."""
 
@@ -23,8 +25,10 @@ UNKNOWN_POLL_SHARE = 0.15
 class _Job:
     submitted_at: float
     looked_at: float
+    """When a look last showed it pending; at first, when it was submitted."""
     look_at: float
     interval: float
+    """Wait after the next look that shows it pending. It doubles each time."""
 
 
 class Polling:
@@ -42,8 +46,8 @@ class Polling:
         """Eldest first."""
         self._job_seconds: float | None = None
         """What the last job took, as far as known."""
-        self.jobs_take_long = False
-        """Whether a job was ever seen pending."""
+        self.has_seen_pending = False
+        """Whether any look has shown a job that had not ended."""
 
     def __iter__(self) -> Iterator[Shipment]:
         """Yield the shipments whose jobs are under way, eldest first."""
@@ -73,18 +77,23 @@ class Polling:
 
     def look_later(self, shipment: Shipment) -> None:
         """Take note that a job has not ended yet."""
-        self.jobs_take_long = True
+        self.has_seen_pending = True
         job, now = self._jobs[shipment], self._clock.monotonic()
         is_eldest = shipment is next(iter(self._jobs))
         if self._job_seconds is None and is_eldest:
             job.interval = max(FIRST_POLL_SECONDS, UNKNOWN_POLL_SHARE * (now - job.submitted_at))
-        if self._job_seconds is not None or is_eldest:
-            job.interval = min(job.interval, LONGEST_POLL_SECONDS)
+        is_urgent = is_eldest or self._job_seconds is not None
+        job.interval = min(job.interval, LONGEST_POLL_SECONDS if is_urgent else SELDOM_POLL_SECONDS)
         job.looked_at, job.look_at = now, now + job.interval
         job.interval *= 2
 
     def end(self, shipment: Shipment, age: float) -> None:
-        """Take note that a job had ended at some age, and look at others once they are about as old."""
+        """Take note that a job has ended, and look at others once they are about as old.
+
+        Args:
+            shipment: Whose job it is.
+            age: How old it was when it was looked at, which may have taken a while.
+        """
         job = self._jobs.pop(shipment)
         # It ended somewhere between the last two looks, the first of which may have been its start.
         self._job_seconds = (job.looked_at - job.submitted_at + age) / 2
@@ -94,6 +103,8 @@ class Polling:
     def forget(self, shipment: Shipment) -> None:
         """Look at a job no more."""
         del self._jobs[shipment]
+        for eldest in list(self._jobs.values())[:1]:
+            eldest.look_at = min(eldest.look_at, self._clock.monotonic() + LONGEST_POLL_SECONDS)
 
     def _expect_end(self, job: _Job, job_seconds: float) -> None:
         first_look_at = job.submitted_at + max(FIRST_POLL_SECONDS, (1 - POLL_SHARE) * job_seconds)

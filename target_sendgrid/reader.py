@@ -1,7 +1,8 @@
 """Singer lines → messages → records. Takes the whole line loop from the SDK, by public names only.
 
 The SDK's own loop costs several times as much per record, and its error messages quote lines. Here a line is decoded
-once, records go straight to their sinks, and an error names the line's number and what was expected.
+once, and an error names the line's number and what was expected. Records go to their sinks; those that are read as
+their stream's type go to the run at once, and need of their sink that it is open and knows the type.
 """
 
 from __future__ import annotations

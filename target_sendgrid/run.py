@@ -188,7 +188,7 @@ class Run:
         """Take a record.
 
         Raises:
-            RecordRejectedError: The record breaks a rule.
+            RecordRejectedError: The record breaks a rule, but for that of its size (see `take`).
             CapReachedError: The record is of one person more than the cap allows, and that is to end the run.
         """
         if stream.mapping is None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from target_sendgrid import contact as contacts
-from target_sendgrid.contact import Packed
+from target_sendgrid.contact import Packed, joined, pack, unpack
 from target_sendgrid.errors import LocalFileError
 
 if TYPE_CHECKING:
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
     from target_sendgrid.contact import Entry
     from target_sendgrid.errors import Reason
     from target_sendgrid.spool import Spool, Spooled
-
-_CONTACTS_A_PART = 500
 
 
 class _OnDisk(NamedTuple):
@@ -64,7 +60,7 @@ class Shipment:
     def __init__(self, progress: Progress, contents: Packed | dict[str, Entry]) -> None:
         self.progress = progress
         self._contents: Packed | dict[str, Entry] | _OnDisk = contents
-        self.count = progress.open_count if isinstance(contents, Packed) else len(contents)
+        self.count = len(contents.contacts if isinstance(contents, Packed) else contents)
         """Number of contacts that are neither confirmed nor rejected."""
         self.byte_count = 0
         """Size of the request that it was last sent in."""
@@ -82,7 +78,7 @@ class Shipment:
         if packed is None:
             message = "its contacts were taken over before"
             raise LookupError(message)
-        return cls(Progress(batch, len(batch.people)), packed)
+        return cls(Progress(batch, len(packed.contacts)), packed)
 
     @property
     def entries(self) -> dict[str, Entry]:
@@ -93,7 +89,7 @@ class Shipment:
         """
         contents = self._in_memory()
         if isinstance(contents, Packed):
-            self._contents = contents = contacts.unpack(contents)
+            self._contents = contents = unpack(contents)
         return contents
 
     @property
@@ -114,14 +110,15 @@ class Shipment:
     def pack(self) -> None:
         """Let the contacts take little memory."""
         if isinstance(self._contents, dict):
-            self._contents = contacts.pack(self._contents)
+            self._contents = pack(self._contents)
 
     def park(self, spool: Spool) -> None:
-        """Put the packed contacts out of the memory until somebody asks for them.
+        """Put the contacts out of the memory until somebody asks for them.
 
         Raises:
             OSError: The disk does not take them.
         """
+        self.pack()
         if isinstance(self._contents, Packed):
             self._contents = _OnDisk(spool, spool.keep(_parts(self._contents)))
 
@@ -166,14 +163,12 @@ class Shipment:
 
 def _parts(packed: Packed) -> Iterator[bytes]:
     """Yield what `_packed` makes contacts of. JSON as it is written here has no line ends."""
-    contacts = iter(packed.contacts)
-    while some := b"\n".join(itertools.islice(contacts, _CONTACTS_A_PART)):
-        yield some
+    yield from joined(packed.contacts, b"\n")
     yield packed.identities
     yield packed.origins
     yield packed.later
 
 
 def _packed(parts: Sequence[bytes]) -> Packed:
-    *some, identities, origins, later = parts
-    return Packed([contact for part in some for contact in part.split(b"\n")], identities, origins, later)
+    *pieces, identities, origins, later = parts
+    return Packed([contact for piece in pieces for contact in piece.split(b"\n")], identities, origins, later)

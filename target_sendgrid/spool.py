@@ -22,6 +22,7 @@ class Spooled(NamedTuple):
 
     file: IO[bytes]
     sizes: list[int]
+    """Bytes of each part, in order."""
     nonce: bytes
     tag: bytes
     """What shows whether the file holds what was written (AES-GCM)."""
@@ -41,7 +42,7 @@ class Spool:
         def cipher(nonce: bytes, tag: bytes | None = None) -> Cipher[modes.GCM]:
             return Cipher(key, modes.GCM(nonce, tag))
 
-        self._cipher = cipher
+        self._make_cipher = cipher
 
     def keep(self, parts: Iterable[bytes]) -> Spooled:
         """Put parts of some content into a file, one after the other.
@@ -50,7 +51,7 @@ class Spool:
             OSError: The disk does not take it.
         """
         nonce = os.urandom(_NONCE_BYTES)
-        encryptor = self._cipher(nonce).encryptor()
+        encryptor = self._make_cipher(nonce).encryptor()
         file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - whoever takes the content back closes it
         try:
             sizes = [_write(file, encryptor.update(part)) for part in parts]
@@ -66,14 +67,14 @@ class Spool:
         Raises:
             OSError: The file can't be read, or holds something else.
         """
-        decryptor = self._cipher(spooled.nonce, spooled.tag).decryptor()
+        decryptor = self._make_cipher(spooled.nonce, spooled.tag).decryptor()
         with spooled.file as file:
             file.seek(0)
             parts = [decryptor.update(file.read(size)) for size in spooled.sizes]
         try:
             decryptor.finalize()
         except self._invalid as error:
-            message = "a temporary file was changed"
+            message = "a temporary file was cut short or changed"
             raise OSError(message) from error
         return parts
 

@@ -28,7 +28,7 @@ _EXACT_AS_TEXT = frozenset({"string", "integer", "boolean", "null"})
 """JSON types whose text does not depend on how a number was written."""
 
 _BY_NAME = frozenset({"email", "custom_fields"})
-"""What is looked at in a contact that is made: attributes of these names hold it."""
+"""Keys that are read back from a contact that was made: their attributes keep these names."""
 
 
 class TypedMapping:
@@ -77,7 +77,10 @@ class TypedMapping:
         return msgspec.json.Decoder(self.record_type).decode
 
     def contact(self, record: Any) -> tuple[str, bytes] | None:  # noqa: ANN401 - a struct of `record_type`
-        """Return a record's identity and encoded contact, or ``None`` where it must go the ordinary way."""
+        """Return a record's identity and encoded contact, or ``None`` where it must go the ordinary way.
+
+        That is wherever a value can't be converted: an empty text is no number and no date, so it goes that way, too.
+        """
         try:
             contact = self._make(record)
         except RecordRejectedError:
@@ -109,18 +112,19 @@ def _maker(mapped: Sequence[tuple[MappedField, str, bool]]) -> tuple[Callable[[A
             The email comes first.
     """
     names: dict[str, Any] = {}
-    values: tuple[list[str], list[str]] = [], []
+    own: list[str] = []
+    custom: list[str] = []
     for number, (field, attribute, is_converted) in enumerate(mapped):
         value = _path(attribute)
         if is_converted:
             names |= {f"convert{number}": field.convert, f"label{number}": field.label}
             value = f"None if (value := {value}) is None else convert{number}(value, label{number})"
-        values[field.is_custom].append(value)
-    own, custom = ([field.key for field, *_ in mapped if field.is_custom is is_custom] for is_custom in (False, True))
-    names["CustomFields"] = _struct("CustomFields", custom)
-    names["Contact"] = _struct("Contact", [*own, "custom_fields"])
-    expression = f"Contact({', '.join(values[False])}, CustomFields({', '.join(values[True])}))"
-    make = eval(f"lambda record: {expression}", names)  # noqa: S307 - of numbered names alone
+        (custom if field.is_custom else own).append(value)
+    names["CustomFields"] = _struct("CustomFields", [field.key for field, *_ in mapped if field.is_custom])
+    own_keys = [field.key for field, *_ in mapped if not field.is_custom]
+    names["Contact"] = _struct("Contact", [*own_keys, "custom_fields"])
+    expression = f"Contact({', '.join(own)}, CustomFields({', '.join(custom)}))"
+    make = eval(f"lambda record: {expression}", names)  # noqa: S307 - nothing of a user's in it: names are numbered
     return make, names["CustomFields"]()
 
 

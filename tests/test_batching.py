@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +72,12 @@ class TestBody:
             pieces = list(body)
             assert json.loads(b"".join(pieces)) == {"list_ids": ["L"], "contacts": list(map(json.loads, contacts))}
             assert sum(map(len, pieces)) == len(body)
+
+    def test_a_request_says_how_long_it_is(self) -> None:
+        body = Body(("L",), TWO * 1_000)
+        headers = requests.Request("PUT", "https://example.com", data=body).prepare().headers
+        assert headers["Content-Length"] == str(len(body))
+        assert "Transfer-Encoding" not in headers
 
     def test_an_odd_list_id_is_escaped(self) -> None:
         assert json.loads(b"".join(Body(('"]',), ())))["list_ids"] == ['"]']
@@ -456,3 +463,29 @@ def test_a_batch_is_full_when_its_rows_or_its_exact_bytes_reach_a_limit(
     batch = measured.seal(("L",)) if measured.open_list_ids() else None
     is_full = batch is not None and (len(entries_of(batch)) >= max_rows or len(body_of(batch)) >= max_bytes)
     assert (batcher.full() is not None) == is_full
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.lists(st.sampled_from("abc"), max_size=2)), max_size=6))
+def test_streams_are_counted_alike_by_the_short_way_and_the_long(made_of: list[tuple[str, list[str]]]) -> None:
+    entries = [Entry(b"{}", Origin(first, 1), [Origin(name, 2) for name in later] or None) for first, later in made_of]
+    streams = {name for first, later in made_of for name in (first, *later)}
+    assert stream_counts(entries) == {
+        stream: StreamCount(
+            sum(stream in (first, *later) for first, later in made_of),
+            sum((first, *later).count(stream) for first, later in made_of),
+        )
+        for stream in streams
+    }
+
+
+def test_people_are_found_in_one_group_and_in_several_and_after_those_have_left() -> None:
+    batcher = Batcher(30_000, ENOUGH_BYTES)
+    for line, lists in enumerate(["L", "LM", "L", "LM"]):
+        for list_id in lists:
+            add(batcher, f"{list_id}{line}@x.com", list_id, line=2 * line)
+            add(batcher, f"{list_id}{line}@x.com", list_id, line=2 * line + 1)
+        assert [batcher.open_list_ids()] == [[(list_id,) for list_id in lists]]
+        for list_id in lists:
+            batch = batcher.seal((list_id,))
+            assert lines_of(batch) == {f"{list_id}{line}@x.com": [2 * line, 2 * line + 1]}
+            batcher.release(batch)

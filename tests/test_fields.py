@@ -393,3 +393,10 @@ class TestAlternateEmails:
 def test_a_sentence_names_the_property_and_never_the_value(converter: object, value: object) -> None:
     sentence = rejection(converter, value, label="property 'mine'").sentence
     assert (sentence.startswith("property 'mine' "), MARKER in sentence) == (True, False)
+
+
+@given(st.from_regex(fields._PLAIN_EMAIL) | st.text(st.characters(max_codepoint=0x17F), max_size=12).map("a@{}".format))  # noqa: SLF001
+def test_the_short_look_at_an_address_takes_none_that_the_long_one_does_not(text: str) -> None:
+    if fields._PLAIN_EMAIL.match(text):  # noqa: SLF001 - the point
+        assert fields._EMAIL.match(text.strip().lower())  # noqa: SLF001 - the point
+        assert text.strip().lower() == text.lower()

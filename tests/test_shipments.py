@@ -89,6 +89,6 @@ def test_a_batch_is_taken_over_once() -> None:
 def test_a_file_that_was_changed_ends_the_run_with_advice() -> None:
     shipment, spool = Shipment.of(batch()), Spool()
     shipment.park(spool)
-    spool._cipher = Spool()._cipher  # noqa: SLF001 - another key, as good as another content
+    spool._make_cipher = Spool()._make_cipher  # noqa: SLF001 - another key, as good as another content
     with pytest.raises(LocalFileError, match="TMPDIR"):
         _ = shipment.contacts

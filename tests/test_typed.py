@@ -20,7 +20,7 @@ SCHEMA: dict[str, Any] = {
         "id": {"type": "integer"},
         "mail": TEXT,
         "given": TEXT,
-        "spent": {"type": ["number", "null"]},
+        "spent": {"type": ["number", "string", "null"]},
         "since": TEXT | {"format": "date-time"},
         "home": {"type": ["object", "null"], "properties": {"city": TEXT, "floor": {"type": "integer"}}},
     },
@@ -73,7 +73,8 @@ def test_fields_that_are_all_empty_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"mail": "nobody"}, {"mail": ""}, {"mail": None}, {"since": "soon"}, {"since": ""}]
+    "changes",
+    [{"mail": "nobody"}, {"mail": ""}, {"mail": None}, {"since": "soon"}, {"since": ""}, {"spent": ""}],
 )
 def test_what_is_bad_or_unusual_is_left_to_the_ordinary_way(changes: dict[str, Any]) -> None:
     assert contact(**GOOD | changes) is None

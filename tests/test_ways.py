@@ -142,3 +142,16 @@ def test_a_schema_that_is_repeated_makes_nothing_anew(
     run = run_here(server, CONFIG | {"field_mapping": FIELD_MAPPING}, (f"{line}\n" for line in [*first, *other]))
     assert run.report["streams"]["people"]["received"] == 2
     assert made.count("Message") == 1 + is_changed
+
+
+def test_a_schema_that_comes_back_holds_again(server: SandboxServer) -> None:
+    server.reset()
+    record = [(name, literals[0]) for name, literals in GOOD.items()]
+    schema, line, bookmark = lines([record], "typed")
+    strict = schema.replace('"properties": {', '"properties": {"absent": {"type": "string"}, ').replace(
+        '"key_properties": ["email"]', '"key_properties": ["absent"]'
+    )
+    given = [schema, line, strict, line, schema, line, bookmark]
+    config = CONFIG | {"field_mapping": FIELD_MAPPING, "max_rejected_percent": 90}
+    run = run_here(server, config, (f"{one}\n" for one in given))
+    assert run.report["streams"]["people"]["rejected"] == {"missing_key_property": 1}

@@ -146,7 +146,7 @@ TOO_FAST = Promise(
 JOB_PENDING = Promise(
     JOB,
     "it is pending",
-    "asks again, at first after half a second, later every half a minute",
+    "asks again about when others have ended; before any has, after growing times of up to half a minute",
     "contacts confirmed",
     0,
 )
