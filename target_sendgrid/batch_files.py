@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _PLACES = frozenset({"file", "s3"})
 """Kinds of addresses that are opened; a tap must not be able to make the target call other machines."""
 
-_COMPRESSIONS = (None, "none", "gzip")
+_COMPRESSIONS = (None, "None", "none", "gzip")
 """Of JSONL files. A Parquet file tells its own."""
 
 _GZIP_START = b"\x1f\x8b"

@@ -77,6 +77,10 @@ class Packed(NamedTuple):
     later: bytes
     """Where the others came from, by the place of the contact."""
 
+    def __repr__(self) -> str:
+        """Hold no values: what reports errors shows objects by this."""
+        return f"Packed({len(self.contacts)} contacts)"
+
 
 def identity(contact: Contact) -> str | None:
     """Return what tells this person from others: the email, else the next identifier that is set.

@@ -108,6 +108,8 @@ class Polling:
 
     def _expect_end(self, job: _Job, job_seconds: float) -> None:
         first_look_at = job.submitted_at + max(FIRST_POLL_SECONDS, (1 - POLL_SHARE) * job_seconds)
-        if job.looked_at < first_look_at:  # else it goes on as it is
-            job.look_at = max(first_look_at, self._clock.monotonic())
-            job.interval = max(FIRST_POLL_SECONDS, POLL_SHARE * job_seconds)
+        interval = max(FIRST_POLL_SECONDS, POLL_SHARE * job_seconds)
+        if job.looked_at < first_look_at:
+            job.look_at, job.interval = max(first_look_at, self._clock.monotonic()), interval
+        else:  # it was looked at lately, and again and again: not all at once then, whenever one ends
+            job.look_at = min(job.look_at, self._clock.monotonic() + interval)

@@ -83,7 +83,7 @@ class TypedMapping:
         """
         try:
             contact = self._make(record)
-        except RecordRejectedError:
+        except (RecordRejectedError, AttributeError):  # the latter where something else stands in an object's place
             return None
         if not contact.email:
             return None
@@ -118,7 +118,7 @@ def _maker(mapped: Sequence[tuple[MappedField, str, bool]]) -> tuple[Callable[[A
         value = _path(attribute)
         if is_converted:
             names |= {f"convert{number}": field.convert, f"label{number}": field.label}
-            value = f"None if (value := {value}) is None else convert{number}(value, label{number})"
+            value = f"None if (value := ({value})) is None else convert{number}(value, label{number})"
         (custom if field.is_custom else own).append(value)
     names["CustomFields"] = _struct("CustomFields", [field.key for field, *_ in mapped if field.is_custom])
     own_keys = [field.key for field, *_ in mapped if not field.is_custom]
@@ -130,8 +130,9 @@ def _maker(mapped: Sequence[tuple[MappedField, str, bool]]) -> tuple[Callable[[A
 
 def _path(attribute: str) -> str:
     """Return the expression for a dotted attribute of a record; where an object on the way is null, so is the value."""
-    steps = attribute.split(".")
-    return " and ".join(".".join(["record", *steps[:depth]]) for depth in range(1, len(steps) + 1))
+    *holders, _ = attribute.split(".")
+    paths = (".".join(["record", *holders[:depth]]) for depth in range(1, len(holders) + 1))
+    return "".join(f"None if {path} is None else " for path in paths) + f"record.{attribute}"
 
 
 def _struct(name: str, keys: Sequence[str]) -> type[msgspec.Struct]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid.contact import Entry, Origin, decode, encode, identity, merge
+from target_sendgrid.contact import Entry, Origin, decode, encode, identity, merge, pack
 
 if TYPE_CHECKING:
     from target_sendgrid.contact import Contact
@@ -129,3 +129,4 @@ def test_no_repr_holds_values() -> None:
     origin = Origin("people", 7, 0, b'{"record": "canary"}')
     entry = Entry(encode({"email": "canary@example.com"}), origin)
     assert repr([origin, entry]) == "[Origin(stream 'people', line 7), Entry([Origin(stream 'people', line 7)])]"
+    assert repr(pack({"canary@example.com": entry})) == "Packed(1 contacts)"

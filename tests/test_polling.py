@@ -80,6 +80,13 @@ def test_few_looks_are_made_while_nobody_knows_how_long_jobs_take() -> None:
     assert max(delays) <= 10
 
 
+@pytest.mark.parametrize("job_seconds", [31.0, 61.0, 121.0, 125.0, 241.0, 482.0])
+def test_jobs_that_were_looked_at_just_before_they_ended_are_seen_soon(job_seconds: float) -> None:
+    looks, delays = looks_and_delays([(float(number), job_seconds) for number in range(10)])
+    assert max(delays) <= 0.15 * job_seconds + FIRST_POLL_SECONDS
+    assert looks < 150
+
+
 def test_jobs_that_end_at_once_are_looked_at_soon_however_long_looking_takes() -> None:
     rounds, look_seconds = 20, 0.4
     jobs = [(4.0 * number, 0.01) for number in range(rounds) for _ in range(2)]

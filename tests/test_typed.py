@@ -22,7 +22,10 @@ SCHEMA: dict[str, Any] = {
         "given": TEXT,
         "spent": {"type": ["number", "string", "null"]},
         "since": TEXT | {"format": "date-time"},
-        "home": {"type": ["object", "null"], "properties": {"city": TEXT, "floor": {"type": "integer"}}},
+        "home": {
+            "type": ["object", "string", "boolean", "array", "null"],
+            "properties": {"city": TEXT, "floor": {"type": "integer"}},
+        },
     },
 }
 FIELDS = FieldCatalogue(
@@ -74,7 +77,19 @@ def test_fields_that_are_all_empty_are_left_out() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"mail": "nobody"}, {"mail": ""}, {"mail": None}, {"since": "soon"}, {"since": ""}, {"spent": ""}],
+    [
+        {"mail": "nobody"},
+        {"mail": ""},
+        {"mail": None},
+        {"since": "soon"},
+        {"since": ""},
+        {"spent": ""},
+        {"home": ""},
+        {"home": "York"},
+        {"home": False},
+        {"home": []},
+        {"home": [1]},
+    ],
 )
 def test_what_is_bad_or_unusual_is_left_to_the_ordinary_way(changes: dict[str, Any]) -> None:
     assert contact(**GOOD | changes) is None

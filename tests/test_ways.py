@@ -28,7 +28,7 @@ PROPERTIES: dict[str, Any] = {
     "amount": {"type": ["number", "null"]},
     "visits": {"type": "integer"},
     "since": _TEXT | {"format": "date-time"},
-    "home": {"type": ["object", "null"], "properties": {"city": _TEXT}, "additionalProperties": False},
+    "home": {"type": ["object", "string", "null"], "properties": {"city": _TEXT}, "additionalProperties": False},
     "seen_at": _TEXT | {"format": "date-time"},
     "counts": {"type": "array", "items": {"type": "number"}},
 }
@@ -53,7 +53,7 @@ GOOD = {
     "visits": ["0", "7", "123456789012345678901234567890"],
     "since": MOMENTS,
     "seen_at": MOMENTS,
-    "home": ['{"city": "York"}', '{"city": null}', "{}", "null"],
+    "home": ['{"city": "York"}', '{"city": null}', "{}", "null", '"York"', '""'],
     "counts": ["[]", "[1.5, 2]"],
 }
 ODD = [
