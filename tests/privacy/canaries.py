@@ -89,7 +89,11 @@ MAPPING = {
 }  # fmt: skip
 CONFIG: dict[str, Any] = {
     "list_name": "Everybody",
-    "streams": {stream: {"field_mapping": MAPPING} for stream in ("people", "changed")},
+    "streams": {
+        "people": {"field_mapping": MAPPING},
+        "changed": {"field_mapping": MAPPING},
+        "plain": {"field_mapping": {"email": "mail", "first_name": "given"}},
+    },
     "create_custom_fields": True,
     "max_rejected_percent": 100,
     "batch_size_rows": 3,
@@ -119,6 +123,9 @@ BAD = [
     {name: value for name, value in person().items() if name != "id"},
     f"{word()} text",
 ]
+PLAIN_PROPERTIES = {"mail": {"type": "string"}, "given": {"type": _TEXT}}
+"""Of a stream whose good records are read the quick way."""
+PLAIN = [{"mail": mail(), "given": word()}, {"mail": f"{word()} no address", "given": word()}, {"mail": mail()}]
 ODD_LINES = [
     f'{{"type": "RECORD", "stream": "people", "rekord": "{word()}"}}',
     f'{{"type": "RECORD", "stream": "people", "record": {{"mail": "{mail()}", "score": NaN, "note": "{word()}"}}}}',
@@ -141,14 +148,16 @@ ENDINGS = {
 
 
 def messages(ending: str = "") -> bytes:
-    """Return what a tap says: good and bad records in two streams, states, and perhaps an ending that is no Singer."""
+    """Return what a tap says: good and bad records of streams, states, and perhaps an ending that is no Singer."""
     schemas = [schema(stream, **PROPERTIES) | {"key_properties": ["id"]} for stream in ("people", "changed")]
+    schemas.append(schema("plain", **PLAIN_PROPERTIES))
     good = [record("people", **values) for values in PEOPLE[:3]]
     bad = [{"type": "RECORD", "stream": "people", "record": values} for values in BAD]
     state = [{"type": "STATE", "value": value} for value in STATES]
     changed = [record("changed", **PEOPLE[3]), record("changed", **{**PEOPLE[3], "given": "7"})]
+    plain = [record("plain", **values) for values in PLAIN]
     last = [ENDINGS[ending]] if ending else []
-    return singer(*schemas, *good, state[0], *bad, *ODD_LINES, *changed, state[1], *last)
+    return singer(*schemas, *good, state[0], *bad, *ODD_LINES, *changed, *plain, state[1], *last)
 
 
 def needles() -> Iterator[str]:
