@@ -125,7 +125,7 @@ def _described(account: Account, job: sqlite3.Row, errors_base_url: str) -> dict
     results: dict[str, Any] = {"requested_count": job["requested"]}
     shown = {
         "id": job["id"],
-        "status": _status(account, job),
+        "status": _status(job),
         "job_type": JOB_TYPES[job["kind"]],
         "results": results,
         "started_at": iso_seconds(job["submitted_at"]),
@@ -143,9 +143,9 @@ def _described(account: Account, job: sqlite3.Row, errors_base_url: str) -> dict
     return shown
 
 
-def _status(account: Account, job: sqlite3.Row) -> str:
+def _status(job: sqlite3.Row) -> str:
     trouble = _trouble(job)
-    if trouble.stuck or account.clock.now() < job["final_at"]:
+    if trouble.stuck or not job["applied"]:
         return "pending"
     if trouble.failed or job["failure"] or (job["errored"] and job["errored"] >= job["requested"]):
         return "failed"

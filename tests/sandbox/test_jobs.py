@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from target_sendgrid.sandbox import jobs
 from tests.sandbox.client import MARKETING
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.sandbox.client import Client
     from tests.sandbox.conftest import MakeClient
 
@@ -40,6 +43,17 @@ def test_a_job_is_pending_then_pending_with_counts_then_final(client: Client) ->
     }
     assert counted == {**fresh, "results": {"requested_count": 1, "created_count": 1}}
     assert final == {**counted, "status": "completed", "finished_at": final["finished_at"]}
+
+
+def test_a_job_whose_time_comes_while_others_are_applied_is_pending_still(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = client.put(ADA)
+    with monkeypatch.context() as busy:
+        busy.setattr(jobs, "apply_due", lambda _: None)
+        client.sandbox.advance(60)
+        assert client.job(identity)["status"] == "pending"
+    assert client.job(identity)["status"] == "completed"
 
 
 def test_looking_at_early_counts_changes_nothing(client: Client) -> None:
