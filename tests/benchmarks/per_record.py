@@ -3,7 +3,9 @@
 Run it with ``uv run python -m tests.benchmarks.per_record [RECORDS ...] [WAY ...]``. Beside ours stand a plain SDK
 target that does the same work, and decoding alone. A figure is the CPU time of a whole process less that of a run
 without records, each the least of a few rounds: what else the machine does only adds to it. Jobs end at once, so that
-no contact has to wait for one outside the memory. Compare ratios: machines differ. All of it takes half an hour.
+no contact has to wait for one outside the memory. Compare ratios: machines differ.
+
+All of it takes the better part of an hour; name sizes and ways for less.
 """
 
 from __future__ import annotations
