@@ -213,29 +213,11 @@ class RecordReader(GenericSingerReader[bytes]):
         if kind == "RECORD":  # of an odd form
             stream = self._stream_of(message, number)
             kept = line.strip() if self.destination.run.keeps_messages else None
-            self._deliver(self._routes_of(stream), message.get("record"), Origin(stream, number, 0, kept))
+            self._deliver(self._routes[stream], message.get("record"), Origin(stream, number, 0, kept))
         elif kind == "STATE":
             self._read_state(message, number, line)
         elif kind == "SCHEMA":
-            self._check_schema(message, number)
-            digest = hashlib.sha256(line.strip()).digest()
-            if self._schema_digests.get(message["stream"]) == digest:
-                return  # taps that read in parts repeat it before each
-            self._schema_digests[message["stream"]] = digest
-            self._meter()
-            self._routes.clear()
-            self._messages.forget(message["stream"])
-            try:
-                callbacks[kind](message)
-            except RecursionError:
-                self._fail(number, "is a SCHEMA message that is nested too deeply", "Flatten it in the tap.")
-            except MappingError as error:
-                why = f"({type(error).__name__}). Check the setting `stream_maps`."
-                sentence = f"The stream map of stream '{message['stream']}' can't be used {why}"
-                raise ConfigError(sentence) from None
-            for stream_map in self.destination.stream_maps(message["stream"]) or ():
-                self.destination.run.keep_schema(stream_map.stream_alias, line.strip())
-                self.destination.sink(stream_map.stream_alias).open()
+            self._read_schema(message, number, line, callbacks[kind])
         elif kind == "BATCH":
             self._read_batch(message, number)
         elif kind != "ACTIVATE_VERSION":  # versions of tables mean nothing to contacts
@@ -280,6 +262,32 @@ class RecordReader(GenericSingerReader[bytes]):
         state = self._state_decoder.decode(line).value
         self.destination.run.receive_state(number, bytes(state))
 
+    def _read_schema(
+        self, message: dict[str, Any], number: int, line: bytes, register: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self._check_schema(message, number)
+        stream: str = message["stream"]
+        digest = hashlib.sha256(line.strip()).digest()
+        if self._schema_digests.get(stream) == digest:
+            return  # taps that read in parts repeat it before each
+        self._schema_digests[stream] = digest
+        self._meter()
+        maps = self.destination.stream_maps(stream)
+        try:
+            register(message)
+        except RecursionError:
+            self._fail(number, "is a SCHEMA message that is nested too deeply", "Flatten it in the tap.")
+        except MappingError as error:
+            why = f"({type(error).__name__}). Check the setting `stream_maps`."
+            sentence = f"The stream map of stream '{stream}' can't be used {why}"
+            raise ConfigError(sentence) from None
+        renewed = self.destination.stream_maps(stream)
+        for stream_map in renewed or ():
+            self.destination.run.keep_schema(stream_map.stream_alias, line.strip())
+            self.destination.sink(stream_map.stream_alias).open()
+        if renewed is not maps or stream not in self._routes:
+            self._make_routes(stream, renewed or ())
+
     def _check_schema(self, message: dict[str, Any], number: int) -> None:
         schema = message.get("schema")
         keys = message.get("key_properties")
@@ -294,7 +302,7 @@ class RecordReader(GenericSingerReader[bytes]):
 
     def _read_batch(self, message: dict[str, Any], number: int) -> None:
         stream = self._stream_of(message, number)
-        routes = self._routes_of(stream)
+        routes = self._routes[stream]
         encoding, manifest = message.get("encoding"), message.get("manifest")
         if not isinstance(encoding, dict) or not isinstance(manifest, list):
             self._fail(number, "is a BATCH message without `encoding` and `manifest`", "Singer asks for both.")
@@ -342,19 +350,18 @@ class RecordReader(GenericSingerReader[bytes]):
             self._fail(number, f"belongs to {name}, which has no SCHEMA yet", "A SCHEMA must come first.")
         return stream
 
-    def _routes_of(self, stream: str) -> list[_Route]:
-        if stream not in self._routes:
-            self._routes[stream] = list(self._make_routes(self.destination.stream_maps(stream) or ()))
-            typed = _typed_route(self._routes[stream])
-            if typed is not None:
-                self._messages.learn(stream, typed)
-        return self._routes[stream]
-
-    def _make_routes(self, maps: Iterable[StreamMap]) -> Iterator[_Route]:
+    def _make_routes(self, stream: str, maps: Iterable[StreamMap]) -> None:
+        """Make a stream's routes, at its SCHEMA: a later one of another stream may take the sinks' names over."""
+        self._messages.forget(stream)
+        self._routes[stream] = routes = []
         for stream_map in maps:
             alias = stream_map.stream_alias
             transform = None if _is_identity(stream_map) else stream_map.transform
-            yield _Route(alias, transform, self.destination.sink(alias), self.destination.run.report.stream(alias))
+            sink, counts = self.destination.sink(alias), self.destination.run.report.stream(alias)
+            routes.append(_Route(alias, transform, sink, counts))
+        typed = _typed_route(routes)
+        if typed is not None:
+            self._messages.learn(stream, typed)
 
     def _deliver(self, routes: list[_Route], record: object, origin: Origin) -> None:
         """Send a record through its stream maps to its sinks."""

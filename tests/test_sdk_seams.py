@@ -172,7 +172,7 @@ from target_sendgrid.__main__ import main
 def fail(self, *arguments):
     raise ValueError("canary@example.com")
 
-run.Run.receive = fail
+run.Run.take = fail
 main()
 """
     process = subprocess.run(

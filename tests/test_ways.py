@@ -155,3 +155,25 @@ def test_a_schema_that_comes_back_holds_again(server: SandboxServer) -> None:
     config = CONFIG | {"field_mapping": FIELD_MAPPING, "max_rejected_percent": 90}
     run = run_here(server, config, (f"{one}\n" for one in given))
     assert run.report["streams"]["people"]["rejected"] == {"missing_key_property": 1}
+
+
+def test_streams_that_share_an_alias_keep_their_own_mapping(server: SandboxServer) -> None:
+    server.reset()
+    first = {"type": "object", "properties": {"email": {"type": "string"}, "first_name": {"type": "string"}}}
+    second = {"type": "object", "properties": {"email": {"type": "string"}, "last_name": {"type": "string"}}}
+    given: list[dict[str, Any]] = [
+        {"type": "SCHEMA", "stream": "a", "schema": first, "key_properties": []},
+        {"type": "SCHEMA", "stream": "b", "schema": second, "key_properties": []},
+        {"type": "RECORD", "stream": "a", "record": {"email": "a@x.com", "first_name": "Ann"}},
+        {"type": "RECORD", "stream": "b", "record": {"email": "b@x.com", "last_name": "Bee"}},
+        {"type": "SCHEMA", "stream": "a", "schema": first, "key_properties": [], "bookmark_properties": ["email"]},
+        {"type": "RECORD", "stream": "a", "record": {"email": "c@x.com", "first_name": "Cy"}},
+        {"type": "RECORD", "stream": "b", "record": {"email": "d@x.com", "last_name": "Dee"}},
+    ]
+    config = {"stream_maps": {"a": {"__alias__": "people"}, "b": {"__alias__": "people"}}}
+    run = run_here(server, config, (f"{json.dumps(message)}\n" for message in given))
+    assert run.exit_code == 0, run.log
+    assert [[contact.get(name) for name in ("first_name", "last_name")] for contact in server.contacts()] == [
+        ["Ann", None], [None, "Bee"], ["Cy", None], [None, "Dee"]
+    ]  # fmt: skip
+    assert run.report["streams"]["people"]["upserted"] == 4
