@@ -31,9 +31,6 @@ MAX_HELD_BYTES = 3_500_000
 """Above this, contacts that are held for others in flight take too much memory: better wait until those are settled."""
 
 
-_END = b"]}"
-
-
 class StreamCount(NamedTuple):
     """How much of a stream is in some contacts."""
 
@@ -304,6 +301,9 @@ class Batcher:
         if size > self._max_bytes:
             sentence = f"The contact takes {size} bytes; a request takes at most {self._max_bytes}."
             raise RecordRejectedError(Reason.TOO_LARGE, sentence)
+
+
+_END = b"]}"
 
 
 class Body:

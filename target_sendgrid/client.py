@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -28,7 +28,7 @@ from target_sendgrid.fields import CustomField, FieldCatalogue, FieldType
 from target_sendgrid.retry import Clock, PassingError, RetryPolicy, seconds_until_reset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 Answer = TypeVar("Answer")
 
@@ -84,6 +84,14 @@ class Job(NamedTuple):
     def is_pending(self) -> bool:
         """Whether the job has yet to reach a final status."""
         return self.status not in {"completed", "errored", "failed"}
+
+
+class Pieces(Protocol):
+    """A request's body in pieces, which may be sent more than once; its length is that of all, in bytes."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
 
 
 class Client:
@@ -176,11 +184,11 @@ class Client:
         answer = self._call("POST", "/v3/marketing/lists", body={"name": name}, what="to create lists")
         return _shaped(answer, ContactList)
 
-    def upsert(self, body: Iterable[bytes] | bytes) -> str:
+    def upsert(self, body: Pieces | bytes) -> str:
         """Send one request of contacts and return the id of its import job.
 
         Args:
-            body: JSON object with ``list_ids`` and ``contacts``, whole or in pieces whose ``len()`` is that of all.
+            body: JSON object with ``list_ids`` and ``contacts``.
 
         Raises:
             BadRequestError: Some contacts make SendGrid refuse all of them.
@@ -244,7 +252,7 @@ class Client:
         return self._retrying(method, url, data, what, _json_object)
 
     def _retrying(
-        self, method: str, url: str, data: Iterable[bytes] | bytes | None, what: str, read: Callable[[bytes], Answer]
+        self, method: str, url: str, data: Pieces | bytes | None, what: str, read: Callable[[bytes], Answer]
     ) -> Answer:
         def attempt() -> Answer:
             return read(self._send(method, url, data, what))
@@ -259,7 +267,7 @@ class Client:
             message = f"SendGrid could not be reached at {self._host} {what}: {error}. {advice}"
             raise UnreachableError(message) from None
 
-    def _send(self, method: str, url: str, data: Iterable[bytes] | bytes | None, what: str) -> bytes:
+    def _send(self, method: str, url: str, data: Pieces | bytes | None, what: str) -> bytes:
         """Send one request, once, and return the body of a 2xx answer."""
         bucket = f"{method} {_template(url)}"
         self._keep_pace(bucket)

@@ -125,12 +125,11 @@ def joined(contacts: Iterable[bytes], separator: bytes) -> Iterator[bytes]:
 def pack(entries: Mapping[str, Entry]) -> Packed:
     """Pack contacts, given by identity."""
     values = entries.values()
-    later = enumerate(map(_later_of, values)) if any(map(_later_of, values)) else ()
     return Packed(
         list(map(_contact_of, values)),
         _packer.encode(list(entries)),
         _packer.encode(list(map(_origin_of, values))),
-        _packer.encode({place: origins for place, origins in later if origins}),
+        _packer.encode({place: later for place, later in enumerate(map(_later_of, values)) if later}),
     )
 
 

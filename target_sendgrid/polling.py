@@ -51,7 +51,7 @@ class Polling:
 
     def __iter__(self) -> Iterator[Shipment]:
         """Yield the shipments whose jobs are under way, eldest first."""
-        return iter(list(self._jobs))
+        return iter(self._jobs)
 
     def start(self, shipment: Shipment) -> None:
         """Look at a job from now on."""
@@ -63,13 +63,12 @@ class Polling:
 
     def due(self) -> Shipment | None:
         """Return whose job is to be looked at now."""
-        shipment = min(self._jobs, key=lambda shipment: self._jobs[shipment].look_at, default=None)
-        return shipment if shipment is not None and self._jobs[shipment].look_at <= self._clock.monotonic() else None
+        return self._soonest() if self.wait_seconds() == 0.0 else None
 
     def wait_seconds(self) -> float | None:
         """Return the seconds until there is a job to look at; ``None`` when none is under way."""
-        look_at = min((job.look_at for job in self._jobs.values()), default=None)
-        return None if look_at is None else max(0.0, look_at - self._clock.monotonic())
+        soonest = self._soonest()
+        return None if soonest is None else max(0.0, self._jobs[soonest].look_at - self._clock.monotonic())
 
     def age(self, shipment: Shipment) -> float:
         """Return the seconds since a job was submitted."""
@@ -103,8 +102,12 @@ class Polling:
     def forget(self, shipment: Shipment) -> None:
         """Look at a job no more."""
         del self._jobs[shipment]
-        for eldest in list(self._jobs.values())[:1]:
+        eldest = next(iter(self._jobs.values()), None)
+        if eldest is not None:
             eldest.look_at = min(eldest.look_at, self._clock.monotonic() + LONGEST_POLL_SECONDS)
+
+    def _soonest(self) -> Shipment | None:
+        return min(self._jobs, key=lambda shipment: self._jobs[shipment].look_at, default=None)
 
     def _expect_end(self, job: _Job, job_seconds: float) -> None:
         first_look_at = job.submitted_at + max(FIRST_POLL_SECONDS, (1 - POLL_SHARE) * job_seconds)

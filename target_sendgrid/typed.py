@@ -67,7 +67,7 @@ class TypedMapping:
         self._make, self._no_custom_fields = _maker(
             [
                 (field, attributes[field.path], not (field.plain_length and kinds[field.path] <= _PLAIN))
-                for field in [email, *(field for field in fields if field is not email)]
+                for field in fields
             ]
         )
 
@@ -109,7 +109,6 @@ def _maker(mapped: Sequence[tuple[MappedField, str, bool]]) -> tuple[Callable[[A
 
     Args:
         mapped: The fields, with the attributes of the record that fill them, and whether values must be converted.
-            The email comes first.
     """
     names: dict[str, Any] = {}
     own: list[str] = []
