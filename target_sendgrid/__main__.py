@@ -10,7 +10,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from target_sendgrid import discretion
+from target_sendgrid import redaction as discretion
 from target_sendgrid.errors import TargetSendGridError, TerminatedError
 
 if TYPE_CHECKING:

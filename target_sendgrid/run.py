@@ -6,12 +6,11 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from target_sendgrid import contact as contacts
-from target_sendgrid.batching import Batcher
-from target_sendgrid.cap import NEW, REFUSED, ProfileCap
-from target_sendgrid.client import RUN_PATIENCE_SECONDS, Client
-from target_sendgrid.delivery import CourierThread, Delivery
-from target_sendgrid.embedded import EmbeddedSandbox
+from target_sendgrid.audience.cap import NEW, REFUSED, ProfileCap
+from target_sendgrid.delivery.batching import Batcher
+from target_sendgrid.delivery.delivery import CourierThread, Delivery
+from target_sendgrid.delivery.job_runner import Courier
+from target_sendgrid.delivery.state import StateGate
 from target_sendgrid.errors import (
     BadRequestError,
     CapReachedError,
@@ -24,21 +23,22 @@ from target_sendgrid.errors import (
     TerminatedError,
     suggest,
 )
-from target_sendgrid.gate import StateGate
-from target_sendgrid.jobs import Courier
-from target_sendgrid.lists import Destinations, Lists
-from target_sendgrid.mapping import FieldMapping, compile_mapping
-from target_sendgrid.rejections import Rejections
-from target_sendgrid.report import Report, StreamReport, check_report_path
+from target_sendgrid.mapping.field_mapping import FieldMapping, compile_mapping
+from target_sendgrid.report.rejections import Rejections
+from target_sendgrid.report.report import Report, StreamReport, check_report_path
+from target_sendgrid.sendgrid import contact as contacts
+from target_sendgrid.sendgrid.client import RUN_PATIENCE_SECONDS, Client
+from target_sendgrid.sendgrid.embedded import EmbeddedSandbox
+from target_sendgrid.sendgrid.lists import Destinations, Lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from target_sendgrid.contact import Origin
-    from target_sendgrid.delivery import MakeCarrier
-    from target_sendgrid.fields import CustomField, FieldCatalogue, FieldType
-    from target_sendgrid.jobs import News
-    from target_sendgrid.retry import Clock
+    from target_sendgrid.delivery.delivery import MakeCarrier
+    from target_sendgrid.delivery.job_runner import News
+    from target_sendgrid.sendgrid.contact import Origin
+    from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
+    from target_sendgrid.sendgrid.retry import Clock
     from target_sendgrid.settings import Settings, StreamSettings
 
 log = logging.getLogger("target-sendgrid.run")

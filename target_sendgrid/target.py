@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.sinks import Sink
 
-    from target_sendgrid.delivery import MakeCarrier
-    from target_sendgrid.retry import Clock
-    from target_sendgrid.sinks import SendGridSink
+    from target_sendgrid.delivery.delivery import MakeCarrier
+    from target_sendgrid.sendgrid.retry import Clock
+    from target_sendgrid.singer.sink import SendGridSink
 
 GRACE_SECONDS = 30.0
 """How long a run that was asked to stop waits for what it has sent."""
@@ -64,9 +64,9 @@ class TargetSendGrid(Target):
         make_carrier: MakeCarrier | None = None,
         **options: Any,  # noqa: ANN401 - the SDK's own arguments
     ) -> None:
-        from target_sendgrid.reader import RecordReader  # noqa: PLC0415 - `--version` and `--about` need no such thing
-        from target_sendgrid.retry import SystemClock  # noqa: PLC0415 - nor this
         from target_sendgrid.run import Run  # noqa: PLC0415 - nor this
+        from target_sendgrid.sendgrid.retry import SystemClock  # noqa: PLC0415 - nor this
+        from target_sendgrid.singer.reader import RecordReader  # noqa: PLC0415 - `--version` and `--about` need no such thing
 
         self._signals: list[int] = []
         self._grace_ends_at: float | None = None
@@ -160,7 +160,7 @@ class TargetSendGrid(Target):
     def get_sink_class(self, stream_name: str) -> type[Sink]:
         """Return what makes the sinks of all streams."""
         del stream_name
-        from target_sendgrid.sinks import SendGridSink  # noqa: PLC0415 - a run without streams needs no validator
+        from target_sendgrid.singer.sink import SendGridSink  # noqa: PLC0415 - a run without streams needs no validator
 
         return SendGridSink
 

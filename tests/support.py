@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from target_sendgrid.errors import TargetSendGridError, TerminatedError
-from target_sendgrid.retry import SystemClock
 from target_sendgrid.sandbox.options import Options
+from target_sendgrid.sendgrid.retry import SystemClock
 from target_sendgrid.target import TargetSendGrid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from target_sendgrid.batching import Batch
-    from target_sendgrid.delivery import MakeCourier
-    from target_sendgrid.jobs import News
-    from target_sendgrid.retry import Clock
+    from target_sendgrid.delivery.batching import Batch
+    from target_sendgrid.delivery.delivery import MakeCourier
+    from target_sendgrid.delivery.job_runner import News
     from target_sendgrid.sandbox.server import SandboxServer
+    from target_sendgrid.sendgrid.retry import Clock
 
 QUICK = Options(
     job_counts_after_seconds=0.0, job_final_after_seconds=0.0, field_ready_after_seconds=0.0, rate_limit_enabled=False

@@ -10,16 +10,16 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid import batching
-from target_sendgrid.batching import Batch, Batcher, Body, StreamCount, stream_counts
-from target_sendgrid.contact import Entry, Origin, decode, encode, unpack
+from target_sendgrid.delivery import batching
+from target_sendgrid.delivery.batching import Batch, Batcher, Body, StreamCount, stream_counts
 from target_sendgrid.errors import Reason, RecordRejectedError
+from target_sendgrid.sendgrid.contact import Entry, Origin, decode, encode, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from target_sendgrid.contact import Contact
+    from target_sendgrid.sendgrid.contact import Contact
 
 ENOUGH_BYTES = 1_000_000
 TWO = [encode({"email": f"{letter}@x.com"}) for letter in "ab"]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid import cap as cap_module
-from target_sendgrid.cap import KNOWN, NEW, REFUSED, ProfileCap
+from target_sendgrid.audience import cap as cap_module
+from target_sendgrid.audience.cap import KNOWN, NEW, REFUSED, ProfileCap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_sendgrid.client import Client
 from target_sendgrid.errors import (
     BadRequestError,
     ForbiddenError,
@@ -17,9 +16,10 @@ from target_sendgrid.errors import (
     UnauthorizedError,
     UnreachableError,
 )
-from target_sendgrid.fields import FieldType
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.sandbox.server import SandboxServer
+from target_sendgrid.sendgrid.client import Client
+from target_sendgrid.sendgrid.fields import FieldType
 from tests.support import SandboxClock
 
 if TYPE_CHECKING:

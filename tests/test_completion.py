@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_sendgrid.completion import complete, is_wanted
-from target_sendgrid.contact import Entry, Origin, decode, encode, identity
+from target_sendgrid.delivery.completion import complete, is_wanted
+from target_sendgrid.sendgrid.contact import Entry, Origin, decode, encode, identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_sendgrid.contact import Contact
+    from target_sendgrid.sendgrid.contact import Contact
 
 
 class Account:

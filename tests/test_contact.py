@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid.contact import Entry, Origin, decode, encode, identity, merge, pack
+from target_sendgrid.sendgrid.contact import Entry, Origin, decode, encode, identity, merge, pack
 
 if TYPE_CHECKING:
-    from target_sendgrid.contact import Contact
+    from target_sendgrid.sendgrid.contact import Contact
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 NUMBER = st.one_of(

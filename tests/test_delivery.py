@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_sendgrid import delivery as deliveries
-from target_sendgrid import jobs
-from target_sendgrid.batching import Batcher
-from target_sendgrid.client import Client
-from target_sendgrid.contact import Origin, encode
-from target_sendgrid.delivery import CourierThread, Delivery
+from target_sendgrid.delivery import delivery as deliveries
+from target_sendgrid.delivery import job_runner as jobs
+from target_sendgrid.delivery.batching import Batcher
+from target_sendgrid.delivery.delivery import CourierThread, Delivery
+from target_sendgrid.delivery.job_runner import Courier
+from target_sendgrid.delivery.poll_schedule import FIRST_POLL_SECONDS
+from target_sendgrid.delivery.state import StateGate
 from target_sendgrid.errors import JobFailedError
-from target_sendgrid.gate import StateGate
-from target_sendgrid.jobs import Courier
-from target_sendgrid.lists import Destinations
-from target_sendgrid.polling import FIRST_POLL_SECONDS
-from target_sendgrid.rejections import Rejections
-from target_sendgrid.report import Report
+from target_sendgrid.report.rejections import Rejections
+from target_sendgrid.report.report import Report
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.sandbox.server import SandboxServer
+from target_sendgrid.sendgrid.client import Client
+from target_sendgrid.sendgrid.contact import Origin, encode
+from target_sendgrid.sendgrid.lists import Destinations
 from tests.support import QUICK, SandboxClock, StepwiseCourier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from target_sendgrid.batching import Batch
-    from target_sendgrid.client import Job
-    from target_sendgrid.jobs import News
+    from target_sendgrid.delivery.batching import Batch
+    from target_sendgrid.delivery.job_runner import News
+    from target_sendgrid.sendgrid.client import Job
 
 
 class Counter:

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from demo import tap_profiles
-from target_sendgrid.contact import encode
-from target_sendgrid.fields import CustomField, FieldCatalogue
-from target_sendgrid.mapping import compile_mapping
+from target_sendgrid.mapping.field_mapping import compile_mapping
+from target_sendgrid.sendgrid.contact import encode
+from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue
 from tests.docs import generate
 from tests.faults.promises import PROMISES
 from tests.faults.world_promises import WORLD_PROMISES
@@ -64,7 +64,7 @@ def test_the_worked_example_of_the_readme_is_a_profile_of_the_demo_and_what_beco
 
 def test_every_module_named_in_the_readme_is_there() -> None:
     readme = (generate.ROOT / "README.md").read_text(encoding="utf-8")
-    for name in re.findall(r"`(\w+\.py)`", readme):
+    for name in re.findall(r"`([\w/]+\.py)`", readme):
         assert list(generate.ROOT.glob(f"target_sendgrid/**/{name}")), name
 
 

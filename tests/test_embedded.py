@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from target_sendgrid.embedded import EmbeddedSandbox
+from target_sendgrid.sendgrid.embedded import EmbeddedSandbox
 
 if TYPE_CHECKING:
     import pytest

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid import errors_file
-from target_sendgrid.contact import Entry, Origin, encode
-from target_sendgrid.errors_file import failed_contacts
+from target_sendgrid.delivery.operations import errors_file
+from target_sendgrid.delivery.operations.errors_file import failed_contacts
+from target_sendgrid.sendgrid.contact import Entry, Origin, encode
 
 ORIGIN = Origin("people", 1)
 ENTRIES = {

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from target_sendgrid import fields
 from target_sendgrid.errors import Reason, RecordRejectedError
-from target_sendgrid.fields import CustomField, FieldCatalogue, FieldType
+from target_sendgrid.sendgrid import fields
+from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
 
 MARKER = "zaphod"
 """Stands in values, so that a message that quotes a value gives itself away."""

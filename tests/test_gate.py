@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from target_sendgrid.gate import StateGate
+from target_sendgrid.delivery.state import StateGate
 
 
 class Gate:

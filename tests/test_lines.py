@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid import lines
-from target_sendgrid.lines import MAX_LINE_BYTES, chunks, split_lines
+from target_sendgrid.singer import lines
+from target_sendgrid.singer.lines import MAX_LINE_BYTES, chunks, split_lines
 
 
 @given(st.lists(st.binary(max_size=8).map(lambda part: part.replace(b"b", b"\n")), max_size=12))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from target_sendgrid.errors import BadRequestError, ConfigError
-from target_sendgrid.lists import Lists
+from target_sendgrid.sendgrid.lists import Lists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

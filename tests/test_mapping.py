@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid import fields
 from target_sendgrid.errors import ConfigError, Reason, RecordRejectedError
-from target_sendgrid.fields import CustomField, FieldCatalogue, FieldType
-from target_sendgrid.mapping import compile_mapping
+from target_sendgrid.mapping.field_mapping import compile_mapping
+from target_sendgrid.sendgrid import fields
+from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from target_sendgrid.contact import Contact
-    from target_sendgrid.mapping import FieldMapping
+    from target_sendgrid.mapping.field_mapping import FieldMapping
+    from target_sendgrid.sendgrid.contact import Contact
 
 MARKER = "zaphod"
 

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "target_sendgrid"
+SANDBOX = PACKAGE / "sandbox"
+
+
+def modules_of_the_target() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if not path.is_relative_to(SANDBOX))
+
+
+def relative_name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
 
 
 def tracked_files() -> list[Path]:
@@ -34,13 +43,13 @@ def imported_modules(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "sandbox").glob("**/*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(SANDBOX.rglob("*.py")), ids=relative_name)
 def test_the_sandbox_never_imports_the_target(path: Path) -> None:
     own = [name for name in imported_modules(path) if name.startswith("target_sendgrid")]
     assert [name for name in own if not name.startswith("target_sendgrid.sandbox")] == []
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", modules_of_the_target(), ids=relative_name)
 def test_the_target_never_imports_the_sandbox(path: Path) -> None:
     assert [name for name in imported_modules(path) if name.startswith("target_sendgrid.sandbox")] == []
 

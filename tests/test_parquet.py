@@ -18,7 +18,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from target_sendgrid.parquet import parquet_lines
+from target_sendgrid.singer.parquet import parquet_lines
 
 UTC = dt.timezone.utc
 MOMENT = dt.datetime(2024, 1, 5, 9, 34, 1, tzinfo=UTC)

@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from target_sendgrid.polling import FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS, SELDOM_POLL_SECONDS, Polling
-from target_sendgrid.shipments import Progress, Shipment
+from target_sendgrid.delivery.import_job import Progress, Shipment
+from target_sendgrid.delivery.poll_schedule import (
+    FIRST_POLL_SECONDS,
+    LONGEST_POLL_SECONDS,
+    SELDOM_POLL_SECONDS,
+    Polling,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_sendgrid.batching import Batch
+    from target_sendgrid.delivery.batching import Batch
 
 
 class Clock:

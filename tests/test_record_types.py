@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from singer_sdk.exceptions import InvalidJSONSchema
 from singer_sdk.sinks.core import JSONSchemaValidator
 
-from target_sendgrid.record_types import NoTypeError, RecordType
+from target_sendgrid.mapping.record_types import NoTypeError, RecordType
 from tests.random_schemas import Case
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid.refusals import is_about_lists, refused_contacts, unknown_fields, words
+from target_sendgrid.delivery.operations.refusals import is_about_lists, refused_contacts, unknown_fields, words
 
 ADA, BOB, EVE = "ada@example.com", "bob@example.com", "external_id 7"
 PEOPLE = [ADA, BOB, EVE]

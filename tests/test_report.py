@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.errors import LocalFileError, Reason
-from target_sendgrid.report import Report, StreamReport
+from target_sendgrid.report.report import Report, StreamReport
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid.retry import (
+from target_sendgrid.sendgrid.retry import (
     LONGEST_RATE_WAIT_SECONDS,
     LONGEST_WAIT_SECONDS,
     PACE_PATIENCE_SECONDS,

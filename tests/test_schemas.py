@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid.fields import FieldType
-from target_sendgrid.schemas import Path, resolve_path, schema_at, type_for
+from target_sendgrid.mapping.schemas import Path, resolve_path, schema_at, type_for
+from target_sendgrid.sendgrid.fields import FieldType
 
 TEXT = {"type": ["string", "null"]}
 ADDRESS = {"type": "object", "properties": {"city": TEXT, "lines": {"type": "array", "items": TEXT}}}

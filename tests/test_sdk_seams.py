@@ -22,8 +22,8 @@ from singer_sdk.sinks import Sink
 from singer_sdk.sinks.core import BaseJSONSchemaValidator
 from singer_sdk.target_base import Target
 
-from target_sendgrid.reader import RecordReader
-from target_sendgrid.sinks import RecordValidator, SendGridSink
+from target_sendgrid.singer.reader import RecordReader
+from target_sendgrid.singer.sink import RecordValidator, SendGridSink
 from target_sendgrid.target import TargetSendGrid
 from tests.support import record, run_cli, schema, singer, state
 

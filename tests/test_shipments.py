@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_sendgrid import contact as contacts
-from target_sendgrid.batching import Batcher
-from target_sendgrid.contact import Entry, Origin, encode
+from target_sendgrid.delivery.batching import Batcher
+from target_sendgrid.delivery.import_job import Rejected, Shipment
+from target_sendgrid.delivery.spool import Spool
 from target_sendgrid.errors import LocalFileError, Reason
-from target_sendgrid.shipments import Rejected, Shipment
-from target_sendgrid.spool import Spool
+from target_sendgrid.sendgrid import contact as contacts
+from target_sendgrid.sendgrid.contact import Entry, Origin, encode
 
 if TYPE_CHECKING:
-    from target_sendgrid.batching import Batch
+    from target_sendgrid.delivery.batching import Batch
 
 COUNT = 1_234
 """More than go into one piece of a request or of a file."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_sendgrid.spool import Spool
+from target_sendgrid.delivery.spool import Spool
 
 CONTENT = b"ada@example.com" * 10_000
 

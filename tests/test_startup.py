@@ -52,7 +52,7 @@ def test_nothing_of_a_run_is_loaded_to_tell_about_the_target(arguments: tuple[st
     own = {name for name in modules(_TELL, *arguments) if name.startswith("target_sendgrid.")}
     assert own == {
         "target_sendgrid.__main__",
-        "target_sendgrid.discretion",
+        "target_sendgrid.redaction",
         "target_sendgrid.errors",
         "target_sendgrid.settings",
         "target_sendgrid.settings_checks",
@@ -72,7 +72,7 @@ def test_an_empty_run_loads_two_libraries_beyond_the_sdk(empty_run: set[str], sd
 
 
 def test_an_empty_run_loads_nothing_that_only_records_need(empty_run: set[str], sdk: set[str]) -> None:
-    needed_by_records = {"dateutil", "difflib", "jsonschema_rs", "target_sendgrid.sinks"}
+    needed_by_records = {"dateutil", "difflib", "jsonschema_rs", "target_sendgrid.singer.sink"}
     assert empty_run & needed_by_records <= sdk
 
 

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_sendgrid.contact import encode, identity
-from target_sendgrid.fields import CustomField, FieldCatalogue, FieldType
-from target_sendgrid.mapping import compile_mapping
-from target_sendgrid.typed import TypedMapping, typed_mapping
+from target_sendgrid.mapping.fast_path import TypedMapping, typed_mapping
+from target_sendgrid.mapping.field_mapping import compile_mapping
+from target_sendgrid.sendgrid.contact import encode, identity
+from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
 
 if TYPE_CHECKING:
-    from target_sendgrid.mapping import FieldMapping
+    from target_sendgrid.mapping.field_mapping import FieldMapping
 
 TEXT = {"type": ["string", "null"]}
 SCHEMA: dict[str, Any] = {

@@ -17,9 +17,9 @@ from jsonschema import Draft202012Validator, validators
 from singer_sdk.exceptions import InvalidJSONSchema
 from singer_sdk.sinks.core import JSONSchemaValidator
 
-from target_sendgrid import sinks
 from target_sendgrid.errors import Reason, RecordRejectedError
-from target_sendgrid.sinks import RecordValidator
+from target_sendgrid.singer import sink as sinks
+from target_sendgrid.singer.sink import RecordValidator
 from tests.random_schemas import Case
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid.contact import Entry, Origin, encode, identity
-from target_sendgrid.verification import SEARCH_SIZE, VISIBLE_SECONDS, Verifier, is_stored
+from target_sendgrid.delivery.verification import SEARCH_SIZE, VISIBLE_SECONDS, Verifier, is_stored
+from target_sendgrid.sendgrid.contact import Entry, Origin, encode, identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_sendgrid.contact import Contact
+    from target_sendgrid.sendgrid.contact import Contact
 
 NAMES = {"e1_T": "Plan", "e2_N": "visits", "e3_D": "born_on"}
 

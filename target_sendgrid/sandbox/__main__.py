@@ -14,9 +14,9 @@ import click
 
 from target_sendgrid.sandbox import coverage as coverage_facts
 from target_sendgrid.sandbox import summary
+from target_sendgrid.sandbox.account.store import Store, UnusableDatabaseError, memory_or_file
 from target_sendgrid.sandbox.options import BadOptionError, Options, help_texts
 from target_sendgrid.sandbox.server import SandboxServer, collect_garbage_rarely
-from target_sendgrid.sandbox.store import Store, UnusableDatabaseError, memory_or_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,25 +10,23 @@ from typing import TYPE_CHECKING
 from flask import Flask, Request, Response, g, request
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
-from target_sendgrid.sandbox import (
-    contacts_routes,
-    control_routes,
-    fields_routes,
-    lists_routes,
-    page,
-    scopes_routes,
-    search_routes,
-)
-from target_sendgrid.sandbox.answers import answer, error, errors
-from target_sendgrid.sandbox.current import EXTENSION
-from target_sendgrid.sandbox.layer import CONTROL_PREFIX, Layer, html
-from target_sendgrid.sandbox.problems import Problem, RefusedError, UnknownListError, UnknownThingError
-from target_sendgrid.sandbox.wire import tell_failure
+from target_sendgrid.sandbox.account.problems import Problem, RefusedError, UnknownListError, UnknownThingError
+from target_sendgrid.sandbox.http.answers import answer, error, errors
+from target_sendgrid.sandbox.http.current import EXTENSION
+from target_sendgrid.sandbox.http.layer import CONTROL_PREFIX, Layer, html
+from target_sendgrid.sandbox.http.wire import tell_failure
+from target_sendgrid.sandbox.routes import contacts as contacts_routes
+from target_sendgrid.sandbox.routes import control as control_routes
+from target_sendgrid.sandbox.routes import fields as fields_routes
+from target_sendgrid.sandbox.routes import lists as lists_routes
+from target_sendgrid.sandbox.routes import scopes as scopes_routes
+from target_sendgrid.sandbox.routes import search as search_routes
+from target_sendgrid.sandbox.ui import page
 
 if TYPE_CHECKING:
-    from target_sendgrid.sandbox.account import Account
+    from target_sendgrid.sandbox.account.account import Account
+    from target_sendgrid.sandbox.http.state import Sandbox
     from target_sendgrid.sandbox.options import Options
-    from target_sendgrid.sandbox.state import Sandbox
 
 MARKETING_PREFIX = "/v3/marketing/"
 MARKETING_SCOPE = "marketing.read"
@@ -41,7 +39,7 @@ _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost"})
 
 def make_app(sandbox: Sandbox) -> Flask:
     """Wire everything for one sandbox."""
-    app = Flask("target_sendgrid.sandbox", root_path=_root(), static_folder=None, template_folder="templates")
+    app = Flask("target_sendgrid.sandbox", root_path=_root(), static_folder=None, template_folder="ui/templates")
     app.extensions[EXTENSION] = sandbox
     app.logger.disabled = True  # it prints exceptions, whose messages may quote personal data
     for module in (

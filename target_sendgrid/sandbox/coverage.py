@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from target_sendgrid.sandbox.errors_files import COLUMNS
+from target_sendgrid.sandbox.account.errors_files import COLUMNS
 
 EMULATED = {
     "PUT /v3/marketing/contacts": "Upsert: limits, refusals, identity and merge rules, custom fields, lists.",

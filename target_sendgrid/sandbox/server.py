@@ -6,16 +6,16 @@ import gc
 import logging
 from typing import TYPE_CHECKING, Any
 
-from target_sendgrid.sandbox import faults as fault_orders
-from target_sendgrid.sandbox import jobs, seed
-from target_sendgrid.sandbox.account import FULL_ACCESS, Account
+from target_sendgrid.sandbox.account import jobs, seed
+from target_sendgrid.sandbox.account.account import FULL_ACCESS, Account
+from target_sendgrid.sandbox.account.clock import SandboxClock
+from target_sendgrid.sandbox.account.store import Store
 from target_sendgrid.sandbox.app import make_app
-from target_sendgrid.sandbox.clock import SandboxClock
-from target_sendgrid.sandbox.errors_app import ErrorsApp
+from target_sendgrid.sandbox.http import faults as fault_orders
+from target_sendgrid.sandbox.http.errors_app import ErrorsApp
+from target_sendgrid.sandbox.http.state import Sandbox
+from target_sendgrid.sandbox.http.wire import LOOPBACK, WireServer
 from target_sendgrid.sandbox.options import Options
-from target_sendgrid.sandbox.state import Sandbox
-from target_sendgrid.sandbox.store import Store
-from target_sendgrid.sandbox.wire import LOOPBACK, WireServer
 
 if TYPE_CHECKING:
     from pathlib import Path

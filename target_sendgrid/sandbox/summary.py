@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_sendgrid.sandbox.clock import iso_seconds
+from target_sendgrid.sandbox.account.clock import iso_seconds
 
 if TYPE_CHECKING:
-    from target_sendgrid.sandbox.store import Store
+    from target_sendgrid.sandbox.account.store import Store
 
 NEWEST_JOBS = 10
 

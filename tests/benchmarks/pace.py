@@ -19,15 +19,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from target_sendgrid.batching import Batcher, Body
-from target_sendgrid.contact import Origin
+from target_sendgrid.delivery.batching import Batcher, Body
+from target_sendgrid.sendgrid.contact import Origin
 from tests.benchmarks.runs import account, print_row, run_target
 from tests.benchmarks.shapes import ORDINARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_sendgrid.batching import Batch
+    from target_sendgrid.delivery.batching import Batch
     from tests.benchmarks.runs import Account
 
 DEFAULT_COUNT = 1_000_000

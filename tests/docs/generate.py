@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from target_sendgrid.rejections import MEANINGS
+from target_sendgrid.report.rejections import MEANINGS
 from target_sendgrid.settings import CONFIG_SCHEMA
 from target_sendgrid.settings_checks import ENVIRONMENT_PREFIX
 from target_sendgrid.target import TargetSendGrid

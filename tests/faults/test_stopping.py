@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_sendgrid.polling import LONGEST_POLL_SECONDS
+from target_sendgrid.delivery.poll_schedule import LONGEST_POLL_SECONDS
 from target_sendgrid.target import GRACE_SECONDS
 from tests.faults import world_promises
 from tests.faults.promises import proves

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from target_sendgrid.delivery import LONGEST_OPEN_SECONDS
+from target_sendgrid.delivery.delivery import LONGEST_OPEN_SECONDS
 from target_sendgrid.sandbox.server import SandboxServer
-from target_sendgrid.sinks import SendGridSink
+from target_sendgrid.singer.sink import SendGridSink
 from tests.faults import kills, world_promises
 from tests.faults.conftest import SCHEMA
 from tests.faults.promises import LAST_STATE, proves

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid.batch_files import batch_file_chunks
 from target_sendgrid.errors import InputError, LocalFileError, TerminatedError
+from target_sendgrid.singer.batch_files import batch_file_chunks
 from tests.hostile.conftest import PEOPLE
 from tests.support import record, state
 
@@ -174,7 +174,7 @@ def test_a_number_that_no_double_holds_is_read_as_in_a_record_message(desk: Desk
 
 def test_a_parquet_file_without_the_extra_is_told_in_words(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.delitem(sys.modules, "target_sendgrid.parquet", raising=False)
+    monkeypatch.delitem(sys.modules, "target_sendgrid.singer.parquet", raising=False)
     run = send(desk, PARQUET, ["file:///none.parquet"])
     assert run.exit_code == 1
     assert "line 4 lists Parquet files, which need the extra `parquet`: install `target-sendgrid[parquet]`." in run.log

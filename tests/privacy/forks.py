@@ -19,7 +19,10 @@ import traceback
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from target_sendgrid import __main__, jobs, polling, retry, target
+from target_sendgrid import __main__, target
+from target_sendgrid.delivery import job_runner as jobs
+from target_sendgrid.delivery import poll_schedule as polling
+from target_sendgrid.sendgrid import retry
 from tests.support import HastyClock
 
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ class PanicError(BaseException):
 def main() -> None:
     """Carry out orders until there are no more."""
     target.TargetSendGrid.print_version(print_fn=lambda _: None)  # what that takes long to find out, forks need not
-    for name in ("reader", "run", "sinks"):  # once, not in each fork
+    for name in ("run", "singer.reader", "singer.sink"):  # once, not in each fork
         importlib.import_module(f"target_sendgrid.{name}")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     while line := sys.stdin.buffer.readline():

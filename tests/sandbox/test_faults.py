@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from target_sendgrid.sandbox.faults import BadFaultError
+from target_sendgrid.sandbox.http.faults import BadFaultError
 from tests.sandbox.client import MARKETING
 
 if TYPE_CHECKING:

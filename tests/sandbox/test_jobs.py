@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from target_sendgrid.sandbox import jobs
+from target_sendgrid.sandbox.account import jobs
 from tests.sandbox.client import MARKETING
 
 if TYPE_CHECKING:

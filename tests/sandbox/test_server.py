@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from target_sendgrid.sandbox.account.store import UnusableDatabaseError
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.sandbox.server import SandboxServer
-from target_sendgrid.sandbox.store import UnusableDatabaseError
 from tests.sandbox.client import MARKETING, TIMEOUT_SECONDS, Client
 
 ADA = {"email": "ada@example.com"}
@@ -60,7 +60,7 @@ def test_no_link_is_followed_to_a_database(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere.db").exists()
 
 
-@pytest.mark.parametrize("place", ["flask.Flask.dispatch_request", "target_sendgrid.sandbox.jobs.apply_due"])
+@pytest.mark.parametrize("place", ["flask.Flask.dispatch_request", "target_sendgrid.sandbox.account.jobs.apply_due"])
 def test_a_failure_of_the_sandbox_is_told_without_its_message(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], place: str
 ) -> None:
@@ -151,7 +151,7 @@ def test_with_a_manual_clock_no_time_passes() -> None:
 
 def test_the_sandbox_imports_nothing_else_of_the_target() -> None:
     folder = Path(sys.modules[SandboxServer.__module__].__file__ or "").parent
-    for path in folder.glob("*.py"):
+    for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_sendgrid.sandbox.reserved import is_valid_email
+from target_sendgrid.sandbox.account.reserved import is_valid_email
 from tests.sandbox.client import MARKETING
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Contacts become settled records: batches, import jobs, states."""

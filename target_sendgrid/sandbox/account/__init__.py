@@ -1,0 +1,1 @@
+"""What an account holds and how it behaves, without HTTP."""

@@ -1,0 +1,209 @@
+"""Import jobs: submitted at once, applied when their time has come, in the order in which they were submitted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from target_sendgrid.sandbox.account import contacts, errors_files, merge
+from target_sendgrid.sandbox.account.account import new_id
+from target_sendgrid.sandbox.account.clock import iso_seconds
+from target_sendgrid.sandbox.account.problems import unknown
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from target_sendgrid.sandbox.account.account import Account
+
+Kind = Literal["upsert", "delete", "remove_from_list", "delete_identifier"]
+
+JOB_TYPES: dict[str, str] = {
+    "upsert": "upsert_contacts",
+    "delete": "delete",
+    "remove_from_list": "delete",
+    "delete_identifier": "delete",
+}
+"""`upsert_contacts` was recorded in 2026; for the others the vendor's file says `delete`."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What a fault does to one job.
+
+    Attributes:
+        failed: Ends `failed` without a text, nothing applied.
+        stuck: Stays `pending` for ever.
+        lost: Its id answers 404.
+        applied: Whether a stuck or lost job's contacts arrive nevertheless.
+        first: Number of leading rows that turn into row errors.
+        identifiers: Emails or other identifiers whose rows turn into row errors.
+        reason: Text of those row errors.
+        errors_file: How the errors file is broken, see `errors_files.MODES`.
+    """
+
+    failed: bool = False
+    stuck: bool = False
+    lost: bool = False
+    applied: bool = False
+    first: int = 0
+    identifiers: tuple[str, ...] = ()
+    reason: str = "internal error"
+    errors_file: str = ""
+
+
+NO_TROUBLE = Trouble()
+
+_ROUNDING_SECONDS = 0.001
+_ONLY_IDENTIFIER = "a contact must keep at least one identifier"
+
+
+def submit(account: Account, kind: Kind, payload: bytes, requested: int, trouble: Trouble = NO_TROUBLE) -> str:
+    """Queue a job; return its id. For an upsert the payload is the request's body, kept until it is applied."""
+    identity = new_id()
+    now = account.clock.now()
+    account.store.run(
+        "INSERT INTO jobs (id, kind, requested, submitted_at, counts_at, final_at, payload, trouble) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        identity,
+        kind,
+        requested,
+        now,
+        now + account.options.job_counts_after_seconds,
+        now + account.options.job_final_after_seconds,
+        payload,
+        msgspec.json.encode(asdict(trouble)).decode(),
+    )
+    return identity
+
+
+def apply_due(account: Account) -> None:
+    """Apply every job whose time has come, in the order of submission."""
+    now = account.clock.now()
+    for job in account.store.rows("SELECT * FROM jobs WHERE applied = 0 AND final_at <= ? ORDER BY number", now):
+        outcome = _run(account, job)
+        _keep_counts(account, job, outcome)
+        errors_files.keep(account, int(job["number"]), float(job["final_at"]), outcome.errors)
+        account.store.run("UPDATE jobs SET applied = 1, payload = NULL WHERE number = ?", job["number"])
+
+
+def settle(account: Account) -> float:
+    """Move the clock to the end of every job that can end, and apply them; return by how many seconds it moved."""
+    latest = account.store.row("SELECT max(final_at) AS moment FROM jobs WHERE applied = 0")
+    moment = None if latest is None else latest["moment"]
+    seconds = 0.0 if moment is None else max(0.0, float(moment) - account.clock.now())
+    if seconds:
+        account.clock.advance(seconds + _ROUNDING_SECONDS)
+    apply_due(account)
+    return seconds
+
+
+def described(account: Account, identity: str, errors_base_url: str) -> dict[str, Any]:
+    """Show a job the way `GET /v3/marketing/contacts/imports/{id}` does.
+
+    Raises:
+        UnknownThingError: There is no such job.
+    """
+    job = _job(account, identity)
+    if job is None or _trouble(job).lost:
+        raise unknown()
+    now = account.clock.now()
+    if not job["applied"] and now >= job["counts_at"] and job["created"] is None:
+        _preview_counts(account, int(job["number"]))
+        job = _job(account, identity) or job
+    return _described(account, job, errors_base_url)
+
+
+def every(account: Account, errors_base_url: str, limit: int = 1_000) -> list[dict[str, Any]]:
+    """Show the newest jobs, lost and stuck ones included, newest first."""
+    found = account.store.rows("SELECT * FROM jobs ORDER BY number DESC LIMIT ?", limit)
+    return [_described(account, job, errors_base_url) for job in found]
+
+
+def _described(account: Account, job: sqlite3.Row, errors_base_url: str) -> dict[str, Any]:
+    results: dict[str, Any] = {"requested_count": job["requested"]}
+    shown = {
+        "id": job["id"],
+        "status": _status(job),
+        "job_type": JOB_TYPES[job["kind"]],
+        "results": results,
+        "started_at": iso_seconds(job["submitted_at"]),
+    }
+    if account.clock.now() >= job["counts_at"]:
+        names = ("created", "updated", "deleted", "errored")
+        results |= {f"{name}_count": job[name] for name in names if job[name]}
+    if shown["status"] != "pending":
+        shown["finished_at"] = iso_seconds(job["final_at"])
+        if job["errored"] and _trouble(job).errors_file != "missing":
+            results["errors_url"] = errors_files.url(job, errors_base_url)
+        if job["failure"]:
+            # Where the live API puts this text was never recorded.
+            shown["errors"] = [{"field": None, "message": job["failure"]}]
+    return shown
+
+
+def _status(job: sqlite3.Row) -> str:
+    trouble = _trouble(job)
+    if trouble.stuck or not job["applied"]:
+        return "pending"
+    if trouble.failed or job["failure"] or (job["errored"] and job["errored"] >= job["requested"]):
+        return "failed"
+    return "errored" if job["errored"] else "completed"
+
+
+def _preview_counts(account: Account, last: int) -> None:
+    """Work out the counts of waiting jobs up to this one, without applying them."""
+    waiting = account.store.rows("SELECT * FROM jobs WHERE applied = 0 AND number <= ? ORDER BY number", last)
+    if sum(job["requested"] for job in waiting) > account.options.counts_preview_max_contacts:
+        return
+    outcomes: list[merge.Outcome] = []
+    with account.store.undone():
+        outcomes.extend(_run(account, job) for job in waiting)
+    now = account.clock.now()
+    for job, outcome in zip(waiting, outcomes, strict=True):
+        if now >= job["counts_at"]:
+            _keep_counts(account, job, outcome)
+
+
+def _keep_counts(account: Account, job: sqlite3.Row, outcome: merge.Outcome) -> None:
+    account.store.run(
+        "UPDATE jobs SET created = ?, updated = ?, deleted = ?, errored = ?, failure = ? WHERE number = ?",
+        outcome.created,
+        outcome.updated,
+        outcome.deleted,
+        len(outcome.errors),
+        outcome.failure,
+        job["number"],
+    )
+
+
+def _run(account: Account, job: sqlite3.Row) -> merge.Outcome:
+    trouble = _trouble(job)
+    if trouble.failed or ((trouble.stuck or trouble.lost) and not trouble.applied):
+        return merge.Outcome()
+    document = msgspec.json.decode(job["payload"])
+    if job["kind"] == "upsert":
+        forced = merge.ForcedErrors(trouble.first, frozenset(trouble.identifiers), trouble.reason)
+        return merge.apply_upsert(account, document, float(job["submitted_at"]), float(job["final_at"]), forced)
+    if job["kind"] == "delete":
+        return merge.Outcome(deleted=contacts.delete(account, document["ids"]))
+    if job["kind"] == "remove_from_list":
+        removed = contacts.remove_from_list(account, document["list"], document["ids"])
+        return merge.Outcome(deleted=removed)
+    changed = contacts.delete_identifier(account, document["id"], document["identifier"])
+    return merge.Outcome(updated=changed, failure=None if changed else _ONLY_IDENTIFIER)
+
+
+def _job(account: Account, identity: str) -> sqlite3.Row | None:
+    return account.store.row("SELECT * FROM jobs WHERE id = ?", identity)
+
+
+def _trouble(job: sqlite3.Row) -> Trouble:
+    return msgspec.json.decode(job["trouble"], type=Trouble)
+
+
+def errors_file_mode(account: Account, identity: str) -> str:
+    """How a fault breaks the errors file of a job; nothing when it does not."""
+    job = _job(account, identity)
+    return "" if job is None else _trouble(job).errors_file

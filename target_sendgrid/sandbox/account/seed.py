@@ -1,0 +1,89 @@
+"""Putting lists, fields and contacts into an account at once, and reading a whole account back by names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_sendgrid.sandbox.account import contacts, fields, lists, merge
+from target_sendgrid.sandbox.account.problems import refused
+from target_sendgrid.sandbox.account.reserved import IDENTIFIERS
+
+if TYPE_CHECKING:
+    from target_sendgrid.sandbox.account.account import Account
+
+_SHOWN_WHEN_ASKED = ("id", "created_at", "updated_at")
+
+
+def plant(account: Account, document: dict[str, Any]) -> None:
+    """Add what the document lists; all of it is visible and usable at once.
+
+    `{"lists": ["Name"], "fields": [{"name": "plan", "field_type": "Text"}], "contacts": [{"email": "a@example.com",
+    "lists": ["Name"], "custom_fields": {"plan": "x"}}]}`: lists by name, made if missing; custom fields by name or id.
+    A list named twice becomes two lists of one name, such as accounts have from before names had to differ.
+
+    Raises:
+        RefusedError: Something in it breaks a rule; nothing was added.
+    """
+    surplus = sorted(document.keys() - {"lists", "fields", "contacts"})
+    if surplus:
+        raise refused(surplus[0], f"a seed has lists, fields and contacts, not {surplus[0]}")
+    with account.store.transaction():
+        for one in document.get("fields", []):
+            fields.create(account, one.get("name"), one.get("field_type"), ready=True)
+        planted_names: set[str] = set()
+        for name in document.get("lists", []):
+            if name in planted_names:
+                lists.create(account, name, may_be_taken=True)
+            else:
+                _list_id(account, name)
+                planted_names.add(name)
+        ids = {kept.name: kept.id for kept in fields.every(account)}
+        groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for planted in document.get("contacts", []):
+            contact = dict(planted)
+            names = tuple(sorted(contact.pop("lists", [])))
+            custom = contact.get("custom_fields", {})
+            contact["custom_fields"] = {ids.get(name, name): value for name, value in custom.items()}
+            groups.setdefault(names, []).append(contact)
+        for names, members in groups.items():
+            _upsert(account, [_list_id(account, name) for name in names], members)
+
+
+def _list_id(account: Account, name: object) -> str:
+    found = lists.by_name(account, name) if isinstance(name, str) else None
+    return (found or lists.create(account, name)).id
+
+
+def _upsert(account: Account, list_ids: list[str], members: list[dict[str, Any]]) -> None:
+    now = account.clock.now()
+    document = {"list_ids": list_ids, "contacts": members}
+    outcome = merge.apply_upsert(account, document, now, now, merge.ForcedErrors())
+    if outcome.errors or outcome.failure:
+        raise refused("contacts", outcome.failure or str(outcome.errors[0][-1]))
+
+
+def everybody(account: Account, chosen_list: str | None = None, *, detail: bool = False) -> list[dict[str, Any]]:
+    """Every visible contact, ordered by identifiers, in a form that two accounts can be compared by.
+
+    Empty properties are left out; lists are given by name; ids and times are left out unless `detail` asks for them.
+
+    Raises:
+        RefusedError: There is no list of that name or id.
+    """
+    names = {row["id"]: row["name"] for row in account.store.rows("SELECT id, name FROM lists")}
+    condition, values = "", []
+    if chosen_list is not None:
+        found = account.store.row("SELECT number FROM lists WHERE id = ? OR name = ?", chosen_list, chosen_list)
+        if found is None:
+            raise refused("list", "there is no list of that name or id")
+        condition = "WHERE number IN (SELECT contact FROM members WHERE list = ?)"
+        values = [found["number"]]
+    rows = account.store.rows(f"SELECT * FROM contacts {condition}", *values)  # noqa: S608 - a condition of our own
+    shown = [_plain(contact, names, detail=detail) for contact in contacts.shown(account, rows)]
+    return sorted(shown, key=lambda contact: [contact.get(name, "") for name in IDENTIFIERS])
+
+
+def _plain(contact: dict[str, Any], names: dict[str, str], *, detail: bool) -> dict[str, Any]:
+    left_out = {"list_ids", "segment_ids", *(() if detail else _SHOWN_WHEN_ASKED)}
+    plain = {name: value for name, value in contact.items() if value and name not in left_out}
+    return {**plain, "lists": sorted(names[identity] for identity in contact["list_ids"])}

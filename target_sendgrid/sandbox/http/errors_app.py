@@ -1,0 +1,44 @@
+"""The object store beside the API: serves errors files by pre-signed links and wants no key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Response
+from werkzeug.wrappers import Request
+
+from target_sendgrid.sandbox.account import errors_files, jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from target_sendgrid.sandbox.http.state import Sandbox
+
+PREFIX = "/errors/"
+
+
+class ErrorsApp:
+    """A WSGI application on a host and port of its own."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        with self._sandbox.lock:
+            response = self._response(Request(environ))
+        return list(response(environ, start_response))
+
+    def _response(self, request: Request) -> Response:
+        if "Authorization" in request.headers:
+            self._sandbox.violations.append(
+                f"{request.method} {request.path}: the API key was sent to the host of the errors file"
+            )
+            return Response("Only one auth mechanism allowed", status=400, content_type="text/plain")
+        account = self._sandbox.account
+        job_id = request.path.removeprefix(PREFIX)
+        mode = jobs.errors_file_mode(account, job_id)
+        found = errors_files.download(account, job_id, request.args.get("signature", ""), mode)
+        return Response(found.content, status=found.status, content_type=found.content_type)

@@ -1,0 +1,63 @@
+"""A running sandbox: one account, the faults in force, and what has been asked of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from target_sendgrid.sandbox.account.store import emptied
+from target_sendgrid.sandbox.http.faults import Faults
+from target_sendgrid.sandbox.http.rate_limits import RateLimits
+
+if TYPE_CHECKING:
+    from threading import RLock
+
+    from target_sendgrid.sandbox.account.account import Account
+
+REQUESTS_KEPT = 20_000
+
+
+@dataclass
+class RequestEntry:
+    """One line of the request log: never a header, and a body only when the option `keep_bodies` asks for it."""
+
+    at: float
+    method: str
+    path: str
+    query: str
+    status: int
+    bytes_in: int
+    contacts: int | None
+    fault: str | None
+    body: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return asdict(self)
+
+
+@dataclass
+class Sandbox:
+    """Everything that the HTTP side works on. `errors_base_url` is known once the object store listens."""
+
+    account: Account
+    faults: Faults = field(default_factory=Faults)
+    rate_limits: RateLimits = field(default_factory=RateLimits)
+    requests: deque[RequestEntry] = field(default_factory=lambda: deque(maxlen=REQUESTS_KEPT))
+    violations: list[str] = field(default_factory=list)
+    url: str = ""
+    errors_base_url: str = ""
+
+    def reset(self) -> None:
+        """Empty the account, lift every fault and forget every request; keys and switches stay."""
+        emptied(self.account.store)
+        self.faults.clear()
+        self.rate_limits.clear()
+        self.requests.clear()
+        self.violations.clear()
+
+    @property
+    def lock(self) -> RLock:
+        """One request at a time sees and changes the sandbox."""
+        return self.account.store.lock

@@ -1,0 +1,1 @@
+"""SendGrid's API: its endpoints, and what it calls things."""

@@ -1,0 +1,1 @@
+"""Singer messages in: lines and files become records."""
