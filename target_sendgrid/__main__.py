@@ -10,7 +10,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from target_sendgrid import redaction as discretion
+from target_sendgrid import redaction
 from target_sendgrid.errors import TargetSendGridError, TerminatedError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def main() -> None:
         # States are JSON, whatever the machine's locale is. They need a buffer: without one (PYTHONUNBUFFERED) Python
         # writes as much as the disk or the pipe takes at once, drops the rest, and says nothing.
         sys.stdout = open(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - by number, for good
-    discretion.keep()
+    redaction.install()
     try:
         try:
             exit_code, lines = _run(TargetSendGrid.cli.main)
@@ -69,7 +69,7 @@ def _run(command: Callable[[], NoReturn]) -> tuple[int, list[str]]:
 
 
 def _internal(error: BaseException) -> str:
-    place = f"{type(error).__name__} at {discretion.where(error.__traceback__)}"
+    place = f"{type(error).__name__} at {redaction.where(error.__traceback__)}"
     return f"Internal error, {place}. Please report it; nothing of your data is in this line."
 
 

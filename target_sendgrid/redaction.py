@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("target-sendgrid")
 
-_OUTSPOKEN = ("target-sendgrid", "singer_sdk.metrics")
+_OWN_LOGGERS = ("target-sendgrid", "singer_sdk.metrics")
 """Loggers, and all below them, whose words are known: our own, the SDK's in our name, and its counts."""
 
 _WITHHELD = "(a message that is not shown: it may hold personal data)"
 _FRAMES = 5
 
 
-class DiscreetRecord(logging.LogRecord):
+class RedactedRecord(logging.LogRecord):
     """A log record without exceptions, and without the words of loggers that are not ours."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - as the library calls it
@@ -41,14 +41,14 @@ class DiscreetRecord(logging.LogRecord):
         sinfo: str | None = None,
     ) -> None:
         del exc_info, sinfo
-        if not any(name == own or name.startswith(f"{own}.") for own in _OUTSPOKEN):
+        if not any(name == own or name.startswith(f"{own}.") for own in _OWN_LOGGERS):
             msg, args = _WITHHELD, ()
         super().__init__(name, level, pathname, lineno, msg, args, None, func)
 
 
-def keep() -> None:
+def install() -> None:
     """Make everything that this process prints from now on discreet."""
-    logging.setLogRecordFactory(DiscreetRecord)
+    logging.setLogRecordFactory(RedactedRecord)
     logging.raiseExceptions = False  # what it prints of a log that can't be written ends with the exception in hand
     threading.excepthook = lambda told: _tell(told.exc_type, told.exc_traceback)
     sys.unraisablehook = lambda told: _tell(told.exc_type, told.exc_traceback)

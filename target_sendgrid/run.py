@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.audience.cap import NEW, REFUSED, ProfileCap
 from target_sendgrid.delivery.batching import Batcher
-from target_sendgrid.delivery.delivery import CourierThread, Delivery
-from target_sendgrid.delivery.job_runner import Courier
+from target_sendgrid.delivery.delivery import Delivery, WorkerThread
+from target_sendgrid.delivery.job_runner import JobRunner
 from target_sendgrid.delivery.state import StateGate
 from target_sendgrid.errors import (
     BadRequestError,
@@ -27,18 +27,18 @@ from target_sendgrid.mapping.field_mapping import FieldMapping, compile_mapping
 from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.report.report import Report, StreamReport, check_report_path
 from target_sendgrid.sendgrid import contact as contacts
-from target_sendgrid.sendgrid.client import RUN_PATIENCE_SECONDS, Client
+from target_sendgrid.sendgrid.client import RUN_RETRY_SECONDS, Client
 from target_sendgrid.sendgrid.embedded import EmbeddedSandbox
-from target_sendgrid.sendgrid.lists import Destinations, Lists
+from target_sendgrid.sendgrid.lists import Lists, ListTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from target_sendgrid.delivery.delivery import MakeCarrier
-    from target_sendgrid.delivery.job_runner import News
-    from target_sendgrid.sendgrid.contact import Origin
+    from target_sendgrid.clock import Clock
+    from target_sendgrid.delivery.delivery import MakeWorker
+    from target_sendgrid.delivery.job_runner import JobEvent
+    from target_sendgrid.origin import Origin
     from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
-    from target_sendgrid.sendgrid.retry import Clock
     from target_sendgrid.settings import Settings, StreamSettings
 
 log = logging.getLogger("target-sendgrid.run")
@@ -76,13 +76,13 @@ class Run:
         clock: Clock,
         write_state: Callable[[bytes], None],
         check_stop: Callable[[], None],
-        make_carrier: MakeCarrier | None = None,
+        make_worker: MakeWorker | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._write_state = write_state
         self._check_stop = check_stop
-        self._make_carrier = make_carrier or CourierThread
+        self._make_worker = make_worker or WorkerThread
         self._sandbox: EmbeddedSandbox | None = None
         self._clients: list[Client] = []
         self.is_started = False
@@ -113,15 +113,15 @@ class Run:
         self._catalogue: FieldCatalogue = self._client.field_catalogue()
         self._lists = Lists(self._client, can_create=self._settings.create_list)
         self._lists.check(*self._settings.lists())
-        self._destinations = Destinations(
+        self._list_tracker = ListTracker(
             self._clients[1], self._lists.given_name, can_create=self._settings.create_list
         )
         for client in self._clients:
-            client.patience_seconds = RUN_PATIENCE_SECONDS
+            client.retry_budget_seconds = RUN_RETRY_SECONDS
         self._batcher = Batcher(self._settings.batch_size_rows, self._settings.batch_size_bytes, self._clock.monotonic)
         self._delivery = Delivery(
             batcher=self._batcher,
-            courier=self._make_carrier(self._make_courier),
+            courier=self._make_worker(self._make_runner),
             gate=StateGate(self._write_state),
             report=self.report,
             rejections=self._rejections,
@@ -225,7 +225,7 @@ class Run:
         """Take a STATE message."""
         self._delivery.receive_state(line, state)
 
-    def tick(self) -> None:
+    def on_idle(self) -> None:
         """Let what is ready settle; call it now and then while reading."""
         self._delivery.settle_ready()
 
@@ -268,7 +268,7 @@ class Run:
         self.report.request_count = sum(client.request_count for client in self._clients)
         for counts in self.report.streams.values():
             if counts.list_id:
-                (counts.list_id,) = self._destinations.today((counts.list_id,))
+                (counts.list_id,) = self._list_tracker.current((counts.list_id,))
         try:
             for line in self.report.summary():
                 log.info("%s", line)
@@ -310,11 +310,11 @@ class Run:
         ]
         return self._clients[0]
 
-    def _make_courier(self, report: Callable[[News], None]) -> Courier:
-        return Courier(
+    def _make_runner(self, report: Callable[[JobEvent], None]) -> JobRunner:
+        return JobRunner(
             self._clients[1],
             self._clock,
-            destinations=self._destinations,
+            list_tracker=self._list_tracker,
             field_name=self._catalogue.name_of,
             job_timeout_seconds=self._settings.job_timeout_seconds,
             report=report,

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.sinks import Sink
 
-    from target_sendgrid.delivery.delivery import MakeCarrier
-    from target_sendgrid.sendgrid.retry import Clock
+    from target_sendgrid.clock import Clock
+    from target_sendgrid.delivery.delivery import MakeWorker
     from target_sendgrid.singer.sink import SendGridSink
 
 GRACE_SECONDS = 30.0
@@ -61,11 +61,11 @@ class TargetSendGrid(Target):
         self,
         *,
         clock: Clock | None = None,
-        make_carrier: MakeCarrier | None = None,
+        make_worker: MakeWorker | None = None,
         **options: Any,  # noqa: ANN401 - the SDK's own arguments
     ) -> None:
+        from target_sendgrid.clock import SystemClock  # noqa: PLC0415 - nor this
         from target_sendgrid.run import Run  # noqa: PLC0415 - nor this
-        from target_sendgrid.sendgrid.retry import SystemClock  # noqa: PLC0415 - nor this
         from target_sendgrid.singer.reader import RecordReader  # noqa: PLC0415 - `--version` and `--about` need no such thing
 
         self._signals: list[int] = []
@@ -82,7 +82,7 @@ class TargetSendGrid(Target):
             clock=self._clock,
             write_state=_write_state,
             check_stop=self._check_stop,
-            make_carrier=make_carrier,
+            make_worker=make_worker,
         )
         reader.destination = self
 
@@ -190,10 +190,10 @@ class TargetSendGrid(Target):
         """Return the sink of a stream."""
         return cast("SendGridSink", self.get_sink(stream))
 
-    def wake(self) -> None:
+    def on_idle(self) -> None:
         """Settle what is ready, also while the tap is silent, and end the run when a signal asked for it."""
         self._check_stop()
-        self.run.tick()
+        self.run.on_idle()
 
     def process_endofpipe(self) -> None:
         """Settle everything that was read."""

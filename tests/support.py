@@ -12,19 +12,19 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from target_sendgrid.clock import SystemClock
 from target_sendgrid.errors import TargetSendGridError, TerminatedError
 from target_sendgrid.sandbox.options import Options
-from target_sendgrid.sendgrid.retry import SystemClock
 from target_sendgrid.target import TargetSendGrid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batch
-    from target_sendgrid.delivery.delivery import MakeCourier
-    from target_sendgrid.delivery.job_runner import News
+    from target_sendgrid.delivery.delivery import MakeRunner
+    from target_sendgrid.delivery.job_runner import JobEvent
     from target_sendgrid.sandbox.server import SandboxServer
-    from target_sendgrid.sendgrid.retry import Clock
 
 QUICK = Options(
     job_counts_after_seconds=0.0, job_final_after_seconds=0.0, field_ready_after_seconds=0.0, rate_limit_enabled=False
@@ -73,7 +73,7 @@ class HastyClock(SystemClock):
         self._jumped_seconds += seconds
 
 
-class StepwiseCourier:
+class StepwiseWorker:
     """The courier, carried on by those who wait for it instead of by a thread: the same order every time.
 
     Args:
@@ -82,9 +82,9 @@ class StepwiseCourier:
         dawdles: Tells, each time somebody looks without waiting, whether the courier leaves its next step undone.
     """
 
-    def __init__(self, make_courier: MakeCourier, clock: Clock, *, dawdles: Callable[[], bool] = lambda: True) -> None:
-        self._news: list[News] = []
-        self._courier = make_courier(self._news.append)
+    def __init__(self, make_runner: MakeRunner, clock: Clock, *, dawdles: Callable[[], bool] = lambda: True) -> None:
+        self._news: list[JobEvent] = []
+        self._courier = make_runner(self._news.append)
         self._clock = clock
         self._dawdles = dawdles
         self._failure: BaseException | None = None
@@ -92,7 +92,7 @@ class StepwiseCourier:
     def send(self, batch: Batch) -> None:
         self._courier.accept(batch)
 
-    def news(self, timeout_seconds: float | None) -> News | None:
+    def news(self, timeout_seconds: float | None) -> JobEvent | None:
         if timeout_seconds is None and not self._dawdles():
             self._step()
         if timeout_seconds is not None and not self._news:
@@ -167,7 +167,7 @@ def run_here(
     clock = clock or SandboxClock(sandbox)
     target = TargetSendGrid(
         clock=clock,
-        make_carrier=lambda make_courier: StepwiseCourier(make_courier, clock, dawdles=dawdles),
+        make_worker=lambda make_runner: StepwiseWorker(make_runner, clock, dawdles=dawdles),
         config=own | dict(config),
     )
     states, exit_code = io.StringIO(), 0

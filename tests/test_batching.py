@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from target_sendgrid.delivery import batching
 from target_sendgrid.delivery.batching import Batch, Batcher, Body, StreamCount, stream_counts
 from target_sendgrid.errors import Reason, RecordRejectedError
-from target_sendgrid.sendgrid.contact import Entry, Origin, decode, encode, unpack
+from target_sendgrid.origin import Origin
+from target_sendgrid.sendgrid.contact import Entry, decode, encode, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -82,7 +82,7 @@ def test_a_run_survives_more_pace_than_patience(
     client, server, clock = make_client()
     server.add_fault("rate_limited", method="PUT", path="/v3/marketing/contacts", seconds=30, times=10)
     client.upsert(PERSON)
-    assert clock.slept_seconds >= 300 > client.patience_seconds
+    assert clock.slept_seconds >= 300 > client.retry_budget_seconds
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_what_does_not_pass_ends_after_patience_with_the_way_on(
     server.add_fault("html_error", status=503, times=None)
     with pytest.raises(UnreachableError, match="run again"):
         client.scopes()
-    assert clock.slept_seconds == pytest.approx(client.patience_seconds)
+    assert clock.slept_seconds == pytest.approx(client.retry_budget_seconds)
 
 
 @pytest.mark.parametrize("body", [{"custom_fields": 7}, {"custom_fields": [{"id": 1}]}])

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_sendgrid.delivery.completion import complete, is_wanted
-from target_sendgrid.sendgrid.contact import Entry, Origin, decode, encode, identity
+from target_sendgrid.origin import Origin
+from target_sendgrid.sendgrid.contact import Entry, decode, encode, identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid.sendgrid.contact import Entry, Origin, decode, encode, identity, merge, pack
+from target_sendgrid.origin import Origin
+from target_sendgrid.sendgrid.contact import Entry, decode, encode, identity, merge, pack
 
 if TYPE_CHECKING:
     from target_sendgrid.sendgrid.contact import Contact

@@ -10,26 +10,27 @@ import pytest
 from target_sendgrid.delivery import delivery as deliveries
 from target_sendgrid.delivery import job_runner as jobs
 from target_sendgrid.delivery.batching import Batcher
-from target_sendgrid.delivery.delivery import CourierThread, Delivery
-from target_sendgrid.delivery.job_runner import Courier
+from target_sendgrid.delivery.delivery import Delivery, WorkerThread
+from target_sendgrid.delivery.job_runner import JobRunner
 from target_sendgrid.delivery.poll_schedule import FIRST_POLL_SECONDS
 from target_sendgrid.delivery.state import StateGate
 from target_sendgrid.errors import JobFailedError
+from target_sendgrid.origin import Origin
 from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.report.report import Report
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.sandbox.server import SandboxServer
 from target_sendgrid.sendgrid.client import Client
-from target_sendgrid.sendgrid.contact import Origin, encode
-from target_sendgrid.sendgrid.lists import Destinations
-from tests.support import QUICK, SandboxClock, StepwiseCourier
+from target_sendgrid.sendgrid.contact import encode
+from target_sendgrid.sendgrid.lists import ListTracker
+from tests.support import QUICK, SandboxClock, StepwiseWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from target_sendgrid.delivery.batching import Batch
-    from target_sendgrid.delivery.job_runner import News
-    from target_sendgrid.sendgrid.client import Job
+    from target_sendgrid.delivery.job_runner import JobEvent
+    from target_sendgrid.sendgrid.client import JobStatus
 
 
 class Counter:
@@ -47,7 +48,7 @@ class Counter:
         self.batcher = Batcher(max_rows, 3_500_000, self.clock.monotonic)
         self.delivery = Delivery(
             batcher=self.batcher,
-            courier=StepwiseCourier(self._make_courier, self.clock),
+            courier=StepwiseWorker(self._make_runner, self.clock),
             gate=StateGate(lambda state: self.states.append(state.decode())),
             report=self.report,
             rejections=Rejections(None, 100),
@@ -69,10 +70,10 @@ class Counter:
     def puts(self) -> list[int]:
         return [job["results"]["requested_count"] for job in reversed(self.sandbox.jobs())]
 
-    def _make_courier(self, report: Callable[[News], None]) -> Courier:
-        destinations = Destinations(self.client, lambda _: None, can_create=False)
-        return Courier(
-            self.client, self.clock, destinations=destinations, field_name=str, job_timeout_seconds=3600, report=report
+    def _make_runner(self, report: Callable[[JobEvent], None]) -> JobRunner:
+        list_tracker = ListTracker(self.client, lambda _: None, can_create=False)
+        return JobRunner(
+            self.client, self.clock, list_tracker=list_tracker, field_name=str, job_timeout_seconds=3600, report=report
         )
 
 
@@ -181,7 +182,7 @@ def test_contacts_of_accepted_batches_leave_the_memory(
     counter = make_counter(max_rows=1)
     fill(counter, 20)
     in_flight = counter.delivery._in_flight  # noqa: SLF001 - the point
-    parked = counter.delivery._parked  # noqa: SLF001 - the point
+    parked = counter.delivery._spooled  # noqa: SLF001 - the point
     assert len(in_flight) > 15
     assert len(in_flight) - len(parked) <= 5
     counter.delivery.finish()
@@ -196,7 +197,7 @@ def test_jobs_that_end_at_once_are_looked_at_soon_however_long_looking_takes(mon
         counter = Counter(sandbox, max_rows=1)
         look = counter.client.job
 
-        def look_slowly(job_id: str) -> Job:
+        def look_slowly(job_id: str) -> JobStatus:
             counter.clock.sleep(seconds)
             return look(job_id)
 
@@ -236,7 +237,7 @@ def test_without_room_for_temporary_files_fewer_batches_are_under_way(
 
 
 def test_a_failure_of_the_courier_ends_every_later_wait(server: SandboxServer) -> None:
-    class Failing(Courier):
+    class Failing(JobRunner):
         def __init__(self) -> None: ...
 
         def accept(self, batch: Batch) -> None:
@@ -248,7 +249,7 @@ def test_a_failure_of_the_courier_ends_every_later_wait(server: SandboxServer) -
     batcher.add("a@example.com", encode({"email": "a@example.com"}), "list", Origin("people", 1))
     batch = batcher.seal(("list",))
     assert batch is not None
-    thread = CourierThread(lambda _report: Failing())
+    thread = WorkerThread(lambda _report: Failing())
     thread.send(batch)
     for _ in range(2):
         with pytest.raises(JobFailedError):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from target_sendgrid.delivery.operations import errors_file
 from target_sendgrid.delivery.operations.errors_file import failed_contacts
-from target_sendgrid.sendgrid.contact import Entry, Origin, encode
+from target_sendgrid.origin import Origin
+from target_sendgrid.sendgrid.contact import Entry, encode
 
 ORIGIN = Origin("people", 1)
 ENTRIES = {

@@ -40,7 +40,7 @@ def test_a_silent_pipe_wakes_its_reader() -> None:
     woken = threading.Event()
     wakes: list[int] = []
 
-    def wake() -> None:
+    def on_idle() -> None:
         wakes.append(1)
         if len(wakes) > 1:
             woken.set()
@@ -53,7 +53,7 @@ def test_a_silent_pipe_wakes_its_reader() -> None:
     writer = threading.Thread(target=write_late)
     writer.start()
     with os.fdopen(receiving, "rb") as file:
-        assert list(split_lines(chunks(file, wake))) == [b"late"]
+        assert list(split_lines(chunks(file, on_idle))) == [b"late"]
     writer.join()
 
 
@@ -62,13 +62,13 @@ def test_the_end_of_a_pipe_is_looked_at_once_more() -> None:
     os.close(sending)
     wakes: list[int] = []
 
-    def wake() -> None:
+    def on_idle() -> None:
         wakes.append(1)
         if len(wakes) > 1:
             raise InterruptedError
 
     with os.fdopen(receiving, "rb") as file, pytest.raises(InterruptedError):
-        list(chunks(file, wake))
+        list(chunks(file, on_idle))
 
 
 @pytest.mark.parametrize("file", [io.BytesIO(b"a\nb"), io.StringIO("a\nb")])

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.errors import LocalFileError, Reason, TooManyRejectedError
+from target_sendgrid.origin import Origin
 from target_sendgrid.report.rejections import MEANINGS, Rejections
-from target_sendgrid.sendgrid.contact import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target_sendgrid.clock import SystemClock
 from target_sendgrid.sendgrid.retry import (
     LONGEST_RATE_WAIT_SECONDS,
     LONGEST_WAIT_SECONDS,
-    PACE_PATIENCE_SECONDS,
-    PassingError,
+    RATE_LIMIT_BUDGET_SECONDS,
     RetryPolicy,
-    SystemClock,
+    TransientError,
     seconds_until_reset,
 )
 
@@ -60,12 +60,12 @@ class Attempts:
         return "done"
 
 
-def fault() -> PassingError:
-    return PassingError("it answered 503")
+def fault() -> TransientError:
+    return TransientError("it answered 503")
 
 
-def pace(wait_seconds: float | None = 60.0) -> PassingError:
-    return PassingError("it was refused for pace (429)", wait_seconds=wait_seconds, is_pace=True)
+def pace(wait_seconds: float | None = 60.0) -> TransientError:
+    return TransientError("it was refused for pace (429)", wait_seconds=wait_seconds, is_rate_limit=True)
 
 
 FOR_EVER = [fault()] * 10_000
@@ -115,88 +115,90 @@ class TestHeaders:
 
 class TestPassingFaults:
     def test_a_success_is_returned_without_a_wait(self, policy: RetryPolicy, clock: HandClock) -> None:
-        assert (policy.call(Attempts(clock, []), patience_seconds=PATIENCE), clock.sleeps) == ("done", [])
+        assert (policy.call(Attempts(clock, []), retry_budget_seconds=PATIENCE), clock.sleeps) == ("done", [])
 
     def test_a_passing_fault_is_survived(self, policy: RetryPolicy, clock: HandClock) -> None:
-        assert policy.call(Attempts(clock, [fault(), fault()]), patience_seconds=PATIENCE) == "done"
+        assert policy.call(Attempts(clock, [fault(), fault()]), retry_budget_seconds=PATIENCE) == "done"
 
     def test_another_error_is_raised_at_once(self, policy: RetryPolicy, clock: HandClock) -> None:
         attempts = Attempts(clock, [ValueError("no")])
         with pytest.raises(ValueError, match="no"):
-            policy.call(attempts, patience_seconds=PATIENCE)
+            policy.call(attempts, retry_budget_seconds=PATIENCE)
         assert attempts.count == 1
 
     def test_waits_double_up_to_the_longest(self, policy: RetryPolicy, clock: HandClock) -> None:
-        policy.call(Attempts(clock, [fault()] * 9), patience_seconds=PATIENCE)
+        policy.call(Attempts(clock, [fault()] * 9), retry_budget_seconds=PATIENCE)
         waits = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
         assert clock.sleeps == [wait * 0.75 for wait in waits]
 
     def test_the_last_fault_is_raised_when_patience_ends(self, policy: RetryPolicy, clock: HandClock) -> None:
         started_at = clock.time
-        with pytest.raises(PassingError, match="it answered 503"):
-            policy.call(Attempts(clock, FOR_EVER), patience_seconds=PATIENCE)
+        with pytest.raises(TransientError, match="it answered 503"):
+            policy.call(Attempts(clock, FOR_EVER), retry_budget_seconds=PATIENCE)
         assert PATIENCE <= clock.time - started_at <= PATIENCE + LONGEST_WAIT_SECONDS
 
     def test_patience_counts_from_the_first_fault(self, policy: RetryPolicy, clock: HandClock) -> None:
         attempts = Attempts(clock, [fault()], seconds=60.0)  # each attempt times out after longer than the patience
-        assert policy.call(attempts, patience_seconds=20.0) == "done"
+        assert policy.call(attempts, retry_budget_seconds=20.0) == "done"
 
     def test_without_patience_there_is_one_attempt(self, policy: RetryPolicy, clock: HandClock) -> None:
         attempts = Attempts(clock, FOR_EVER)
-        with pytest.raises(PassingError):
-            policy.call(attempts, patience_seconds=0.0)
+        with pytest.raises(TransientError):
+            policy.call(attempts, retry_budget_seconds=0.0)
         assert attempts.count == 1
 
     def test_each_call_has_a_patience_of_its_own(self, policy: RetryPolicy, clock: HandClock) -> None:
         for _ in range(2):
-            assert policy.call(Attempts(clock, [fault()] * 12), patience_seconds=PATIENCE) == "done"
+            assert policy.call(Attempts(clock, [fault()] * 12), retry_budget_seconds=PATIENCE) == "done"
 
     @given(st.floats(0.0, 1.0, exclude_max=True))
     def test_jitter_halves_a_wait_at_most(self, jitter: float) -> None:
         clock = HandClock()
-        RetryPolicy(clock, lambda: jitter).call(Attempts(clock, [fault()]), patience_seconds=PATIENCE)
+        RetryPolicy(clock, lambda: jitter).call(Attempts(clock, [fault()]), retry_budget_seconds=PATIENCE)
         assert 0.25 <= clock.sleeps[0] <= 0.5
 
 
 class TestPace:
     def test_a_refusal_for_pace_waits_as_long_as_it_says(self, policy: RetryPolicy, clock: HandClock) -> None:
-        policy.call(Attempts(clock, [pace(41.0), pace(7.0)]), patience_seconds=PATIENCE)
+        policy.call(Attempts(clock, [pace(41.0), pace(7.0)]), retry_budget_seconds=PATIENCE)
         assert clock.sleeps == [41.5, 7.5]
 
     def test_refusals_for_pace_whose_waits_are_too_short_back_off(self, policy: RetryPolicy, clock: HandClock) -> None:
-        policy.call(Attempts(clock, [pace(0.0)] * 9), patience_seconds=PATIENCE)
+        policy.call(Attempts(clock, [pace(0.0)] * 9), retry_budget_seconds=PATIENCE)
         assert clock.sleeps == [wait + 0.5 for wait in (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0)]
 
     def test_a_refusal_for_pace_that_says_nothing_backs_off(self, policy: RetryPolicy, clock: HandClock) -> None:
-        policy.call(Attempts(clock, [pace(None)] * 2), patience_seconds=PATIENCE)
+        policy.call(Attempts(clock, [pace(None)] * 2), retry_budget_seconds=PATIENCE)
         assert clock.sleeps == [0.375, 0.75]
 
     def test_refusals_for_pace_outlast_the_patience(self, policy: RetryPolicy, clock: HandClock) -> None:
-        assert policy.call(Attempts(clock, [pace()] * 20), patience_seconds=20.0) == "done"
+        assert policy.call(Attempts(clock, [pace()] * 20), retry_budget_seconds=20.0) == "done"
 
     def test_refusals_for_pace_end_as_well(self, policy: RetryPolicy, clock: HandClock) -> None:
         started_at = clock.time
-        with pytest.raises(PassingError, match="pace"):
-            policy.call(Attempts(clock, [pace()] * 1_000), patience_seconds=20.0)
-        assert PACE_PATIENCE_SECONDS < clock.time - started_at <= PACE_PATIENCE_SECONDS + LONGEST_RATE_WAIT_SECONDS
+        with pytest.raises(TransientError, match="pace"):
+            policy.call(Attempts(clock, [pace()] * 1_000), retry_budget_seconds=20.0)
+        assert (
+            RATE_LIMIT_BUDGET_SECONDS < clock.time - started_at <= RATE_LIMIT_BUDGET_SECONDS + LONGEST_RATE_WAIT_SECONDS
+        )
 
     def test_the_wait_for_pace_is_not_held_against_the_patience(self, policy: RetryPolicy, clock: HandClock) -> None:
         errors = [fault(), *[pace()] * 6, fault()]
-        assert policy.call(Attempts(clock, errors), patience_seconds=PATIENCE) == "done"
+        assert policy.call(Attempts(clock, errors), retry_budget_seconds=PATIENCE) == "done"
 
     def test_faults_and_refusals_in_turn_come_to_an_end(self, policy: RetryPolicy, clock: HandClock) -> None:
-        with pytest.raises(PassingError):
-            policy.call(Attempts(clock, [fault(), pace()] * 1_000), patience_seconds=PATIENCE)
-        assert clock.time < 2 * PACE_PATIENCE_SECONDS
+        with pytest.raises(TransientError):
+            policy.call(Attempts(clock, [fault(), pace()] * 1_000), retry_budget_seconds=PATIENCE)
+        assert clock.time < 2 * RATE_LIMIT_BUDGET_SECONDS
 
-    @given(waits=st.lists(st.one_of(st.none(), st.floats(0.0, 120.0)), max_size=200), is_pace=st.booleans())
+    @given(waits=st.lists(st.one_of(st.none(), st.floats(0.0, 120.0)), max_size=200), is_rate_limit=st.booleans())
     def test_no_wait_is_longer_than_sendgrid_asks_for_or_back_off_is(
-        self, waits: list[float | None], *, is_pace: bool
+        self, waits: list[float | None], *, is_rate_limit: bool
     ) -> None:
         clock = HandClock()
-        errors = [PassingError("no", wait_seconds=wait, is_pace=is_pace) for wait in waits]
-        with contextlib.suppress(PassingError):
-            RetryPolicy(clock, lambda: 0.5).call(Attempts(clock, errors), patience_seconds=PATIENCE)
+        errors = [TransientError("no", wait_seconds=wait, is_rate_limit=is_rate_limit) for wait in waits]
+        with contextlib.suppress(TransientError):
+            RetryPolicy(clock, lambda: 0.5).call(Attempts(clock, errors), retry_budget_seconds=PATIENCE)
         asked = [max(wait or 0.0, LONGEST_WAIT_SECONDS) + 1.0 for wait in waits]
         assert all(slept <= most for slept, most in zip(clock.sleeps, asked, strict=False))
 

@@ -16,10 +16,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from target_sendgrid.clock import SystemClock
 from target_sendgrid.errors import ConfigError, SendGridError, TargetSendGridError, UnreachableError
 from target_sendgrid.sendgrid import transport
 from target_sendgrid.sendgrid.client import Client
-from target_sendgrid.sendgrid.retry import SystemClock
 from tests.support import HastyClock
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.delivery.verification import SEARCH_SIZE, VISIBLE_SECONDS, Verifier, is_stored
-from target_sendgrid.sendgrid.contact import Entry, Origin, encode, identity
+from target_sendgrid.origin import Origin
+from target_sendgrid.sendgrid.contact import Entry, encode, identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,7 +25,8 @@ from target_sendgrid.sendgrid.contact import Entry
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from target_sendgrid.sendgrid.contact import Origin, Packed
+    from target_sendgrid.origin import Origin
+    from target_sendgrid.sendgrid.contact import Packed
 
 MAX_HELD_BYTES = 3_500_000
 """Above this, contacts that are held for others in flight take too much memory: better wait until those are settled."""

@@ -13,23 +13,23 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from target_sendgrid.delivery.batching import NOTHING, stream_counts
-from target_sendgrid.delivery.job_runner import Parked
+from target_sendgrid.delivery.job_runner import Spooled
 from target_sendgrid.errors import LocalFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
+    from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batch, Batcher
-    from target_sendgrid.delivery.job_runner import Courier, News, Outcome
+    from target_sendgrid.delivery.job_runner import BatchResult, JobEvent, JobRunner
     from target_sendgrid.delivery.state import StateGate
     from target_sendgrid.errors import Reason
+    from target_sendgrid.origin import Origin
     from target_sendgrid.report.rejections import Rejections
     from target_sendgrid.report.report import Report
-    from target_sendgrid.sendgrid.contact import Origin
-    from target_sendgrid.sendgrid.retry import Clock
 
-    MakeCourier: TypeAlias = Callable[[Callable[[News], None]], Courier]
+    MakeRunner: TypeAlias = Callable[[Callable[[JobEvent], None]], JobRunner]
 
 log = logging.getLogger("target-sendgrid.delivery")
 
@@ -47,34 +47,34 @@ _WAKE_SECONDS = 0.5
 """How often a waiting run looks whether it was asked to stop."""
 
 
-class Carrier(Protocol):
+class Worker(Protocol):
     """Takes batches and tells what happens to them."""
 
     def send(self, batch: Batch) -> None:
         """Hand a batch over."""
 
-    def news(self, timeout_seconds: float | None) -> News | None:
+    def news(self, timeout_seconds: float | None) -> JobEvent | None:
         """Return what happened next; ``None`` when nothing did within the time."""
 
 
-class MakeCarrier(Protocol):
+class MakeWorker(Protocol):
     """Makes a carrier, given how to make its courier."""
 
-    def __call__(self, make_courier: MakeCourier, /) -> Carrier:
+    def __call__(self, make_runner: MakeRunner, /) -> Worker:
         """Make it."""
 
 
-class CourierThread:
+class WorkerThread:
     """Runs a courier's steps in a thread of its own.
 
     Args:
         make_courier: Makes the courier, given what takes its news.
     """
 
-    def __init__(self, make_courier: MakeCourier) -> None:
+    def __init__(self, make_runner: MakeRunner) -> None:
         self._inbox: queue.SimpleQueue[Batch] = queue.SimpleQueue()
-        self._outbox: queue.SimpleQueue[News | BaseException] = queue.SimpleQueue()
-        self._courier = make_courier(self._outbox.put)
+        self._outbox: queue.SimpleQueue[JobEvent | BaseException] = queue.SimpleQueue()
+        self._courier = make_runner(self._outbox.put)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
 
@@ -84,7 +84,7 @@ class CourierThread:
             self._thread.start()
         self._inbox.put(batch)
 
-    def news(self, timeout_seconds: float | None) -> News | None:
+    def news(self, timeout_seconds: float | None) -> JobEvent | None:
         """Return what happened next; ``None`` when nothing did within the time.
 
         Raises:
@@ -135,7 +135,7 @@ class Delivery:
         self,
         *,
         batcher: Batcher,
-        courier: Carrier,
+        courier: Worker,
         gate: StateGate,
         report: Report,
         rejections: Rejections,
@@ -150,7 +150,7 @@ class Delivery:
         self._clock = clock
         self._check_stop = check_stop
         self._in_flight: list[Batch] = []
-        self._parked: set[Batch] = set()
+        self._spooled: set[Batch] = set()
         """Those in flight whose contacts are out of the memory."""
 
     def send_full(self) -> None:
@@ -211,7 +211,7 @@ class Delivery:
     def _is_much_under_way(self) -> bool:
         """Tell whether one more request of the size of the last would be too much."""
         following = self._in_flight[-1].byte_count
-        in_memory = sum(batch.byte_count for batch in self._in_flight if batch not in self._parked)
+        in_memory = sum(batch.byte_count for batch in self._in_flight if batch not in self._spooled)
         in_flight = sum(batch.byte_count for batch in self._in_flight)
         return in_memory + following > MAX_BYTES_IN_MEMORY or in_flight + following > MAX_BYTES_IN_FLIGHT
 
@@ -221,9 +221,9 @@ class Delivery:
         self._take(news)
         self._advance()
 
-    def _take(self, news: News) -> None:
-        if isinstance(news, Parked):
-            self._parked.add(news.batch)
+    def _take(self, news: JobEvent) -> None:
+        if isinstance(news, Spooled):
+            self._spooled.add(news.batch)
         else:
             self._settle(news)
 
@@ -239,9 +239,9 @@ class Delivery:
             self._gate.close_from(0)  # the next attempt may seem to succeed
             raise
 
-    def _settle(self, outcome: Outcome) -> None:
+    def _settle(self, outcome: BatchResult) -> None:
         self._in_flight.remove(outcome.batch)
-        self._parked.discard(outcome.batch)
+        self._spooled.discard(outcome.batch)
         self._batcher.release(outcome.batch)
         if outcome.max_bytes is not None:
             self._batcher.limit_bytes(outcome.max_bytes)
@@ -256,7 +256,7 @@ class Delivery:
             raise
         log.info("%s of %s records settled so far.", f"{self._report.settled:,}", f"{self._report.received:,}")
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, outcome: BatchResult) -> None:
         rejected = stream_counts([entry for entry, _ in outcome.rejected])
         for stream, sent in outcome.batch.counts.items():
             lost = rejected.get(stream, NOTHING)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from target_sendgrid.delivery.import_job import Shipment
-    from target_sendgrid.sendgrid.retry import Clock
+    from target_sendgrid.clock import Clock
+    from target_sendgrid.delivery.job import Job
 
 FIRST_POLL_SECONDS = 0.5
 LONGEST_POLL_SECONDS = 30.0
@@ -22,7 +22,7 @@ UNKNOWN_POLL_SHARE = 0.15
 
 
 @dataclass
-class _Job:
+class _Timing:
     submitted_at: float
     looked_at: float
     """When a look last showed it pending; at first, when it was submitted."""
@@ -31,7 +31,7 @@ class _Job:
     """Wait after the next look that shows it pending. It doubles each time."""
 
 
-class Polling:
+class PollSchedule:
     """Jobs under way, and when to look at each.
 
     Before any has ended, the eldest is looked at often, since it shows how long jobs take, and the others seldom.
@@ -42,26 +42,26 @@ class Polling:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._jobs: dict[Shipment, _Job] = {}
+        self._jobs: dict[Job, _Timing] = {}
         """Eldest first."""
         self._job_seconds: float | None = None
         """What the last job took, as far as known."""
         self.has_seen_pending = False
         """Whether any look has shown a job that had not ended."""
 
-    def __iter__(self) -> Iterator[Shipment]:
+    def __iter__(self) -> Iterator[Job]:
         """Yield the shipments whose jobs are under way, eldest first."""
         return iter(self._jobs)
 
-    def start(self, shipment: Shipment) -> None:
+    def start(self, job: Job) -> None:
         """Look at a job from now on."""
         now = self._clock.monotonic()
         wait = LONGEST_POLL_SECONDS if self._jobs else FIRST_POLL_SECONDS
-        self._jobs[shipment] = job = _Job(now, now, now + wait, wait)
+        self._jobs[job] = timing = _Timing(now, now, now + wait, wait)
         if self._job_seconds is not None:
-            self._expect_end(job, self._job_seconds)
+            self._expect_end(timing, self._job_seconds)
 
-    def due(self) -> Shipment | None:
+    def due(self) -> Job | None:
         """Return whose job is to be looked at now."""
         return self._soonest() if self.wait_seconds() == 0.0 else None
 
@@ -70,49 +70,49 @@ class Polling:
         soonest = self._soonest()
         return None if soonest is None else max(0.0, self._jobs[soonest].look_at - self._clock.monotonic())
 
-    def age(self, shipment: Shipment) -> float:
+    def age(self, job: Job) -> float:
         """Return the seconds since a job was submitted."""
-        return self._clock.monotonic() - self._jobs[shipment].submitted_at
+        return self._clock.monotonic() - self._jobs[job].submitted_at
 
-    def look_later(self, shipment: Shipment) -> None:
+    def poll_later(self, job: Job) -> None:
         """Take note that a job has not ended yet."""
         self.has_seen_pending = True
-        job, now = self._jobs[shipment], self._clock.monotonic()
-        is_eldest = shipment is next(iter(self._jobs))
+        timing, now = self._jobs[job], self._clock.monotonic()
+        is_eldest = job is next(iter(self._jobs))
         if self._job_seconds is None and is_eldest:
-            job.interval = max(FIRST_POLL_SECONDS, UNKNOWN_POLL_SHARE * (now - job.submitted_at))
+            timing.interval = max(FIRST_POLL_SECONDS, UNKNOWN_POLL_SHARE * (now - timing.submitted_at))
         is_urgent = is_eldest or self._job_seconds is not None
-        job.interval = min(job.interval, LONGEST_POLL_SECONDS if is_urgent else SELDOM_POLL_SECONDS)
-        job.looked_at, job.look_at = now, now + job.interval
-        job.interval *= 2
+        timing.interval = min(timing.interval, LONGEST_POLL_SECONDS if is_urgent else SELDOM_POLL_SECONDS)
+        timing.looked_at, timing.look_at = now, now + timing.interval
+        timing.interval *= 2
 
-    def end(self, shipment: Shipment, age: float) -> None:
+    def end(self, job: Job, age: float) -> None:
         """Take note that a job has ended, and look at others once they are about as old.
 
         Args:
-            shipment: Whose job it is.
+            job: The job.
             age: How old it was when it was looked at, which may have taken a while.
         """
-        job = self._jobs.pop(shipment)
+        timing = self._jobs.pop(job)
         # It ended somewhere between the last two looks, the first of which may have been its start.
-        self._job_seconds = (job.looked_at - job.submitted_at + age) / 2
+        self._job_seconds = (timing.looked_at - timing.submitted_at + age) / 2
         for other in self._jobs.values():
             self._expect_end(other, self._job_seconds)
 
-    def forget(self, shipment: Shipment) -> None:
+    def forget(self, job: Job) -> None:
         """Look at a job no more."""
-        del self._jobs[shipment]
+        del self._jobs[job]
         eldest = next(iter(self._jobs.values()), None)
         if eldest is not None:
             eldest.look_at = min(eldest.look_at, self._clock.monotonic() + LONGEST_POLL_SECONDS)
 
-    def _soonest(self) -> Shipment | None:
-        return min(self._jobs, key=lambda shipment: self._jobs[shipment].look_at, default=None)
+    def _soonest(self) -> Job | None:
+        return min(self._jobs, key=lambda job: self._jobs[job].look_at, default=None)
 
-    def _expect_end(self, job: _Job, job_seconds: float) -> None:
-        first_look_at = job.submitted_at + max(FIRST_POLL_SECONDS, (1 - POLL_SHARE) * job_seconds)
+    def _expect_end(self, timing: _Timing, job_seconds: float) -> None:
+        first_look_at = timing.submitted_at + max(FIRST_POLL_SECONDS, (1 - POLL_SHARE) * job_seconds)
         interval = max(FIRST_POLL_SECONDS, POLL_SHARE * job_seconds)
-        if job.looked_at < first_look_at:
-            job.look_at, job.interval = max(first_look_at, self._clock.monotonic()), interval
+        if timing.looked_at < first_look_at:
+            timing.look_at, timing.interval = max(first_look_at, self._clock.monotonic()), interval
         else:  # it was looked at lately, and again and again: not all at once then, whenever one ends
-            job.look_at = min(job.look_at, self._clock.monotonic() + interval)
+            timing.look_at = min(timing.look_at, self._clock.monotonic() + interval)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NONCE_BYTES = 12
 
 
-class Spooled(NamedTuple):
+class SpooledFile(NamedTuple):
     """Something kept in a file of its own."""
 
     file: IO[bytes]
@@ -44,7 +44,7 @@ class Spool:
 
         self._make_cipher = cipher
 
-    def keep(self, parts: Iterable[bytes]) -> Spooled:
+    def keep(self, parts: Iterable[bytes]) -> SpooledFile:
         """Put parts of some content into a file, one after the other.
 
         Raises:
@@ -59,18 +59,18 @@ class Spool:
         except BaseException:
             file.close()
             raise
-        return Spooled(file, sizes, nonce, encryptor.tag)
+        return SpooledFile(file, sizes, nonce, encryptor.tag)
 
-    def take(self, spooled: Spooled) -> list[bytes]:
+    def take(self, spooled_file: SpooledFile) -> list[bytes]:
         """Return the parts of what was kept, and let go of its file.
 
         Raises:
             OSError: The file can't be read, or holds something else.
         """
-        decryptor = self._make_cipher(spooled.nonce, spooled.tag).decryptor()
-        with spooled.file as file:
+        decryptor = self._make_cipher(spooled_file.nonce, spooled_file.tag).decryptor()
+        with spooled_file.file as file:
             file.seek(0)
-            parts = [decryptor.update(file.read(size)) for size in spooled.sizes]
+            parts = [decryptor.update(file.read(size)) for size in spooled_file.sizes]
         try:
             decryptor.finalize()
         except self._invalid as error:

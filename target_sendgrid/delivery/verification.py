@@ -12,8 +12,8 @@ from target_sendgrid.sendgrid.fields import IDENTIFIERS
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from target_sendgrid.clock import Clock
     from target_sendgrid.sendgrid.contact import Contact, Entry
-    from target_sendgrid.sendgrid.retry import Clock
 
 VISIBLE_SECONDS = 120.0
 """How long a contact may stay invisible after its job ended, before it counts as not stored."""

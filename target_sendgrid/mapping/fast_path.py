@@ -31,7 +31,7 @@ _BY_NAME = frozenset({"email", "custom_fields"})
 """Keys that are read back from a contact that was made: their attributes keep these names."""
 
 
-class TypedMapping:
+class FastPath:
     """Turns records of one stream into encoded contacts, where the stream allows it.
 
     Args:
@@ -92,12 +92,10 @@ class TypedMapping:
         return contact.email, contacts.encode(contact)
 
 
-def typed_mapping(
-    schema: Mapping[str, Any], key_properties: Collection[str], mapping: FieldMapping
-) -> TypedMapping | None:
+def fast_path_for(schema: Mapping[str, Any], key_properties: Collection[str], mapping: FieldMapping) -> FastPath | None:
     """Return the quick way for a stream, or ``None`` where it has to go the ordinary one."""
     try:
-        return TypedMapping(schema, key_properties, mapping)
+        return FastPath(schema, key_properties, mapping)
     except NoTypeError:
         return None
 

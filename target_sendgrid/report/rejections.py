@@ -17,9 +17,9 @@ from target_sendgrid.errors import LocalFileError, Reason, TooManyRejectedError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_sendgrid.sendgrid.contact import Origin
+    from target_sendgrid.origin import Origin
 
-log = logging.getLogger("target-sendgrid.rejections")
+log = logging.getLogger("target-sendgrid.report")
 
 MEANINGS: Mapping[Reason, str] = {
     Reason.SCHEMA_VIOLATION: "The record does not match the schema that the tap sent for its stream.",

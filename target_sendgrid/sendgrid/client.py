@@ -25,23 +25,25 @@ from target_sendgrid.errors import (
 )
 from target_sendgrid.sendgrid import transport
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
-from target_sendgrid.sendgrid.retry import Clock, PassingError, RetryPolicy, seconds_until_reset
+from target_sendgrid.sendgrid.retry import RetryPolicy, TransientError, seconds_until_reset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from target_sendgrid.clock import Clock
+
 Answer = TypeVar("Answer")
 
-log = logging.getLogger("target-sendgrid.client")
+log = logging.getLogger("target-sendgrid.sendgrid")
 
-STARTUP_PATIENCE_SECONDS = 20.0
-RUN_PATIENCE_SECONDS = 300.0
+STARTUP_RETRY_SECONDS = 20.0
+RUN_RETRY_SECONDS = 300.0
 
 _LIST_PAGE_SIZE = 1000
 _MAX_LIST_PAGES = 100
 _LISTS_PATH = "/v3/marketing/lists"
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_PASSING_STATUSES = frozenset({408, 500, 502, 503, 504})
+_TRANSIENT_STATUSES = frozenset({408, 500, 502, 503, 504})
 _SIZE_WORDS = ("too large", "message larger than max", "payload size", "body size")
 
 _UNAUTHORIZED = (
@@ -71,7 +73,7 @@ class _Results(msgspec.Struct):
     errors_url: str | None = None
 
 
-class Job(NamedTuple):
+class JobStatus(NamedTuple):
     """An import job as it stands. The count of errors is ``None`` until SendGrid knows it."""
 
     status: str
@@ -126,7 +128,7 @@ class Client:
         self._session.headers.update({"Authorization": f"Bearer {api_key}", "Accept": "application/json"})
         if on_behalf_of:
             self._session.headers["on-behalf-of"] = on_behalf_of
-        self.patience_seconds = STARTUP_PATIENCE_SECONDS
+        self.retry_budget_seconds = STARTUP_RETRY_SECONDS
         self.request_count = 0
 
     def close(self) -> None:
@@ -197,7 +199,7 @@ class Client:
         """
         return self._retrying("PUT", "/v3/marketing/contacts", body, "to write contacts", _job_id)
 
-    def job(self, job_id: str) -> Job:
+    def job(self, job_id: str) -> JobStatus:
         """Return how an import job stands.
 
         Raises:
@@ -209,7 +211,7 @@ class Client:
         # Where a failed job says why was never recorded, so the whole answer is kept to look through.
         text = msgspec.json.encode(answer).decode()
         changed_count = results.created_count + results.updated_count
-        return Job(str(answer.get("status")), changed_count, results.errored_count, results.errors_url, text)
+        return JobStatus(str(answer.get("status")), changed_count, results.errored_count, results.errors_url, text)
 
     def find_contacts(self, kind: str, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return the contacts with these identifiers, by the identifier that was asked for.
@@ -258,9 +260,9 @@ class Client:
             return read(self._send(method, url, data, what))
 
         try:
-            return self._retry.call(attempt, patience_seconds=self.patience_seconds)
-        except PassingError as error:
-            if self.patience_seconds == STARTUP_PATIENCE_SECONDS:
+            return self._retry.call(attempt, retry_budget_seconds=self.retry_budget_seconds)
+        except TransientError as error:
+            if self.retry_budget_seconds == STARTUP_RETRY_SECONDS:
                 advice = "Nothing was sent. Check `api_url` and the network, and run again."
             else:
                 advice = "What SendGrid has confirmed stays; run again to send the rest."
@@ -270,7 +272,7 @@ class Client:
     def _send(self, method: str, url: str, data: Pieces | bytes | None, what: str) -> bytes:
         """Send one request, once, and return the body of a 2xx answer."""
         bucket = f"{method} {_template(url)}"
-        self._keep_pace(bucket)
+        self._wait_for_rate_limit(bucket)
         self.request_count += 1
         headers = {"Content-Type": "application/json"} if data is not None else None
         try:
@@ -289,9 +291,9 @@ class Client:
             raise SendGridError(message) from None
         except requests.RequestException as error:
             what_happened = f"{method} {_template(url)} failed ({_words(error)})"
-            raise PassingError(what_happened) from None
+            raise TransientError(what_happened) from None
         log.debug("%s -> %d (%d bytes)", bucket, response.status_code, len(content))
-        self._note_pace(bucket, response.headers)
+        self._note_rate_limit(bucket, response.headers)
         if response.ok and response.status_code < requests.codes.multiple_choices:
             return content
         raise self._error(bucket, response.status_code, response.headers, content, what)
@@ -308,26 +310,26 @@ class Client:
         }
         if status == requests.codes.too_many_requests:
             wait = seconds_until_reset(headers, self._clock.now())
-            return PassingError(f"{bucket} was refused for pace (429)", wait_seconds=wait, is_pace=True)
+            return TransientError(f"{bucket} was refused for pace (429)", wait_seconds=wait, is_rate_limit=True)
         if is_about_size:
             return TooLargeError(f"SendGrid takes no request of that many bytes ({status}).")
         if status in by_status:
             return by_status[status]
-        if status in _PASSING_STATUSES:
-            return PassingError(f"{bucket} answered {status}")
+        if status in _TRANSIENT_STATUSES:
+            return TransientError(f"{bucket} answered {status}")
         if requests.codes.bad_request <= status < requests.codes.internal_server_error:
             return BadRequestError(f"SendGrid refused {bucket} ({status}).", details)
         is_redirect = requests.codes.multiple_choices <= status < requests.codes.bad_request
         why = "a redirect, which is not followed: the key would go along" if is_redirect else "an unknown status"
         return SendGridError(f"{bucket} answered {status}, {why}. Check `api_url`.")
 
-    def _keep_pace(self, bucket: str) -> None:
+    def _wait_for_rate_limit(self, bucket: str) -> None:
         wait = self._resume_at.pop(bucket, 0.0) - self._clock.monotonic()
         if wait > 0:
             log.info("Waiting %.0f s for SendGrid's rate limit of %s.", wait, bucket)
             self._clock.sleep(wait)
 
-    def _note_pace(self, bucket: str, headers: Mapping[str, str]) -> None:
+    def _note_rate_limit(self, bucket: str, headers: Mapping[str, str]) -> None:
         """Remember that a bucket is empty, so that the next request waits instead of being refused."""
         if headers.get("x-ratelimit-remaining") == "0":
             wait = seconds_until_reset(headers, self._clock.now())
@@ -374,7 +376,7 @@ def _json_object(content: bytes) -> dict[str, Any]:
         answer: dict[str, Any] = msgspec.json.decode(content, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError):
         message = "an answer was not the JSON that SendGrid documents"
-        raise PassingError(message) from None
+        raise TransientError(message) from None
     return answer
 
 
@@ -395,7 +397,7 @@ def _job_id(content: bytes) -> str:
     job_id = _json_object(content).get("job_id")
     if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):  # it goes to the log, and into addresses
         message = "an accepted request came back without a job id"
-        raise PassingError(message)
+        raise TransientError(message)
     return job_id
 
 

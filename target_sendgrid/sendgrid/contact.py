@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid.fields import IDENTIFIERS
 
 if TYPE_CHECKING:
@@ -25,27 +26,6 @@ encode: Callable[[Contact | msgspec.Struct], bytes] = msgspec.json.Encoder(decim
 """Returns a contact as compact JSON. A struct stands for the object that its fields make."""
 
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
-
-
-class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Where a record came from."""
-
-    stream: str
-    line: int
-    """Line of standard input, from 1."""
-    file_line: int = 0
-    """Line within the files of a BATCH message, from 1; 0 for a RECORD message."""
-    message: bytes | None = None
-    """The RECORD message itself, kept only where rejected records are written to a file."""
-
-    def __str__(self) -> str:
-        """Name the record without any of its values."""
-        within = f", line {self.file_line} of the batch files" if self.file_line else ""
-        return f"stream '{self.stream}', line {self.line}{within}"
-
-    def __repr__(self) -> str:
-        """Hold no values either: what reports errors shows objects by this."""
-        return f"Origin({self})"
 
 
 class Entry(msgspec.Struct, array_like=True, gc=False):

@@ -11,7 +11,7 @@ import msgspec
 
 from target_sendgrid.errors import ConfigError
 
-log = logging.getLogger("target-sendgrid.embedded")
+log = logging.getLogger("target-sendgrid.sendgrid")
 
 _STOP_SECONDS = 10.0
 

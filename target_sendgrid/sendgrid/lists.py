@@ -10,7 +10,7 @@ from target_sendgrid.errors import BadRequestError, ConfigError, suggest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-log = logging.getLogger("target-sendgrid.lists")
+log = logging.getLogger("target-sendgrid.sendgrid")
 
 
 class ContactList(Protocol):
@@ -125,7 +125,7 @@ class Lists:
                 yield f"SendGrid has no list named '{name}', and `create_list` is false.{near}"
 
 
-class Destinations:
+class ListTracker:
     """Where contacts go: lists by the ids that streams found them by, also when they are deleted and made anew.
 
     Args:
@@ -138,17 +138,17 @@ class Destinations:
         self._calls = calls
         self._given_name = given_name
         self._can_create = can_create
-        self._today: dict[str, str] = {}
+        self._current: dict[str, str] = {}
 
-    def today(self, list_ids: tuple[str, ...]) -> tuple[str, ...]:
+    def current(self, list_ids: tuple[str, ...]) -> tuple[str, ...]:
         """Return the ids that lists have now."""
-        return tuple(self._today.get(list_id, list_id) for list_id in list_ids)
+        return tuple(self._current.get(list_id, list_id) for list_id in list_ids)
 
     def label(self, list_ids: tuple[str, ...]) -> str:
         """Name lists as the settings do."""
         return " or ".join(f"'{self._given_name(list_id) or list_id}'" for list_id in list_ids)
 
-    def renew(self, list_ids: tuple[str, ...]) -> bool:
+    def recreate(self, list_ids: tuple[str, ...]) -> bool:
         """Look for lists that are gone; find those that the settings name again, or create them.
 
         Returns:
@@ -157,11 +157,11 @@ class Destinations:
         Raises:
             ConfigError: A list is gone for good.
         """
-        before = self.today(list_ids)
+        before = self.current(list_ids)
         for list_id, id_today in zip(list_ids, before, strict=True):
             if self._calls.find_list(id_today) is None:
-                self._today[list_id] = self._found_again(list_id, id_today)
-        return self.today(list_ids) != before
+                self._current[list_id] = self._found_again(list_id, id_today)
+        return self.current(list_ids) != before
 
     def _found_again(self, list_id: str, id_today: str) -> str:
         gone = f"The list {self.label((list_id,))} was deleted while the run went on"

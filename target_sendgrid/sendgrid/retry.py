@@ -9,57 +9,29 @@ from __future__ import annotations
 
 import logging
 import random
-import time
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-log = logging.getLogger("target-sendgrid.retry")
+    from target_sendgrid.clock import Clock
+
+log = logging.getLogger("target-sendgrid.sendgrid")
 
 Result = TypeVar("Result")
 
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
 LONGEST_RATE_WAIT_SECONDS = 120.0
-PACE_PATIENCE_SECONDS = 1800.0
+RATE_LIMIT_BUDGET_SECONDS = 1800.0
 """How long one request is refused for pace before the run gives up."""
 
 _EARLIEST_EPOCH_SECONDS = 1_000_000_000
 
 
-class Clock(Protocol):
-    """Where time comes from, so that tests need not wait for it."""
-
-    def now(self) -> float:
-        """Return seconds since the epoch, as the rate headers of older endpoints count them."""
-
-    def monotonic(self) -> float:
-        """Return seconds since some moment, never running backwards."""
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-
-
-class SystemClock:
-    """The machine's own clock."""
-
-    def now(self) -> float:
-        """Return seconds since the epoch."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Return seconds since some moment."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
-
-
-class PassingError(Exception):
+class TransientError(Exception):
     """A fault that the same request may survive.
 
     Args:
@@ -68,10 +40,10 @@ class PassingError(Exception):
         is_pace: Whether SendGrid refused for pace.
     """
 
-    def __init__(self, what: str, *, wait_seconds: float | None = None, is_pace: bool = False) -> None:
+    def __init__(self, what: str, *, wait_seconds: float | None = None, is_rate_limit: bool = False) -> None:
         super().__init__(what)
         self.wait_seconds = wait_seconds
-        self.is_pace = is_pace
+        self.is_rate_limit = is_rate_limit
 
 
 def seconds_until_reset(headers: Mapping[str, str], now: float) -> float | None:
@@ -103,7 +75,7 @@ class RetryPolicy:
         self._clock = clock
         self._jitter = jitter
 
-    def call(self, attempt: Callable[[], Result], *, patience_seconds: float) -> Result:
+    def call(self, attempt: Callable[[], Result], *, retry_budget_seconds: float) -> Result:
         """Return what `attempt` returns, repeating it while it raises `PassingError`.
 
         Raises:
@@ -111,23 +83,23 @@ class RetryPolicy:
         """
         failing_since: list[float] = []
 
-        def is_out_of_patience(state: tenacity.RetryCallState) -> bool:
+        def is_out_of_budget(state: tenacity.RetryCallState) -> bool:
             error = _error_of(state)
-            if error.is_pace:
-                return self._clock.monotonic() - started > PACE_PATIENCE_SECONDS
-            return patience_left(error) <= 0
+            if error.is_rate_limit:
+                return self._clock.monotonic() - started > RATE_LIMIT_BUDGET_SECONDS
+            return budget_left(error) <= 0
 
-        def patience_left(error: PassingError) -> float:
+        def budget_left(error: TransientError) -> float:
             now = self._clock.monotonic()
-            if error.is_pace:
+            if error.is_rate_limit:
                 failing_since.clear()  # SendGrid is there
             else:
                 failing_since.append(now)
-            return patience_seconds - (now - failing_since[0]) if failing_since else patience_seconds
+            return retry_budget_seconds - (now - failing_since[0]) if failing_since else retry_budget_seconds
 
         def wait_seconds(state: tenacity.RetryCallState) -> float:
             error = _error_of(state)
-            left = patience_left(error)
+            left = budget_left(error)
             backed_off = min(FIRST_WAIT_SECONDS * 2.0 ** min(state.attempt_number - 1, 10), LONGEST_WAIT_SECONDS)
             if error.wait_seconds is not None:  # by the machine's clock, which may be wrong: never too short again
                 return max(error.wait_seconds, backed_off) + self._jitter()
@@ -138,8 +110,8 @@ class RetryPolicy:
 
         started = self._clock.monotonic()
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(PassingError),
-            stop=is_out_of_patience,
+            retry=tenacity.retry_if_exception_type(TransientError),
+            stop=is_out_of_budget,
             wait=wait_seconds,
             sleep=self._clock.sleep,
             before_sleep=tell,
@@ -148,8 +120,8 @@ class RetryPolicy:
         return retrying(attempt)
 
 
-def _error_of(state: tenacity.RetryCallState) -> PassingError:
+def _error_of(state: tenacity.RetryCallState) -> TransientError:
     error = state.outcome.exception() if state.outcome else None
-    if not isinstance(error, PassingError):  # tenacity asks only after the exceptions it was told to retry
+    if not isinstance(error, TransientError):  # tenacity asks only after the exceptions it was told to retry
         raise TypeError
     return error

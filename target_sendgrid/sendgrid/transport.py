@@ -16,10 +16,10 @@ import urllib3
 import urllib3.connection
 
 from target_sendgrid.errors import ConfigError, SendGridError
-from target_sendgrid.sendgrid.retry import PassingError
+from target_sendgrid.sendgrid.retry import TransientError
 
 if TYPE_CHECKING:
-    from target_sendgrid.sendgrid.retry import Clock
+    from target_sendgrid.clock import Clock
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 LONGEST_READ_SECONDS = 300.0
@@ -67,13 +67,13 @@ def read(response: requests.Response, clock: Clock) -> bytes:
             content += chunk
             if len(content) > MAX_ANSWER_BYTES:
                 message = f"an answer was longer than {MAX_ANSWER_BYTES} bytes"
-                raise PassingError(message)
+                raise TransientError(message)
             if clock.monotonic() > deadline:
                 message = f"an answer took longer than {LONGEST_READ_SECONDS:.0f} s"
-                raise PassingError(message)
+                raise TransientError(message)
     except (urllib3.exceptions.HTTPError, OSError) as error:
         message = f"an answer broke off ({type(error).__name__})"
-        raise PassingError(message) from None
+        raise TransientError(message) from None
     return bytes(content)
 
 
@@ -103,7 +103,7 @@ def download(url: str, clock: Clock, *, timeout_seconds: float, is_loopback_allo
                     message = f"The download answered {response.status_code}."
                     raise SendGridError(message)
                 return read(response, clock)
-    except PassingError as error:
+    except TransientError as error:
         message = f"The download failed: {error}."
         raise SendGridError(message) from None
     except (requests.RequestException, ValueError) as error:  # an address that can't be one is a ValueError

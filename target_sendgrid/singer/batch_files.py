@@ -23,7 +23,7 @@ _GZIP_START = b"\x1f\x8b"
 
 
 def batch_file_chunks(
-    encoding: Mapping[str, Any], manifest: list[Any], line: int, wake: Callable[[], None]
+    encoding: Mapping[str, Any], manifest: list[Any], line: int, on_idle: Callable[[], None]
 ) -> Iterator[bytes]:
     """Yield the lines of all files that a BATCH message lists, in chunks; a line never goes over into the next file.
 
@@ -31,7 +31,7 @@ def batch_file_chunks(
         encoding: The message's ``encoding``: JSONL, plain or gzip, or Parquet.
         manifest: The message's file addresses.
         line: Line of standard input that the message stands at, for errors.
-        wake: Called before each chunk. May raise to end the reading.
+        on_idle: Called before each chunk. May raise to end the reading.
 
     Raises:
         InputError: The encoding is unknown or needs an extra, or a file can't be read.
@@ -43,7 +43,7 @@ def batch_file_chunks(
             raise InputError(message)
         try:
             for chunk in read(address):
-                wake()
+                on_idle()
                 yield chunk
         except (TargetSendGridError, TerminatedError):  # what was woken ends the run
             raise

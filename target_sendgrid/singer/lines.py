@@ -19,26 +19,26 @@ MAX_LINE_BYTES = 1 << 25
 IDLE_SECONDS = 0.5
 
 
-def chunks(file: IO[Any], wake: Callable[[], None]) -> Iterator[bytes]:
+def chunks(file: IO[Any], on_idle: Callable[[], None]) -> Iterator[bytes]:
     """Yield the content of a file or pipe as it comes.
 
     Args:
         file: Anything readable; one without a file descriptor is read in a blocking way.
-        wake: Called before each chunk, and every half second while there is none. May raise to end the reading.
+        on_idle: Called before each chunk, and every half second while there is none. May raise to end the reading.
     """
     try:
         descriptor = file.fileno()
     except (UnsupportedOperation, AttributeError):
-        while chunk := _next(file, wake):
+        while chunk := _next(file, on_idle):
             yield chunk.encode() if isinstance(chunk, str) else chunk
         return
     while True:
-        wake()
+        on_idle()
         if not select.select([descriptor], [], [], IDLE_SECONDS)[0]:
             continue
         chunk = os.read(descriptor, CHUNK_BYTES)
         if not chunk:
-            wake()  # the signal that ended the tap may be meant for its reader, too
+            on_idle()  # the signal that ended the tap may be meant for its reader, too
             return
         yield chunk
 
@@ -62,6 +62,6 @@ def split_lines(content: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(parts)
 
 
-def _next(file: IO[Any], wake: Callable[[], None]) -> Any:  # noqa: ANN401 - bytes or text, as the file gives
-    wake()
+def _next(file: IO[Any], on_idle: Callable[[], None]) -> Any:  # noqa: ANN401 - bytes or text, as the file gives
+    on_idle()
     return file.read(CHUNK_BYTES)

@@ -21,7 +21,7 @@ from singer_sdk.io_base import GenericSingerReader
 from singer_sdk.mapper import SameRecordTransform
 
 from target_sendgrid.errors import ConfigError, InputError, Reason, RecordRejectedError
-from target_sendgrid.sendgrid.contact import Origin
+from target_sendgrid.origin import Origin
 from target_sendgrid.singer.batch_files import batch_file_chunks
 from target_sendgrid.singer.lines import MAX_LINE_BYTES, chunks, split_lines
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.mapper import StreamMap
 
-    from target_sendgrid.mapping.fast_path import TypedMapping
+    from target_sendgrid.mapping.fast_path import FastPath
     from target_sendgrid.report.report import StreamReport
     from target_sendgrid.run import Run, Stream
     from target_sendgrid.singer.sink import SendGridSink
@@ -39,7 +39,7 @@ _KNOWN_TYPES = "RECORD, SCHEMA, STATE, BATCH or ACTIVATE_VERSION"
 
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError, ArithmeticError)
 
-_MAX_TYPED_STREAMS = 100
+_MAX_FAST_STREAMS = 100
 """So many streams at most are read the quick way: each new one makes what reads them anew."""
 
 _RECORD_START = re.compile(rb'\s*{\s*"type"\s*:\s*"RECORD"\s*,\s*"stream"\s*:\s*("(?:[^"\\]|\\.){0,1000}")')
@@ -70,7 +70,7 @@ class _Typed(NamedTuple):
     """Where records of a stream go that are read as its type."""
 
     stream: Stream
-    mapping: TypedMapping
+    mapping: FastPath
 
 
 class Destination(Protocol):
@@ -86,7 +86,7 @@ class Destination(Protocol):
     def sink(self, stream: str) -> SendGridSink:
         """Return the sink of a stream."""
 
-    def wake(self) -> None:
+    def on_idle(self) -> None:
         """Do what there is to do besides reading. May raise to end the run."""
 
 
@@ -174,14 +174,14 @@ class RecordReader(GenericSingerReader[bytes]):
         stats["RECORD"] += record_count
         return stats
 
-    def _wake(self) -> None:
-        self._meter()
-        self.destination.wake()
+    def _on_idle(self) -> None:
+        self._count_metrics()
+        self.destination.on_idle()
 
-    def _meter(self) -> None:
+    def _count_metrics(self) -> None:
         for routes in self._routes.values():
             for route in routes:
-                route.sink.meter()
+                route.sink.count_metrics()
 
     def _read_other(
         self, number: int, line: bytes, callbacks: dict[str, Callable[[dict[str, Any]], None]], stats: Counter[str]
@@ -200,7 +200,7 @@ class RecordReader(GenericSingerReader[bytes]):
         stats[kind] += 1
 
     def _lines_of(self, file: IO[Any]) -> Iterator[bytes]:
-        return split_lines(chunks(file, self._wake))
+        return split_lines(chunks(file, self._on_idle))
 
     def _handle(
         self,
@@ -271,7 +271,7 @@ class RecordReader(GenericSingerReader[bytes]):
         if self._schema_digests.get(stream) == digest:
             return  # taps that read in parts repeat it before each
         self._schema_digests[stream] = digest
-        self._meter()
+        self._count_metrics()
         maps = self.destination.stream_maps(stream)
         try:
             register(message)
@@ -306,7 +306,7 @@ class RecordReader(GenericSingerReader[bytes]):
         encoding, manifest = message.get("encoding"), message.get("manifest")
         if not isinstance(encoding, dict) or not isinstance(manifest, list):
             self._fail(number, "is a BATCH message without `encoding` and `manifest`", "Singer asks for both.")
-        content = batch_file_chunks(encoding, manifest, number, self._wake)
+        content = batch_file_chunks(encoding, manifest, number, self._on_idle)
         typed = _typed_route(routes)
         start = b'{"type":"RECORD","stream":' + msgspec.json.encode(stream) + b',"record":'
         keeps_messages = self.destination.run.keeps_messages
@@ -396,17 +396,17 @@ class _Messages:
         self._types: dict[str, type[msgspec.Struct]] = {}
         self.routes: dict[type, _Typed] = {}
         """By the type of a message."""
-        self._renew()
+        self._rebuild_decoder()
 
     def learn(self, stream: str, route: _Typed) -> None:
         """Read a stream's records as its type from now on, unless too many are read so already."""
-        if len(self._types) >= _MAX_TYPED_STREAMS:
+        if len(self._types) >= _MAX_FAST_STREAMS:
             return
         fields: list[Any] = [("type", Literal["RECORD"]), ("record", route.mapping.record_type)]
         message = msgspec.defstruct("Message", fields, tag_field="stream", tag=stream, gc=False)
         self._types[stream] = message
         self.routes[message] = route
-        self._renew()
+        self._rebuild_decoder()
 
     def forget(self, stream: str) -> None:
         """Read a stream's records the ordinary way until it is learnt again."""
@@ -414,7 +414,7 @@ class _Messages:
         if known is not None:
             del self.routes[known]  # what is still decoded so goes nowhere, until the next one is learnt
 
-    def _renew(self) -> None:
+    def _rebuild_decoder(self) -> None:
         types = (*self._types.values(), _NoMessage)
         self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(Union[types]).decode  # noqa: UP007 - known only now
 

@@ -16,7 +16,7 @@ from singer_sdk.sinks import Sink
 from singer_sdk.sinks.core import BaseJSONSchemaValidator, JSONSchemaValidator
 
 from target_sendgrid.errors import InputError, Reason, RecordRejectedError
-from target_sendgrid.mapping.fast_path import typed_mapping
+from target_sendgrid.mapping.fast_path import fast_path_for
 from target_sendgrid.mapping.schemas import objects_in
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from singer_sdk.target_base import Target
 
-    from target_sendgrid.mapping.fast_path import TypedMapping
+    from target_sendgrid.mapping.fast_path import FastPath
+    from target_sendgrid.origin import Origin
     from target_sendgrid.run import Run, Stream
-    from target_sendgrid.sendgrid.contact import Origin
 
 
 _LONGEST_SECONDS = 5.0
@@ -139,15 +139,15 @@ class SendGridSink(Sink):
         # The SDK's properties are worked out at each look.
         self._keys = tuple(self.key_properties)
         self._metered = self.stream.counts.received
-        self._judge = self._validator.validate if self._validator is not None else None
+        self._validate = self._validator.validate if self._validator is not None else None
 
     @functools.cached_property
-    def typed(self) -> TypedMapping | None:
+    def typed(self) -> FastPath | None:
         """The quick way for records that pass as they are; ``None`` where there is none."""
         mapping = self.stream.mapping
-        if mapping is None or self._judge is None:
+        if mapping is None or self._validate is None:
             return None
-        return typed_mapping(self.original_schema, self._keys, mapping)
+        return fast_path_for(self.original_schema, self._keys, mapping)
 
     def take(self, record: dict[str, Any], origin: Origin) -> None:
         """Take a record; one that breaks a rule is rejected alone."""
@@ -155,8 +155,8 @@ class SendGridSink(Sink):
             self.stream.counts.ignored += 1
             return
         try:
-            if self._judge is not None:
-                self._judge(record)
+            if self._validate is not None:
+                self._validate(record)
             for key in self._keys:
                 if key not in record:
                     sentence = f"The record lacks the key property '{key}'."
@@ -167,7 +167,7 @@ class SendGridSink(Sink):
         except RecursionError:
             self._run.reject(origin, RecordRejectedError(Reason.UNREADABLE, "The record is nested too deeply."))
 
-    def meter(self) -> None:
+    def count_metrics(self) -> None:
         """Tell the SDK's metrics how many records have come since the last time, since each time takes long."""
         received = self.stream.counts.received
         if received > self._metered:

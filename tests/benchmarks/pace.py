@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from target_sendgrid.delivery.batching import Batcher, Body
-from target_sendgrid.sendgrid.contact import Origin
+from target_sendgrid.origin import Origin
 from tests.benchmarks.runs import account, print_row, run_target
 from tests.benchmarks.shapes import ORDINARY
 

@@ -231,12 +231,12 @@ def test_reading_a_parquet_file_wakes_those_who_may_end_it(tmp_path: Path) -> No
     path.write_bytes(parquet_file(100_000))
     rows: list[bytes] = []
 
-    def wake() -> None:
+    def on_idle() -> None:
         if rows:
             raise TerminatedError(15)
 
     def read() -> None:
-        for chunk in batch_file_chunks(PARQUET, [path.as_uri()], 4, wake):
+        for chunk in batch_file_chunks(PARQUET, [path.as_uri()], 4, on_idle):
             rows.extend(chunk.splitlines())
 
     with pytest.raises(TerminatedError):

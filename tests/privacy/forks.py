@@ -19,10 +19,9 @@ import traceback
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from target_sendgrid import __main__, target
+from target_sendgrid import __main__, clock, target
 from target_sendgrid.delivery import job_runner as jobs
 from target_sendgrid.delivery import poll_schedule as polling
-from target_sendgrid.sendgrid import retry
 from tests.support import HastyClock
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def run(order: dict[str, Any]) -> None:
     os.environ.update(order["environment"])
     sys.argv = ["target-sendgrid", "--config", order["config"]]
     talk()
-    vars(retry)["SystemClock"] = HastyClock
+    vars(clock)["SystemClock"] = HastyClock
     vars(polling).update(FIRST_POLL_SECONDS=0.01, LONGEST_POLL_SECONDS=0.1)
     vars(jobs).update(LOST_JOB_SECONDS=0.2)
     if "crash" in order:

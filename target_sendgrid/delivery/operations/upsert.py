@@ -12,9 +12,9 @@ from target_sendgrid.errors import BadRequestError, ConfigError, NotFoundError, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from target_sendgrid.sendgrid.retry import Clock
+    from target_sendgrid.clock import Clock
 
-log = logging.getLogger("target-sendgrid.sending")
+log = logging.getLogger("target-sendgrid.delivery")
 
 UNKNOWN_SECONDS = 60.0
 """How long a request may be refused for a custom field or a list that is known to exist."""
@@ -25,13 +25,13 @@ LOWEST_BYTE_LIMIT = 10_000
 """What the byte limit never sinks below, however small the requests are that SendGrid refuses for their size."""
 
 
-class Destinations(Protocol):
+class ListTracker(Protocol):
     """Which lists contacts go to today."""
 
-    def today(self, list_ids: tuple[str, ...]) -> tuple[str, ...]:
+    def current(self, list_ids: tuple[str, ...]) -> tuple[str, ...]:
         """Return the ids that lists have now."""
 
-    def renew(self, list_ids: tuple[str, ...]) -> bool:
+    def recreate(self, list_ids: tuple[str, ...]) -> bool:
         """Find lists anew that are gone; tell whether one has another id now."""
 
     def label(self, list_ids: tuple[str, ...]) -> str:
@@ -64,11 +64,11 @@ class Sender:
     """
 
     def __init__(
-        self, calls: UpsertCalls, clock: Clock, destinations: Destinations, field_name: Callable[[str], str]
+        self, calls: UpsertCalls, clock: Clock, list_tracker: ListTracker, field_name: Callable[[str], str]
     ) -> None:
         self._calls = calls
         self._clock = clock
-        self._destinations = destinations
+        self._list_tracker = list_tracker
         self._field_name = field_name
         self.max_bytes: int | None = None
         """Most bytes of a request, once SendGrid has refused one for its size."""
@@ -84,17 +84,17 @@ class Sender:
         deadline = self._clock.monotonic() + UNKNOWN_SECONDS
         has_renewed = False
         while True:
-            today = self._destinations.today(list_ids)
-            body = Body(today, contacts)
+            current = self._list_tracker.current(list_ids)
+            body = Body(current, contacts)
             try:
-                return Sent(self._upsert(body, len(contacts)), today, len(body))
+                return Sent(self._upsert(body, len(contacts)), current, len(body))
             except (NotFoundError, BadRequestError) as error:
                 details = error.details if isinstance(error, BadRequestError) else None
                 unknown_fields = refusals.unknown_fields(details or ())
                 if unknown_fields:
                     message = self._without_fields(unknown_fields)
                 elif details is None or refusals.is_about_lists(details):
-                    is_renewed = self._destinations.renew(list_ids)
+                    is_renewed = self._list_tracker.recreate(list_ids)
                     if is_renewed and not has_renewed:
                         has_renewed = True
                         continue
@@ -131,6 +131,6 @@ class Sender:
 
     def _without_lists(self, list_ids: tuple[str, ...]) -> str:
         return (
-            f"SendGrid does not take contacts for the list {self._destinations.label(list_ids)}, though it shows that"
+            f"SendGrid does not take contacts for the list {self._list_tracker.label(list_ids)}, though it shows that"
             " list. Run again later."
         )

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_sendgrid.delivery.batching import Batcher
-from target_sendgrid.delivery.import_job import Rejected, Shipment
+from target_sendgrid.delivery.job import Job, Rejection
 from target_sendgrid.delivery.spool import Spool
 from target_sendgrid.errors import LocalFileError, Reason
+from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid import contact as contacts
-from target_sendgrid.sendgrid.contact import Entry, Origin, encode
+from target_sendgrid.sendgrid.contact import Entry, encode
 
 if TYPE_CHECKING:
     from target_sendgrid.delivery.batching import Batch
@@ -32,12 +33,12 @@ def batch() -> Batch:
     return batcher.seal(("L",))
 
 
-def told(shipment: Shipment) -> list[tuple[str, bytes, list[Origin]]]:
-    return [(identity, entry.contact, entry.origins) for identity, entry in shipment.entries.items()]
+def told(job: Job) -> list[tuple[str, bytes, list[Origin]]]:
+    return [(identity, entry.contact, entry.origins) for identity, entry in job.entries.items()]
 
 
 def test_contacts_are_the_same_packed_and_unpacked_and_after_a_time_on_disk() -> None:
-    plain, parked, spool = Shipment.of(batch()), Shipment.of(batch()), Spool()
+    plain, parked, spool = Job.of(batch()), Job.of(batch()), Spool()
     expected = told(plain)
     assert len(expected) == plain.count == COUNT + 1
     assert [origins for *_, origins in expected if len(origins) > 1] == [
@@ -48,26 +49,26 @@ def test_contacts_are_the_same_packed_and_unpacked_and_after_a_time_on_disk() ->
     )  # fmt: skip
     for _ in range(2):  # once as it came, once after it was taken apart
         parked.pack()
-        parked.park(spool)
-        was_parked = parked.is_parked
+        parked.spool(spool)
+        was_parked = parked.is_spooled
         assert list(parked.contacts) == list(plain.contacts)
-        assert (was_parked, parked.is_parked) == (True, False)
+        assert (was_parked, parked.is_spooled) == (True, False)
         assert told(parked) == expected
 
 
 def test_what_is_done_with_the_entries_is_packed_too() -> None:
-    shipment = Shipment.of(batch())
-    first, second, *_ = list(shipment.entries)
-    shipment.entries[first].contact = encode({"email": first, "external_id": "1"})
-    shipment.reject(second, Rejected(Reason.REFUSED_BY_SENDGRID, "", None))
-    part = shipment.part(list(shipment.entries)[-2:])
-    for one in (shipment, part):
+    job = Job.of(batch())
+    first, second, *_ = list(job.entries)
+    job.entries[first].contact = encode({"email": first, "external_id": "1"})
+    job.reject(second, Rejection(Reason.REFUSED_BY_SENDGRID, "", None))
+    part = job.part(list(job.entries)[-2:])
+    for one in (job, part):
         one.pack()
-        one.park(Spool())
-    assert next(iter(shipment.contacts)) == encode({"email": first, "external_id": "1"})
-    assert (len(shipment.contacts), shipment.count) == (COUNT - 2, COUNT - 2)
+        one.spool(Spool())
+    assert next(iter(job.contacts)) == encode({"email": first, "external_id": "1"})
+    assert (len(job.contacts), job.count) == (COUNT - 2, COUNT - 2)
     assert list(part.entries) == ["é7\n@example.com", "external_id 7"]
-    assert [refused.entry.origin.line for refused in shipment.progress.rejected] == [1]
+    assert [refused.entry.origin.line for refused in job.progress.rejected] == [1]
 
 
 def test_an_identity_that_has_changed_meanwhile_still_names_its_contact() -> None:
@@ -81,14 +82,14 @@ def test_an_identity_that_has_changed_meanwhile_still_names_its_contact() -> Non
 
 def test_a_batch_is_taken_over_once() -> None:
     taken = batch()
-    Shipment.of(taken)
+    Job.of(taken)
     with pytest.raises(LookupError):
-        Shipment.of(taken)
+        Job.of(taken)
 
 
 def test_a_file_that_was_changed_ends_the_run_with_advice() -> None:
-    shipment, spool = Shipment.of(batch()), Spool()
-    shipment.park(spool)
+    job, spool = Job.of(batch()), Spool()
+    job.spool(spool)
     spool._make_cipher = Spool()._make_cipher  # noqa: SLF001 - another key, as good as another content
     with pytest.raises(LocalFileError, match="TMPDIR"):
-        _ = shipment.contacts
+        _ = job.contacts

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from target_sendgrid.delivery.import_job import Progress, Shipment
+from target_sendgrid.delivery.job import BatchProgress, Job
 from target_sendgrid.delivery.poll_schedule import (
     FIRST_POLL_SECONDS,
     LONGEST_POLL_SECONDS,
     SELDOM_POLL_SECONDS,
-    Polling,
+    PollSchedule,
 )
 
 if TYPE_CHECKING:
@@ -47,20 +47,20 @@ def looks_and_delays(
         How many looks that took, and how long after its end each job's end was seen.
     """
     clock, waiting = Clock(), list(submissions)
-    polling = Polling(clock)
-    ends: dict[Shipment, float] = {}
+    polling = PollSchedule(clock)
+    ends: dict[Job, float] = {}
     looks, delays = 0, []
     while waiting or ends:
         if waiting and waiting[0][0] <= clock.seconds:
-            shipment = Shipment(Progress(cast("Batch", None), 0), {})  # nobody asks for the batch
-            polling.start(shipment)
-            ends[shipment] = clock.seconds + waiting.pop(0)[1]
+            job = Job(BatchProgress(cast("Batch", None), 0), {})  # nobody asks for the batch
+            polling.start(job)
+            ends[job] = clock.seconds + waiting.pop(0)[1]
         elif (due := polling.due()) is not None:
             looks += 1
             age = polling.age(due)
             clock.sleep(look_seconds)
             if clock.seconds < ends[due]:
-                polling.look_later(due)
+                polling.poll_later(due)
             else:
                 polling.end(due, age)
                 delays.append(clock.seconds - ends.pop(due))
@@ -107,28 +107,28 @@ def test_one_job_that_never_seems_to_end_does_not_hide_the_others(seconds: float
 
 def test_who_becomes_the_eldest_is_looked_at_soon() -> None:
     clock = Clock()
-    polling = Polling(clock)
-    first, second = (Shipment(Progress(cast("Batch", None), 0), {}) for _ in range(2))
-    for shipment in (first, second):
-        polling.start(shipment)
+    polling = PollSchedule(clock)
+    first, second = (Job(BatchProgress(cast("Batch", None), 0), {}) for _ in range(2))
+    for job in (first, second):
+        polling.start(job)
     while clock.seconds < 1_000:
         clock.seconds += polling.wait_seconds() or 0.0
         due = polling.due()
         assert due is not None
-        polling.look_later(due)
+        polling.poll_later(due)
     polling.forget(first)
     assert (polling.wait_seconds() or 0.0) <= LONGEST_POLL_SECONDS
 
 
 def test_a_job_is_seen_pending_or_not() -> None:
     clock = Clock()
-    polling = Polling(clock)
-    quick, slow = (Shipment(Progress(cast("Batch", None), 0), {}) for _ in range(2))
+    polling = PollSchedule(clock)
+    quick, slow = (Job(BatchProgress(cast("Batch", None), 0), {}) for _ in range(2))
     polling.start(quick)
     polling.end(quick, 0.5)
     assert not polling.has_seen_pending
     polling.start(slow)
-    polling.look_later(slow)
+    polling.poll_later(slow)
     assert polling.has_seen_pending
 
 

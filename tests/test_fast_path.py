@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_sendgrid.mapping.fast_path import TypedMapping, typed_mapping
+from target_sendgrid.mapping.fast_path import FastPath, fast_path_for
 from target_sendgrid.mapping.field_mapping import compile_mapping
 from target_sendgrid.sendgrid.contact import encode, identity
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
@@ -45,7 +45,7 @@ def compiled(*, clears_nulls: bool = False, mapping: dict[str, str] = MAPPING) -
 
 
 def contact(**record: Any) -> dict[str, Any] | None:
-    quick = TypedMapping(SCHEMA, (), compiled())
+    quick = FastPath(SCHEMA, (), compiled())
     made = quick.contact(quick.decode(json.dumps(record).encode()))
     return None if made is None else json.loads(made[1])
 
@@ -96,13 +96,13 @@ def test_what_is_bad_or_unusual_is_left_to_the_ordinary_way(changes: dict[str, A
 
 
 def test_streams_that_clear_nulls_have_no_quick_way() -> None:
-    assert typed_mapping(SCHEMA, (), compiled(clears_nulls=True)) is None
+    assert fast_path_for(SCHEMA, (), compiled(clears_nulls=True)) is None
 
 
 def test_texts_of_numbers_with_decimals_have_no_quick_way() -> None:
-    assert typed_mapping(SCHEMA, (), compiled(mapping={"email": "mail", "number": "spent"})) is None
+    assert fast_path_for(SCHEMA, (), compiled(mapping={"email": "mail", "number": "spent"})) is None
 
 
 def test_key_properties_must_be_there() -> None:
-    assert typed_mapping(SCHEMA, ("unknown",), compiled()) is None
-    assert typed_mapping(SCHEMA, ("id",), compiled()) is not None
+    assert fast_path_for(SCHEMA, ("unknown",), compiled()) is None
+    assert fast_path_for(SCHEMA, ("id",), compiled()) is not None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from target_sendgrid.delivery.batching import Batch
-    from target_sendgrid.delivery.spool import Spool, Spooled
+    from target_sendgrid.delivery.spool import Spool, SpooledFile
     from target_sendgrid.errors import Reason
     from target_sendgrid.sendgrid.contact import Entry
 
@@ -21,10 +21,10 @@ class _OnDisk(NamedTuple):
     """Packed contacts outside the memory."""
 
     spool: Spool
-    spooled: Spooled
+    spooled_file: SpooledFile
 
 
-class Rejected(NamedTuple):
+class Rejection(NamedTuple):
     """Why one contact was rejected after it was sent."""
 
     reason: Reason
@@ -32,24 +32,24 @@ class Rejected(NamedTuple):
     sendgrid_message: str | None
 
 
-class Refused(NamedTuple):
+class RejectedContact(NamedTuple):
     """A contact that was rejected after it was sent, and why."""
 
     entry: Entry
-    why: Rejected
+    why: Rejection
 
 
 @dataclass
-class Progress:
+class BatchProgress:
     """What is known of a batch on its way."""
 
     batch: Batch
     open_count: int
-    rejected: list[Refused] = field(default_factory=list)
+    rejected: list[RejectedContact] = field(default_factory=list)
     job_count: int = 0
 
 
-class Shipment:
+class Job:
     """Contacts of one batch that travel in one request. They may wait for the end of their job outside the memory.
 
     Args:
@@ -57,7 +57,7 @@ class Shipment:
         contents: The contacts, packed or by identity.
     """
 
-    def __init__(self, progress: Progress, contents: Packed | dict[str, Entry]) -> None:
+    def __init__(self, progress: BatchProgress, contents: Packed | dict[str, Entry]) -> None:
         self.progress = progress
         self._contents: Packed | dict[str, Entry] | _OnDisk = contents
         self.count = len(contents.contacts if isinstance(contents, Packed) else contents)
@@ -72,13 +72,13 @@ class Shipment:
         self.job_id = ""
 
     @classmethod
-    def of(cls, batch: Batch) -> Shipment:
+    def of(cls, batch: Batch) -> Job:
         """Take the contacts of a whole batch over."""
         packed, batch.packed = batch.packed, None
         if packed is None:
             message = "its contacts were taken over before"
             raise LookupError(message)
-        return cls(Progress(batch, len(packed.contacts)), packed)
+        return cls(BatchProgress(batch, len(packed.contacts)), packed)
 
     @property
     def entries(self) -> dict[str, Entry]:
@@ -103,7 +103,7 @@ class Shipment:
         return contents.contacts if isinstance(contents, Packed) else [entry.contact for entry in contents.values()]
 
     @property
-    def is_parked(self) -> bool:
+    def is_spooled(self) -> bool:
         """Whether the contacts are outside the memory."""
         return isinstance(self._contents, _OnDisk)
 
@@ -112,7 +112,7 @@ class Shipment:
         if isinstance(self._contents, dict):
             self._contents = pack(self._contents)
 
-    def park(self, spool: Spool) -> None:
+    def spool(self, spool: Spool) -> None:
         """Put the contacts out of the memory until somebody asks for them.
 
         Raises:
@@ -125,7 +125,7 @@ class Shipment:
     def _in_memory(self) -> Packed | dict[str, Entry]:
         if isinstance(self._contents, _OnDisk):
             try:
-                self._contents = _packed(self._contents.spool.take(self._contents.spooled))
+                self._contents = _packed(self._contents.spool.take(self._contents.spooled_file))
             except OSError:
                 message = (
                     "Contacts that wait for their import job can't be read back from the temporary files. Check the"
@@ -134,15 +134,15 @@ class Shipment:
                 raise LocalFileError(message) from None
         return self._contents
 
-    def part(self, identities: Iterable[str]) -> Shipment:
+    def part(self, identities: Iterable[str]) -> Job:
         """Take some contacts out, to travel by themselves."""
-        part = Shipment(self.progress, {identity: self.entries.pop(identity) for identity in identities})
+        part = Job(self.progress, {identity: self.entries.pop(identity) for identity in identities})
         self.count -= part.count
         return part
 
-    def reject(self, identity: str, why: Rejected) -> None:
+    def reject(self, identity: str, why: Rejection) -> None:
         """Count a contact as rejected."""
-        self.progress.rejected.append(Refused(self.entries[identity], why))
+        self.progress.rejected.append(RejectedContact(self.entries[identity], why))
         self.settle([identity])
 
     def settle(self, identities: Iterable[str]) -> None:
@@ -157,7 +157,7 @@ class Shipment:
         self.progress.open_count -= self.count
         self.count = 0
         if isinstance(self._contents, _OnDisk):
-            self._contents.spooled.file.close()
+            self._contents.spooled_file.file.close()
         self._contents = {}
 
 

@@ -1,0 +1,26 @@
+"""Where a record came from, as logs and reports name it: never by its values."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Where a record came from."""
+
+    stream: str
+    line: int
+    """Line of standard input, from 1."""
+    file_line: int = 0
+    """Line within the files of a BATCH message, from 1; 0 for a RECORD message."""
+    message: bytes | None = None
+    """The RECORD message itself, kept only where rejected records are written to a file."""
+
+    def __str__(self) -> str:
+        """Name the record without any of its values."""
+        within = f", line {self.file_line} of the batch files" if self.file_line else ""
+        return f"stream '{self.stream}', line {self.line}{within}"
+
+    def __repr__(self) -> str:
+        """Hold no values either: what reports errors shows objects by this."""
+        return f"Origin({self})"
