@@ -18,6 +18,7 @@
         ├── ContactLimitError           the plan of the account is full
         └── JobFailedError              an import job failed, or never ended
     RecordRejectedError                 one record breaks a rule; the run goes on without it
+    TransientError                      internal: one attempt at a request failed; it is tried again
     TerminatedError                     a signal asked the run to stop
 
 No message ever holds a value of a record or a key.
@@ -141,6 +142,25 @@ class RecordRejectedError(Exception):
         super().__init__(sentence)
         self.reason = reason
         self.sentence = sentence
+
+
+class TransientError(Exception):
+    """One attempt at a request failed, and the same request may succeed later.
+
+    Internal: it never reaches the user. The request is tried again; when that does not help, an `UnreachableError` or
+    another `SendGridError` is raised. It is not a `SendGridError` itself, so that `except SendGridError` between an
+    attempt and its retry cannot catch it.
+
+    Args:
+        what: What happened, without personal data.
+        wait_seconds: How many seconds SendGrid asks to wait; ``None`` when it does not say.
+        is_rate_limit: Whether SendGrid answered 429.
+    """
+
+    def __init__(self, what: str, *, wait_seconds: float | None = None, is_rate_limit: bool = False) -> None:
+        super().__init__(what)
+        self.wait_seconds = wait_seconds
+        self.is_rate_limit = is_rate_limit
 
 
 class TerminatedError(BaseException):

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.clock import SystemClock
+from target_sendgrid.errors import TransientError
 from target_sendgrid.sendgrid.retry import (
     LONGEST_RATE_WAIT_SECONDS,
     LONGEST_WAIT_SECONDS,
     RATE_LIMIT_BUDGET_SECONDS,
     RetryPolicy,
-    TransientError,
     seconds_until_reset,
 )
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NOW = 1_700_000_000.0
-PATIENCE = 300.0
+BUDGET_SECONDS = 300.0
 
 
-class HandClock:
-    """A clock that moves when somebody sleeps."""
+class ManualClock:
+    """A clock on which time passes only while the code under test sleeps."""
 
     def __init__(self) -> None:
         self.time = 50.0
@@ -43,9 +43,9 @@ class HandClock:
 
 
 class Attempts:
-    """Fails as told, each attempt taking some time, and succeeds when nothing is told any more."""
+    """Raises the given errors one by one, each attempt taking some time, and then succeeds."""
 
-    def __init__(self, clock: HandClock, errors: Iterable[Exception], *, seconds: float = 0.0) -> None:
+    def __init__(self, clock: ManualClock, errors: Iterable[Exception], *, seconds: float = 0.0) -> None:
         self._clock = clock
         self._errors = iter(errors)
         self._seconds = seconds
@@ -60,24 +60,24 @@ class Attempts:
         return "done"
 
 
-def fault() -> TransientError:
+def failure() -> TransientError:
     return TransientError("it answered 503")
 
 
-def pace(wait_seconds: float | None = 60.0) -> TransientError:
-    return TransientError("it was refused for pace (429)", wait_seconds=wait_seconds, is_rate_limit=True)
+def rate_limit(wait_seconds: float | None = 60.0) -> TransientError:
+    return TransientError("it was rate-limited (429)", wait_seconds=wait_seconds, is_rate_limit=True)
 
 
-FOR_EVER = [fault()] * 10_000
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+ENDLESS_FAILURES = [failure()] * 10_000
 
 
 @pytest.fixture
-def policy(clock: HandClock) -> RetryPolicy:
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def policy(clock: ManualClock) -> RetryPolicy:
     return RetryPolicy(clock, jitter=lambda: 0.5)
 
 
@@ -104,7 +104,7 @@ class TestHeaders:
             ({"retry-after": "nan", "x-ratelimit-reset": "41"}, 41.0),
         ],
     )
-    def test_headers_tell_how_long_to_wait(self, headers: dict[str, str], seconds: float | None) -> None:
+    def test_headers_say_how_long_to_wait(self, headers: dict[str, str], seconds: float | None) -> None:
         assert seconds_until_reset(headers, NOW) == seconds
 
     @given(st.text(max_size=12) | st.floats().map(str) | st.integers().map(str), st.floats(0, 4e9))
@@ -113,97 +113,99 @@ class TestHeaders:
         assert seconds is None or 0.0 <= seconds <= LONGEST_RATE_WAIT_SECONDS
 
 
-class TestPassingFaults:
-    def test_a_success_is_returned_without_a_wait(self, policy: RetryPolicy, clock: HandClock) -> None:
-        assert (policy.call(Attempts(clock, []), retry_budget_seconds=PATIENCE), clock.sleeps) == ("done", [])
+class TestTransientFailures:
+    def test_a_success_is_returned_without_a_wait(self, policy: RetryPolicy, clock: ManualClock) -> None:
+        assert (policy.call(Attempts(clock, []), retry_budget_seconds=BUDGET_SECONDS), clock.sleeps) == ("done", [])
 
-    def test_a_passing_fault_is_survived(self, policy: RetryPolicy, clock: HandClock) -> None:
-        assert policy.call(Attempts(clock, [fault(), fault()]), retry_budget_seconds=PATIENCE) == "done"
+    def test_a_transient_failure_is_survived(self, policy: RetryPolicy, clock: ManualClock) -> None:
+        assert policy.call(Attempts(clock, [failure(), failure()]), retry_budget_seconds=BUDGET_SECONDS) == "done"
 
-    def test_another_error_is_raised_at_once(self, policy: RetryPolicy, clock: HandClock) -> None:
+    def test_another_error_is_raised_at_once(self, policy: RetryPolicy, clock: ManualClock) -> None:
         attempts = Attempts(clock, [ValueError("no")])
         with pytest.raises(ValueError, match="no"):
-            policy.call(attempts, retry_budget_seconds=PATIENCE)
+            policy.call(attempts, retry_budget_seconds=BUDGET_SECONDS)
         assert attempts.count == 1
 
-    def test_waits_double_up_to_the_longest(self, policy: RetryPolicy, clock: HandClock) -> None:
-        policy.call(Attempts(clock, [fault()] * 9), retry_budget_seconds=PATIENCE)
+    def test_waits_double_up_to_the_longest(self, policy: RetryPolicy, clock: ManualClock) -> None:
+        policy.call(Attempts(clock, [failure()] * 9), retry_budget_seconds=BUDGET_SECONDS)
         waits = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
         assert clock.sleeps == [wait * 0.75 for wait in waits]
 
-    def test_the_last_fault_is_raised_when_patience_ends(self, policy: RetryPolicy, clock: HandClock) -> None:
+    def test_the_last_failure_is_raised_when_the_budget_is_used_up(
+        self, policy: RetryPolicy, clock: ManualClock
+    ) -> None:
         started_at = clock.time
         with pytest.raises(TransientError, match="it answered 503"):
-            policy.call(Attempts(clock, FOR_EVER), retry_budget_seconds=PATIENCE)
-        assert PATIENCE <= clock.time - started_at <= PATIENCE + LONGEST_WAIT_SECONDS
+            policy.call(Attempts(clock, ENDLESS_FAILURES), retry_budget_seconds=BUDGET_SECONDS)
+        assert BUDGET_SECONDS <= clock.time - started_at <= BUDGET_SECONDS + LONGEST_WAIT_SECONDS
 
-    def test_patience_counts_from_the_first_fault(self, policy: RetryPolicy, clock: HandClock) -> None:
-        attempts = Attempts(clock, [fault()], seconds=60.0)  # each attempt times out after longer than the patience
+    def test_the_budget_counts_from_the_first_failure(self, policy: RetryPolicy, clock: ManualClock) -> None:
+        attempts = Attempts(clock, [failure()], seconds=60.0)  # each attempt times out after longer than the budget
         assert policy.call(attempts, retry_budget_seconds=20.0) == "done"
 
-    def test_without_patience_there_is_one_attempt(self, policy: RetryPolicy, clock: HandClock) -> None:
-        attempts = Attempts(clock, FOR_EVER)
+    def test_without_a_budget_there_is_one_attempt(self, policy: RetryPolicy, clock: ManualClock) -> None:
+        attempts = Attempts(clock, ENDLESS_FAILURES)
         with pytest.raises(TransientError):
             policy.call(attempts, retry_budget_seconds=0.0)
         assert attempts.count == 1
 
-    def test_each_call_has_a_patience_of_its_own(self, policy: RetryPolicy, clock: HandClock) -> None:
+    def test_each_call_has_a_budget_of_its_own(self, policy: RetryPolicy, clock: ManualClock) -> None:
         for _ in range(2):
-            assert policy.call(Attempts(clock, [fault()] * 12), retry_budget_seconds=PATIENCE) == "done"
+            assert policy.call(Attempts(clock, [failure()] * 12), retry_budget_seconds=BUDGET_SECONDS) == "done"
 
     @given(st.floats(0.0, 1.0, exclude_max=True))
     def test_jitter_halves_a_wait_at_most(self, jitter: float) -> None:
-        clock = HandClock()
-        RetryPolicy(clock, lambda: jitter).call(Attempts(clock, [fault()]), retry_budget_seconds=PATIENCE)
+        clock = ManualClock()
+        RetryPolicy(clock, lambda: jitter).call(Attempts(clock, [failure()]), retry_budget_seconds=BUDGET_SECONDS)
         assert 0.25 <= clock.sleeps[0] <= 0.5
 
 
-class TestPace:
-    def test_a_refusal_for_pace_waits_as_long_as_it_says(self, policy: RetryPolicy, clock: HandClock) -> None:
-        policy.call(Attempts(clock, [pace(41.0), pace(7.0)]), retry_budget_seconds=PATIENCE)
+class TestRateLimit:
+    def test_a_rate_limit_waits_as_long_as_it_says(self, policy: RetryPolicy, clock: ManualClock) -> None:
+        policy.call(Attempts(clock, [rate_limit(41.0), rate_limit(7.0)]), retry_budget_seconds=BUDGET_SECONDS)
         assert clock.sleeps == [41.5, 7.5]
 
-    def test_refusals_for_pace_whose_waits_are_too_short_back_off(self, policy: RetryPolicy, clock: HandClock) -> None:
-        policy.call(Attempts(clock, [pace(0.0)] * 9), retry_budget_seconds=PATIENCE)
+    def test_rate_limits_whose_waits_are_too_short_back_off(self, policy: RetryPolicy, clock: ManualClock) -> None:
+        policy.call(Attempts(clock, [rate_limit(0.0)] * 9), retry_budget_seconds=BUDGET_SECONDS)
         assert clock.sleeps == [wait + 0.5 for wait in (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0)]
 
-    def test_a_refusal_for_pace_that_says_nothing_backs_off(self, policy: RetryPolicy, clock: HandClock) -> None:
-        policy.call(Attempts(clock, [pace(None)] * 2), retry_budget_seconds=PATIENCE)
+    def test_a_rate_limit_that_names_no_wait_backs_off(self, policy: RetryPolicy, clock: ManualClock) -> None:
+        policy.call(Attempts(clock, [rate_limit(None)] * 2), retry_budget_seconds=BUDGET_SECONDS)
         assert clock.sleeps == [0.375, 0.75]
 
-    def test_refusals_for_pace_outlast_the_patience(self, policy: RetryPolicy, clock: HandClock) -> None:
-        assert policy.call(Attempts(clock, [pace()] * 20), retry_budget_seconds=20.0) == "done"
+    def test_rate_limits_may_last_longer_than_the_retry_budget(self, policy: RetryPolicy, clock: ManualClock) -> None:
+        assert policy.call(Attempts(clock, [rate_limit()] * 20), retry_budget_seconds=20.0) == "done"
 
-    def test_refusals_for_pace_end_as_well(self, policy: RetryPolicy, clock: HandClock) -> None:
+    def test_rate_limits_have_a_budget_of_their_own(self, policy: RetryPolicy, clock: ManualClock) -> None:
         started_at = clock.time
-        with pytest.raises(TransientError, match="pace"):
-            policy.call(Attempts(clock, [pace()] * 1_000), retry_budget_seconds=20.0)
+        with pytest.raises(TransientError, match="rate-limited"):
+            policy.call(Attempts(clock, [rate_limit()] * 1_000), retry_budget_seconds=20.0)
         assert (
             RATE_LIMIT_BUDGET_SECONDS < clock.time - started_at <= RATE_LIMIT_BUDGET_SECONDS + LONGEST_RATE_WAIT_SECONDS
         )
 
-    def test_the_wait_for_pace_is_not_held_against_the_patience(self, policy: RetryPolicy, clock: HandClock) -> None:
-        errors = [fault(), *[pace()] * 6, fault()]
-        assert policy.call(Attempts(clock, errors), retry_budget_seconds=PATIENCE) == "done"
+    def test_a_rate_limit_resets_the_retry_budget(self, policy: RetryPolicy, clock: ManualClock) -> None:
+        errors = [failure(), *[rate_limit()] * 6, failure()]
+        assert policy.call(Attempts(clock, errors), retry_budget_seconds=BUDGET_SECONDS) == "done"
 
-    def test_faults_and_refusals_in_turn_come_to_an_end(self, policy: RetryPolicy, clock: HandClock) -> None:
+    def test_failures_and_rate_limits_in_turn_come_to_an_end(self, policy: RetryPolicy, clock: ManualClock) -> None:
         with pytest.raises(TransientError):
-            policy.call(Attempts(clock, [fault(), pace()] * 1_000), retry_budget_seconds=PATIENCE)
+            policy.call(Attempts(clock, [failure(), rate_limit()] * 1_000), retry_budget_seconds=BUDGET_SECONDS)
         assert clock.time < 2 * RATE_LIMIT_BUDGET_SECONDS
 
     @given(waits=st.lists(st.one_of(st.none(), st.floats(0.0, 120.0)), max_size=200), is_rate_limit=st.booleans())
-    def test_no_wait_is_longer_than_sendgrid_asks_for_or_back_off_is(
+    def test_no_wait_is_longer_than_sendgrid_asks_for_or_the_back_off(
         self, waits: list[float | None], *, is_rate_limit: bool
     ) -> None:
-        clock = HandClock()
+        clock = ManualClock()
         errors = [TransientError("no", wait_seconds=wait, is_rate_limit=is_rate_limit) for wait in waits]
         with contextlib.suppress(TransientError):
-            RetryPolicy(clock, lambda: 0.5).call(Attempts(clock, errors), retry_budget_seconds=PATIENCE)
+            RetryPolicy(clock, lambda: 0.5).call(Attempts(clock, errors), retry_budget_seconds=BUDGET_SECONDS)
         asked = [max(wait or 0.0, LONGEST_WAIT_SECONDS) + 1.0 for wait in waits]
         assert all(slept <= most for slept, most in zip(clock.sleeps, asked, strict=False))
 
 
-def test_the_systems_clock_goes_on() -> None:
+def test_the_system_clock_moves_forward() -> None:
     clock = SystemClock()
     before = clock.now(), clock.monotonic()
     clock.sleep(0)

@@ -67,8 +67,8 @@ def test_no_library_but_the_sdk_and_its_own_is_loaded_to_tell_about_the_target(
     assert third_parties(modules(_TELL, *arguments)) <= third_parties(sdk)
 
 
-def test_an_empty_run_loads_two_libraries_beyond_the_sdk(empty_run: set[str], sdk: set[str]) -> None:
-    assert third_parties(empty_run) - third_parties(sdk) == {"msgspec", "tenacity"}
+def test_an_empty_run_loads_one_library_beyond_the_sdk(empty_run: set[str], sdk: set[str]) -> None:
+    assert third_parties(empty_run) - third_parties(sdk) == {"msgspec"}
 
 
 def test_an_empty_run_loads_nothing_that_only_records_need(empty_run: set[str], sdk: set[str]) -> None:

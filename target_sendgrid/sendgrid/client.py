@@ -20,12 +20,13 @@ from target_sendgrid.errors import (
     NotFoundError,
     SendGridError,
     TooLargeError,
+    TransientError,
     UnauthorizedError,
     UnreachableError,
 )
 from target_sendgrid.sendgrid import transport
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
-from target_sendgrid.sendgrid.retry import RetryPolicy, TransientError, seconds_until_reset
+from target_sendgrid.sendgrid.retry import RetryPolicy, seconds_until_reset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

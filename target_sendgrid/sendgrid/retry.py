@@ -1,8 +1,8 @@
-"""When a request is tried again: how often, after which wait, and how long in all.
+"""When a request is tried again: after which wait, and for how long in all.
 
-Words: a *passing* fault is one that the same request may survive (408, 5xx, a cut connection, a time-out); *patience*
-is how long passing faults of one request are borne; a *refusal for pace* is a 429, which says when to come back and
-is not held against the patience.
+The *retry budget* is how many seconds the transient failures of one request may last (408, most 5xx, a cut
+connection, a timeout). A *rate limit* is a 429: SendGrid works and says when to come back, so it does not use up the
+retry budget, and has a budget of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import random
 from typing import TYPE_CHECKING, TypeVar
 
-import tenacity
+from target_sendgrid.errors import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,31 +26,20 @@ FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
 LONGEST_RATE_WAIT_SECONDS = 120.0
 RATE_LIMIT_BUDGET_SECONDS = 1800.0
-"""How long one request is refused for pace before the run gives up."""
+"""How many seconds one request may be rate-limited before the run gives up."""
 
 _EARLIEST_EPOCH_SECONDS = 1_000_000_000
 
 
-class TransientError(Exception):
-    """A fault that the same request may survive.
-
-    Args:
-        what: What happened, without personal data.
-        wait_seconds: How long SendGrid asks to wait; ``None`` leaves it to back-off.
-        is_pace: Whether SendGrid refused for pace.
-    """
-
-    def __init__(self, what: str, *, wait_seconds: float | None = None, is_rate_limit: bool = False) -> None:
-        super().__init__(what)
-        self.wait_seconds = wait_seconds
-        self.is_rate_limit = is_rate_limit
-
-
 def seconds_until_reset(headers: Mapping[str, str], now: float) -> float | None:
-    """Return how long SendGrid's headers ask to wait, or ``None`` when they don't say.
+    """Return how many seconds the headers of an answer ask to wait, or ``None`` when they don't say.
 
     ``x-ratelimit-reset`` counts seconds on the marketing endpoints (seen in recordings of 2021) and is an epoch time
-    on older ones (the vendor's rate-limit page); a number past 2001 as an epoch can only be the latter.
+    on older ones (the vendor's rate-limit page). A number that would be a date after 2001 can only be an epoch time.
+
+    Args:
+        headers: Headers of an answer.
+        now: Seconds since the epoch.
     """
     for name in ("retry-after", "x-ratelimit-reset"):
         try:
@@ -58,17 +47,17 @@ def seconds_until_reset(headers: Mapping[str, str], now: float) -> float | None:
         except (KeyError, ValueError):
             continue
         wait = value - now if value > _EARLIEST_EPOCH_SECONDS else value
-        if wait == wait:  # noqa: PLR0124 - NaN is no wait
+        if wait == wait:  # noqa: PLR0124 - false for NaN, which is ignored
             return min(max(wait, 0.0), LONGEST_RATE_WAIT_SECONDS)
     return None
 
 
 class RetryPolicy:
-    """Tries a request until it succeeds, fails for good, or patience ends.
+    """Tries a request until it succeeds, fails for good, or its budget is used up.
 
     Args:
-        clock: Where time comes from.
-        jitter: Gives numbers in [0, 1) that keep several runs from knocking at once.
+        clock: The source of time.
+        jitter: Returns random numbers in [0, 1), so that several runs do not retry at the same moment.
     """
 
     def __init__(self, clock: Clock, jitter: Callable[[], float] = random.random) -> None:
@@ -76,52 +65,35 @@ class RetryPolicy:
         self._jitter = jitter
 
     def call(self, attempt: Callable[[], Result], *, retry_budget_seconds: float) -> Result:
-        """Return what `attempt` returns, repeating it while it raises `PassingError`.
+        """Call `attempt` again while it raises `TransientError`, and return its result.
+
+        The retry budget counts from the first transient failure since the last rate limit.
 
         Raises:
-            PassingError: The last one, when patience has ended.
+            TransientError: The last one, when the budget is used up.
         """
-        failing_since: list[float] = []
-
-        def is_out_of_budget(state: tenacity.RetryCallState) -> bool:
-            error = _error_of(state)
-            if error.is_rate_limit:
-                return self._clock.monotonic() - started > RATE_LIMIT_BUDGET_SECONDS
-            return budget_left(error) <= 0
-
-        def budget_left(error: TransientError) -> float:
-            now = self._clock.monotonic()
-            if error.is_rate_limit:
-                failing_since.clear()  # SendGrid is there
-            else:
-                failing_since.append(now)
-            return retry_budget_seconds - (now - failing_since[0]) if failing_since else retry_budget_seconds
-
-        def wait_seconds(state: tenacity.RetryCallState) -> float:
-            error = _error_of(state)
-            left = budget_left(error)
-            backed_off = min(FIRST_WAIT_SECONDS * 2.0 ** min(state.attempt_number - 1, 10), LONGEST_WAIT_SECONDS)
-            if error.wait_seconds is not None:  # by the machine's clock, which may be wrong: never too short again
-                return max(error.wait_seconds, backed_off) + self._jitter()
-            return min(backed_off * (0.5 + self._jitter() / 2), max(left, 0.0))
-
-        def tell(state: tenacity.RetryCallState) -> None:
-            log.info("%s: trying again in %.1f s.", _error_of(state), state.upcoming_sleep)
-
-        started = self._clock.monotonic()
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(TransientError),
-            stop=is_out_of_budget,
-            wait=wait_seconds,
-            sleep=self._clock.sleep,
-            before_sleep=tell,
-            reraise=True,
-        )
-        return retrying(attempt)
-
-
-def _error_of(state: tenacity.RetryCallState) -> TransientError:
-    error = state.outcome.exception() if state.outcome else None
-    if not isinstance(error, TransientError):  # tenacity asks only after the exceptions it was told to retry
-        raise TypeError
-    return error
+        started_at = self._clock.monotonic()
+        failing_since: float | None = None
+        back_off = FIRST_WAIT_SECONDS
+        while True:
+            try:
+                return attempt()
+            except TransientError as error:
+                now = self._clock.monotonic()
+                if error.is_rate_limit:
+                    failing_since = None
+                    budget_left = retry_budget_seconds
+                    is_over = now - started_at > RATE_LIMIT_BUDGET_SECONDS
+                else:
+                    failing_since = now if failing_since is None else failing_since
+                    budget_left = retry_budget_seconds - (now - failing_since)
+                    is_over = budget_left <= 0
+                if is_over:
+                    raise
+                if error.wait_seconds is None:
+                    wait_seconds = min(back_off * (0.5 + self._jitter() / 2), budget_left)
+                else:  # a wrong system clock makes the wait until an absolute time too short: never below the back-off
+                    wait_seconds = max(error.wait_seconds, back_off) + self._jitter()
+                log.info("%s: trying again in %.1f s.", error, wait_seconds)
+            self._clock.sleep(wait_seconds)
+            back_off = min(back_off * 2, LONGEST_WAIT_SECONDS)

@@ -15,8 +15,7 @@ import requests
 import urllib3
 import urllib3.connection
 
-from target_sendgrid.errors import ConfigError, SendGridError
-from target_sendgrid.sendgrid.retry import TransientError
+from target_sendgrid.errors import ConfigError, SendGridError, TransientError
 
 if TYPE_CHECKING:
     from target_sendgrid.clock import Clock
