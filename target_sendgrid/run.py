@@ -27,9 +27,10 @@ from target_sendgrid.mapping.field_mapping import FieldMapping, compile_mapping
 from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.report.report import Report, StreamReport, check_report_path
 from target_sendgrid.sendgrid import contact as contacts
-from target_sendgrid.sendgrid.client import RUN_RETRY_SECONDS, Client
+from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.embedded import EmbeddedSandbox
 from target_sendgrid.sendgrid.lists import Lists, ListTracker
+from target_sendgrid.sendgrid.transport import RUN_RETRY_SECONDS, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -117,7 +118,7 @@ class Run:
             self._clients[1], self._lists.given_name, can_create=self._settings.create_list
         )
         for client in self._clients:
-            client.retry_budget_seconds = RUN_RETRY_SECONDS
+            client.transport.retry_budget_seconds = RUN_RETRY_SECONDS
         self._batcher = Batcher(self._settings.batch_size_rows, self._settings.batch_size_bytes, self._clock.monotonic)
         self._delivery = Delivery(
             batcher=self._batcher,
@@ -265,7 +266,7 @@ class Run:
             self.report.error = str(error) if is_ours else f"Internal error: {type(error).__name__}"
         self.report.seconds = self._clock.monotonic() - self._started_at
         self.report.distinct_profiles = self.cap.distinct_profiles
-        self.report.request_count = sum(client.request_count for client in self._clients)
+        self.report.request_count = sum(client.transport.request_count for client in self._clients)
         for counts in self.report.streams.values():
             if counts.list_id:
                 (counts.list_id,) = self._list_tracker.current((counts.list_id,))
@@ -278,7 +279,7 @@ class Run:
             if self.is_started:
                 self._rejections.close()
             for client in self._clients:
-                client.close()
+                client.transport.close()
             if self._sandbox:
                 self._sandbox.stop()
 
@@ -300,11 +301,13 @@ class Run:
             url, key = self._sandbox.url, self._sandbox.api_key
         self._clients = [
             Client(
-                url,
-                key,
-                clock=self._clock,
-                on_behalf_of=self._settings.on_behalf_of,
-                timeout_seconds=self._settings.request_timeout_seconds,
+                Transport(
+                    url,
+                    key,
+                    clock=self._clock,
+                    on_behalf_of=self._settings.on_behalf_of,
+                    timeout_seconds=self._settings.request_timeout_seconds,
+                )
             )
             for _ in ("this thread", "the courier's")
         ]

@@ -1,4 +1,4 @@
-"""The client over real HTTP: pages, pace, refusals, and what never leaves it."""
+"""The client over real HTTP: pages, rate limits, refusals, and what never leaves it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from target_sendgrid.errors import (
 )
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.sandbox.server import SandboxServer
-from target_sendgrid.sendgrid.client import Client
+from target_sendgrid.sendgrid.client import MAX_IDENTIFIERS_PER_SEARCH, Client
 from target_sendgrid.sendgrid.fields import FieldType
+from target_sendgrid.sendgrid.transport import Transport
 from tests.support import SandboxClock
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     MakeClient: TypeAlias = Callable[..., tuple[Client, SandboxServer, SandboxClock]]
 
 PERSON = b'{"contacts":[{"email":"ada@example.com"}]}'
-MAKES_NO_SENSE = "00000000-0000-4000-8000-000000000000"
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
@@ -40,13 +41,13 @@ def make_client() -> Iterator[MakeClient]:
         server = SandboxServer(options=Options().changed(options), manual_clock=True)
         server.start()
         clock = SandboxClock(server)
-        client = Client(server.url, server.api_key, clock=clock, timeout_seconds=5)
+        client = Client(Transport(server.url, server.api_key, clock=clock, timeout_seconds=5))
         opened.append((client, server))
         return client, server, clock
 
     yield make
     for client, server in opened:
-        client.close()
+        client.transport.close()
         server.stop()
 
 
@@ -58,9 +59,7 @@ def test_all_pages_of_lists_are_read(make_client: MakeClient) -> None:
     assert len(server.requests()) == 3
 
 
-def test_an_empty_bucket_is_waited_for_and_not_run_into(
-    make_client: MakeClient,
-) -> None:
+def test_a_used_up_rate_limit_is_waited_for_and_not_exceeded(make_client: MakeClient) -> None:
     client, server, clock = make_client(rate_limit_contacts=2)
     for _ in range(5):
         client.upsert(PERSON)
@@ -69,20 +68,18 @@ def test_an_empty_bucket_is_waited_for_and_not_run_into(
 
 
 @pytest.mark.parametrize("reset", ["seconds", "epoch"])
-def test_a_refusal_for_pace_is_waited_out_as_its_headers_say(make_client: MakeClient, reset: str) -> None:
+def test_a_rate_limit_is_waited_out_as_its_headers_say(make_client: MakeClient, reset: str) -> None:
     client, server, clock = make_client()
     server.add_fault("rate_limited", method="PUT", path="/v3/marketing/contacts", seconds=41, reset=reset)
     client.upsert(PERSON)
     assert 41 <= clock.slept_seconds <= 43
 
 
-def test_a_run_survives_more_pace_than_patience(
-    make_client: MakeClient,
-) -> None:
+def test_rate_limits_may_last_longer_than_the_retry_budget(make_client: MakeClient) -> None:
     client, server, clock = make_client()
     server.add_fault("rate_limited", method="PUT", path="/v3/marketing/contacts", seconds=30, times=10)
     client.upsert(PERSON)
-    assert clock.slept_seconds >= 300 > client.retry_budget_seconds
+    assert clock.slept_seconds >= 300 > client.transport.retry_budget_seconds
 
 
 @pytest.mark.parametrize(
@@ -113,18 +110,16 @@ def test_each_status_means_its_error_and_no_error_quotes_the_body(
     assert len(server.requests()) == 1
 
 
-def test_what_does_not_pass_ends_after_patience_with_the_way_on(
-    make_client: MakeClient,
-) -> None:
+def test_a_lasting_failure_ends_with_the_retry_budget_and_says_what_to_do(make_client: MakeClient) -> None:
     client, server, clock = make_client()
     server.add_fault("html_error", status=503, times=None)
     with pytest.raises(UnreachableError, match="run again"):
         client.scopes()
-    assert clock.slept_seconds == pytest.approx(client.retry_budget_seconds)
+    assert clock.slept_seconds == pytest.approx(client.transport.retry_budget_seconds)
 
 
 @pytest.mark.parametrize("body", [{"custom_fields": 7}, {"custom_fields": [{"id": 1}]}])
-def test_an_answer_of_another_shape_is_an_error_and_no_crash(make_client: MakeClient, body: object) -> None:
+def test_an_answer_of_another_shape_is_an_error_and_not_a_crash(make_client: MakeClient, body: object) -> None:
     client, server, _ = make_client()
     server.add_fault("status", status=200, body=body, times=None)
     with pytest.raises(SendGridError, match="in a shape that the target does not know"):
@@ -137,27 +132,39 @@ def test_the_key_stays_in_the_header(make_client: MakeClient) -> None:
     assert server.api_key not in repr(vars(client).keys())
 
 
-def test_an_odd_list_id_is_no_other_path(
-    make_client: MakeClient,
-) -> None:
+def test_an_odd_list_id_does_not_change_the_path(make_client: MakeClient) -> None:
     client, server, _ = make_client()
     assert client.find_list("../contacts?x=1#y") is None
     assert server.requests()[-1]["path"].startswith("/v3/marketing/lists/")
 
 
-def test_lists_fields_and_contacts_can_be_made_and_found(
-    make_client: MakeClient,
-) -> None:
+def test_lists_fields_and_contacts_can_be_created_and_found(make_client: MakeClient) -> None:
     client, server, _ = make_client()
-    made = client.create_list("Customers")
-    assert client.find_list(made.id) == made
-    assert client.find_list(MAKES_NO_SENSE) is None
+    created = client.create_list("Customers")
+    assert client.find_list(created.id) == created
+    assert client.find_list(UNKNOWN_ID) is None
     field = client.create_field("score", FieldType.NUMBER)
     assert client.field_catalogue().find("SCORE") == field
     job_id = client.upsert(PERSON)
-    assert client.job(job_id).is_pending
+    assert client.job_status(job_id).is_pending
     server.settle()
-    assert client.job(job_id).status == "completed"
+    assert client.job_status(job_id).status == "completed"
     assert list(client.find_contacts("email", ["ada@example.com", "nobody@example.com"])) == ["ada@example.com"]
     assert client.find_contacts("email", ["nobody@example.com"]) == {}
     assert list(client.find_contacts("email", ["not an address", "ada@example.com"])) == ["ada@example.com"]
+
+
+def test_any_number_of_contacts_is_looked_up_in_searches_of_the_size_that_sendgrid_takes(
+    make_client: MakeClient,
+) -> None:
+    client, server, _ = make_client()
+    emails = [f"p{number}@example.com" for number in range(2 * MAX_IDENTIFIERS_PER_SEARCH + 1)]
+    server.seed(contacts=[{"email": email} for email in emails])
+    assert sorted(client.find_contacts("email", emails)) == sorted(emails)
+    assert [entry["status"] for entry in server.requests()] == [200, 200, 200]
+
+
+def test_looking_nobody_up_sends_no_request(make_client: MakeClient) -> None:
+    client, server, _ = make_client()
+    assert client.find_contacts("email", []) == {}
+    assert server.requests() == []

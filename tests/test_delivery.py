@@ -23,6 +23,7 @@ from target_sendgrid.sandbox.server import SandboxServer
 from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.contact import encode
 from target_sendgrid.sendgrid.lists import ListTracker
+from target_sendgrid.sendgrid.transport import Transport
 from tests.support import QUICK, SandboxClock, StepwiseWorker
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Counter:
     def __init__(self, sandbox: SandboxServer, *, max_rows: int = 30_000) -> None:
         self.sandbox = sandbox
         self.clock = SandboxClock(sandbox)
-        self.client = Client(sandbox.url, sandbox.api_key, clock=self.clock, timeout_seconds=5)
+        self.client = Client(Transport(sandbox.url, sandbox.api_key, clock=self.clock, timeout_seconds=5))
         self.list_id = self.client.create_list("Everybody").id
         self.other_list_id = self.client.create_list("Others").id
         self.states: list[str] = []
@@ -94,7 +95,7 @@ def make_counter(server: SandboxServer) -> Iterator[Callable[..., Counter]]:
 
     yield make
     for counter in counters:
-        counter.client.close()
+        counter.client.transport.close()
 
 
 def test_a_state_waits_for_a_pending_import_job(make_counter: Callable[..., Counter]) -> None:
@@ -195,16 +196,16 @@ def test_jobs_that_end_at_once_are_looked_at_soon_however_long_looking_takes(mon
     count, seconds = 20, 0.4
     with SandboxServer(options=QUICK, manual_clock=True) as sandbox:
         counter = Counter(sandbox, max_rows=1)
-        look = counter.client.job
+        look = counter.client.job_status
 
         def look_slowly(job_id: str) -> JobStatus:
             counter.clock.sleep(seconds)
             return look(job_id)
 
-        monkeypatch.setattr(counter.client, "job", look_slowly)
+        monkeypatch.setattr(counter.client, "job_status", look_slowly)
         fill(counter, count)
         counter.delivery.finish()
-        counter.client.close()
+        counter.client.transport.close()
     waited = counter.clock.slept_seconds - count * seconds
     assert waited < count * FIRST_POLL_SECONDS / 3
 

@@ -20,6 +20,7 @@ from target_sendgrid.clock import SystemClock
 from target_sendgrid.errors import ConfigError, SendGridError, TargetSendGridError, UnreachableError
 from target_sendgrid.sendgrid import transport
 from target_sendgrid.sendgrid.client import Client
+from target_sendgrid.sendgrid.transport import Transport
 from tests.support import HastyClock
 
 if TYPE_CHECKING:
@@ -130,11 +131,13 @@ class RushingClock(HastyClock):
 
 
 def client_of(url: str, clock: HastyClock | None = None) -> Client:
-    return Client(url, KEY, clock=clock or HastyClock(), timeout_seconds=5)
+    return Client(Transport(url, KEY, clock=clock or HastyClock(), timeout_seconds=5))
 
 
-def fetch(url: str, *, is_loopback_allowed: bool = True) -> bytes:
-    return transport.download(url, SystemClock(), timeout_seconds=5, is_loopback_allowed=is_loopback_allowed)
+def download(url: str, *, is_api_on_loopback: bool = True) -> bytes:
+    """Return the file behind a link of an API that is on this machine, or is SendGrid's own."""
+    api = "http://127.0.0.1:9" if is_api_on_loopback else "https://api.sendgrid.com"
+    return Transport(api, KEY, clock=SystemClock(), timeout_seconds=5).download(url)
 
 
 class TestKey:
@@ -199,7 +202,7 @@ class TestKey:
 
     def test_the_key_is_in_no_repr(self) -> None:
         client = client_of("http://127.0.0.1:9")
-        texts = [repr(value) for value in (client, *vars(client).values())]
+        texts = [repr(value) for value in (client, *vars(client).values(), *vars(client.transport).values())]
         with pytest.raises(TargetSendGridError) as caught:
             client.scopes()
         error: BaseException | None = caught.value
@@ -248,27 +251,27 @@ class TestLinks:
     )
     def test_a_link_without_tls_is_not_followed_nor_quoted(self, link: str) -> None:
         with pytest.raises(SendGridError, match=r"without TLS|ValueError") as caught:
-            fetch(link)
+            download(link)
         assert "1" not in str(caught.value)
 
     def test_the_machine_itself_is_reached_only_where_the_api_is_there(self, serve: Serve) -> None:
         host = serve(answering(b"rows"))
-        assert fetch(host.url) == b"rows"
+        assert download(host.url) == b"rows"
         with pytest.raises(SendGridError, match="without TLS"):
-            fetch(host.url, is_loopback_allowed=False)
+            download(host.url, is_api_on_loopback=False)
         assert len(host.seen) == 1
 
     def test_a_redirect_is_followed_only_where_a_link_would_be(self, serve: Serve) -> None:
         host = serve(answering(b"rows"))
-        assert fetch(serve(answering(status=302, headers={"Location": f"{host.url}/1.csv"})).url) == b"rows"
+        assert download(serve(answering(status=302, headers={"Location": f"{host.url}/1.csv"})).url) == b"rows"
         for place in ("http://169.254.169.254/", "file:///etc/passwd"):
             with pytest.raises(SendGridError, match="without TLS"):
-                fetch(serve(answering(status=302, headers={"Location": place})).url)
+                download(serve(answering(status=302, headers={"Location": place})).url)
 
     def test_redirects_come_to_an_end(self, serve: Serve) -> None:
         circle = serve(answering(status=302, headers={"Location": "/again"}))
         with pytest.raises(SendGridError, match="redirected more than 3 times"):
-            fetch(circle.url)
+            download(circle.url)
         assert len(circle.seen) == 4
 
 
@@ -284,7 +287,7 @@ class TestAnswers:
         with pytest.raises(UnreachableError, match="longer than 1000000 bytes"):
             client_of(host.url).scopes()
         with pytest.raises(SendGridError, match="longer than 1000000 bytes"):
-            fetch(host.url)
+            download(host.url)
 
     def test_an_answer_that_drips_is_given_up(self, serve: Serve) -> None:
         host = serve(dripping)
@@ -294,8 +297,8 @@ class TestAnswers:
     def test_an_answer_that_breaks_off_is_no_answer(self, serve: Serve) -> None:
         host = serve(answering(b"{}", {"Content-Length": "3"}))
         with pytest.raises(SendGridError, match="broke off"):
-            fetch(host.url)
+            download(host.url)
 
     def test_a_compressed_answer_is_read(self, serve: Serve) -> None:
         host = serve(answering(gzip.compress(b"rows"), {"Content-Encoding": "gzip"}))
-        assert fetch(host.url) == b"rows"
+        assert download(host.url) == b"rows"

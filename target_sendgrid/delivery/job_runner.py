@@ -83,8 +83,8 @@ class JobCalls(Protocol):
     def upsert(self, body: Body) -> str:
         """Send contacts and return a job id."""
 
-    def job(self, job_id: str) -> JobStatus:
-        """Return how a job stands."""
+    def job_status(self, job_id: str) -> JobStatus:
+        """Return the status of a job."""
 
     def find_contacts(self, kind: str, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return contacts by identifier."""
@@ -252,7 +252,7 @@ class JobRunner:
     def _poll(self, job: Job) -> None:
         age = self._poll_schedule.age(job)
         try:
-            status = self._calls.job(job.job_id)
+            status = self._calls.job_status(job.job_id)
         except NotFoundError:
             if age < LOST_JOB_SECONDS:
                 self._poll_later(job)

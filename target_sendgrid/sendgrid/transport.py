@@ -1,47 +1,238 @@
-"""HTTP as the target allows it: how sessions are made, how answers are read, and which links are followed.
+"""HTTP as the target allows it: sessions, time limits, retries, rate limits, redirects and download links.
 
 A session takes proxies and certificates from the environment, and nothing else: no `.netrc` may replace or add
-credentials, and nothing turns the verification of certificates off.
+credentials, and nothing turns the verification of certificates off. No log line quotes a body or an id.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
 import urllib3.connection
 
-from target_sendgrid.errors import ConfigError, SendGridError, TransientError
+from target_sendgrid.errors import ConfigError, SendGridError, TransientError, UnreachableError
+from target_sendgrid.sendgrid import answers
+from target_sendgrid.sendgrid.retry import RetryPolicy, seconds_until_reset
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from target_sendgrid.clock import Clock
 
+Answer = TypeVar("Answer")
+
+log = logging.getLogger("target-sendgrid.sendgrid")
+
+STARTUP_RETRY_SECONDS = 20.0
+"""Retry budget of a request before the first record is read."""
+RUN_RETRY_SECONDS = 300.0
+"""Retry budget of a request while records are read and sent."""
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+"""Longest body of an answer that is read."""
 LONGEST_READ_SECONDS = 300.0
-"""How long an answer may take once it has begun: a time-out of the socket alone never ends one that drips."""
+"""Longest time that reading one answer may take: a socket's timeout never ends an answer that drips in slowly."""
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_REDIRECTS = 3
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_PATH_WORDS = frozenset(
+    {
+        "v3", "scopes", "marketing", "contacts", "imports", "lists", "field_definitions", "search", "emails",
+        "identifiers", "phone_number_id", "external_id", "anonymous_id",
+    }
+)  # fmt: skip
+"""Parts of paths that name endpoints. All other parts are ids."""
 
-# Who sets `http.client.HTTPConnection.debuglevel` prints every header, the key included: on standard output.
+# With `http.client.HTTPConnection.debuglevel` set, every header is printed to standard output, the key included.
 urllib3.connection.HTTPConnection.debuglevel = 0
 
 
+class Pieces(Protocol):
+    """The body of a request in pieces, which can be sent more than once. Its length is that of all, in bytes."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+class Transport:
+    """Sends requests to the API in one session. Safe to use from one thread at a time.
+
+    Args:
+        base_url: Address of the API, without a slash at the end.
+        api_key: The key; kept in the session's headers only.
+        clock: The source of time.
+        on_behalf_of: Subuser to act for.
+        timeout_seconds: Longest wait for an answer.
+
+    Attributes:
+        retry_budget_seconds: How many seconds the transient failures of one request may last.
+        request_count: Number of requests that were sent, retries included.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        clock: Clock,
+        on_behalf_of: str | None = None,
+        timeout_seconds: float = 60.0,
+    ) -> None:
+        self._base_url = base_url
+        self._host = urlsplit(base_url).hostname
+        self._clock = clock
+        self._timeout_seconds = timeout_seconds
+        self._retry = RetryPolicy(clock)
+        self._resume_at: dict[str, float] = {}
+        self._session = make_session(base_url)
+        self._session.headers.update({"Authorization": f"Bearer {api_key}", "Accept": "application/json"})
+        if on_behalf_of:
+            self._session.headers["on-behalf-of"] = on_behalf_of
+        self.retry_budget_seconds = STARTUP_RETRY_SECONDS
+        self.request_count = 0
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        read: Callable[[bytes], Answer],
+        body: Pieces | bytes | None = None,
+    ) -> Answer:
+        """Send a request until it succeeds, and return what its answer says.
+
+        Args:
+            method: The HTTP method.
+            path: Path and query.
+            what: What the request is to do, such as ``to read lists``; it completes the sentences of errors.
+            read: Turns the body of a success into a value. The request is repeated when this raises `TransientError`.
+            body: JSON.
+
+        Raises:
+            UnreachableError: There was no usable answer within the retry budget.
+            SendGridError: SendGrid refused the request; the table in `answers` says which error each status becomes.
+        """
+
+        def attempt() -> Answer:
+            return read(self._send(method, path, body, what))
+
+        try:
+            return self._retry.call(attempt, retry_budget_seconds=self.retry_budget_seconds)
+        except TransientError as error:
+            if self.retry_budget_seconds == STARTUP_RETRY_SECONDS:
+                advice = "Nothing was sent. Check `api_url` and the network, and run again."
+            else:
+                advice = "What SendGrid has confirmed stays; run again to send the rest."
+            message = f"SendGrid could not be reached at {self._host} {what}: {error}. {advice}"
+            raise UnreachableError(message) from None
+
+    def download(self, url: str) -> bytes:
+        """Return the file behind a link, without sending the key. A redirect is held to the same rules as the link.
+
+        Raises:
+            SendGridError: The file can't be had. The message does not quote the link, which opens the file to anybody.
+        """
+        try:
+            for _ in range(_MAX_REDIRECTS + 1):
+                self._check_link(url)
+                with (
+                    make_session(url) as session,
+                    session.get(url, timeout=self._timeout_seconds, stream=True, allow_redirects=False) as response,
+                ):
+                    if response.is_redirect:
+                        url = urljoin(url, response.headers["location"])
+                        continue
+                    if response.status_code != requests.codes.ok:
+                        message = f"The download answered {response.status_code}."
+                        raise SendGridError(message)
+                    return read(response, self._clock)
+        except TransientError as error:
+            message = f"The download failed: {error}."
+            raise SendGridError(message) from None
+        except (requests.RequestException, ValueError) as error:  # a link that is no address is a ValueError
+            message = f"The download failed ({type(error).__name__})."
+            raise SendGridError(message) from None
+        message = f"The download was redirected more than {_MAX_REDIRECTS} times."
+        raise SendGridError(message)
+
+    def _send(self, method: str, path: str, body: Pieces | bytes | None, what: str) -> bytes:
+        """Send one request, once, and return the body of a 2xx answer."""
+        bucket = f"{method} {_template(path)}"
+        self._wait_for_rate_limit(bucket)
+        self.request_count += 1
+        headers = {"Content-Type": "application/json"} if body is not None else None
+        try:
+            with self._session.request(
+                method,
+                self._base_url + path,
+                data=body,
+                headers=headers,
+                timeout=self._timeout_seconds,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                content = read(response, self._clock)
+        except requests.exceptions.SSLError:
+            message = f"The TLS certificate of {self._host} can't be trusted. Check `api_url` and proxies."
+            raise SendGridError(message) from None
+        except requests.RequestException as error:
+            message = f"{bucket} failed ({_words(error)})"
+            raise TransientError(message) from None
+        status = response.status_code
+        log.debug("%s -> %d (%d bytes)", bucket, status, len(content))
+        wait_seconds = seconds_until_reset(response.headers, self._clock.now())
+        self._note_rate_limit(bucket, response.headers, wait_seconds)
+        if response.ok and status < requests.codes.multiple_choices:
+            return content
+        raise answers.error_for(status, content, request=bucket, what=what, wait_seconds=wait_seconds)
+
+    def _wait_for_rate_limit(self, bucket: str) -> None:
+        wait_seconds = self._resume_at.pop(bucket, 0.0) - self._clock.monotonic()
+        if wait_seconds > 0:
+            log.info("Waiting %.0f s for SendGrid's rate limit of %s.", wait_seconds, bucket)
+            self._clock.sleep(wait_seconds)
+
+    def _note_rate_limit(self, bucket: str, headers: Mapping[str, str], wait_seconds: float | None) -> None:
+        """Remember when a bucket has no requests left, so that the next one waits and is not refused."""
+        if headers.get("x-ratelimit-remaining") == "0" and wait_seconds is not None:
+            self._resume_at[bucket] = self._clock.monotonic() + wait_seconds
+
+    def _check_link(self, url: str) -> None:
+        """Refuse a link without TLS: it could read files of this machine, or call services beside it.
+
+        Plain http is allowed on loopback where the API itself is there: the settings allow it nowhere else.
+        """
+        parts = urlsplit(url)
+        if parts.scheme == "https":
+            return
+        if parts.scheme == "http" and self._base_url.startswith("http://") and parts.hostname in _LOOPBACK:
+            return
+        message = "SendGrid gave a download link without TLS, which is not followed."
+        raise SendGridError(message)
+
+
 def make_session(url: str) -> requests.Session:
-    """Return a session for an address.
+    """Return a session for an address, with proxies and certificates of the environment.
 
     Raises:
         ConfigError: The environment names certificates that are not there.
     """
     session = requests.Session()
     session.trust_env = False
-    # What is plain http stays on this machine: a proxy would get it in the clear.
+    # Plain http stays on this machine: a proxy would see it in the clear.
     session.proxies = {} if urlsplit(url).scheme == "http" else requests.utils.get_environ_proxies(url)
     session.verify = requests.utils.DEFAULT_CA_BUNDLE_PATH
     variable = next((name for name in _CERTIFICATES if os.environ.get(name)), None)
@@ -54,10 +245,10 @@ def make_session(url: str) -> requests.Session:
 
 
 def read(response: requests.Response, clock: Clock) -> bytes:
-    """Return the whole body, up to a size and a time that no honest answer reaches.
+    """Return the whole body of an answer, up to `MAX_ANSWER_BYTES` and `LONGEST_READ_SECONDS`.
 
     Raises:
-        PassingError: It is too long, too slow, or breaks off.
+        TransientError: It is too long, too slow, or breaks off.
     """
     content = bytearray()
     deadline = clock.monotonic() + LONGEST_READ_SECONDS
@@ -76,48 +267,17 @@ def read(response: requests.Response, clock: Clock) -> bytes:
     return bytes(content)
 
 
-def download(url: str, clock: Clock, *, timeout_seconds: float, is_loopback_allowed: bool) -> bytes:
-    """Return the file behind a link, without any key. A redirect is followed where the link itself would be.
-
-    Args:
-        url: The link.
-        clock: Where time comes from.
-        timeout_seconds: Longest wait for the answer to begin.
-        is_loopback_allowed: Whether plain http is taken on loopback, as where the API itself is there.
-
-    Raises:
-        SendGridError: The file can't be had. The message does not quote the link, which opens the file to anybody.
-    """
-    try:
-        for _ in range(_MAX_REDIRECTS + 1):
-            _check_link(url, is_loopback_allowed=is_loopback_allowed)
-            with (
-                make_session(url) as session,
-                session.get(url, timeout=timeout_seconds, stream=True, allow_redirects=False) as response,
-            ):
-                if response.is_redirect:
-                    url = urljoin(url, response.headers["location"])
-                    continue
-                if response.status_code != requests.codes.ok:
-                    message = f"The download answered {response.status_code}."
-                    raise SendGridError(message)
-                return read(response, clock)
-    except TransientError as error:
-        message = f"The download failed: {error}."
-        raise SendGridError(message) from None
-    except (requests.RequestException, ValueError) as error:  # an address that can't be one is a ValueError
-        message = f"The download failed ({type(error).__name__})."
-        raise SendGridError(message) from None
-    message = f"The download was redirected more than {_MAX_REDIRECTS} times."
-    raise SendGridError(message)
+def _template(path: str) -> str:
+    """Return a path without query and ids: what SendGrid counts requests by, and what may be logged."""
+    parts = urlsplit(path).path.split("/")
+    return "/".join(part if part in _PATH_WORDS or not part else "{id}" for part in parts)
 
 
-def _check_link(url: str, *, is_loopback_allowed: bool) -> None:
-    """Refuse what is not TLS: such a link could read files of this machine, or call services beside it."""
-    parts = urlsplit(url)
-    if parts.scheme == "https":
-        return
-    if parts.scheme == "http" and is_loopback_allowed and parts.hostname in _LOOPBACK:
-        return
-    message = "SendGrid gave a download link without TLS, which is not followed."
-    raise SendGridError(message)
+def _words(error: requests.RequestException) -> str:
+    """Return the system's words for what ended a request, such as "Connection refused", or the name of the error."""
+    cause: object = error
+    while isinstance(cause, BaseException):
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
