@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,7 @@ from target_sendgrid.errors import (
 )
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.sandbox.server import SandboxServer
-from target_sendgrid.sendgrid.client import MAX_IDENTIFIERS_PER_SEARCH, Client
+from target_sendgrid.sendgrid.client import MAX_IDENTIFIERS_PER_SEARCH, MAX_IDS_PER_REMOVAL, Client
 from target_sendgrid.sendgrid.fields import FieldType
 from target_sendgrid.sendgrid.transport import Transport
 from tests.support import SandboxClock
@@ -168,3 +169,77 @@ def test_looking_nobody_up_sends_no_request(make_client: MakeClient) -> None:
     client, server, _ = make_client()
     assert client.find_contacts("email", []) == {}
     assert server.requests() == []
+
+
+class TestRemoval:
+    """Taking contacts off a list."""
+
+    @pytest.fixture
+    def members(self, make_client: MakeClient) -> tuple[Client, SandboxServer, str, dict[str, str]]:
+        """A client, its sandbox, the id of a list, and the ids of its two contacts by email."""
+        client, server, _ = make_client()
+        emails = ["ada@example.com", "grace@example.com"]
+        server.seed(lists=["Customers"], contacts=[{"email": email, "lists": ["Customers"]} for email in emails])
+        (found,) = client.lists()
+        ids = {email: contact["id"] for email, contact in client.find_contacts("email", emails).items()}
+        return client, server, found.id, ids
+
+    def test_a_removed_contact_is_off_the_list_and_still_exists(
+        self, members: tuple[Client, SandboxServer, str, dict[str, str]]
+    ) -> None:
+        client, server, list_id, ids = members
+        job_id = client.remove_from_list(list_id, [ids["ada@example.com"]])
+        assert client.job_status(job_id).is_pending
+        server.settle()
+        assert client.job_status(job_id).status == "completed"
+        assert [contact["email"] for contact in server.contacts("Customers")] == ["grace@example.com"]
+        assert client.find_contacts("email", ["ada@example.com"])["ada@example.com"]["list_ids"] == []
+
+    def test_several_contacts_are_removed_by_one_request(
+        self, members: tuple[Client, SandboxServer, str, dict[str, str]]
+    ) -> None:
+        client, server, list_id, ids = members
+        client.remove_from_list(list_id, list(ids.values()))
+        server.settle()
+        assert server.contacts("Customers") == []
+        assert len(server.contacts()) == 2
+        assert [entry["method"] for entry in server.requests()].count("DELETE") == 1
+
+    def test_an_unknown_contact_or_list_fails_the_removal_and_removes_nobody(
+        self, members: tuple[Client, SandboxServer, str, dict[str, str]]
+    ) -> None:
+        client, server, list_id, ids = members
+        for arguments in ((list_id, [*ids.values(), UNKNOWN_ID]), (UNKNOWN_ID, list(ids.values()))):
+            with pytest.raises(NotFoundError):
+                client.remove_from_list(*arguments)
+        server.settle()
+        assert len(server.contacts("Customers")) == 2
+
+    @pytest.mark.parametrize("count", [0, MAX_IDS_PER_REMOVAL + 1])
+    def test_a_removal_of_none_or_too_many_is_refused_before_it_is_sent(
+        self, make_client: MakeClient, count: int
+    ) -> None:
+        client, server, _ = make_client()
+        with pytest.raises(ValueError, match=f"removes from 1 to 100 contacts, not {count}"):
+            client.remove_from_list(UNKNOWN_ID, [UNKNOWN_ID] * count)
+        assert server.requests() == []
+
+    def test_the_most_contacts_that_a_removal_takes_fit_its_url(self, make_client: MakeClient) -> None:
+        client, server, _ = make_client()
+        emails = [f"p{number}@example.com" for number in range(MAX_IDS_PER_REMOVAL)]
+        server.seed(lists=["Customers"], contacts=[{"email": email, "lists": ["Customers"]} for email in emails])
+        (found,) = client.lists()
+        client.remove_from_list(found.id, [contact["id"] for contact in client.find_contacts("email", emails).values()])
+        server.settle()
+        assert server.contacts("Customers") == []
+
+    def test_no_id_is_logged_or_quoted(self, make_client: MakeClient, caplog: pytest.LogCaptureFixture) -> None:
+        client, _, _ = make_client()
+        list_id, contact_id = "11111111-0000-4000-8000-000000000000", "22222222-0000-4000-8000-000000000000"
+        caplog.set_level(logging.DEBUG, logger="target-sendgrid")
+        with pytest.raises(NotFoundError) as caught:
+            client.remove_from_list(list_id, [contact_id])
+        text = f"{caught.value} {[record.getMessage() for record in caplog.records if 'sendgrid' in record.name]}"
+        assert "DELETE /v3/marketing/lists/{id}/contacts -> 404" in text
+        assert list_id not in text
+        assert contact_id not in text

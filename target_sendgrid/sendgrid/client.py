@@ -21,6 +21,9 @@ FINAL_STATUSES = frozenset({"completed", "errored", "failed"})
 """Statuses that an import job keeps (the vendor's contacts API description); with any other it is under way."""
 MAX_IDENTIFIERS_PER_SEARCH = 100
 """Most contacts that one search finds by identifier (the vendor's contacts API description)."""
+MAX_IDS_PER_REMOVAL = 100
+"""Most contacts that one request takes off a list. SendGrid documents no limit, but the ids are part of the URL, and
+its web server refuses long ones. Segment sends 100 ids a request (its open-source SendGrid destination)."""
 
 _LISTS_PATH = "/v3/marketing/lists"
 _FIELDS_PATH = "/v3/marketing/field_definitions"
@@ -131,6 +134,26 @@ class Client:
             BadRequestError: The name is taken, or the account has the maximum number of lists.
         """
         return answers.as_shape(self._call("POST", _LISTS_PATH, {"name": name}, what="to create lists"), ContactList)
+
+    def remove_from_list(self, list_id: str, contact_ids: Sequence[str]) -> str:
+        """Take contacts off a list and return the id of the job that does it. The contacts stay in the account.
+
+        The ids travel as one value with commas; SendGrid refuses them in a body (seen by users of its own clients).
+
+        Args:
+            list_id: The list.
+            contact_ids: From 1 to `MAX_IDS_PER_REMOVAL` of SendGrid's own ids of contacts.
+
+        Raises:
+            NotFoundError: SendGrid does not know the list or one of the contacts; nothing is removed.
+            ValueError: There are too many ids, or none.
+        """
+        if not 1 <= len(contact_ids) <= MAX_IDS_PER_REMOVAL:
+            message = f"One request removes from 1 to {MAX_IDS_PER_REMOVAL} contacts, not {len(contact_ids)}."
+            raise ValueError(message)
+        ids = ",".join(quote(contact_id, safe="") for contact_id in contact_ids)
+        path = f"{_list_path(list_id)}/contacts?contact_ids={ids}"
+        return self.transport.request("DELETE", path, what="to remove contacts from lists", read=_job_id)
 
     # Contacts
 
