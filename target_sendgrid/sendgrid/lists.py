@@ -1,73 +1,62 @@
-"""Contact lists: from the names and ids of the settings to lists of the account."""
+"""Contact lists: from the names and ids in the settings to lists of the account, also when lists are deleted."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from target_sendgrid.errors import BadRequestError, ConfigError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from target_sendgrid.sendgrid.client import Client, ContactList
+
 log = logging.getLogger("target-sendgrid.sendgrid")
 
 
-class ContactList(Protocol):
-    """A list of the account."""
-
-    @property
-    def id(self) -> str:
-        """The list's id."""
-
-    @property
-    def name(self) -> str:
-        """The list's name."""
-
-
-class ListCalls(Protocol):
-    """What finding lists needs of SendGrid."""
-
-    def lists(self) -> Iterable[ContactList]:
-        """Yield every list of the account."""
-
-    def find_list(self, list_id: str) -> ContactList | None:
-        """Return the list of that id, or ``None``."""
-
-    def create_list(self, name: str) -> ContactList:
-        """Create a list."""
-
-
 class Lists:
-    """Finds and creates the lists of a run, asking SendGrid once for each.
+    """Finds and creates the lists of a run, and looks each of them up once.
 
     Args:
-        calls: SendGrid.
+        client: SendGrid.
         can_create: Whether missing lists may be created.
     """
 
-    def __init__(self, calls: ListCalls, *, can_create: bool) -> None:
-        self._calls = calls
+    def __init__(self, client: Client, *, can_create: bool) -> None:
+        self._client = client
         self._can_create = can_create
         self._by_id: dict[str, ContactList] = {}
         self._by_name: dict[str, list[ContactList]] = {}
         self._name_of: dict[str, str] = {}
 
-    def check(self, list_ids: Iterable[str], list_names: Iterable[str]) -> None:
-        """Look all lists of the settings up, before anything is read.
+    def problems(self, list_ids: Iterable[str], list_names: Iterable[str]) -> list[str]:
+        """Look up lists, and return what is wrong with them.
 
-        Raises:
-            ConfigError: With every id that is unknown, and every name that is missing or stands for two lists.
+        Returns:
+            One sentence for each id that is unknown, and for each name that is missing or that several lists have.
         """
         list_names = list(list_names)
         if list_names:
             self._read_names()
-        problems = [*self._unknown_ids(list_ids), *self._unusable_names(list_names)]
+        return [*self._unknown_ids(list_ids), *self._unusable_names(list_names)]
+
+    def check(self, list_ids: Iterable[str], list_names: Iterable[str]) -> None:
+        """Look up lists.
+
+        Raises:
+            ConfigError: With everything that is wrong; see `problems`.
+        """
+        problems = self.problems(list_ids, list_names)
         if problems:
             raise ConfigError(problems)
 
     def resolve(self, list_id: str | None, list_name: str | None) -> ContactList:
-        """Return a checked list, creating it if it is missing. One of the two arguments is given."""
+        """Return a list that was looked up before, and create it if it is missing. One of the arguments is given.
+
+        Raises:
+            ConfigError: SendGrid refuses to create the list.
+        """
         if list_id is not None:
             return self._by_id[list_id]
         name = list_name or ""
@@ -83,15 +72,15 @@ class Lists:
 
     def _read_names(self) -> None:
         by_name: dict[str, list[ContactList]] = {}
-        for found in self._calls.lists():
+        for found in self._client.lists():
             by_name.setdefault(found.name, []).append(found)
         self._by_name |= by_name  # a list that was just created may not be among them yet
 
     def _create(self, name: str) -> ContactList:
         try:
-            created = self._calls.create_list(name)
+            created = self._client.create_list(name)
         except BadRequestError:
-            self._read_names()  # somebody else may have made it meanwhile
+            self._read_names()  # someone else may have created it since
             found = self._by_name.get(name)
             if not found:
                 message = (
@@ -108,7 +97,7 @@ class Lists:
 
     def _unknown_ids(self, list_ids: Iterable[str]) -> Iterator[str]:
         for list_id in dict.fromkeys(list_ids):
-            found = self._calls.find_list(list_id)
+            found = self._client.find_list(list_id)
             if found is None:
                 yield f"SendGrid has no list with the id '{list_id}'. Check `list_id`, or give `list_name` instead."
             else:
@@ -126,63 +115,67 @@ class Lists:
 
 
 class ListTracker:
-    """Where contacts go: lists by the ids that streams found them by, also when they are deleted and made anew.
+    """Knows the present ids of the lists that contacts go to. A list that is deleted and created again has a new id.
+
+    A list is always named by its first id: the one that its stream found at the start.
 
     Args:
-        calls: SendGrid.
-        given_name: Gives the name that the settings give for a list, ``None`` where they give its id.
+        client: SendGrid.
+        given_name: Returns the name that the settings give for a list, ``None`` where they give its id.
         can_create: Whether missing lists may be created.
     """
 
-    def __init__(self, calls: ListCalls, given_name: Callable[[str], str | None], *, can_create: bool) -> None:
-        self._calls = calls
+    def __init__(self, client: Client, given_name: Callable[[str], str | None], *, can_create: bool) -> None:
+        self._client = client
         self._given_name = given_name
         self._can_create = can_create
         self._current: dict[str, str] = {}
 
     def current(self, list_ids: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the ids that lists have now."""
+        """Return the present ids of lists."""
         return tuple(self._current.get(list_id, list_id) for list_id in list_ids)
 
     def label(self, list_ids: tuple[str, ...]) -> str:
-        """Name lists as the settings do."""
+        """Return the names of lists as the settings give them."""
         return " or ".join(f"'{self._given_name(list_id) or list_id}'" for list_id in list_ids)
 
     def recreate(self, list_ids: tuple[str, ...]) -> bool:
-        """Look for lists that are gone; find those that the settings name again, or create them.
+        """Replace the lists that were deleted, by a list of the same name or by a new one.
 
         Returns:
             Whether a list has another id now.
 
         Raises:
-            ConfigError: A list is gone for good.
+            ConfigError: A list was deleted and cannot be recreated.
         """
         before = self.current(list_ids)
-        for list_id, id_today in zip(list_ids, before, strict=True):
-            if self._calls.find_list(id_today) is None:
-                self._current[list_id] = self._found_again(list_id, id_today)
+        for list_id, current_id in zip(list_ids, before, strict=True):
+            if self._client.find_list(current_id) is None:
+                self._current[list_id] = self._replacement(list_id, current_id)
         return self.current(list_ids) != before
 
-    def _found_again(self, list_id: str, id_today: str) -> str:
-        gone = f"The list {self.label((list_id,))} was deleted while the run went on"
+    def _replacement(self, list_id: str, deleted_id: str) -> str:
+        """Return the id of the list that replaces a deleted one."""
+        deleted = f"The list {self.label((list_id,))} was deleted during the run"
         name = self._given_name(list_id)
         if name is None:
             message = (
-                f"{gone}. Give another `list_id`, or give `list_name`: a list given by name is found or made anew."
+                f"{deleted} and cannot be recreated. Give another `list_id`, or give `list_name`: a list given by name"
+                " is found or created again."
             )
             raise ConfigError(message)
-        lists = Lists(self._calls, can_create=self._can_create)
+        lists = Lists(self._client, can_create=self._can_create)
         try:
             lists.check([], [name])
             found = lists.resolve(None, name)
         except ConfigError as error:
-            message = f"{gone}. {error}"
+            message = f"{deleted}. {error}"
             raise ConfigError(message) from None
-        if found.id != id_today:
+        if found.id != deleted_id:
             log.warning(
-                "%s: its contacts go to list %s from now on. Those that were confirmed before are no longer on a list"
-                " of that name; load them again to put them there.",
-                gone,
+                "%s: its contacts go to list %s from now on. Contacts that were confirmed before are no longer on a"
+                " list of that name; load them again to put them there.",
+                deleted,
                 found.id,
             )
         return found.id

@@ -105,14 +105,14 @@ NAMED_LIST_GONE = Promise(
     REQUEST,
     "404: a list that the settings name was deleted during the run",
     "finds the list of that name, or creates it if `create_list` allows; sends what is under way to the new one",
-    "was deleted while the run went on: its contacts go to",
+    "was deleted during the run: its contacts go to",
     0,
 )
 LIST_GONE = Promise(
     REQUEST,
     "404: a list was deleted that the settings give by id, or that may not be created",
     "stops; never sends contacts without their list",
-    "was deleted while the run went on",
+    "was deleted during the run",
     1,
 )
 PASSING = Promise(
