@@ -296,8 +296,7 @@ class Run:
     def _connect(self) -> Client:
         url, key = self._settings.base_url, self._settings.api_key
         if self._settings.is_sandbox:
-            self._sandbox = EmbeddedSandbox(self._settings.sandbox_database)
-            self._sandbox.start()
+            self._sandbox = EmbeddedSandbox.start(self._settings.sandbox_database)
             url, key = self._sandbox.url, self._sandbox.api_key
         self._clients = [
             Client(

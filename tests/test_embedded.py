@@ -1,35 +1,84 @@
-"""The embedded sandbox as a process of its own: what it gets to see of ours."""
+"""The embedded sandbox as a child process: what it gets from the target, and that it never outlives its run."""
 
 from __future__ import annotations
 
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from target_sendgrid.clock import SystemClock
+from target_sendgrid.errors import ConfigError
+from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.embedded import EmbeddedSandbox
+from target_sendgrid.sendgrid.transport import Transport
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
 
 SECRETS = ("TARGET_SENDGRID_API_KEY", "SENDGRID_API_KEY", "MELTANO_LOAD_API_KEY", "TAP_POSTGRES_PASSWORD", "AWS_TOKEN")
 
 
+class Started:
+    """The processes that were started, each with its command line and its environment."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.commands: list[list[str]] = []
+        self.environments: list[dict[str, str]] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self._popen = subprocess.Popen
+        monkeypatch.setattr(subprocess, "Popen", self._start)
+
+    def _start(self, command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        self.commands.append(command)
+        self.environments.append(options["env"])
+        self.processes.append(self._popen(command, **options))
+        return self.processes[-1]
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Started:
+    return Started(monkeypatch)
+
+
 def test_the_sandbox_gets_no_key_and_no_password_and_its_own_key_is_on_no_command_line(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, started: Started
 ) -> None:
     for name in SECRETS:
         monkeypatch.setenv(name, "canary")
-    seen: list[tuple[list[str], dict[str, str]]] = []
-    start = subprocess.Popen
-
-    def noted(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
-        seen.append((command, options["env"]))
-        return start(command, **options)
-
-    monkeypatch.setattr(subprocess, "Popen", noted)
-    sandbox = EmbeddedSandbox(None)
-    sandbox.start()
+    sandbox = EmbeddedSandbox.start(None)
     sandbox.stop()
-    [(command, environment)] = seen
+    [command], [environment] = started.commands, started.environments
     assert "canary" not in environment.values()
     assert "PATH" in environment
     assert sandbox.api_key not in " ".join(command)
+
+
+def test_a_started_sandbox_answers_until_it_is_stopped(started: Started) -> None:
+    sandbox = EmbeddedSandbox.start(None)
+    client = Client(Transport(sandbox.url, sandbox.api_key, clock=SystemClock(), timeout_seconds=5))
+    assert "marketing.read" in client.scopes()
+    client.transport.close()
+    sandbox.stop()
+    sandbox.stop()
+    assert [process.returncode for process in started.processes] == [0]
+
+
+def test_a_sandbox_that_does_not_start_is_an_error_that_says_what_to_check(started: Started, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"did not start, .* check the path in `api_url`"):
+        EmbeddedSandbox.start(str(tmp_path / "no folder" / "account.db"))
+    [process] = started.processes
+    assert process.returncode not in {0, None}
+
+
+def test_a_start_that_is_interrupted_leaves_no_process_behind(
+    monkeypatch: pytest.MonkeyPatch, started: Started
+) -> None:
+    def interrupted(_line: bytes, **_options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("target_sendgrid.sendgrid.embedded.msgspec.json.decode", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        EmbeddedSandbox.start(None)
+    [process] = started.processes
+    assert process.returncode is not None

@@ -1,4 +1,4 @@
-"""The embedded sandbox as a child process: started for one run, ended with it, talked to like SendGrid itself."""
+"""The embedded sandbox: a local SendGrid as a child process, started for one run and ended with it."""
 
 from __future__ import annotations
 
@@ -19,30 +19,42 @@ _PASSED_ON = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "
 _PASSED_ON_PREFIXES = ("PYTHON", "LC_", "LD_", "DYLD_")
 
 
+class _Ready(msgspec.Struct):
+    """The line that the sandbox prints when it accepts connections."""
+
+    url: str
+    api_key: str
+
+
 class EmbeddedSandbox:
-    """Runs a local SendGrid beside the target.
+    """A running local SendGrid; `start` makes one.
 
     Args:
-        database: File that keeps the account; ``None`` for one that ends with the run.
+        process: The sandbox.
+        url: Address of its API.
+        api_key: Key for it.
     """
 
-    def __init__(self, database: str | None) -> None:
-        self._database = database
-        self._process: subprocess.Popen[bytes] | None = None
-        self.url = ""
-        self.api_key = ""
+    def __init__(self, process: subprocess.Popen[bytes], *, url: str, api_key: str) -> None:
+        self._process = process
+        self.url = url
+        self.api_key = api_key
 
-    def start(self) -> None:
-        """Start the sandbox and wait until it answers.
+    @classmethod
+    def start(cls, database: str | None) -> EmbeddedSandbox:
+        """Start a sandbox and wait until it accepts connections.
+
+        Args:
+            database: File that keeps the account; ``None`` for an account that ends with the sandbox.
 
         Raises:
             ConfigError: It does not start.
         """
         command = [sys.executable, "-m", "target_sendgrid.sandbox", "serve", "--port", "0", "--quick"]
         command += ["--ready-json", "--until-stdin-closes"]
-        command += ["--database", self._database] if self._database else []
+        command += ["--database", database] if database else []
         # The child ends when its standard input closes, so that it never outlives the target, however that ends.
-        # It has a session of its own, so that Ctrl-C stops the target alone, which still settles what it has sent.
+        # It has a session of its own: Ctrl-C stops the target alone, which still settles what it has sent.
         process = subprocess.Popen(  # noqa: S603 - our own module
             command,
             stdin=subprocess.PIPE,
@@ -50,38 +62,40 @@ class EmbeddedSandbox:
             env=_environment(),
             start_new_session=True,
         )
-        self._process = process
-        line = process.stdout.readline() if process.stdout else b""
         try:
-            ready = msgspec.json.decode(line, type=dict[str, str | None])
+            ready = msgspec.json.decode(process.stdout.readline() if process.stdout else b"", type=_Ready)
         except msgspec.DecodeError:
-            self.stop()
+            _stop(process)
             message = (
                 "The embedded sandbox did not start, for the reason above. If a module is missing, install"
                 " `target-sendgrid[sandbox]`; else check the path in `api_url`."
             )
             raise ConfigError(message) from None
-        self.url = ready["url"] or ""
-        self.api_key = ready["api_key"] or ""
-        log.info("Embedded sandbox at %s.", self.url)
+        except BaseException:  # also a signal to the target, which must not leave the child behind
+            _stop(process)
+            raise
+        log.info("Embedded sandbox at %s.", ready.url)
+        return cls(process, url=ready.url, api_key=ready.api_key)
 
     def stop(self) -> None:
-        """End the sandbox."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        for pipe in (process.stdin, process.stdout):
-            if pipe:
-                pipe.close()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        """End the sandbox. Stopping it again does nothing."""
+        _stop(self._process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask the sandbox to end by closing its standard input; kill it when it does not."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            pipe.close()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _environment() -> dict[str, str]:
-    """Return what Python needs to start. Keys and passwords, also those of taps, come as variables of any name."""
+    """Return the variables that Python needs to start. All others may be keys and passwords, also those of taps."""
     return {
         name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
     }
