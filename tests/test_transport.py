@@ -1,4 +1,4 @@
-"""What leaves the machine and where to: keys, links, redirects, certificates, proxies, and answers without an end."""
+"""What leaves the machine and where to: keys, links, redirects, certificates, proxies, and endless answers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ KEY = "SG.for-tests.abcdefghijklmnop"
 
 
 class Host:
-    """A web server of this machine that keeps the headers of each request."""
+    """A web server on this machine that keeps the path and the headers of each request."""
 
     def __init__(self, answer: Answer, certificate: Path | None = None) -> None:
         self.seen: list[dict[str, str]] = []
@@ -47,11 +47,11 @@ class Host:
             def do_GET(self) -> None:
                 seen.append({"path": self.path, **{name.lower(): value for name, value in self.headers.items()}})
                 self.close_connection = True
-                with contextlib.suppress(OSError):  # the client has seen enough
+                with contextlib.suppress(OSError):  # the client has closed the connection
                     answer(self)
 
             def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the library's name
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self._server.server_port
@@ -85,7 +85,7 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate that nobody vouches for, with its key."""
+    """A self-signed certificate with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = dt.datetime.now(dt.timezone.utc)
@@ -115,7 +115,7 @@ def answering(body: bytes = b"{}", headers: Mapping[str, str] | None = None, sta
 
 
 def dripping(request: BaseHTTPRequestHandler) -> None:
-    """Answer with one byte at a time for as long as somebody listens."""
+    """Answer with one byte at a time until the client closes the connection."""
     request.send_response(200)
     request.end_headers()
     for _ in range(10_000_000):
@@ -123,7 +123,7 @@ def dripping(request: BaseHTTPRequestHandler) -> None:
 
 
 class RushingClock(HastyClock):
-    """A clock on which each look takes ten seconds."""
+    """A clock that moves ten seconds forward each time it is read."""
 
     def monotonic(self) -> float:
         self.sleep(10)
@@ -150,7 +150,7 @@ class TestKey:
         assert other.seen == []
 
     @pytest.mark.parametrize("following", ["@{}/v3/marketing/lists", "{}/evil", "//{}", ".example.com", "http://[", 7])
-    def test_a_next_page_elsewhere_is_not_asked_for(self, serve: Serve, following: object) -> None:
+    def test_a_next_page_elsewhere_is_not_requested(self, serve: Serve, following: object) -> None:
         other = serve(answering())
         address = str(following).format(f"127.0.0.1:{other.port}")
         api = serve(answering(f'{{"result": [], "_metadata": {{"next": "{address}"}}}}'.encode()))
@@ -158,7 +158,7 @@ class TestKey:
             list(client_of(api.url).lists())
         assert (len(api.seen), other.seen) == (1, [])
 
-    def test_pages_without_end_are_not_read_for_ever(self, serve: Serve) -> None:
+    def test_endless_pages_of_lists_are_given_up(self, serve: Serve) -> None:
         api = serve(answering(b'{"result": [], "_metadata": {"next": "/v3/marketing/lists?page_token=again"}}'))
         with pytest.raises(SendGridError, match="do not end"):
             list(client_of(api.url).lists())
@@ -177,7 +177,7 @@ class TestKey:
         client.download(f"{host.url}/errors")
         assert [seen.get("authorization") for seen in host.seen] == [f"Bearer {KEY}", None]
 
-    def test_no_proxy_sees_what_is_plain_http(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_proxy_sees_plain_http(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
         proxy, host = serve(answering()), serve(answering())
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
@@ -254,7 +254,7 @@ class TestLinks:
             download(link)
         assert "1" not in str(caught.value)
 
-    def test_the_machine_itself_is_reached_only_where_the_api_is_there(self, serve: Serve) -> None:
+    def test_a_link_to_this_machine_is_followed_only_where_the_api_is_here(self, serve: Serve) -> None:
         host = serve(answering(b"rows"))
         assert download(host.url) == b"rows"
         with pytest.raises(SendGridError, match="without TLS"):
@@ -277,7 +277,7 @@ class TestLinks:
 
 class TestAnswers:
     @pytest.mark.parametrize("is_compressed", [False, True])
-    def test_an_answer_without_end_is_not_read_to_its_end(
+    def test_an_answer_that_is_too_long_is_given_up(
         self, serve: Serve, monkeypatch: pytest.MonkeyPatch, *, is_compressed: bool
     ) -> None:
         monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 1_000_000)
@@ -289,12 +289,12 @@ class TestAnswers:
         with pytest.raises(SendGridError, match="longer than 1000000 bytes"):
             download(host.url)
 
-    def test_an_answer_that_drips_is_given_up(self, serve: Serve) -> None:
+    def test_an_answer_that_is_too_slow_is_given_up(self, serve: Serve) -> None:
         host = serve(dripping)
         with pytest.raises(UnreachableError, match="longer than 300 s"):
             client_of(host.url, RushingClock()).scopes()
 
-    def test_an_answer_that_breaks_off_is_no_answer(self, serve: Serve) -> None:
+    def test_an_answer_that_breaks_off_is_an_error(self, serve: Serve) -> None:
         host = serve(answering(b"{}", {"Content-Length": "3"}))
         with pytest.raises(SendGridError, match="broke off"):
             download(host.url)

@@ -1,1 +1,1 @@
-"""SendGrid's API: its endpoints, and what it calls things."""
+"""SendGrid's API: its endpoints, how requests travel, and what contacts look like in them."""

@@ -245,7 +245,7 @@ def _page_of_lists(address: object) -> str:
     except ValueError:
         parts = urlsplit("")
     if parts.path != _LISTS_PATH:
-        message = "SendGrid named a next page of lists that is none. Check `api_url`."
+        message = "SendGrid named a next page of lists with another path. Check `api_url`."
         raise SendGridError(message)
     return f"{parts.path}?{parts.query}"
 
