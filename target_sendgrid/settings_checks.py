@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 ENVIRONMENT_PREFIX = "TARGET_SENDGRID_"
 
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Host names that plain http is allowed for: what is sent there stays on this machine."""
+
 _MAX_LIST_NAME = 100
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def main_type(prop: Mapping[str, Any]) -> str:
@@ -151,7 +153,7 @@ def _url_problems(url: str) -> Iterator[str]:
 
 def _is_loopback(url: str) -> bool:
     parts = _parts(url)
-    return parts is not None and parts.hostname in _LOOPBACK
+    return parts is not None and parts.hostname in LOOPBACK_HOSTS
 
 
 def _parts(url: str) -> SplitResult | None:

@@ -17,6 +17,7 @@ import urllib3.connection
 
 from target_sendgrid.errors import ConfigError, SendGridError
 from target_sendgrid.sendgrid.retry import TransientError
+from target_sendgrid.settings_checks import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
     from target_sendgrid.clock import Clock
@@ -27,7 +28,6 @@ LONGEST_READ_SECONDS = 300.0
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_REDIRECTS = 3
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 # Who sets `http.client.HTTPConnection.debuglevel` prints every header, the key included: on standard output.
@@ -118,7 +118,7 @@ def _check_link(url: str, *, is_loopback_allowed: bool) -> None:
     parts = urlsplit(url)
     if parts.scheme == "https":
         return
-    if parts.scheme == "http" and is_loopback_allowed and parts.hostname in _LOOPBACK:
+    if parts.scheme == "http" and is_loopback_allowed and parts.hostname in LOOPBACK_HOSTS:
         return
     message = "SendGrid gave a download link without TLS, which is not followed."
     raise SendGridError(message)
