@@ -164,3 +164,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
     near = difflib.get_close_matches(name.lower(), folded, n=1)
     return f" Did you mean '{folded[near[0]]}'?" if near else ""
+
+
+def words_of(error: Exception) -> str:
+    """Return what is wrong with a path or a file: the system's own words where there are any, without a full stop."""
+    return (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from target_sendgrid.errors import LocalFileError
+from target_sendgrid.errors import LocalFileError, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,8 +173,7 @@ class Report:
         try:
             _write_whole(Path(path).expanduser(), content)
         except (OSError, ValueError, RuntimeError) as error:  # a null byte is a ValueError, no home a RuntimeError
-            words = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
-            message = f"`report_path`: the report can't be written to {path}: {words}."
+            message = f"`report_path`: the report can't be written to {path}: {words_of(error)}."
             raise LocalFileError(message) from None
 
 
