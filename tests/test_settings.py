@@ -3,8 +3,10 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -12,10 +14,11 @@ from hypothesis import strategies as st
 
 from target_sendgrid.errors import ConfigError
 from target_sendgrid.settings import CONFIG_SCHEMA, Settings
-from target_sendgrid.settings_checks import environment_problems
+from target_sendgrid.settings_checks import environment_problems, main_type
 
 MARKER = "zaphod"
 BASE = {"api_key": "SG.a.b", "data_privacy_consent": True, "list_name": "News"}
+TYPES = {"string": str, "boolean": bool, "integer": int, "number": float, "object": Mapping}
 SANDBOX = {"api_url": "sandbox", "list_name": "News"}
 
 
@@ -32,6 +35,13 @@ def problems_of(config: dict[str, Any] | None = None, **changes: object) -> list
 class TestSchema:
     def test_every_setting_is_a_field_and_every_field_a_setting(self) -> None:
         assert [field.name for field in dataclasses.fields(Settings)] == list(CONFIG_SCHEMA["properties"])
+
+    @pytest.mark.parametrize("name", list(CONFIG_SCHEMA["properties"]))
+    def test_a_field_has_the_type_that_its_setting_takes(self, name: str) -> None:
+        field_type = get_type_hints(Settings)[name]
+        alternatives = get_args(field_type) if get_origin(field_type) is UnionType else [field_type]
+        types = {get_origin(kind) or kind for kind in alternatives} - {NoneType}
+        assert types == {TYPES[main_type(CONFIG_SCHEMA["properties"][name])]}
 
     @pytest.mark.parametrize("name", list(CONFIG_SCHEMA["properties"]))
     def test_every_setting_has_a_title_and_a_description(self, name: str) -> None:
