@@ -25,7 +25,7 @@ _MAX_LIST_NAME = 100
 
 
 def main_type(prop: Mapping[str, Any]) -> str:
-    """Return the kind of value that a setting takes, apart from null."""
+    """Return the JSON type of a setting, apart from null."""
     kinds = prop.get("type", "string")
     kinds = [kinds] if isinstance(kinds, str) else kinds
     return next((kind for kind in kinds if kind != "null"), "string")
@@ -90,7 +90,7 @@ def schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Ite
 
 
 def _rule(error: jsonschema.ValidationError) -> str:
-    """Word the rule that a setting breaks, without the value that breaks it."""
+    """Return the rule that a setting breaks in words, without the value that breaks it."""
     wanted: Any = error.validator_value
     if error.validator == "type":
         kinds = [wanted] if isinstance(wanted, str) else wanted
@@ -107,7 +107,7 @@ def _rule(error: jsonschema.ValidationError) -> str:
 def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with a config that fits the schema: settings that miss or contradict each other."""
     for name, value in config.items():
-        if isinstance(value, float) and not math.isfinite(value):  # no bound holds against NaN
+        if isinstance(value, float) and not math.isfinite(value):  # NaN passes every bound of the schema
             yield f"The setting `{name}` must be a finite number."
     url = config.get("api_url") or ""
     is_sandbox = is_sandbox_address(url)
@@ -132,7 +132,7 @@ def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def is_sandbox_address(url: str | None) -> bool:
-    """Tell whether an `api_url` asks for the embedded sandbox."""
+    """Return whether an `api_url` asks for the embedded sandbox."""
     return url is not None and (url == "sandbox" or url.startswith("sandbox:"))
 
 
@@ -157,10 +157,10 @@ def _is_loopback(url: str) -> bool:
 
 
 def _parts(url: str) -> SplitResult | None:
-    """Return the parts of an address, or ``None`` where it can't be one. Python's own errors quote it."""
+    """Return the parts of an address, or ``None`` if it is not one: Python's own error would quote it."""
     try:
         parts = urlsplit(url)
-        _ = parts.port  # read, since it is checked only then
+        _ = parts.port  # reading the port checks it
     except ValueError:
         return None
     return None if any(char.isspace() for char in url) else parts
