@@ -157,7 +157,7 @@ class TestFile:
         else:
             os.mkfifo(path)
         before = path.lstat()
-        with pytest.raises(LocalFileError, match="a link or device stands there"):
+        with pytest.raises(LocalFileError, match="it is a link or a device"):
             Report().write(str(path))
         assert path.lstat().st_ino == before.st_ino
         assert other.read_text() == "kept"

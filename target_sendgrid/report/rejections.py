@@ -22,7 +22,7 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.SCHEMA_VIOLATION: "The record does not match the schema that the tap sent for its stream.",
     Reason.MISSING_KEY_PROPERTY: "The record lacks a key property of its stream.",
     Reason.NOT_AN_OBJECT: "The record, or a line of a batch file, is not a JSON object.",
-    Reason.UNREADABLE: "The record is no JSON: broken characters, NaN, a number out of range, or nested too deeply.",
+    Reason.UNREADABLE: "The record is not JSON: broken characters, NaN, a number out of range, or nested too deeply.",
     Reason.STREAM_MAP_FAILED: "A stream map expression could not be computed on the record.",
     Reason.NO_IDENTIFIER: "The email, and every other mapped identifier, is empty.",
     Reason.INVALID_EMAIL: "The value mapped to an email field can't be an email address.",

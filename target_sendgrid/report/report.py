@@ -118,7 +118,7 @@ class Report:
     created_fields: list[str] = field(default_factory=list)
 
     def stream(self, name: str) -> StreamReport:
-        """Return the counts of a stream, making them when it is new."""
+        """Return the counts of a stream, which start at 0 for a new one."""
         found = self.streams.get(name)
         if found is None:
             found = self.streams[name] = StreamReport()
@@ -126,17 +126,17 @@ class Report:
 
     @property
     def received(self) -> int:
-        """Number of records received, all streams together."""
+        """Number of records received, for all streams together."""
         return sum(stream.received for stream in self.streams.values())
 
     @property
     def rejected(self) -> int:
-        """Number of records rejected, all streams together."""
+        """Number of records rejected, for all streams together."""
         return sum(stream.rejected_count for stream in self.streams.values())
 
     @property
     def settled(self) -> int:
-        """Number of records whose outcome is known, all streams together."""
+        """Number of records whose outcome is known, for all streams together."""
         return sum(stream.settled for stream in self.streams.values())
 
     def summary(self) -> Iterator[str]:
@@ -178,10 +178,10 @@ class Report:
 
 
 def check_report_path(path: str) -> None:
-    """Look before the run whether a report can be written there after it.
+    """Check before the run that a report can be written there after it.
 
     Raises:
-        LocalFileError: Its folder is missing or closed to writing, or something other than a file stands in its place.
+        LocalFileError: Its folder is missing or not writable, or something other than a file has its name.
     """
     try:
         target = Path(path).expanduser()
@@ -190,25 +190,25 @@ def check_report_path(path: str) -> None:
         is_usable = False
     if not is_usable:
         message = (
-            f"`report_path`: no report can be written to {path}. Check that the folder exists and is yours, and that no"
-            " link or device stands there."
+            f"`report_path`: no report can be written to {path}. Check that the folder exists and is yours, and that"
+            " the path is not a link or a device."
         )
         raise LocalFileError(message)
 
 
 def _is_free(target: Path) -> bool:
-    """Tell whether a report may go there. Moving a file over a device, as root can, takes it from the whole machine."""
+    """Return whether a report may be moved there. Root could replace a device, and take it from the whole machine."""
     return not os.path.lexists(target) or stat.S_ISREG(target.lstat().st_mode)
 
 
 def _write_whole(target: Path, content: bytes) -> None:
-    """Write a file beside its place and move it there, so that nobody ever sees half of it.
+    """Write a file in the folder of its target and move it there, so that nobody ever sees half of it.
 
     Raises:
-        OSError: It can't be written, or something other than a file stands there.
+        OSError: The file can't be written, or something other than a file has the name of the target.
     """
     if not _is_free(target):
-        raise OSError(errno.EEXIST, "a link or device stands there")
+        raise OSError(errno.EEXIST, "it is a link or a device")
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
         written = Path(file.name)
         try:
