@@ -63,7 +63,7 @@ class TestCounts:
 
 
 class TestSummary:
-    def test_a_stream_is_told_with_all_its_counts(self) -> None:
+    def test_a_stream_is_summed_up_with_all_its_counts(self) -> None:
         people = StreamReport(
             received=12_345,
             buckets=Counter(
@@ -117,7 +117,7 @@ class TestJson:
         ]  # fmt: skip
 
     @pytest.mark.parametrize("error", ["It broke.", ""])
-    def test_an_error_makes_the_run_a_failed_one_even_without_words(self, error: str) -> None:
+    def test_an_error_makes_the_run_a_failed_one_even_without_a_message(self, error: str) -> None:
         assert Report(error=error).to_dict()["outcome"] == "failed"
 
 
@@ -149,7 +149,7 @@ class TestFile:
         assert (tmp_path / "report.json").exists()
 
     @pytest.mark.parametrize("thing", ["link", "pipe"])
-    def test_a_link_or_a_pipe_in_its_place_stays_as_it_is(self, tmp_path: Path, thing: str) -> None:
+    def test_a_link_or_a_pipe_of_that_name_stays_as_it_is(self, tmp_path: Path, thing: str) -> None:
         path, other = tmp_path / "report.json", tmp_path / "other"
         other.write_text("kept")
         if thing == "link":
@@ -169,6 +169,6 @@ class TestFile:
     @pytest.mark.parametrize(
         "path", ["/nowhere/at/all/report.json", "~nobody-of-this-name/r.json", "nul\0byte/r.json", "", "/"]
     )
-    def test_a_path_that_can_not_be_written_is_told(self, path: str) -> None:
+    def test_a_path_that_can_not_be_written_is_reported(self, path: str) -> None:
         with pytest.raises(LocalFileError, match="`report_path`: the report can't be written to "):
             Report().write(path)
