@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Bucket(str, Enum):
-    """What can become of a record, apart from being rejected; the members stand in the order of the report.
+    """What can become of a record, apart from being rejected; the members are in the order of the report.
 
     Attributes:
         value: Key of the JSON report.
