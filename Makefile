@@ -1,4 +1,4 @@
-# What developers run. Without uv on the machine, uv is fetched into .uv/.
+# Commands for developers. If uv is not installed, it is fetched into .uv/.
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .uv/bin/uv)
 
 .PHONY: demo test lint docs pins check
@@ -18,11 +18,11 @@ lint: $(UV) ## linters, types, and which module may import which
 	$(UV) run check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(UV) run check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
-docs: $(UV) ## write the parts of the docs that the code knows
+docs: $(UV) ## generate the parts of the docs that follow from the code
 	$(UV) run python -m tests.docs.generate
 
-pins: $(UV) ## take the newest versions of everything
-	@# Without --no-config, uv would hold every version at the pins that pyproject.toml repeats.
+pins: $(UV) ## pin the newest versions of all dependencies
+	@# Without --no-config, uv would keep every version at its pin in pyproject.toml.
 	$(UV) pip compile --no-config --universal --python-version 3.10 --all-extras --group lint --group test --no-header \
 		--no-annotate --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file constraints.txt pyproject.toml
 	$(UV) run python -m tests.docs.generate

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes the demo's sample profiles: made-up people with the warts that real data has. The same every time.
+"""Makes the sample profiles of the demo: made-up people, with mistakes as real data has them, the same every time.
 
-Run ``python demo/make_profiles.py`` to write them anew. Nobody in them exists, and no address can be reached:
+Run ``python demo/make_profiles.py`` to write them again. None of these people exists, and no address can be reached:
 the domains are reserved for examples.
 """
 
@@ -44,7 +44,7 @@ WRONG_EMAILS = {
     512: "lee@localhost",
     640: "kim@nodot",
 }
-"""Addresses that nobody can mail to, by person. The last two only SendGrid refuses."""
+"""Email addresses that can't be reached, by number of the person. Only SendGrid refuses the last two."""
 
 
 def make_person(number: int, chance: random.Random) -> dict[str, Any]:
@@ -76,11 +76,11 @@ def make_person(number: int, chance: random.Random) -> dict[str, Any]:
         "last_purchase_at": purchase.isoformat() if number % 7 else None,
         "marketing_consent": (True, False, True, None)[number % 4],
     }
-    if number == 88:  # noqa: PLR2004 - one of a kind
+    if number == 88:  # noqa: PLR2004 - one person
         person["given_name"] = "Wolfeschlegelsteinhausenbergerdorff " * 4
-    if number == 222:  # noqa: PLR2004 - one of a kind
+    if number == 222:  # noqa: PLR2004 - one person
         person["home_address"]["street"] = "Flat 7, the red door behind the third courtyard, " * 4
-    if number == 333:  # noqa: PLR2004 - one of a kind
+    if number == 333:  # noqa: PLR2004 - one person
         person["lifetime_value"] = "about 1,200"
     if number % 29 == 0:
         person["home_address"] = None
@@ -89,7 +89,7 @@ def make_person(number: int, chance: random.Random) -> dict[str, Any]:
 
 def make_audiences() -> dict[str, list[dict[str, Any]]]:
     """Make both audiences: some people are in both, some come twice, and the later profile differs."""
-    chance = random.Random(20260101)  # noqa: S311 - the same data every time is the point
+    chance = random.Random(20260101)  # noqa: S311 - the data must be the same every time
     people = [make_person(number, chance) for number in range(1, PEOPLE + 1)]
     audiences = {
         "newsletter_subscribers": people[:SUBSCRIBERS],

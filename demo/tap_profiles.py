@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A small Singer tap for the demo: reads profiles from JSON lines, one file per audience. Needs Python alone.
+"""A small Singer tap for the demo: reads profiles from JSON lines, one file per audience. It needs nothing but Python.
 
 It remembers the newest ``updated_at`` of each audience, so a second run with its state sends only what is newer.
 """

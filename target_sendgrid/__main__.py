@@ -1,4 +1,4 @@
-"""The command line: runs the target, and turns every way it can end into one sentence and an exit code."""
+"""The command line: runs the target, and turns its outcome into one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -23,47 +23,47 @@ _SIGNAL_EXIT = 128
 
 def main() -> None:
     """Run ``target-sendgrid``."""
-    # Python looks for cycles of garbage whenever 700 objects more are there: a tenth of the start's time. Looking yet
-    # more rarely would save no more, and leave a megabyte of garbage (see `tests/benchmarks/startup.py`).
+    # By default Python collects garbage after every 700 new objects, which takes a tenth of the start's time. A higher
+    # threshold would save nothing more, and would leave a megabyte of garbage (see `tests/benchmarks/startup.py`).
     gc.set_threshold(10_000, 50, 100)
-    from target_sendgrid.target import TargetSendGrid  # noqa: PLC0415 - which loads the SDK, as the lines above await
+    from target_sendgrid.target import TargetSendGrid  # noqa: PLC0415 - it loads the SDK, after the threshold is set
 
-    # A run makes a hundred thousand objects a second, and no cycles: looking for those would take a tenth of its time.
+    # A run makes 100,000 objects a second and no cycles of them: looking for cycles would take a tenth of its time.
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # States are JSON, whatever the machine's locale is. They need a buffer: without one (PYTHONUNBUFFERED) Python
-        # writes as much as the disk or the pipe takes at once, drops the rest, and says nothing.
-        sys.stdout = open(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - by number, for good
+        # States are JSON, and so UTF-8, whatever the machine's locale is. They need a buffer: without one
+        # (PYTHONUNBUFFERED), Python writes as much as the disk or the pipe takes at once and silently drops the rest.
+        sys.stdout = open(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the end
     redaction.install()
     try:
         try:
             exit_code, lines = _run(TargetSendGrid.cli.main)
         finally:
             _flush_or_drop(sys.stdout)
-        # Told when no exception is in hand any more, which whatever handles the log could print.
+        # Logged only after the exception has been handled, since a log handler could print an exception in progress.
         for line in lines:
             log.error("%s", line)
     finally:
-        _flush_or_drop(sys.stderr)  # last, since the lines go there
+        _flush_or_drop(sys.stderr)  # last, since the log lines go there
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # while Python shuts down, the next one would take the exit code away
+        signal.signal(number, signal.SIG_IGN)  # a signal while Python shuts down would replace the exit code
     sys.exit(exit_code)
 
 
 def _run(command: Callable[[], NoReturn]) -> tuple[int, list[str]]:
-    """Run the command; return its exit code and what is to be said about its end."""
+    """Run the command; return its exit code and the lines to log about its end."""
     try:
         command()
     except TargetSendGridError as error:
         return 1, str(error).splitlines()
     except TerminatedError as error:
-        _drop(sys.stdout)  # a state that got stuck would hold the end up
-        return _SIGNAL_EXIT + error.signal_number, [f"{error} The state says where the next run goes on."]
+        _drop(sys.stdout)  # a state that nobody takes would keep the process from ending
+        return _SIGNAL_EXIT + error.signal_number, [f"{error} The next run resumes from the last state written."]
     except SystemExit as error:
         if error.code is None or isinstance(error.code, int):
             raise
-        return 1, [_internal(error)]  # whose code is a text, which Python would print
+        return 1, [_internal(error)]  # Python would print the code, which is a text
     except BaseException as error:  # noqa: BLE001 - the last boundary: a message of unknown origin may quote personal data
         return 1, [_internal(error)]
 
@@ -74,7 +74,7 @@ def _internal(error: BaseException) -> str:
 
 
 def _flush_or_drop(stream: TextIO | None) -> None:
-    """Keep Python from complaining at exit, with an exit code of its own, that nobody takes what a stream holds."""
+    """Flush a stream, or drop what it holds: Python would fail to flush it at exit, and set an exit code of its own."""
     if stream is None:
         return
     try:
@@ -84,7 +84,7 @@ def _flush_or_drop(stream: TextIO | None) -> None:
 
 
 def _drop(stream: TextIO | None) -> None:
-    """Let what is still to be written go nowhere."""
+    """Discard what a stream still holds and what is written to it later."""
     if stream is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

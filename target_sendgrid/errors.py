@@ -3,20 +3,20 @@
 ::
 
     TargetSendGridError                 one sentence for the user; the run exits 1
-    ├── ConfigError                     mend the settings: nothing was sent
-    ├── InputError                      mend the tap: standard input is not what Singer says
+    ├── ConfigError                     correct the settings: nothing was sent
+    ├── InputError                      fix the tap: standard input is not a stream of Singer messages
     ├── CapReachedError                 raise the cap, or choose to truncate
     ├── TooManyRejectedError            look at the rejected records
-    ├── LocalFileError                  mend a path, a disk or a pipe on this machine
+    ├── LocalFileError                  fix a path, a disk or a pipe of this machine
     └── SendGridError                   SendGrid refused, or could not be reached
         ├── UnreachableError            wait and run again
-        ├── UnauthorizedError           mend the API key (401)
+        ├── UnauthorizedError           replace the API key (401)
         ├── ForbiddenError              widen the API key's scopes (403)
-        ├── NotFoundError               the thing is gone, or never was (404)
-        ├── BadRequestError             SendGrid names what it does not like (400)
+        ├── NotFoundError               what the request names does not exist (404)
+        ├── BadRequestError             SendGrid refuses the content of a request (400)
         ├── TooLargeError               the request has too many bytes (413)
         ├── ContactLimitError           the plan of the account is full
-        └── JobFailedError              an import job failed, or never ended
+        └── JobFailedError              an import job failed, or did not end in time
     RecordRejectedError                 one record breaks a rule; the run goes on without it
     TransientError                      internal: one attempt at a request failed; it is tried again
     TerminatedError                     a signal asked the run to stop
@@ -180,7 +180,12 @@ def suggest(name: str, known: Iterable[str]) -> str:
     folded = {candidate.lower(): candidate for candidate in known}
     if not folded:
         return ""
-    import difflib  # noqa: PLC0415 - only for what is misspelt
+    import difflib  # noqa: PLC0415 - needed only for a name that is misspelt
 
     near = difflib.get_close_matches(name.lower(), folded, n=1)
     return f" Did you mean '{folded[near[0]]}'?" if near else ""
+
+
+def words_of(error: Exception) -> str:
+    """Return what is wrong with a path or a file: the system's own words where there are any, without a full stop."""
+    return (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")

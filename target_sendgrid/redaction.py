@@ -1,7 +1,7 @@
-"""Discretion: what libraries and Python itself would print, without their words, which may quote people or keys.
+"""Redaction: keeps the words of libraries and of Python itself out of the log, since they may quote people or keys.
 
-At debug level the SDK logs what stream maps compute, and HTTP libraries log links that open files of SendGrid.
-Tracebacks end with the message of an exception that may hold a record's value.
+At debug level the SDK logs what stream maps compute, and HTTP libraries log the links to SendGrid's errors files.
+A traceback ends with the message of the exception, which may hold a value of a record.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ if TYPE_CHECKING:
 log = logging.getLogger("target-sendgrid")
 
 _OWN_LOGGERS = ("target-sendgrid", "singer_sdk.metrics")
-"""Loggers, and all below them, whose words are known: our own, the SDK's in our name, and its counts."""
+"""Loggers whose messages are shown, with all loggers below them: ours, which the SDK uses, too, and its metrics."""
 
 _WITHHELD = "(a message that is not shown: it may hold personal data)"
-_FRAMES = 5
+_MAX_FRAMES = 5
+"""Number of frames that the place of an error names, counted from the innermost."""
 
 
 class RedactedRecord(logging.LogRecord):
-    """A log record without exceptions, and without the words of loggers that are not ours."""
+    """A log record without its exception, and without its message where the logger is not ours."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - as the library calls it
+    def __init__(  # noqa: PLR0913, PLR0917 - the signature of the base class
         self,
         name: str,
         level: int,
         pathname: str,
         lineno: int,
         msg: object,
-        args: Any,  # noqa: ANN401 - as the library types it
+        args: Any,  # noqa: ANN401 - the type of the base class
         exc_info: object,
         func: str | None = None,
         sinfo: str | None = None,
@@ -47,18 +48,18 @@ class RedactedRecord(logging.LogRecord):
 
 
 def install() -> None:
-    """Make everything that this process prints from now on discreet."""
+    """Redact all that this process logs from now on, and all that Python prints of exceptions that nothing catches."""
     logging.setLogRecordFactory(RedactedRecord)
-    logging.raiseExceptions = False  # what it prints of a log that can't be written ends with the exception in hand
-    threading.excepthook = lambda told: _tell(told.exc_type, told.exc_traceback)
-    sys.unraisablehook = lambda told: _tell(told.exc_type, told.exc_traceback)
+    logging.raiseExceptions = False  # a log that can't be written would print the exception that is being handled
+    threading.excepthook = lambda uncaught: _log_uncaught(uncaught.exc_type, uncaught.exc_traceback)
+    sys.unraisablehook = lambda uncaught: _log_uncaught(uncaught.exc_type, uncaught.exc_traceback)
 
 
-def _tell(kind: type[BaseException], trace: TracebackType | None) -> None:
+def _log_uncaught(kind: type[BaseException], trace: TracebackType | None) -> None:
     log.error("Internal error, %s at %s.", kind.__name__, where(trace))
 
 
 def where(trace: TracebackType | None) -> str:
-    """Name files and lines that an exception came through, the innermost first."""
+    """Return the files and lines that an exception came through, the innermost first."""
     frames = traceback.extract_tb(trace)
-    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-_FRAMES:]))
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-_MAX_FRAMES:]))

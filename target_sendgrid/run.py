@@ -25,7 +25,7 @@ from target_sendgrid.errors import (
 )
 from target_sendgrid.mapping.field_mapping import FieldMapping, compile_mapping
 from target_sendgrid.report.rejections import Rejections
-from target_sendgrid.report.report import Report, StreamReport, check_report_path
+from target_sendgrid.report.report import Bucket, Report, StreamReport, check_report_path
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.embedded import EmbeddedSandbox
@@ -347,7 +347,7 @@ class Run:
         return field
 
     def _over_cap(self, stream: Stream, origin: Origin) -> None:
-        stream.counts.over_cap += 1
+        stream.counts.buckets[Bucket.OVER_CAP] += 1
         if self._settings.on_profile_cap == "fail":
             self._delivery.hold_state_from(origin.line)
             message = (
@@ -356,5 +356,5 @@ class Run:
                 " to leave the rest out."
             )
             raise CapReachedError(message)
-        if stream.counts.over_cap == 1:
+        if stream.counts.buckets[Bucket.OVER_CAP] == 1:
             log.warning("The profile cap of %s is reached at %s: new profiles are left out.", self.cap.limit, origin)

@@ -1,6 +1,6 @@
-"""Every setting of the target, once: its kind, default and meaning, and the checks across settings.
+"""Every setting of the target: its kind, its default and its meaning.
 
-The README's table, ``meltano.yml``, the plugin definition and ``.env.example`` are checked against this file.
+The README's table, ``meltano.yml``, the plugin definition and ``.env.example`` are generated from `CONFIG_SCHEMA`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from target_sendgrid.errors import ConfigError
 from target_sendgrid.settings_checks import cross_problems, is_sandbox_address, main_type, schema_problems
 
 MAX_CONTACTS_PER_REQUEST = 30_000
-"""Most contacts SendGrid takes in one request (the vendor's contacts API description)."""
+"""Most contacts that SendGrid takes in one request, by its API description."""
 
 MAX_BYTES_PER_REQUEST = 6_000_000
-"""Most bytes SendGrid documents for one request; the default stays well below, since about 4 MiB was seen refused."""
+"""Most bytes of one request, as SendGrid documents it. The default is well below, since 4 MiB were seen refused."""
 
 _SMALLEST_REQUEST_BYTES = 10_000
 
@@ -139,12 +139,12 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     additional_properties=False,
 ).to_dict()  # fmt: skip
-"""The settings as JSON schema, without those that the SDK adds."""
+"""JSON schema of the settings, without those that the SDK adds."""
 
 
 @dataclasses.dataclass(frozen=True)
 class StreamSettings:
-    """What holds for one stream. At most one of `list_id` and `list_name` is set."""
+    """The settings of one stream. At most one of `list_id` and `list_name` is set."""
 
     list_id: str | None
     list_name: str | None
@@ -216,7 +216,7 @@ class Settings:
 
     @property
     def base_url(self) -> str:
-        """Address of the API, without a slash at the end. A sandbox's is known when it runs."""
+        """Address of the API, without a slash at the end. That of an embedded sandbox is known only once it runs."""
         return (self.api_url or _HOSTS[self.region]).rstrip("/")
 
     def lists(self) -> tuple[list[str], list[str]]:
@@ -228,7 +228,7 @@ class Settings:
         return [list_id for list_id in ids if list_id], [name for name in names if name]
 
     def for_stream(self, name: str) -> StreamSettings:
-        """Return what holds for the stream of that name."""
+        """Return the settings of a stream: its own ones, and those of all streams where it has none."""
         own = self.streams.get(name, {})
         has_own_list = "list_id" in own or "list_name" in own
         return StreamSettings(
@@ -258,6 +258,6 @@ def _coerce_numbers(config: Mapping[str, Any]) -> dict[str, Any]:
     coerced = dict(config)
     for name, prop in CONFIG_SCHEMA["properties"].items():
         if main_type(prop) == "number" and isinstance(coerced.get(name), (str, Decimal)):
-            with contextlib.suppress(ValueError):  # the schema check words the error
+            with contextlib.suppress(ValueError):  # the check against the schema reports it
                 coerced[name] = float(coerced[name])
     return coerced

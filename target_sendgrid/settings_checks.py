@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 ENVIRONMENT_PREFIX = "TARGET_SENDGRID_"
 
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Host names that plain http is allowed for: what is sent there stays on this machine."""
+
 _MAX_LIST_NAME = 100
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def main_type(prop: Mapping[str, Any]) -> str:
-    """Return the kind of value that a setting takes, apart from null."""
+    """Return the JSON type of a setting, apart from null."""
     kinds = prop.get("type", "string")
     kinds = [kinds] if isinstance(kinds, str) else kinds
     return next((kind for kind in kinds if kind != "null"), "string")
@@ -88,7 +90,7 @@ def schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Ite
 
 
 def _rule(error: jsonschema.ValidationError) -> str:
-    """Word the rule that a setting breaks, without the value that breaks it."""
+    """Return the rule that a setting breaks in words, without the value that breaks it."""
     wanted: Any = error.validator_value
     if error.validator == "type":
         kinds = [wanted] if isinstance(wanted, str) else wanted
@@ -105,7 +107,7 @@ def _rule(error: jsonschema.ValidationError) -> str:
 def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with a config that fits the schema: settings that miss or contradict each other."""
     for name, value in config.items():
-        if isinstance(value, float) and not math.isfinite(value):  # no bound holds against NaN
+        if isinstance(value, float) and not math.isfinite(value):  # NaN passes every bound of the schema
             yield f"The setting `{name}` must be a finite number."
     url = config.get("api_url") or ""
     is_sandbox = is_sandbox_address(url)
@@ -130,7 +132,7 @@ def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def is_sandbox_address(url: str | None) -> bool:
-    """Tell whether an `api_url` asks for the embedded sandbox."""
+    """Return whether an `api_url` asks for the embedded sandbox."""
     return url is not None and (url == "sandbox" or url.startswith("sandbox:"))
 
 
@@ -151,14 +153,14 @@ def _url_problems(url: str) -> Iterator[str]:
 
 def _is_loopback(url: str) -> bool:
     parts = _parts(url)
-    return parts is not None and parts.hostname in _LOOPBACK
+    return parts is not None and parts.hostname in LOOPBACK_HOSTS
 
 
 def _parts(url: str) -> SplitResult | None:
-    """Return the parts of an address, or ``None`` where it can't be one. Python's own errors quote it."""
+    """Return the parts of an address, or ``None`` if it is not one: Python's own error would quote it."""
     try:
         parts = urlsplit(url)
-        _ = parts.port  # read, since it is checked only then
+        _ = parts.port  # reading the port checks it
     except ValueError:
         return None
     return None if any(char.isspace() for char in url) else parts

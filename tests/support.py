@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from target_sendgrid.clock import SystemClock
 from target_sendgrid.errors import TargetSendGridError, TerminatedError
+from target_sendgrid.report.report import Bucket
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.target import TargetSendGrid
 
@@ -197,6 +198,12 @@ def _logged() -> Iterator[io.StringIO]:
     finally:
         logger.setLevel(level)
         logger.removeHandler(handler)
+
+
+def settled_count(stream: Mapping[str, Any]) -> int:
+    """Return how many records of a stream are settled, by its counts in a report."""
+    count: int = sum(stream[bucket.value] for bucket in Bucket) + sum(stream["rejected"].values())
+    return count
 
 
 def singer(*messages: Mapping[str, Any] | str) -> bytes:

@@ -1,4 +1,4 @@
-"""What a wrong setting, key or list gets: one clear sentence before anything is read, exit 1, no traceback."""
+"""Wrong settings, keys and lists: the run ends with exit code 1 and one clear sentence, before anything is read."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ def test_two_lists_of_one_name_are_an_error(sandbox: SandboxServer, tmp_path: Pa
     assert "SendGrid has 2 lists named 'Pair'. Give `list_id` instead: one of " in run.log
 
 
-def test_a_key_without_marketing_access_is_told_which_scope_it_needs(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_a_key_without_marketing_access_ends_the_run_with_the_scope_it_needs(
+    sandbox: SandboxServer, tmp_path: Path
+) -> None:
     key = sandbox.add_key(("mail.send",))
     run = run_cli(sandbox, GOOD | {"api_key": key}, LINES, tmp_path)
     assert run.exit_code == 1
@@ -184,12 +186,14 @@ def test_a_wrong_later_stream_ends_the_run_with_the_state_of_what_was_settled(
     assert run.report["import_jobs"] == len(sandbox.jobs())
 
 
-def test_a_misspelt_stream_is_told_when_its_namesake_comes(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_a_misspelt_stream_in_the_settings_is_named_when_the_stream_comes(
+    sandbox: SandboxServer, tmp_path: Path
+) -> None:
     run = run_cli(sandbox, GOOD | {"streams": {"poeple": {"enabled": False}}}, LINES, tmp_path)
     assert "Stream 'people' is not in the setting `streams`, whose names are others. Did you mean 'poeple'?" in run.log
 
 
-def test_a_misspelt_contact_field_is_told_when_it_is_created(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_a_misspelt_contact_field_is_named_when_it_is_created(sandbox: SandboxServer, tmp_path: Path) -> None:
     config = GOOD | {"create_custom_fields": True, "field_mapping": {"email": "mail", "frist_name": "mail"}}
     run = run_cli(sandbox, config, LINES, tmp_path)
     assert run.exit_code == 0, run.log

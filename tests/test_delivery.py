@@ -17,7 +17,7 @@ from target_sendgrid.delivery.state import StateGate
 from target_sendgrid.errors import JobFailedError
 from target_sendgrid.origin import Origin
 from target_sendgrid.report.rejections import Rejections
-from target_sendgrid.report.report import Report
+from target_sendgrid.report.report import Bucket, Report
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.sandbox.server import SandboxServer
 from target_sendgrid.sendgrid.client import Client
@@ -105,7 +105,7 @@ def test_a_state_waits_for_a_pending_import_job(make_counter: Callable[..., Coun
     assert counter.states == []
     counter.delivery.finish()
     assert counter.states == ["1"]
-    assert counter.report.stream("people").upserted == 1
+    assert counter.report.stream("people").buckets[Bucket.UPSERTED] == 1
 
 
 def test_a_state_leaves_at_once_when_nothing_is_unsettled(make_counter: Callable[..., Counter]) -> None:
@@ -188,7 +188,7 @@ def test_contacts_of_accepted_batches_leave_the_memory(
     assert len(in_flight) - len(parked) <= 5
     counter.delivery.finish()
     assert len(counter.sandbox.contacts()) == 20
-    assert counter.report.stream("people").upserted == 20
+    assert counter.report.stream("people").buckets[Bucket.UPSERTED] == 20
 
 
 def test_jobs_that_end_at_once_are_looked_at_soon_however_long_looking_takes(monkeypatch: pytest.MonkeyPatch) -> None:

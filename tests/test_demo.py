@@ -1,4 +1,4 @@
-"""The demo's data is what its script makes, and its tap goes on where it left off."""
+"""The demo's data is what its script makes, and its tap resumes from its state."""
 
 from __future__ import annotations
 

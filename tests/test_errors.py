@@ -25,7 +25,7 @@ CLASSES = {
 
 
 def drawn_parents() -> dict[str, str | None]:
-    """Return each error of the tree in the docstring with the one it hangs from."""
+    """Return the parent of each error in the tree of the docstring."""
     parents: dict[str, str | None] = {}
     at_depth: dict[int, str] = {}
     tree = (errors.__doc__ or "").split("::\n\n")[1].split("\n\n")[0]
@@ -42,14 +42,14 @@ class TestTree:
         assert set(drawn_parents()) == set(CLASSES)
 
     @pytest.mark.parametrize("name", sorted(CLASSES))
-    def test_an_error_hangs_where_it_is_drawn(self, name: str) -> None:
+    def test_an_error_has_the_parent_that_is_drawn(self, name: str) -> None:
         parent = CLASSES[name].__base__
         assert drawn_parents()[name] == (parent.__name__ if parent and parent.__name__ in CLASSES else None)
 
     def test_a_rejected_record_does_not_end_the_run(self) -> None:
         assert not issubclass(RecordRejectedError, TargetSendGridError)
 
-    def test_a_signal_is_not_caught_with_ordinary_errors(self) -> None:
+    def test_a_signal_is_not_caught_as_an_exception(self) -> None:
         assert not issubclass(TerminatedError, Exception)
 
 
@@ -59,7 +59,7 @@ class TestContent:
         error = ConfigError(problems)
         assert (error.problems, str(error).splitlines()) == (expected, expected)
 
-    def test_what_sendgrid_said_is_no_part_of_the_message(self) -> None:
+    def test_the_details_of_sendgrid_are_not_part_of_the_message(self) -> None:
         error = BadRequestError("SendGrid refused it.", [("contacts[0].email", "email 'zaphod' is not valid")])
         assert "zaphod" not in f"{error} {error!r} {error.args}"
 
@@ -67,7 +67,7 @@ class TestContent:
         error = RecordRejectedError(Reason.TOO_LONG, "It is too long.")
         assert (error.reason, error.sentence, str(error)) == (Reason.TOO_LONG, "It is too long.", "It is too long.")
 
-    def test_a_signal_is_told_by_its_number(self) -> None:
+    def test_a_signal_is_named_by_its_number(self) -> None:
         error = TerminatedError(15)
         assert (error.signal_number, str(error)) == (15, "Stopped by signal 15.")
 

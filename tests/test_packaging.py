@@ -1,4 +1,4 @@
-"""What is shipped, pinned and kept apart, and what must not stand in any tracked file."""
+"""What the wheel holds, what must not import each other, and what no tracked file may hold."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
     assert {str(path.relative_to(ROOT)) for path in packaged} <= names
 
 
-def test_the_version_is_told_in_the_changelog() -> None:
+def test_the_version_is_in_the_changelog() -> None:
     version = importlib.metadata.version("target-sendgrid")
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert "## [Unreleased]" in changelog or f"## [{version}]" in changelog
 
 
-def test_no_tracked_file_names_a_registry_or_a_path_of_somebodys_machine() -> None:
+def test_no_tracked_file_names_a_registry_or_a_path_of_a_machine() -> None:
     forbidden = re.compile(r"https?://[^\s\"']*(/simple\b|/packages/[0-9a-f]{2}/)|(?<![\w.])/(home|Users|root|work)/\w")
     found = []
     for path in tracked_files():

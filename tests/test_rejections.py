@@ -54,7 +54,7 @@ def test_every_reason_has_a_meaning() -> None:
 
 
 class TestEntries:
-    def test_an_entry_tells_all_that_is_known(self, rejections: Rejections, path: Path) -> None:
+    def test_an_entry_holds_all_that_is_known(self, rejections: Rejections, path: Path) -> None:
         rejections.key_properties["people"] = ["id"]
         rejections.schemas["people"] = b'{"type":"SCHEMA"}'
         reject(rejections)
@@ -85,7 +85,7 @@ class TestEntries:
         rejections.add(Origin("people\n", 7), Reason.REFUSED_BY_SENDGRID, "one\ntwo", "three\r\nfour")
         assert len(path.read_bytes().splitlines()) == 1
 
-    def test_an_entry_stands_in_the_file_at_once(self, rejections: Rejections, path: Path) -> None:
+    def test_an_entry_is_in_the_file_at_once(self, rejections: Rejections, path: Path) -> None:
         reject(rejections)
         assert len(entries_of(path)) == 1
 
@@ -157,11 +157,11 @@ class TestFile:
             os.close(reader)
 
     @pytest.mark.parametrize("name", ["missing/rejected.jsonl", "x" * 300, "nul\0byte"])
-    def test_a_path_that_can_not_be_opened_is_told(self, tmp_path: Path, name: str) -> None:
+    def test_a_path_that_can_not_be_opened_is_reported(self, tmp_path: Path, name: str) -> None:
         with pytest.raises(LocalFileError, match=r"`rejected_records_path`: .* can't be opened for appending: "):
             Rejections(str(tmp_path / name), 10)
 
-    def test_a_home_of_nobody_is_told(self) -> None:
+    def test_the_home_of_an_unknown_user_is_reported(self) -> None:
         with pytest.raises(LocalFileError, match="rejected_records_path"):
             Rejections("~nobody-of-this-name/rejected.jsonl", 10)
 
@@ -170,7 +170,7 @@ class TestFile:
         Rejections("~/rejected.jsonl", 10).close()
         assert (tmp_path / "rejected.jsonl").exists()
 
-    def test_a_file_of_somebody_else_is_refused(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_file_of_another_user_is_refused(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def forbid(descriptor: int, mode: int) -> NoReturn:
             del descriptor, mode
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
@@ -196,7 +196,7 @@ class TestFile:
 
 
 class TestDisk:
-    def test_a_full_disk_is_told(self, rejections: Rejections, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_full_disk_is_reported(self, rejections: Rejections, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(descriptor: int, data: object) -> NoReturn:
             del descriptor, data
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -207,7 +207,7 @@ class TestDisk:
         expected = f"Rejected records can't be written to {path}: No space left on device."
         assert (str(caught.value), MARKER in str(caught.value)) == (expected, False)
 
-    def test_a_write_that_takes_some_bytes_only_is_carried_on(
+    def test_a_write_that_takes_only_some_bytes_is_continued(
         self, rejections: Rejections, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         write = os.write
@@ -215,7 +215,7 @@ class TestDisk:
         reject(rejections)
         assert len(entries_of(path)) == 1
 
-    def test_what_was_written_is_made_to_last_once(
+    def test_what_was_written_is_synced_to_the_disk_once(
         self, rejections: Rejections, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         synced: list[int] = []
@@ -226,7 +226,7 @@ class TestDisk:
         rejections.flush()
         assert len(synced) == 1
 
-    def test_a_disk_that_loses_what_was_written_is_told(
+    def test_a_disk_that_loses_what_was_written_is_reported(
         self, rejections: Rejections, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(descriptor: int) -> NoReturn:
@@ -244,14 +244,14 @@ class TestLog:
         reject(Rejections(None, 10))
         assert caplog.messages == [f"Rejected: stream 'people', line 7: invalid_email: {SENTENCE}"]
 
-    def test_no_value_and_no_word_of_sendgrid_is_logged(
+    def test_no_value_and_no_message_of_sendgrid_is_logged(
         self, rejections: Rejections, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
         reject(rejections)
         assert MARKER not in caplog.text
 
-    def test_ten_of_a_kind_are_named_and_the_tenth_says_so(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_ten_of_a_kind_are_logged_and_the_tenth_says_so(self, caplog: pytest.LogCaptureFixture) -> None:
         rejections = Rejections(None, 10)
         for line in range(1, 13):
             reject(rejections, line)
@@ -266,18 +266,18 @@ class TestLog:
             rejections.add(Origin("guests", line), Reason.TOO_LONG, SENTENCE)
         assert len(caplog.messages) == 30
 
-    def test_records_that_are_not_named_are_kept_all_the_same(self, rejections: Rejections, path: Path) -> None:
+    def test_records_that_are_not_logged_are_kept_all_the_same(self, rejections: Rejections, path: Path) -> None:
         for line in range(1, 31):
             reject(rejections, line)
         assert [entry["line"] for entry in entries_of(path)] == list(range(1, 31))
 
 
-class TestTolerance:
+class TestLimit:
     @pytest.mark.parametrize(
         ("rejected", "received", "percent"),
         [(0, 0, 0), (0, 10, 0), (1, 10, 10), (10, 100, 10), (1, 3, 33.34), (10, 10, 100), (5, 1_000, 0.5)],
     )
-    def test_a_share_up_to_the_limit_is_borne(self, rejected: int, received: int, percent: float) -> None:
+    def test_a_share_up_to_the_limit_is_allowed(self, rejected: int, received: int, percent: float) -> None:
         Rejections(None, percent).check(rejected, received)
 
     @pytest.mark.parametrize(
@@ -303,6 +303,6 @@ class TestTolerance:
     @given(st.integers(1, 1_000), st.data())
     def test_the_limit_is_exact(self, received: int, data: st.DataObject) -> None:
         rejected = data.draw(st.integers(0, received))
-        verdict = contextlib.nullcontext() if rejected * 10 <= received else pytest.raises(TooManyRejectedError)
-        with verdict:
+        outcome = contextlib.nullcontext() if rejected * 10 <= received else pytest.raises(TooManyRejectedError)
+        with outcome:
             Rejections(None, 10).check(rejected, received)

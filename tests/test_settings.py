@@ -3,8 +3,10 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -12,10 +14,11 @@ from hypothesis import strategies as st
 
 from target_sendgrid.errors import ConfigError
 from target_sendgrid.settings import CONFIG_SCHEMA, Settings
-from target_sendgrid.settings_checks import environment_problems
+from target_sendgrid.settings_checks import environment_problems, main_type
 
 MARKER = "zaphod"
 BASE = {"api_key": "SG.a.b", "data_privacy_consent": True, "list_name": "News"}
+TYPES = {"string": str, "boolean": bool, "integer": int, "number": float, "object": Mapping}
 SANDBOX = {"api_url": "sandbox", "list_name": "News"}
 
 
@@ -32,6 +35,13 @@ def problems_of(config: dict[str, Any] | None = None, **changes: object) -> list
 class TestSchema:
     def test_every_setting_is_a_field_and_every_field_a_setting(self) -> None:
         assert [field.name for field in dataclasses.fields(Settings)] == list(CONFIG_SCHEMA["properties"])
+
+    @pytest.mark.parametrize("name", list(CONFIG_SCHEMA["properties"]))
+    def test_a_field_has_the_type_that_its_setting_takes(self, name: str) -> None:
+        field_type = get_type_hints(Settings)[name]
+        alternatives = get_args(field_type) if get_origin(field_type) is UnionType else [field_type]
+        types = {get_origin(kind) or kind for kind in alternatives} - {NoneType}
+        assert types == {TYPES[main_type(CONFIG_SCHEMA["properties"][name])]}
 
     @pytest.mark.parametrize("name", list(CONFIG_SCHEMA["properties"]))
     def test_every_setting_has_a_title_and_a_description(self, name: str) -> None:
@@ -74,7 +84,7 @@ class TestDefaults:
     def test_a_number_may_come_as_text_or_as_a_decimal(self, value: object) -> None:
         assert settings_of(max_rejected_percent=value).max_rejected_percent == 0.5
 
-    def test_the_config_is_left_as_it_was(self) -> None:
+    def test_the_config_is_not_changed(self) -> None:
         config = {**BASE, "max_rejected_percent": "5", "streams": {"a": {"enabled": None}}}
         before = copy.deepcopy(config)
         Settings.from_config(config)
@@ -112,7 +122,7 @@ class TestLimits:
             ("streams", ["people"], "must be of type object"),
         ],
     )
-    def test_a_value_out_of_bounds_is_told_by_its_rule(self, name: str, value: object, rule: str) -> None:
+    def test_a_value_out_of_bounds_is_refused_by_its_rule(self, name: str, value: object, rule: str) -> None:
         assert problems_of(BASE | {name: value}) == [f"The setting `{name}` {rule}."]
 
     @pytest.mark.parametrize(
@@ -128,22 +138,22 @@ class TestLimits:
 
 
 class TestUnknownSettings:
-    def test_an_unknown_setting_is_told_with_the_nearest_known_one(self) -> None:
+    def test_an_unknown_setting_is_named_with_the_nearest_known_one(self) -> None:
         problems = problems_of(batch_size_row=5)
         assert problems == ["There is no setting `batch_size_row`. Did you mean 'batch_size_rows'?"]
 
-    def test_an_unknown_setting_of_a_stream_is_told_with_its_place(self) -> None:
+    def test_an_unknown_setting_of_a_stream_is_named_with_its_place(self) -> None:
         (problem,) = problems_of(streams={"people": {"list_nmae": MARKER}})
         assert problem == "There is no setting `list_nmae` in `streams.people`. Did you mean 'list_name'?"
 
-    def test_a_misspelt_variable_is_told(self) -> None:
+    def test_a_misspelt_variable_is_named(self) -> None:
         problems = environment_problems({"TARGET_SENDGRID_LISTNAME": "x", "TARGET_SENDGRID_LOGO": "x"}, CONFIG_SCHEMA)
         expected = (
             "There is no setting for the environment variable TARGET_SENDGRID_LISTNAME. Did you mean 'LIST_NAME'?"
         )
         assert problems == [expected]
 
-    def test_all_problems_are_told_at_once(self) -> None:
+    def test_all_problems_are_named_at_once(self) -> None:
         problems = problems_of(foo=1, bar=2, region="us", batch_size_rows=0, streams={"people": {"enabled": "no"}})
         assert sorted(problems) == [
             "The setting `batch_size_rows` must be at least 1.",
@@ -220,13 +230,13 @@ class TestAddress:
             "https://zaphod.com ", "https://zap hod.com", "https://zaphod\n.com",
         ],
     )  # fmt: skip
-    def test_an_address_that_is_none_is_refused(self, url: str) -> None:
+    def test_what_is_not_an_address_is_refused(self, url: str) -> None:
         assert problems_of(api_url=url) == [
             "The setting `api_url` must be an https:// address, `sandbox` or `sandbox:PATH.db`."
         ]
 
     @pytest.mark.parametrize("url", ["http://zaphod.com", "http://127.0.0.1.zaphod.com", "HTTP://zaphod.com"])
-    def test_plain_http_is_refused_but_on_loopback(self, url: str) -> None:
+    def test_plain_http_is_refused_except_on_loopback(self, url: str) -> None:
         (problem,) = problems_of(api_url=url)
         assert problem.startswith("The setting `api_url` must start with https://")
 
@@ -247,7 +257,7 @@ class TestAddress:
         (problem,) = problems_of(api_url="sandbox:")
         assert "names no file after `sandbox:`" in problem
 
-    def test_an_address_is_no_sandbox_and_has_no_file(self) -> None:
+    def test_an_address_is_not_a_sandbox_and_has_no_file(self) -> None:
         settings = settings_of(api_url="https://api.sendgrid.com")
         assert (settings.is_sandbox, settings.sandbox_database) == (False, None)
 
@@ -259,13 +269,13 @@ class TestLists:
             "No list is set. Set `list_name` (or `list_id`), or one for each stream under `streams`."
         ]
 
-    def test_an_id_and_a_name_are_one_too_many(self) -> None:
+    def test_an_id_and_a_name_together_are_refused(self) -> None:
         assert problems_of(list_id="id", streams={"people": {"list_id": "a", "list_name": "b"}}) == [
             "Give either `list_id` or `list_name`, not both.",
             "Give either `streams.people.list_id` or `streams.people.list_name`, not both.",
         ]
 
-    def test_an_empty_list_is_told(self) -> None:
+    def test_an_empty_list_name_is_refused(self) -> None:
         assert "The setting `streams.people.list_name` is empty." in problems_of(streams={"people": {"list_name": " "}})
 
     @pytest.mark.parametrize(("length", "is_taken"), [(100, True), (101, False)])
@@ -276,7 +286,7 @@ class TestLists:
             (problem,) = problems_of(list_name="x" * length)
             assert problem == "The setting `list_name` is longer than the 100 characters SendGrid takes."
 
-    def test_all_lists_of_enabled_streams_are_told(self) -> None:
+    def test_all_lists_of_enabled_streams_are_returned(self) -> None:
         streams = {"a": {"list_id": "1"}, "b": {"list_name": "B"}, "c": {"list_name": "C", "enabled": False}, "d": {}}
         assert settings_of(streams=streams).lists() == (["1"], ["News", "B", "News"])
 
@@ -297,7 +307,7 @@ class TestStreams:
     def test_a_stream_may_be_left_out(self) -> None:
         assert settings_of(streams={"people": {"enabled": False}}).for_stream("people").is_enabled is False
 
-    def test_a_null_of_a_stream_is_not_given(self) -> None:
+    def test_a_null_of_a_stream_counts_as_not_given(self) -> None:
         nulls = dict.fromkeys(["list_id", "list_name", "field_mapping", "enabled"])
         settings = settings_of(field_mapping={"email": "mail"}, streams={"people": nulls})
         assert settings.for_stream("people") == settings.for_stream("others")
@@ -316,7 +326,7 @@ class TestEnvironment:
             ("JOB_TIMEOUT_SECONDS", "", "a whole number"),
         ],
     )
-    def test_a_variable_that_can_not_be_read_is_told(self, name: str, value: str, problem: str) -> None:
+    def test_a_variable_that_can_not_be_read_is_named(self, name: str, value: str, problem: str) -> None:
         variable = f"TARGET_SENDGRID_{name}"
         expected = [f"The environment variable {variable} must be {problem}."]
         assert environment_problems({variable: value}, CONFIG_SCHEMA) == expected
@@ -331,7 +341,7 @@ class TestEnvironment:
     def test_a_variable_that_can_be_read_is_no_problem(self, name: str, value: str) -> None:
         assert environment_problems({f"TARGET_SENDGRID_{name}": value}, CONFIG_SCHEMA) == []
 
-    def test_all_problems_are_told_at_once(self) -> None:
+    def test_all_problems_are_named_at_once(self) -> None:
         assert (
             len(
                 environment_problems(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from target_sendgrid.delivery.batching import NOTHING, stream_counts
 from target_sendgrid.delivery.job_runner import Spooled
 from target_sendgrid.errors import LocalFileError
+from target_sendgrid.report.report import Bucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -262,5 +263,5 @@ class Delivery:
             lost = rejected.get(stream, NOTHING)
             confirmed = sent.contacts - lost.contacts
             counts = self._report.stream(stream)
-            counts.upserted += confirmed
-            counts.duplicates += sent.records - lost.records - confirmed
+            counts.buckets[Bucket.UPSERTED] += confirmed
+            counts.buckets[Bucket.DUPLICATE] += sent.records - lost.records - confirmed

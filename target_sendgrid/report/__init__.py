@@ -1,1 +1,1 @@
-"""What a run tells about its records."""
+"""What a run reports about its records: counts, rejected records, and the files of both."""

@@ -1,4 +1,4 @@
-"""The run report: what became of every record, per stream, in numbers that add up."""
+"""The run report: what became of every record, by stream, in numbers that add up."""
 
 from __future__ import annotations
 
@@ -8,31 +8,61 @@ import stat
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from target_sendgrid.errors import LocalFileError
+from target_sendgrid.errors import LocalFileError, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from typing_extensions import Self
+
     from target_sendgrid.errors import Reason
+
+
+class Bucket(str, Enum):
+    """What can become of a record, apart from being rejected; the members are in the order of the report.
+
+    Attributes:
+        value: Key of the JSON report.
+        label: Word of the summary line.
+        is_always_shown: Whether the summary line shows a count of 0, too.
+    """
+
+    label: str
+    is_always_shown: bool
+
+    UPSERTED = "upserted", "upserted", True
+    DUPLICATE = "duplicates", "duplicates"
+    OVER_CAP = "over_cap", "over the cap"
+    IGNORED = "ignored", "ignored by rule"
+
+    def __new__(cls, key: str, label: str, is_always_shown: bool = False) -> Self:  # noqa: FBT001, FBT002 - a member is written as a tuple
+        """Make a member from its key, its label and whether it is always shown."""
+        member = str.__new__(cls, key)
+        member._value_ = key
+        member.label = label
+        member.is_always_shown = is_always_shown
+        return member
+
+
+_FIRST_AFTER_REJECTED = Bucket.OVER_CAP
+"""Bucket before which the report and the summary name the rejected records."""
 
 
 @dataclass
 class StreamReport:
     """What became of one stream's records.
 
-    ``received`` is the sum of all other counts, but for ``unsettled`` records when the run failed.
+    ``received`` is the sum of all buckets and all rejected records, but for ``unsettled`` ones when the run failed.
     """
 
     received: int = 0
-    upserted: int = 0
-    duplicates: int = 0
-    over_cap: int = 0
-    ignored: int = 0
+    buckets: Counter[Bucket] = field(default_factory=Counter)
     rejected: Counter[Reason] = field(default_factory=Counter)
     list_name: str | None = None
     list_id: str | None = None
@@ -40,13 +70,39 @@ class StreamReport:
     @property
     def rejected_count(self) -> int:
         """Number of rejected records."""
-        return sum(self.rejected.values())
+        return self.rejected.total()
+
+    @property
+    def settled(self) -> int:
+        """Number of records whose outcome is known."""
+        return self.buckets.total() + self.rejected_count
 
     @property
     def unsettled(self) -> int:
         """Number of records whose outcome is not known: none, unless the run failed."""
-        settled = self.upserted + self.duplicates + self.over_cap + self.ignored + self.rejected_count
-        return self.received - settled
+        return self.received - self.settled
+
+    def summary(self) -> str:
+        """Return the counts for people, those of nothing left out."""
+        parts = [f"{self.received:,} received"]
+        for bucket in Bucket:
+            if bucket is _FIRST_AFTER_REJECTED and self.rejected:
+                reasons = ", ".join(f"{reason.value} {count:,}" for reason, count in self.rejected.most_common())
+                parts.append(f"{self.rejected_count:,} rejected ({reasons})")
+            if self.buckets[bucket] or bucket.is_always_shown:
+                parts.append(f"{self.buckets[bucket]:,} {bucket.label}")
+        if self.unsettled:
+            parts.append(f"{self.unsettled:,} NOT CONFIRMED")
+        return ", ".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts as plain values for JSON."""
+        counts: dict[str, Any] = {"list_id": self.list_id, "list_name": self.list_name, "received": self.received}
+        for bucket in Bucket:
+            if bucket is _FIRST_AFTER_REJECTED:
+                counts["rejected"] = {reason.value: count for reason, count in sorted(self.rejected.items())}
+            counts[bucket.value] = self.buckets[bucket]
+        return counts | {"unsettled": self.unsettled}
 
 
 @dataclass
@@ -62,7 +118,7 @@ class Report:
     created_fields: list[str] = field(default_factory=list)
 
     def stream(self, name: str) -> StreamReport:
-        """Return the counts of a stream, making them when it is new."""
+        """Return the counts of a stream, which start at 0 for a new one."""
         found = self.streams.get(name)
         if found is None:
             found = self.streams[name] = StreamReport()
@@ -70,32 +126,24 @@ class Report:
 
     @property
     def received(self) -> int:
-        """Number of records received, all streams together."""
+        """Number of records received, for all streams together."""
         return sum(stream.received for stream in self.streams.values())
 
     @property
     def rejected(self) -> int:
-        """Number of records rejected, all streams together."""
+        """Number of records rejected, for all streams together."""
         return sum(stream.rejected_count for stream in self.streams.values())
 
     @property
     def settled(self) -> int:
-        """Number of records whose outcome is known, all streams together."""
-        return sum(stream.received - stream.unsettled for stream in self.streams.values())
+        """Number of records whose outcome is known, for all streams together."""
+        return sum(stream.settled for stream in self.streams.values())
 
     def summary(self) -> Iterator[str]:
         """Yield the lines of the summary for people."""
         for name, stream in self.streams.items():
-            parts = [f"{stream.received:,} received", f"{stream.upserted:,} upserted"]
-            parts += [f"{stream.duplicates:,} duplicates"] if stream.duplicates else []
-            if stream.rejected:
-                reasons = ", ".join(f"{reason.value} {count:,}" for reason, count in stream.rejected.most_common())
-                parts.append(f"{stream.rejected_count:,} rejected ({reasons})")
-            parts += [f"{stream.over_cap:,} over the cap"] if stream.over_cap else []
-            parts += [f"{stream.ignored:,} ignored by rule"] if stream.ignored else []
-            parts += [f"{stream.unsettled:,} NOT CONFIRMED"] if stream.unsettled else []
             into = f" -> list '{stream.list_name}'" if stream.list_name else ""
-            yield f"Stream '{name}'{into}: {', '.join(parts)}."
+            yield f"Stream '{name}'{into}: {stream.summary()}."
         outcome = "failed" if self.error is not None else "done"
         yield (
             f"Run {outcome} in {self.seconds:.1f} s: {self.distinct_profiles:,} distinct profiles, {self.job_count:,}"
@@ -104,20 +152,6 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values for JSON."""
-        streams = {
-            name: {
-                "list_id": stream.list_id,
-                "list_name": stream.list_name,
-                "received": stream.received,
-                "upserted": stream.upserted,
-                "duplicates": stream.duplicates,
-                "rejected": {reason.value: count for reason, count in sorted(stream.rejected.items())},
-                "over_cap": stream.over_cap,
-                "ignored": stream.ignored,
-                "unsettled": stream.unsettled,
-            }
-            for name, stream in self.streams.items()
-        }
         return {
             "outcome": "failed" if self.error is not None else "succeeded",
             "error": self.error,
@@ -126,7 +160,7 @@ class Report:
             "import_jobs": self.job_count,
             "requests": self.request_count,
             "created_custom_fields": self.created_fields,
-            "streams": streams,
+            "streams": {name: stream.to_dict() for name, stream in self.streams.items()},
         }
 
     def write(self, path: str) -> None:
@@ -139,16 +173,15 @@ class Report:
         try:
             _write_whole(Path(path).expanduser(), content)
         except (OSError, ValueError, RuntimeError) as error:  # a null byte is a ValueError, no home a RuntimeError
-            words = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
-            message = f"`report_path`: the report can't be written to {path}: {words}."
+            message = f"`report_path`: the report can't be written to {path}: {words_of(error)}."
             raise LocalFileError(message) from None
 
 
 def check_report_path(path: str) -> None:
-    """Look before the run whether a report can be written there after it.
+    """Check before the run that a report can be written there after it.
 
     Raises:
-        LocalFileError: Its folder is missing or closed to writing, or something other than a file stands in its place.
+        LocalFileError: Its folder is missing or not writable, or something other than a file has its name.
     """
     try:
         target = Path(path).expanduser()
@@ -157,25 +190,25 @@ def check_report_path(path: str) -> None:
         is_usable = False
     if not is_usable:
         message = (
-            f"`report_path`: no report can be written to {path}. Check that the folder exists and is yours, and that no"
-            " link or device stands there."
+            f"`report_path`: no report can be written to {path}. Check that the folder exists and is yours, and that"
+            " the path is not a link or a device."
         )
         raise LocalFileError(message)
 
 
 def _is_free(target: Path) -> bool:
-    """Tell whether a report may go there. Moving a file over a device, as root can, takes it from the whole machine."""
+    """Return whether a report may be moved there. Root could replace a device, and take it from the whole machine."""
     return not os.path.lexists(target) or stat.S_ISREG(target.lstat().st_mode)
 
 
 def _write_whole(target: Path, content: bytes) -> None:
-    """Write a file beside its place and move it there, so that nobody ever sees half of it.
+    """Write a file in the folder of its target and move it there, so that nobody ever sees half of it.
 
     Raises:
-        OSError: It can't be written, or something other than a file stands there.
+        OSError: The file can't be written, or something other than a file has the name of the target.
     """
     if not _is_free(target):
-        raise OSError(errno.EEXIST, "a link or device stands there")
+        raise OSError(errno.EEXIST, "it is a link or a device")
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
         written = Path(file.name)
         try:

@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _switches(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command one flag per switch of the sandbox."""
+    """Add a flag to a command for every switch of the sandbox."""
     kinds = get_type_hints(Options)
     for name, help_text in reversed(help_texts().items()):
         flag = name.replace("_", "-")
@@ -135,7 +135,7 @@ def _end_on_signals(ended: threading.Event) -> None:
 
 
 def _wait_for_end_of_input(ended: threading.Event) -> None:
-    # Unbuffered: a buffered read would hold a lock that the interpreter wants at its end.
+    # Unbuffered: a buffered read would hold a lock that the interpreter needs at exit.
     while os.read(sys.stdin.fileno(), _READ_BYTES):
         continue
     ended.set()

@@ -1,4 +1,4 @@
-"""The Flask application: who may call, how often, how large, and what an error looks like."""
+"""The Flask application: access, rate limits, size limits and error answers, around all routes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from target_sendgrid.sandbox.account.problems import Problem, RefusedError, Unkn
 from target_sendgrid.sandbox.http.answers import answer, error, errors
 from target_sendgrid.sandbox.http.current import EXTENSION
 from target_sendgrid.sandbox.http.layer import CONTROL_PREFIX, Layer, html
-from target_sendgrid.sandbox.http.wire import tell_failure
+from target_sendgrid.sandbox.http.wire import print_failure
 from target_sendgrid.sandbox.routes import contacts as contacts_routes
 from target_sendgrid.sandbox.routes import control as control_routes
 from target_sendgrid.sandbox.routes import fields as fields_routes
@@ -38,7 +38,7 @@ _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost"})
 
 
 def make_app(sandbox: Sandbox) -> Flask:
-    """Wire everything for one sandbox."""
+    """Return the application of a sandbox."""
     app = Flask("target_sendgrid.sandbox", root_path=_root(), static_folder=None, template_folder="ui/templates")
     app.extensions[EXTENSION] = sandbox
     app.logger.disabled = True  # it prints exceptions, whose messages may quote personal data
@@ -69,7 +69,7 @@ def _root() -> str:
 
 
 def _gate(sandbox: Sandbox) -> Response | None:
-    """Let a request to the API pass, or answer why not."""
+    """Return the answer to a request that may not pass, or ``None``."""
     g.limits = None
     if request.host.partition(":")[0] not in _LOOPBACK_NAMES:
         # A web page must not reach the account through a name of its own that resolves to this machine.
@@ -147,7 +147,7 @@ def _unknown_list(sandbox: Sandbox, problem: UnknownListError) -> Response:
 
 
 def _not_found(app: Flask) -> Response:
-    """Answer 404 and name the routes that come nearest."""
+    """Answer 404 and name the most similar routes."""
     known = {
         f"{method} {rule.rule}": rule.rule
         for rule in app.url_map.iter_rules()
@@ -161,7 +161,7 @@ def _not_found(app: Flask) -> Response:
 
 def _failed(failure: Exception) -> Response:
     """Answer 500 in place of Flask, which would log a message that may quote personal data."""
-    tell_failure(failure)
+    print_failure(failure)
     return _http(InternalServerError())
 
 

@@ -1,4 +1,4 @@
-"""What the sandbox emulates and what it does not, said in one place."""
+"""What the sandbox emulates of SendGrid, what it does not, and what it simplifies."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EMULATED = {
     "DELETE /v3/marketing/field_definitions/{custom_field_id}": "At once; the live API takes minutes.",
     "GET /v3/scopes": "",
 }
-"""Routes in the vendor's spelling."""
+"""Routes that the sandbox serves, in the vendor's spelling, and notes about them."""
 
 NOT_EMULATED = {
     "PUT /v3/marketing/contacts/imports": "CSV import.",
@@ -55,12 +55,12 @@ SIMPLIFIED = (
 
 
 def document() -> dict[str, Any]:
-    """All of it, ready for JSON."""
+    """Return what is emulated, what is not and what is simplified, as plain values for JSON."""
     return {"emulated": EMULATED, "not_emulated": NOT_EMULATED, "simplified": SIMPLIFIED}
 
 
 def as_text() -> str:
-    """All of it for people."""
+    """Return what is emulated, what is not and what is simplified, as text for people."""
     parts = ["Emulated:", *(f"  {route}  {note}".rstrip() for route, note in EMULATED.items()), ""]
     parts += ["Not emulated:", *(f"  {route}  {note}" for route, note in NOT_EMULATED.items()), ""]
     return "\n".join((*parts, "Simplified:", *(f"  {note}" for note in SIMPLIFIED)))

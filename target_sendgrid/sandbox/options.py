@@ -1,4 +1,4 @@
-"""Every switch of the sandbox: what the live API's truth is unknown about, and how fast the sandbox's jobs run."""
+"""Every switch of the sandbox: behaviour of the live API that varies or is not known, and how long jobs take."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class BadOptionError(Exception):
     """A switch does not exist or does not take this value. The message is one sentence for the user."""
 
 
-def _switch(default: Any, help_text: str) -> Any:  # noqa: ANN401 - a dataclass field stands for its own type
+def _switch(default: Any, help_text: str) -> Any:  # noqa: ANN401 - a field has the type of its annotation
     return field(default=default, metadata={"help": help_text})
 
 
@@ -93,16 +93,16 @@ class Options:
         return replace(self, **values)
 
     def quick(self) -> Options:
-        """Return a copy for people in a hurry: jobs end after 0.2 seconds, new fields can be used at once."""
+        """Return a copy in which jobs end after 0.2 seconds and new fields can be used at once."""
         return replace(self, job_counts_after_seconds=0.1, job_final_after_seconds=0.2, field_ready_after_seconds=0.0)
 
     def as_dict(self) -> dict[str, Any]:
-        """Every switch and its value, ready for JSON."""
+        """Return the value of every switch, as plain values for JSON."""
         return asdict(self)
 
 
 def help_texts() -> dict[str, str]:
-    """Every switch and what it is for, in order."""
+    """Return the help text of every switch, in the order of the switches."""
     return {switch.name: str(switch.metadata["help"]) for switch in fields(Options)}
 
 

@@ -1,4 +1,4 @@
-"""Starting and stopping a sandbox, and the handle that tests hold."""
+"""Starting and stopping a sandbox, and all that tests do with one."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 
 _NEW_OBJECTS_PER_COLLECTION = 200_000
+"""Number of new objects after which Python collects garbage; its default is 700."""
 
 
 def collect_garbage_rarely() -> None:
-    """Tune a process that does nothing but serve a sandbox.
+    """Collect garbage rarely, in a process that does nothing but serve a sandbox.
 
-    A large upsert makes hundreds of thousands of small objects, none of them in cycles; looking through them all the
-    time takes about a third of its time (`tests/sandbox/measure_upsert.py`).
+    A large upsert makes hundreds of thousands of small objects, none of them in cycles. Looking for cycles among them
+    would take about a third of its time (see `tests/sandbox/measure_upsert.py`).
     """
     gc.collect()
     gc.freeze()
@@ -46,11 +47,11 @@ class SandboxServer:
         database: File to keep the account in; in memory when left out.
         port: Port of the API; 0 picks a free one.
         api_key: Key to accept; one is made when left out. Kept in the database.
-        manual_clock: Time stands still but for `advance`.
+        manual_clock: Whether time moves only by `advance`.
         start_time: First reading of the clock, seconds since the epoch; the machine's time when left out.
 
     Raises:
-        OSError: The port cannot be had.
+        OSError: The port cannot be opened.
         UnusableDatabaseError: The database cannot be opened.
     """
 
@@ -68,7 +69,7 @@ class SandboxServer:
         clock = SandboxClock(manual=manual_clock, start=start_time)
         account = Account(self._store, options or Options(), clock)
         self._sandbox = Sandbox(account)
-        # A database whose clock was moved ahead: time must not run backwards for its jobs.
+        # The database's last sandbox may have moved its clock ahead: time must not run backwards for its jobs.
         newest = self._store.row("SELECT max(submitted_at) AS moment FROM jobs")
         if newest is not None and newest["moment"] is not None:
             clock.advance(max(0.0, float(newest["moment"]) - clock.now()))
@@ -142,7 +143,7 @@ class SandboxServer:
             jobs.settle(self._sandbox.account)
 
     def contacts(self, list_name: str | None = None, *, detail: bool = False) -> list[dict[str, Any]]:
-        """Every visible contact: lists by name, custom fields by name, empty properties left out; see `seed`."""
+        """Return every visible contact, lists and custom fields by name; see `seed.everybody`."""
         with self._store.transaction():
             jobs.apply_due(self._sandbox.account)
             return seed.everybody(self._sandbox.account, list_name, detail=detail)
@@ -166,7 +167,7 @@ class SandboxServer:
             )
 
     def jobs(self) -> list[dict[str, Any]]:
-        """Every job, newest first, as `GET imports/{id}` shows it."""
+        """Return every job, newest first, as `GET imports/{id}` shows it."""
         with self._store.transaction():
             jobs.apply_due(self._sandbox.account)
             return jobs.every(self._sandbox.account, self._sandbox.errors_base_url)
@@ -177,19 +178,19 @@ class SandboxServer:
         *,
         method: str | None = None,
         path: str | None = None,
-        **order: Any,  # noqa: ANN401 - words of any type
+        **order: Any,  # noqa: ANN401 - attributes of any type
     ) -> int:
-        """Order trouble; the words are those of `faults.Fault`. Returns the fault's number.
+        """Order a fault by the attributes of `faults.Fault`; return its number.
 
         Raises:
-            BadFaultError: The order makes no sense.
+            BadFaultError: The order is not valid.
         """
         fault = fault_orders.ordered({"kind": kind, "match": {"method": method, "path": path}, **order})
         with self._sandbox.lock:
             return self._sandbox.faults.add(fault)
 
     def faults(self) -> list[dict[str, Any]]:
-        """Every fault in force, and how often it struck."""
+        """Return every fault in force, with how often it struck."""
         with self._sandbox.lock:
             return self._sandbox.faults.described()
 
@@ -209,7 +210,7 @@ class SandboxServer:
             self._sandbox.requests.clear()
 
     def violations(self) -> list[str]:
-        """What a client must never do and did, such as sending its key to the errors file's host."""
+        """Return what the client did and must never do, such as sending its key to the host of the errors file."""
         with self._sandbox.lock:
             return list(self._sandbox.violations)
 

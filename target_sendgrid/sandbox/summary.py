@@ -1,4 +1,4 @@
-"""A short account of a database: lists and their counts, fields, contacts, jobs."""
+"""A summary of a database: lists and their counts, fields, contacts, jobs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NEWEST_JOBS = 10
 
 
 def of(store: Store) -> dict[str, Any]:
-    """Read it, ready for JSON."""
+    """Return the summary of a database as plain values for JSON."""
     lists = store.rows(
         "SELECT name, id, (SELECT count(*) FROM members WHERE list = lists.number) AS contacts FROM lists ORDER BY name"
     )
@@ -39,7 +39,7 @@ def of(store: Store) -> dict[str, Any]:
 
 
 def as_text(found: dict[str, Any]) -> str:
-    """Write it for people."""
+    """Return a summary as text for people."""
     lines = [f"{found['contacts']} contacts"]
     lines += [f"  list {row['name']!r}: {row['contacts']} contacts ({row['id']})" for row in found["lists"]]
     lines += [f"  custom field {row['name']} ({row['id']}, {row['field_type']})" for row in found["fields"]]

@@ -19,6 +19,7 @@ import urllib3.connection
 from target_sendgrid.errors import ConfigError, SendGridError, TransientError, UnreachableError
 from target_sendgrid.sendgrid import answers
 from target_sendgrid.sendgrid.retry import RetryPolicy, seconds_until_reset
+from target_sendgrid.settings_checks import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -40,7 +41,6 @@ LONGEST_READ_SECONDS = 300.0
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_REDIRECTS = 3
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PATH_WORDS = frozenset(
     {
@@ -218,7 +218,7 @@ class Transport:
         parts = urlsplit(url)
         if parts.scheme == "https":
             return
-        if parts.scheme == "http" and self._base_url.startswith("http://") and parts.hostname in _LOOPBACK:
+        if parts.scheme == "http" and self._base_url.startswith("http://") and parts.hostname in LOOPBACK_HOSTS:
             return
         message = "SendGrid gave a download link without TLS, which is not followed."
         raise SendGridError(message)

@@ -22,6 +22,7 @@ from singer_sdk.mapper import SameRecordTransform
 
 from target_sendgrid.errors import ConfigError, InputError, Reason, RecordRejectedError
 from target_sendgrid.origin import Origin
+from target_sendgrid.report.report import Bucket
 from target_sendgrid.singer.batch_files import batch_file_chunks
 from target_sendgrid.singer.lines import MAX_LINE_BYTES, chunks, split_lines
 
@@ -384,7 +385,7 @@ class RecordReader(GenericSingerReader[bytes]):
                 run.reject(own_origin, error)
                 continue
             if transformed is None:
-                counts.ignored += 1
+                counts.buckets[Bucket.IGNORED] += 1
                 continue
             sink.take(transformed, own_origin)
 

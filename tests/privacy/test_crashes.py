@@ -81,7 +81,7 @@ PLACES = (
     "delivery.verification:Verifier.stored",
     "delivery.completion:complete",
     "report.rejections:Rejections.add",
-    "report.rejections:Rejections._append",
+    "report.rejected_records:RejectedRecordsFile.append",
     "report.rejections:Rejections.flush",
     "report.rejections:Rejections.check",
     "report.report:Report.write",

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 MARKETING = "/v3/marketing"
 TIMEOUT_SECONDS = 30
 UNDECLARED = frozenset({405, 414})
-"""Statuses of requests that no file can declare: a wrong method, a request line that never reached the API."""
+"""Statuses that the vendor's files do not declare: of a wrong method, and of a request line that is too long."""
 
 
 class Client:
-    """Calls a sandbox as its first key's owner and remembers every exchange."""
+    """Calls a sandbox with its first key and remembers every exchange."""
 
     def __init__(self, sandbox: SandboxServer) -> None:
         self.sandbox = sandbox
@@ -51,8 +51,14 @@ class Client:
     ) -> requests.Response:
         """Call the sandbox and check the exchange against the vendor's files.
 
-        `is_lawful` off: the request breaks its declared limits on purpose; only the answer is checked.
-        `is_answer_checked` off: a switch makes the answer one that the files do not declare.
+        Args:
+            method: HTTP method.
+            path: Path and query.
+            body: Body, sent as JSON.
+            data: Body as bytes.
+            headers: Headers besides the key.
+            is_lawful: Whether the request keeps the declared limits; where it breaks them, only the answer is checked.
+            is_answer_checked: Whether the files declare the answer; a switch may make it one that they do not.
         """
         response = self._session.request(
             method, self.sandbox.url + path, json=body, data=data, headers=headers, timeout=TIMEOUT_SECONDS
@@ -114,7 +120,7 @@ class Client:
     def upsert(
         self, *contacts: dict[str, Any], lists: list[str] | None = None, is_lawful: bool = True
     ) -> dict[str, Any]:
-        """Queue an upsert and let its time pass; return the final job."""
+        """Queue an upsert and move the clock to its end; return the final job."""
         identity = self.put(*contacts, lists=lists, is_lawful=is_lawful)
         self.sandbox.settle()
         return self.job(identity)

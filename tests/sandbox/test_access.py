@@ -1,4 +1,4 @@
-"""Who may call, how often, how large: rows 1 to 6, 10, 34 and 42 of the emulator's table."""
+"""Keys and scopes, rate limits, sizes, sub-accounts, host names and connections."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_switch_makes_the_minute_shorter(make_client: MakeClient) -> None:
     assert client.call("GET", LISTS).status_code == 200
 
 
-def test_buckets_are_apart_by_key_method_and_path_template(make_client: MakeClient) -> None:
+def test_each_key_method_and_path_template_has_a_bucket_of_its_own(make_client: MakeClient) -> None:
     client = make_client(rate_limit_other=1)
     one, other = client.make_list("One"), client.sandbox.add_key()
     assert client.call("GET", LISTS).status_code == 200
@@ -115,7 +115,7 @@ def test_a_switch_turns_rate_limits_off(make_client: MakeClient) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", LISTS), ("GET", f"{LISTS}/x"), ("PUT", f"{MARKETING}/contacts"), ("PATCH", LISTS)]
 )
-def test_every_marketing_answer_carries_the_three_headers(client: Client, method: str, path: str) -> None:
+def test_every_marketing_answer_has_the_three_rate_limit_headers(client: Client, method: str, path: str) -> None:
     assert all(name in client.call(method, path).headers for name in HEADERS)
 
 

@@ -1,4 +1,4 @@
-"""Reading, counting and deleting contacts: row 43 of the emulator's table and its neighbours."""
+"""Reading, counting and deleting contacts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_sample_is_the_newest_50_in_its_own_shape(client: Client) -> None:
     assert "segment_ids" not in newest
 
 
-def test_counts_tell_identifiers_and_bill_deleted_contacts_until_next_month(client: Client) -> None:
+def test_counts_show_identifiers_and_bill_deleted_contacts_until_next_month(client: Client) -> None:
     client.upsert({**ADA, "external_id": "7"}, {"email": "b@example.com"})
     client.call("DELETE", f"{CONTACTS}?ids={client.find('b@example.com')['id']}")
     client.sandbox.settle()

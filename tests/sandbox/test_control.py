@@ -20,14 +20,14 @@ def control(client: Client, method: str, path: str, body: Any = None) -> Any:
     return response.json() if response.content else None
 
 
-def test_health_tells_version_and_address(client: Client) -> None:
+def test_health_shows_version_and_address(client: Client) -> None:
     health = control(client, "GET", "health")
     assert health["status"] == "ok"
     assert health["url"] == client.sandbox.url
     assert health["version"]
 
 
-def test_the_control_plane_wants_no_key_and_is_not_logged(client: Client) -> None:
+def test_the_control_plane_needs_no_key_and_is_not_logged(client: Client) -> None:
     response = client.call("GET", "/_sandbox/health", headers={"Authorization": ""})
     assert response.status_code == 200
     assert client.sandbox.requests() == []
@@ -53,7 +53,7 @@ def test_a_bad_seed_adds_nothing(client: Client) -> None:
     assert client.call("GET", f"{MARKETING}/lists").json()["result"] == []
 
 
-def test_the_clock_can_be_moved_stopped_and_let_go(client: Client) -> None:
+def test_the_clock_can_be_moved_stopped_and_started(client: Client) -> None:
     before = control(client, "GET", "clock")
     after = control(client, "POST", "clock", {"advance_seconds": 90})
     assert before["manual"]
@@ -94,7 +94,7 @@ def test_faults_can_be_ordered_listed_and_lifted(client: Client) -> None:
     assert client.call("POST", "/_sandbox/faults", {"kind": "nope"}).status_code == 400
 
 
-def test_the_request_log_tells_sizes_and_never_bodies(client: Client) -> None:
+def test_the_request_log_shows_sizes_and_never_bodies(client: Client) -> None:
     client.put(ADA, {"email": "b@example.com"})
     (entry,) = control(client, "GET", "requests")["requests"]
     assert (entry["method"], entry["path"], entry["status"]) == ("PUT", f"{MARKETING}/contacts", 202)
@@ -127,7 +127,7 @@ def test_reset_empties_everything_but_the_keys(client: Client) -> None:
     assert "custom_fields" not in client.call("GET", f"{MARKETING}/field_definitions").json()
 
 
-def test_coverage_names_every_route_that_is_there(client: Client) -> None:
+def test_coverage_names_what_is_emulated_and_what_is_not(client: Client) -> None:
     document = control(client, "GET", "coverage")
     assert "PUT /v3/marketing/contacts" in document["emulated"]
     assert "CSV import." in document["not_emulated"].values()

@@ -1,4 +1,4 @@
-"""Errors files: row 30 of the emulator's table."""
+"""Errors files: their link, their content, and how a fault breaks them."""
 
 from __future__ import annotations
 

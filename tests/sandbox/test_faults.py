@@ -1,4 +1,4 @@
-"""Trouble on demand: row 27 of the emulator's table."""
+"""Faults: what each kind does, and which requests it strikes."""
 
 from __future__ import annotations
 
@@ -92,14 +92,14 @@ def test_rate_limited_announces_a_wait(client: Client, order: dict[str, Any], ex
         assert reset == expected
 
 
-def test_no_job_id_queues_the_job_and_keeps_silent(client: Client) -> None:
+def test_no_job_id_queues_the_job_and_answers_without_its_id(client: Client) -> None:
     client.sandbox.add_fault("no_job_id")
     assert client.call("PUT", CONTACTS, {"contacts": [ADA]}).json() == {}
     client.sandbox.settle()
     assert client.sandbox.contacts() == [{**ADA, "lists": []}]
 
 
-def test_a_failed_job_says_nothing_applies_nothing_and_succeeds_when_sent_again(client: Client) -> None:
+def test_a_failed_job_has_no_text_applies_nothing_and_succeeds_when_sent_again(client: Client) -> None:
     client.sandbox.add_fault("job_failed")
     job = client.upsert(ADA)
     assert (job["status"], job["results"]) == ("failed", {"requested_count": 1})
@@ -108,7 +108,7 @@ def test_a_failed_job_says_nothing_applies_nothing_and_succeeds_when_sent_again(
 
 
 @pytest.mark.parametrize(("applied", "visible"), [(False, 0), (True, 1)])
-def test_a_stuck_job_is_pending_for_ever(client: Client, *, applied: bool, visible: int) -> None:
+def test_a_stuck_job_is_pending_forever(client: Client, *, applied: bool, visible: int) -> None:
     client.sandbox.add_fault("job_stuck", applied=applied)
     identity = client.put(ADA)
     client.sandbox.advance(10_000)
@@ -133,7 +133,7 @@ def test_errored_rows_are_those_named_or_the_first_ones(client: Client) -> None:
     assert [contact["email"] for contact in client.sandbox.contacts()] == ["b@example.com", "d@example.com"]
 
 
-def test_a_fault_strikes_once_unless_told(client: Client) -> None:
+def test_a_fault_strikes_once_unless_ordered_otherwise(client: Client) -> None:
     client.sandbox.add_fault("status")
     assert statuses(client, 2) == [500, 200]
     client.sandbox.add_fault("status", times=2)
@@ -173,6 +173,6 @@ def test_a_fault_is_named_in_the_request_log(client: Client) -> None:
 @pytest.mark.parametrize(
     ("kind", "order"), [("nope", {}), ("status", {"state": 500}), ("status", {"times": "x"}), ("errors_file", {})]
 )
-def test_an_order_that_makes_no_sense_is_refused(client: Client, kind: str, order: dict[str, Any]) -> None:
+def test_a_fault_that_is_not_valid_is_refused(client: Client, kind: str, order: dict[str, Any]) -> None:
     with pytest.raises(BadFaultError):
         client.sandbox.add_fault(kind, **order)

@@ -1,4 +1,4 @@
-"""Custom field definitions: rows 38 and 39 of the emulator's table."""
+"""Custom field definitions: names, types, ids and limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FIELDS = f"{MARKETING}/field_definitions"
 
 
-def test_a_new_field_is_200_with_an_id_that_tells_its_type(client: Client) -> None:
+def test_a_new_field_is_200_with_an_id_that_shows_its_type(client: Client) -> None:
     for number, (name, kind) in enumerate([("plan", "Text"), ("age", "Number"), ("_since", "Date")], start=1):
         response = client.call("POST", FIELDS, {"name": name, "field_type": kind})
         identity = f"e{number}_{kind[0]}"

@@ -1,4 +1,4 @@
-"""The life of a job: rows 18 and 25 to 29 of the emulator's table."""
+"""Import jobs: when they show counts, when they are applied, and how they end."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_job_is_pending_then_pending_with_counts_then_final(client: Client) ->
     assert final == {**counted, "status": "completed", "finished_at": final["finished_at"]}
 
 
-def test_a_job_whose_time_comes_while_others_are_applied_is_pending_still(
+def test_a_job_that_falls_due_while_others_are_applied_is_still_pending(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identity = client.put(ADA)
@@ -64,7 +64,7 @@ def test_looking_at_early_counts_changes_nothing(client: Client) -> None:
     assert client.sandbox.contacts() == []
 
 
-def test_counts_come_with_the_end_while_many_contacts_wait(make_client: MakeClient) -> None:
+def test_counts_appear_only_at_the_end_while_many_contacts_wait(make_client: MakeClient) -> None:
     client = make_client(counts_preview_max_contacts=1)
     identity = client.put(ADA, {"email": "b@example.com"})
     client.sandbox.advance(30)
@@ -85,7 +85,7 @@ def test_jobs_apply_in_the_order_of_submission(client: Client) -> None:
     assert client.find("ada@example.com")["city"] == "Rome"
 
 
-def test_no_error_is_completed_some_are_errored_all_are_failed(client: Client) -> None:
+def test_a_job_is_completed_without_row_errors_errored_with_some_failed_with_all(client: Client) -> None:
     field = client.make_field("age", "Number")
     bad = [{"email": f"{name}@example.com", "custom_fields": {field: "x"}} for name in "bc"]
     statuses = [client.upsert(*contacts)["status"] for contacts in ([ADA], [ADA, bad[0]], bad)]
@@ -100,7 +100,7 @@ def test_an_unknown_job_is_404(client: Client) -> None:
     assert client.errors("GET", f"{MARKETING}/contacts/imports/nope") == (404, [(None, "not found")])
 
 
-def test_a_list_deleted_while_a_job_waits_is_passed_over(client: Client) -> None:
+def test_a_list_deleted_while_a_job_waits_is_skipped(client: Client) -> None:
     identity = client.make_list()
     client.put(ADA, lists=[identity])
     client.call("DELETE", f"{MARKETING}/lists/{identity}")
@@ -108,7 +108,7 @@ def test_a_list_deleted_while_a_job_waits_is_passed_over(client: Client) -> None
     assert client.find("ada@example.com")["list_ids"] == []
 
 
-def test_a_field_deleted_while_a_job_waits_is_passed_over(client: Client) -> None:
+def test_a_field_deleted_while_a_job_waits_is_skipped(client: Client) -> None:
     field = client.make_field("plan", "Text")
     client.put({**ADA, "custom_fields": {field: "gold"}})
     client.call("DELETE", f"{MARKETING}/field_definitions/{field}")

@@ -1,4 +1,4 @@
-"""Lists and their members: rows 31 to 33 of the emulator's table."""
+"""Lists and their members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an upsert changes contacts: rows 19 to 24 of the emulator's table."""
+"""How an upsert changes contacts, and which rows it turns down."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_the_same_email_twice_is_one_contact_and_the_last_wins_per_property(clie
     assert client.sandbox.contacts() == [{**ADA, "first_name": "Ada", "city": "London", "lists": []}]
 
 
-def test_a_switch_turns_the_second_of_the_same_email_down(make_client: MakeClient) -> None:
+def test_a_switch_turns_down_the_second_row_of_the_same_email(make_client: MakeClient) -> None:
     client = make_client(duplicate_in_request="row_error")
     job = client.upsert({**ADA, "first_name": "A"}, {**ADA, "first_name": "Ada"})
     assert job["results"]["errored_count"] == 1
@@ -199,7 +199,7 @@ def test_a_switch_counts_an_unchanged_contact_as_updated(make_client: MakeClient
     assert client.upsert(ADA)["results"] == {"requested_count": 1, "updated_count": 1}
 
 
-def test_created_at_is_the_put_and_updated_at_the_moment_of_the_job(client: Client) -> None:
+def test_created_at_is_the_time_of_the_request_and_updated_at_that_of_the_job(client: Client) -> None:
     job = client.upsert(ADA)
     contact = client.find("ada@example.com")
     assert (contact["created_at"], contact["updated_at"]) == (job["started_at"], job["finished_at"])

@@ -1,4 +1,4 @@
-"""SendGrid's own Python client against the sandbox, as a stranger would use it."""
+"""SendGrid's own Python client against the sandbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading contacts back: rows 35 to 37 of the emulator's table."""
+"""Searching contacts: by query, by email and by other identifiers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def found_emails(client: Client, query: str) -> list[str]:
     return sorted(contact["email"] for contact in document["result"])
 
 
-def test_a_query_speaks_email_equals_in_and_lists(client: Client) -> None:
+def test_a_query_finds_by_one_email_by_several_and_by_list(client: Client) -> None:
     identity = client.make_list()
     client.upsert({"email": "o'hara@example.com"}, {"email": "b@example.com"}, lists=[identity])
     client.upsert({"email": "c@example.com"})
@@ -50,7 +50,7 @@ def test_a_query_shows_50_contacts_at_most_and_counts_all(client: Client) -> Non
     assert (document["contact_count"], len(document["result"])) == (60, 50)
 
 
-def test_a_query_in_other_words_is_400_and_says_which_are_spoken(client: Client) -> None:
+def test_a_query_of_another_form_is_400_and_names_the_known_forms(client: Client) -> None:
     status, problems = client.errors("POST", SEARCH, {"query": "first_name LIKE 'A%'"})
     assert (status, problems[0][0]) == (400, "query")
     assert "CONTAINS(list_ids" in problems[0][1]

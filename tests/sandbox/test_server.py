@@ -1,4 +1,4 @@
-"""Starting, stopping, restarting, and many callers at once."""
+"""Starting, stopping and restarting a sandbox, its database, and many callers at once."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_no_link_is_followed_to_a_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["flask.Flask.dispatch_request", "target_sendgrid.sandbox.account.jobs.apply_due"])
-def test_a_failure_of_the_sandbox_is_told_without_its_message(
+def test_a_failure_of_the_sandbox_is_printed_without_its_message(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], place: str
 ) -> None:
     def fail(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""What refuses a whole upsert: rows 7 to 17 of the emulator's table."""
+"""Mistakes for which SendGrid refuses a whole upsert."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_body_that_is_not_json_is_refused(client: Client, body: bytes) -> None
 
 
 @pytest.mark.parametrize("custom", ["text", 1, ["e1_T"], None])
-def test_custom_fields_that_are_no_object_are_refused(client: Client, custom: Any) -> None:
+def test_custom_fields_that_are_not_an_object_are_refused(client: Client, custom: Any) -> None:
     assert client.refused(ADA | {"custom_fields": custom}) == (400, [("", "invalid input")])
 
 
@@ -62,7 +62,9 @@ def test_a_switch_names_the_email_by_the_older_path(make_client: MakeClient) -> 
 @pytest.mark.parametrize(
     ("names", "error"), [("email", ("", "email '000' is not valid")), ("nobody", ("", "invalid input"))]
 )
-def test_a_switch_makes_refusals_name_less(make_client: MakeClient, names: str, error: tuple[str, str]) -> None:
+def test_a_switch_makes_refusals_quote_emails_or_name_nobody(
+    make_client: MakeClient, names: str, error: tuple[str, str]
+) -> None:
     client = make_client(refusal_names=names)
     assert client.refused({"email": "ada@example.com"}, {"email": "000"}) == (400, [error])
 
@@ -75,7 +77,7 @@ def test_the_email_check_is_lenient(email: str) -> None:
 @pytest.mark.parametrize(
     "email", ["", "a", "a@b", "@b.c", "a@b..c", "a@.b.c", "a@b@c.d", "a b@c.d", f"{'x' * 250}@b.cd"]
 )
-def test_the_email_check_refuses_what_is_no_address(email: str) -> None:
+def test_the_email_check_refuses_what_is_not_an_address(email: str) -> None:
     assert not is_valid_email(email)
 
 
@@ -101,7 +103,7 @@ def test_a_custom_field_cannot_be_used_in_its_first_five_seconds(client: Client)
     assert client.upsert(contact)["status"] == "completed"
 
 
-def test_names_of_custom_fields_are_no_keys(client: Client) -> None:
+def test_names_of_custom_fields_are_not_keys(client: Client) -> None:
     client.make_field("plan", "Text")
     assert client.refused(ADA | {"custom_fields": {"plan": "gold"}})[0] == 400
 
@@ -153,7 +155,7 @@ def test_an_unknown_property_inside_a_contact_is_ignored(client: Client) -> None
     assert client.upsert(ADA | {"nickname": "A"})["status"] == "completed"
 
 
-def test_a_switch_turns_a_row_with_an_unknown_property_down(make_client: MakeClient) -> None:
+def test_a_switch_turns_down_a_row_with_an_unknown_property(make_client: MakeClient) -> None:
     client = make_client(unknown_contact_property="row_error")
     job = client.upsert(ADA | {"nickname": "A"})
     assert (job["status"], job["results"]["errored_count"]) == ("failed", 1)
@@ -161,7 +163,7 @@ def test_a_switch_turns_a_row_with_an_unknown_property_down(make_client: MakeCli
 
 
 @pytest.mark.parametrize("value", [1, True, ["x"], {"a": 1}])
-def test_a_reserved_text_field_that_is_no_text_is_invalid_input(client: Client, value: Any) -> None:
+def test_a_reserved_text_field_that_is_not_text_is_invalid_input(client: Client, value: Any) -> None:
     assert client.refused(ADA | {"first_name": value}) == (400, [("", "invalid input")])
 
 

@@ -1,4 +1,4 @@
-"""What every model works on: one account's data, its clock and its switches."""
+"""One account: its data, its clock and its switches, which all other modules of this package work on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Account:
     clock: SandboxClock = field(default_factory=SandboxClock)
 
     def key_scopes(self, key: str) -> tuple[str, ...] | None:
-        """Scopes of a key, `None` for a key the account does not have."""
+        """Return the scopes of a key, or `None` for a key that the account does not have."""
         found = self.store.row("SELECT scopes FROM keys WHERE key = ?", key)
         return None if found is None else tuple(msgspec.json.decode(found["scopes"], type=list[str]))
 
@@ -40,11 +40,11 @@ class Account:
         return key
 
     def every_key(self) -> list[str]:
-        """Every key, oldest first."""
+        """Return every key, oldest first."""
         return [str(row["key"]) for row in self.store.rows("SELECT key FROM keys ORDER BY rowid")]
 
     def first_key(self) -> str:
-        """Return the oldest key, made now if there is none."""
+        """Return the oldest key; make one if the account has no key."""
         return next(iter(self.every_key()), None) or self.add_key()
 
 

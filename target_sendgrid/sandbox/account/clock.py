@@ -1,4 +1,4 @@
-"""The sandbox's time: real, shifted, or standing still until it is moved."""
+"""The sandbox's clock: it runs with the machine's, runs ahead of it, or moves only on request."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import datetime, timezone
 
 
 class SandboxClock:
-    """Tells the time that jobs, rate-limit windows and expiry dates live by, in seconds since the epoch.
+    """The clock of jobs, rate-limit windows and expiry dates, in seconds since the epoch.
 
     Args:
-        manual: `True` makes time stand still but for `advance`.
+        manual: Whether time moves only by `advance`.
         start: First reading; the machine's time when left out.
     """
 
@@ -25,7 +25,7 @@ class SandboxClock:
         return self._manual
 
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """Return the time, in seconds since the epoch."""
         return self._stopped_at if self._manual else time.time() + self._offset_seconds
 
     def advance(self, seconds: float) -> None:

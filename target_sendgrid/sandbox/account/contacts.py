@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from target_sendgrid.sandbox.account.account import Account
 
 SAMPLE_SIZE = 50
-"""`GET contacts`, a list's sample and search show no more than this."""
+"""Most contacts that `GET contacts`, the sample of a list and a search show."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def get(account: Account, identity: str) -> dict[str, Any]:
     """Find one contact by its id.
 
     Raises:
-        UnknownThingError: There is none.
+        UnknownThingError: There is no contact with this id.
     """
     found = shown(account, account.store.rows("SELECT * FROM contacts WHERE id = ?", identity))
     if not found:
@@ -44,7 +44,7 @@ def get(account: Account, identity: str) -> dict[str, Any]:
 
 
 def by_ids(account: Account, identities: list[str]) -> list[dict[str, Any]]:
-    """Find contacts by their ids; ids that nobody has are left out."""
+    """Find contacts by their ids; ids that no contact has are left out."""
     return shown(
         account,
         account.store.rows("SELECT * FROM contacts WHERE id IN (SELECT value FROM json_each(?))", as_json(identities)),
@@ -85,7 +85,7 @@ def counts(account: Account, list_number: int | None = None) -> Counts:
 
 
 def billed_deletions(account: Account) -> int:
-    """Contacts that were deleted this month and are billed until the next one."""
+    """Return the number of contacts that were deleted this month, which are billed until the next month."""
     return account.store.number("SELECT contacts FROM billed_deletions WHERE month = ?", _month(account))
 
 

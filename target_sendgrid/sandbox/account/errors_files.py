@@ -26,10 +26,10 @@ MODES = {
     "unknown_rows": "rows of people who were not in the request",
     "gzip": "compressed",
 }
-"""How a fault can break an errors file."""
+"""Ways in which a fault can break an errors file, with what becomes of the file."""
 
 COLUMNS = ("email", "identifier", *IDENTIFIERS[1:], "row", "index", "error", "reason", "message")
-"""Columns with a meaning; others can be configured and stay empty. `row` counts from 1, `index` from 0."""
+"""Columns that the sandbox fills; others can be configured and stay empty. `row` counts from 1, `index` from 0."""
 
 _EXPIRED = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -70,7 +70,7 @@ def url(job: sqlite3.Row, base_url: str) -> str:
 
 
 def download(account: Account, job_id: str, signature: str, mode: str) -> Download:
-    """Answer a request for an errors file. `mode` is how a fault breaks it, or nothing."""
+    """Answer a request for an errors file. `mode` is one of `MODES`, or empty for an intact file."""
     job = account.store.row("SELECT * FROM jobs WHERE id = ? AND errors_signature = ?", job_id, signature)
     if job is None or mode == "gone":
         return Download(404, "application/xml", _GONE)
@@ -94,7 +94,7 @@ def _csv(columns: tuple[str, ...], rows: list[list[Any]]) -> bytes:
     for index, *identifiers, reason in rows:
         values = dict(zip(IDENTIFIERS, identifiers, strict=True))
         values["identifier"] = next(filter(None, identifiers), "")
-        # A contact without an email is named by what it has.
+        # A contact without an email is named by another identifier.
         values["email"] = values["email"] or values["identifier"]
         values |= dict.fromkeys(("error", "reason", "message"), reason) | {"index": index, "row": index + 1}
         writer.writerow([values.get(column.lower(), "") for column in columns])

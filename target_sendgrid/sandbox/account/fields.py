@@ -54,7 +54,7 @@ def get(account: Account, identity: str) -> CustomField:
     """Find a field by its id.
 
     Raises:
-        UnknownThingError: There is none.
+        UnknownThingError: There is no such field.
     """
     found = account.store.row("SELECT * FROM fields WHERE id = ?", identity)
     if found is None:
@@ -63,7 +63,7 @@ def get(account: Account, identity: str) -> CustomField:
 
 
 def every(account: Account) -> list[CustomField]:
-    """Every custom field, oldest first."""
+    """Return every custom field, oldest first."""
     return [_as_field(row) for row in account.store.rows("SELECT * FROM fields ORDER BY number")]
 
 
@@ -87,7 +87,7 @@ def delete(account: Account, identity: str) -> None:
     Raises:
         UnknownThingError: There is no such field.
     """
-    # Ids are never used again, so values of a deleted field are out of reach and need no sweep.
+    # Ids are never used again, so that nothing shows the values of a deleted field: they can stay in the table.
     account.store.run("DELETE FROM fields WHERE id = ?", get(account, identity).id)
 
 

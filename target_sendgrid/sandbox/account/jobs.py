@@ -1,4 +1,4 @@
-"""Import jobs: submitted at once, applied when their time has come, in the order in which they were submitted."""
+"""Import jobs: queued at once, and applied when they are due, in the order in which they were submitted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ JOB_TYPES: dict[str, str] = {
     "remove_from_list": "delete",
     "delete_identifier": "delete",
 }
-"""`upsert_contacts` was recorded in 2026; for the others the vendor's file says `delete`."""
+"""Value of `job_type` by kind: `upsert_contacts` was recorded in 2026, `delete` is what the vendor's file says."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Trouble:
     """What a fault does to one job.
 
     Attributes:
-        failed: Ends `failed` without a text, nothing applied.
-        stuck: Stays `pending` for ever.
-        lost: Its id answers 404.
-        applied: Whether a stuck or lost job's contacts arrive nevertheless.
+        failed: Whether it ends `failed` without a text, with nothing applied.
+        stuck: Whether it stays `pending` forever.
+        lost: Whether its id is answered with 404.
+        applied: Whether the contacts of a stuck or lost job are stored all the same.
         first: Number of leading rows that turn into row errors.
         identifiers: Emails or other identifiers whose rows turn into row errors.
         reason: Text of those row errors.
@@ -79,7 +79,7 @@ def submit(account: Account, kind: Kind, payload: bytes, requested: int, trouble
 
 
 def apply_due(account: Account) -> None:
-    """Apply every job whose time has come, in the order of submission."""
+    """Apply every job that is due, in the order of submission."""
     now = account.clock.now()
     for job in account.store.rows("SELECT * FROM jobs WHERE applied = 0 AND final_at <= ? ORDER BY number", now):
         outcome = _run(account, job)
@@ -204,6 +204,6 @@ def _trouble(job: sqlite3.Row) -> Trouble:
 
 
 def errors_file_mode(account: Account, identity: str) -> str:
-    """How a fault breaks the errors file of a job; nothing when it does not."""
+    """Return how a fault breaks the errors file of a job: a key of `errors_files.MODES`, or an empty text."""
     job = _job(account, identity)
     return "" if job is None else _trouble(job).errors_file

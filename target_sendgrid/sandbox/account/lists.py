@@ -29,7 +29,7 @@ def create(account: Account, name: object, *, may_be_taken: bool = False) -> Con
     """Make a list.
 
     Raises:
-        RefusedError: The name is no text of 1 to 100 characters or is taken, or the account has too many lists.
+        RefusedError: The name is not a text of 1 to 100 characters or is taken, or the account has too many lists.
     """
     checked = _checked_name(account, name, may_be_taken=may_be_taken)
     limit = account.options.max_lists
@@ -46,7 +46,7 @@ def get(account: Account, identity: str) -> ContactList:
     """Find a list by its id.
 
     Raises:
-        UnknownThingError: There is none.
+        UnknownThingError: There is no such list.
     """
     found = account.store.row("SELECT number, id, name FROM lists WHERE id = ?", identity)
     if found is None:
@@ -55,7 +55,7 @@ def get(account: Account, identity: str) -> ContactList:
 
 
 def page(account: Account, size: int, after: str) -> tuple[list[ContactList], bool]:
-    """Lists by ascending id, from the one after `after`; and whether more follow."""
+    """Return lists by ascending id, from the one after `after` on, and whether more follow."""
     found = account.store.rows("SELECT number, id, name FROM lists WHERE id > ? ORDER BY id LIMIT ?", after, size + 1)
     return [_as_list(row) for row in found[:size]], len(found) > size
 
@@ -65,7 +65,7 @@ def rename(account: Account, identity: str, name: object) -> ContactList:
 
     Raises:
         UnknownThingError: There is no such list.
-        RefusedError: The name is no text of 1 to 100 characters or is taken.
+        RefusedError: The name is not a text of 1 to 100 characters or is taken.
     """
     kept = get(account, identity)
     if name == kept.name:
@@ -91,12 +91,12 @@ def delete(account: Account, identity: str) -> list[str]:
 
 
 def contact_count(account: Account, contact_list: ContactList) -> int:
-    """How many contacts are on the list."""
+    """Return how many contacts are on the list."""
     return account.store.number("SELECT count(*) FROM members WHERE list = ?", contact_list.number)
 
 
 def numbers_of(account: Account, identities: list[str]) -> dict[str, int]:
-    """Row numbers of the lists among these ids that exist."""
+    """Return the row numbers of those lists that exist, by id."""
     found: dict[str, int] = {}
     for identity in identities:
         row = account.store.row("SELECT number FROM lists WHERE id = ?", identity)

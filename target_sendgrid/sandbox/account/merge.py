@@ -40,10 +40,10 @@ class ForcedErrors:
     reason: str = "internal error"
 
     def check(self, index: int, identifiers: list[str | None]) -> None:
-        """Turn a row down if it is one of them.
+        """Turn a row down that a fault names.
 
         Raises:
-            RowError: It is.
+            RowError: A fault names the row.
         """
         if index < self.first or not self.identifiers.isdisjoint(filter(None, identifiers)):
             raise RowError(self.reason)
@@ -140,7 +140,7 @@ class _Merge:
             if not wanted:
                 continue
             for row in self._account.store.rows(
-                "SELECT number, email, phone_number_id, external_id, anonymous_id, profile, custom FROM contacts "  # noqa: S608 - a column of our own
+                "SELECT number, email, phone_number_id, external_id, anonymous_id, profile, custom FROM contacts "  # noqa: S608 - columns of our own
                 f"WHERE {column} IN (SELECT value FROM json_each(?))",
                 as_json(wanted),
             ):

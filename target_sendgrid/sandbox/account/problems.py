@@ -39,10 +39,10 @@ class UnknownListError(SandboxProblem):
 
 
 def refused(field: str | None, message: str) -> RefusedError:
-    """Make a refusal of one entry."""
+    """Return a refusal with one entry."""
     return RefusedError(Problem(field, message))
 
 
 def unknown(message: str = "not found", field: str | None = None) -> UnknownThingError:
-    """Make a not-found of one entry."""
+    """Return a not-found error with one entry."""
     return UnknownThingError(Problem(field, message))

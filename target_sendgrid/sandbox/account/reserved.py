@@ -14,10 +14,10 @@ IDENTIFIER_TYPES = {
     "EXTERNALID": "external_id",
     "ANONYMOUSID": "anonymous_id",
 }
-"""How `DELETE /v3/marketing/contacts/{id}/identifiers` spells them."""
+"""Identifiers by the names that `DELETE /v3/marketing/contacts/{id}/identifiers` has for them."""
 
 IDENTIFIER_COUNT_KEYS = {"AID": "anonymous_id", "EID": "email", "EXTID": "external_id", "PHNID": "phone_number_id"}
-"""How counts spell them."""
+"""Identifiers by the names that counts have for them."""
 
 MAX_EMAIL_CHARACTERS = 254
 MAX_ALTERNATE_EMAILS = 5
@@ -35,10 +35,10 @@ MAX_CHARACTERS = {
     "state_province_region": 50,
     "country": 50,
 }
-"""The vendor's `tsg_mc_contacts_v3.yaml`, schema `ContactRequest`."""
+"""Most characters of a field, by the schema `ContactRequest` in the vendor's `tsg_mc_contacts_v3.yaml`."""
 
 MAX_LENGTHS = MAX_CHARACTERS | {"alternate_emails": MAX_ALTERNATE_EMAILS}
-"""Most characters of a text, most items of a list."""
+"""Most characters of a field that holds a text, or most items of one that holds a list."""
 
 TEXT_FIELDS = (
     "address_line_1",
@@ -73,7 +73,7 @@ RESERVED_NAMES = frozenset(_RESERVED)
 
 
 def definitions() -> list[dict[str, Any]]:
-    """The `reserved_fields` of `GET /v3/marketing/field_definitions`, ids as recorded in 2026."""
+    """Return the `reserved_fields` of `GET /v3/marketing/field_definitions`, ids as recorded in 2026."""
     found: list[dict[str, Any]] = []
     for number, name in enumerate(_RESERVED):
         is_date = name in _DATES
@@ -94,14 +94,14 @@ _PHONE = re.compile(r"\+?[0-9]{5,15}")
 
 
 def is_valid_email(text: str) -> bool:
-    """Tell what SendGrid takes: `fake_email_10@lmail.c` was stored (2021), `000` was not."""
+    """Return whether SendGrid takes an email: `fake_email_10@lmail.c` was stored (2021), `000` was not."""
     if len(text) > MAX_EMAIL_CHARACTERS:
         return False
     return _PLAIN_EMAIL.fullmatch(text) is not None or _QUOTED_EMAIL.fullmatch(text) is not None
 
 
 def is_valid_phone(text: str) -> bool:
-    """Tell whether a phone number id looks like E.164."""
+    """Return whether a phone number id looks like E.164."""
     return _PHONE.fullmatch(text) is not None
 
 

@@ -27,7 +27,7 @@ class RowError(Exception):
 
 
 class Entry:
-    """A contact in the middle of a job: a stored one, or one that the job makes."""
+    """A contact while a job is applied: a stored one, or one that the job creates."""
 
     __slots__ = ("before", "custom", "identifiers", "number", "profile")
 
@@ -40,16 +40,16 @@ class Entry:
 
     @property
     def is_new(self) -> bool:
-        """Whether the job makes it."""
+        """Whether the job creates the contact."""
         return self.before is None
 
     def texts(self) -> tuple[str, str]:
-        """Return what is stored of it, keys in order so that equal contacts have equal texts."""
+        """Return profile and custom fields as stored, keys in order so that equal contacts have equal texts."""
         return _text(self.profile), _text(self.custom)
 
 
 class RowRules:
-    """The rules for rows that an account's custom fields and switches make."""
+    """Checks rows by the custom fields and the switches of an account."""
 
     def __init__(self, account: Account) -> None:
         self._options = account.options
@@ -62,7 +62,7 @@ class RowRules:
         """Turn a contact's reserved fields as sent into what is stored; null changes nothing.
 
         Raises:
-            RowError: A value is too long, or a property is unknown and the switch minds.
+            RowError: A value is too long, or a property is unknown and the switches forbid that.
         """
         profile: dict[str, Any] = {}
         for name, value in contact.items():
@@ -95,7 +95,7 @@ class RowRules:
             for key, value in sent.items():
                 identity = self._ids.get(key, key)
                 kind = self._types.get(identity)
-                # A field deleted since the request came in, or null where null means no change.
+                # Nothing changes for a field that was deleted since the request came in, or for a null.
                 if kind is not None and value is not None:
                     custom[identity] = self._shortened(identity, stored(kind, value))
         except BadValueError as error:

@@ -1,4 +1,4 @@
-"""Finding contacts: by email, by another identifier, and by the small part of SGQL that the sandbox speaks."""
+"""Finding contacts: by email, by another identifier, and by the small part of SGQL that the sandbox understands."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def by_identifier(account: Account, identifier: str, wanted: object, field: str)
     """Look up to 100 identifiers up; emails also among the alternate ones.
 
     Returns:
-        Contact objects keyed by the identifier asked for, found ones only under `contact`, others under `error`.
+        For each identifier asked for, an object that holds the contact as `contact`, or an `error`.
 
     Raises:
         RefusedError: Not a list of texts, too many of them, or one is invalid.
@@ -50,7 +50,7 @@ def by_query(account: Account, query: object) -> tuple[list[dict[str, Any]], int
     """Run a query; return at most 50 contacts and the number of all that match.
 
     Raises:
-        RefusedError: The query is none of the forms that the sandbox speaks.
+        RefusedError: The query has no form that the sandbox understands.
     """
     if not isinstance(query, str) or not query.strip():
         raise refused("query", "query must be text")

@@ -19,7 +19,7 @@ def plant(account: Account, document: dict[str, Any]) -> None:
 
     `{"lists": ["Name"], "fields": [{"name": "plan", "field_type": "Text"}], "contacts": [{"email": "a@example.com",
     "lists": ["Name"], "custom_fields": {"plan": "x"}}]}`: lists by name, made if missing; custom fields by name or id.
-    A list named twice becomes two lists of one name, such as accounts have from before names had to differ.
+    A list named twice becomes two lists of one name, as there are in accounts from before names had to differ.
 
     Raises:
         RefusedError: Something in it breaks a rule; nothing was added.
@@ -63,7 +63,7 @@ def _upsert(account: Account, list_ids: list[str], members: list[dict[str, Any]]
 
 
 def everybody(account: Account, chosen_list: str | None = None, *, detail: bool = False) -> list[dict[str, Any]]:
-    """Every visible contact, ordered by identifiers, in a form that two accounts can be compared by.
+    """Return every visible contact, ordered by identifiers, in a form in which two accounts can be compared.
 
     Empty properties are left out; lists are given by name; ids and times are left out unless `detail` asks for them.
 

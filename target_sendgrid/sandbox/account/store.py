@@ -72,7 +72,7 @@ class Store:
 
     Args:
         path: The database file; `None` keeps everything in memory.
-        read_only: Look into an existing file without touching it.
+        read_only: Whether to open an existing file without changing it.
 
     Raises:
         UnusableDatabaseError: The file cannot be opened or is not the sandbox's.
@@ -88,7 +88,7 @@ class Store:
             raise UnusableDatabaseError(message) from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self.lock:
             self._connection.close()
 
@@ -110,7 +110,7 @@ class Store:
 
     @contextmanager
     def undone(self) -> Iterator[None]:
-        """Undo all writes inside the block when it ends: a look at what would happen."""
+        """Undo all writes inside the block when it ends, which shows what would happen."""
         with self.transaction():
             self._connection.execute("SAVEPOINT look")
             try:
@@ -120,7 +120,7 @@ class Store:
                 self._connection.execute("RELEASE look")
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:  # noqa: ANN401 - SQLite's own types
-        """Every row of a query."""
+        """Return every row of a query."""
         with self.lock:
             return self._connection.execute(sql, values).fetchall()
 
@@ -136,12 +136,12 @@ class Store:
         return int(found[0] or 0) if found is not None else 0
 
     def run(self, sql: str, *values: Any) -> int:  # noqa: ANN401 - SQLite's own types
-        """Change something; return the number of rows changed."""
+        """Run a statement; return the number of rows changed."""
         with self.lock:
             return self._connection.execute(sql, values).rowcount
 
     def run_many(self, sql: str, values: Iterable[tuple[Any, ...]]) -> None:
-        """Change something once per tuple."""
+        """Run a statement once for each tuple of values."""
         with self.lock:
             self._connection.executemany(sql, values)
 
@@ -152,7 +152,7 @@ def _opened(path: Path | None, *, read_only: bool) -> sqlite3.Connection:
     elif read_only:
         target = f"{path.resolve().as_uri()}?mode=ro"
     else:
-        # It holds people's addresses: nobody but the owner reads it, and a link could lead anywhere.
+        # The file holds personal data: only its owner may read it. A link could lead anywhere and is not followed.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
         target = (path.parent.resolve() / path.name).as_uri()
     connection = sqlite3.connect(target, uri=path is not None, isolation_level=None, check_same_thread=False)
@@ -193,7 +193,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 
 def emptied(store: Store) -> None:
-    """Delete everything but the keys."""
+    """Delete everything except the keys."""
     with store.transaction():
         for table in _EMPTIED:
             store.run(f"DELETE FROM {table}")  # noqa: S608 - names of our own

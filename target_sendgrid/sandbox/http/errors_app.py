@@ -1,4 +1,4 @@
-"""The object store beside the API: serves errors files by pre-signed links and wants no key."""
+"""The object store next to the API: serves errors files by pre-signed links, without a key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults: trouble that a test or a curious user orders for requests and jobs to come."""
+"""Faults: failures that a test or a user orders for later requests and jobs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ WireKind = Literal["status", "html_error", "reset", "cut_after", "truncate", "de
 JobKind = Literal["no_job_id", "job_failed", "job_stuck", "job_lost", "job_errored_rows", "errors_file"]
 
 WIRE_KINDS = frozenset({"status", "html_error", "reset", "cut_after", "truncate", "delay", "rate_limited"})
-"""Faults that strike any request."""
+"""Kinds of faults that strike any request."""
 
 JOB_KINDS = frozenset({"no_job_id", "job_failed", "job_stuck", "job_lost", "job_errored_rows", "errors_file"})
-"""Faults that strike requests that make a job."""
+"""Kinds of faults that strike requests that create a job."""
 
 
 class BadFaultError(Exception):
-    """A fault was ordered in words that the sandbox does not know. The message is one sentence."""
+    """A fault was ordered that the sandbox does not know. The message is one sentence."""
 
 
 class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,32 +33,32 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: str | None = None
 
     def fits(self, method: str, path: str) -> bool:
-        """Tell whether a request is one of them."""
+        """Return whether a request is one of them."""
         return self.method in {None, method} and (self.path is None or fnmatchcase(path, self.path))
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An order for trouble. What a kind does not use is ignored.
+    """An order for a fault. Attributes that its kind does not use are ignored.
 
     Attributes:
         kind: What happens.
-        match: To which requests.
-        times: How often, `None` for always. Left out: once, or always when there is a probability.
+        match: Which requests it strikes.
+        times: How often it strikes, `None` for always. Left out: once, or always when there is a probability.
         skip: How many matching requests pass first.
-        probability: Chance that a matching request is struck; drawn from `seed`.
-        seed: Where the chances start.
-        status: Answer of `status` and `html_error`.
-        body: Body of `status`: JSON, or text that is sent as it is.
-        headers: Headers of `status`.
+        probability: Chance that a matching request is struck.
+        seed: Seed of the random numbers that `probability` is compared with.
+        status: Status of the answer of `status` and `html_error`.
+        body: Body of the answer of `status`: JSON, or text that is sent as it is.
+        headers: Headers of the answer of `status`.
         seconds: Length of `delay`; wait that `rate_limited` announces.
         reset: Whether `rate_limited` announces seconds or an epoch time.
         with_headers: Whether `rate_limited` sends `x-ratelimit-*` at all.
-        applied: Whether the contacts of a `job_stuck` or `job_lost` arrive nevertheless.
-        first: `job_errored_rows`: so many leading rows.
-        emails: `job_errored_rows`: the rows of these people.
-        identifiers: `job_errored_rows`: the rows with these identifiers.
-        reason: `job_errored_rows`: their reason.
-        mode: `errors_file`: one of `errors_files.MODES`.
+        applied: Whether the contacts of a `job_stuck` or `job_lost` are stored all the same.
+        first: For `job_errored_rows`: number of leading rows that it strikes.
+        emails: For `job_errored_rows`: emails of the rows that it strikes.
+        identifiers: For `job_errored_rows`: identifiers of the rows that it strikes.
+        reason: For `job_errored_rows`: reason in the errors file.
+        mode: For `errors_file`: one of `errors_files.MODES`.
     """
 
     kind: WireKind | JobKind
@@ -81,7 +81,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: Literal["", "missing", "gone", "garbage", "expired", "unknown_rows", "gzip"] = ""
 
     def trouble(self) -> Trouble:
-        """What this fault does to a job."""
+        """Return what this fault does to a job."""
         return Trouble(
             failed=self.kind == "job_failed",
             stuck=self.kind == "job_stuck",
@@ -100,7 +100,7 @@ def ordered(document: object) -> Fault:
     """Read a fault from the control plane's JSON.
 
     Raises:
-        BadFaultError: It makes no sense.
+        BadFaultError: The fault is not valid.
     """
     try:
         fault = msgspec.convert(document, Fault)
@@ -115,7 +115,7 @@ def ordered(document: object) -> Fault:
 
 @dataclass
 class _Standing:
-    """A fault that was ordered, and how far it has come."""
+    """A fault in force, and how often it has struck."""
 
     number: int
     fault: Fault
@@ -152,8 +152,7 @@ class Faults:
             times = 1 if fault.probability is None else None
         number = self._next_number
         self._next_number += 1
-        # Reproducible chances are the point; nothing here is secret.
-        chances = random.Random(fault.seed)  # noqa: S311 - chances, no secrets
+        chances = random.Random(fault.seed)  # noqa: S311 - chances that can be repeated, no secrets
         self._standing.append(_Standing(number, fault, times, fault.skip, chances))
         return number
 
@@ -169,7 +168,7 @@ class Faults:
         self._standing = [] if number is None else [one for one in self._standing if one.number != number]
 
     def described(self) -> list[dict[str, Any]]:
-        """Every fault, with how often it struck and how often it still will."""
+        """Return every fault, with how often it struck and how often it still will."""
         return [
             {
                 **msgspec.to_builtins(standing.fault),

@@ -1,4 +1,4 @@
-"""What every request passes before and after its route: one at a time, due jobs first, faults, and the request log."""
+"""What happens to every request around its route: one at a time, due jobs first, faults, and the request log."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 CONTROL_PREFIX = "/_sandbox"
 NOTES_KEY = "target_sendgrid.sandbox.notes"
-"""Where a route leaves what the request log is to tell: a dictionary inside the WSGI environment, which is copied."""
+"""Key of the dictionary, in the WSGI environment, in which a route leaves notes for the request log.
+
+A route gets a copy of the environment, but the same dictionary.
+"""
 
 MAX_REQUEST_LINE_BYTES = 8_192
 
@@ -46,7 +49,7 @@ class Layer:
             fault = self._sandbox.faults.take(WIRE_KINDS, request.method, request.path)
         kind = fault.kind if fault is not None else ""
         if fault is not None and kind == "delay":
-            # A real delay: it is the client's patience that is tried.
+            # A real delay, since it tests the client's own time limits.
             time.sleep(fault.seconds)
         environ[NOTES_KEY] = {"fault": kind or None}
         with self._sandbox.lock:

@@ -16,12 +16,12 @@ _CONTACTS = frozenset(
         ("POST", "/v3/marketing/contacts/search"),
     }
 )
-"""The routes that were recorded with 200 a minute in 2021; all others with 600."""
+"""Routes that were recorded with 200 requests a minute in 2021; all others were recorded with 600."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a bucket stands after a request. `is_over`: the request was one too many."""
+    """The state of a bucket after a request. `is_over` says that the request was one too many."""
 
     limit: int
     remaining: int

@@ -1,4 +1,4 @@
-"""A running sandbox: one account, the faults in force, and what has been asked of it."""
+"""A running sandbox: one account, the faults in force, and the requests that it had."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RequestEntry:
     body: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """Return the line as plain values for JSON."""
         return asdict(self)
 
 
@@ -59,5 +59,5 @@ class Sandbox:
 
     @property
     def lock(self) -> RLock:
-        """One request at a time sees and changes the sandbox."""
+        """Lock that a request holds while it reads and changes the sandbox."""
         return self.account.store.lock

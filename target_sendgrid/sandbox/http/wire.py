@@ -26,17 +26,17 @@ _DRAIN_BYTES = 1024 * 1024
 _BACKLOG = 128
 _POLL_SECONDS = 0.02
 _JOIN_SECONDS = 5.0
-_FRAMES_TOLD = 5
+_MAX_FRAMES = 5
 
 
 class ConnectionCutError(ConnectionError):
     """Raised by an application to cut the connection, before its answer or in the middle of it."""
 
 
-def tell_failure(failure: BaseException) -> None:
-    """Say on standard error what failed and where. The exception's own message may quote personal data."""
+def print_failure(failure: BaseException) -> None:
+    """Print to standard error what failed and where. The exception's own message may quote personal data."""
     frames = traceback.extract_tb(failure.__traceback__)
-    place = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-_FRAMES_TOLD:]))
+    place = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-_MAX_FRAMES:]))
     sys.stderr.write(f"The sandbox failed: {type(failure).__name__} at {place}\n")
 
 
@@ -44,11 +44,11 @@ class WireServer:
     """One listening socket, served in threads until it is stopped.
 
     Args:
-        application: What answers.
+        application: The WSGI application that answers.
         port: 0 picks a free one.
 
     Raises:
-        OSError: The port cannot be had.
+        OSError: The port cannot be opened.
     """
 
     def __init__(self, application: WSGIApplication, port: int = 0) -> None:
@@ -103,7 +103,7 @@ class _Connections:
         with self._lock:
             left = dict(self._open)
         for connection in left:
-            with suppress(OSError):  # the client was quicker
+            with suppress(OSError):  # the client has closed it already
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in left.values():
             thread.join(_JOIN_SECONDS)
@@ -125,7 +125,7 @@ class _KeepAliveHandler(WSGIRequestHandler):
         super().finish()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing: the sandbox keeps its own request log, and a line may hold personal data."""
+        """Log nothing: the sandbox keeps its own request log, and a line may hold personal data."""
 
     def run_wsgi(self) -> None:
         """Answer one request. Werkzeug's own closes the connection each time."""
@@ -152,7 +152,7 @@ class _KeepAliveHandler(WSGIRequestHandler):
             # The client went away in the middle of the answer.
             self.close_connection = True
         except Exception as failure:  # noqa: BLE001 - the server would print the exception's message
-            tell_failure(failure)
+            print_failure(failure)
             self.close_connection = True
 
     def _body(self) -> bytes:
@@ -168,7 +168,7 @@ class _KeepAliveHandler(WSGIRequestHandler):
         names = {name.lower() for name, _ in head.headers}
         has_no_body = head.status.startswith((str(HTTPStatus.NO_CONTENT.value), str(HTTPStatus.NOT_MODIFIED.value)))
         if "content-length" not in names and not has_no_body:
-            # Without a length only the end of the connection tells the end of the body.
+            # Without a length, only the end of the connection marks the end of the body.
             self.close_connection = True
         if self.close_connection:
             lines.append("Connection: close")
@@ -200,7 +200,7 @@ class _Head:
         /,
     ) -> Callable[[bytes], object]:
         if exc_info is not None and exc_info[1] is not None:
-            tell_failure(exc_info[1])
+            print_failure(exc_info[1])
         self.status, self.headers = status, headers
         return _refuse_write
 

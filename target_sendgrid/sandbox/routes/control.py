@@ -29,7 +29,7 @@ def _clock_state() -> dict[str, Any]:
 
 @routes.get("/health")
 def health() -> Response:
-    """Say that the sandbox is there."""
+    """Answer that the sandbox is running."""
     sandbox = current_sandbox()
     return answer({"status": "ok", "version": version("target-sendgrid"), "url": sandbox.url})
 
@@ -57,7 +57,7 @@ def plant() -> Response:
 
 @routes.get("/clock")
 def clock() -> Response:
-    """Tell the time."""
+    """Show the time."""
     return answer(_clock_state())
 
 
@@ -153,7 +153,7 @@ def clear_requests() -> Response:
 
 @routes.get("/violations")
 def violations() -> Response:
-    """Show what a client must never do and did."""
+    """Show what the client did and must never do."""
     sandbox = current_sandbox()
     return answer({"violations": sandbox.violations})
 

@@ -1,4 +1,4 @@
-"""The web page: a look into the account for people."""
+"""The web page that shows an account to people."""
 
 from __future__ import annotations
 
