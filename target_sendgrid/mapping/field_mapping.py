@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target_sendgrid.errors import ConfigError, Reason, RecordRejectedError, suggest
+from target_sendgrid.mapping import conversions
 from target_sendgrid.mapping.schemas import property_paths, resolve_path, schema_at, type_for
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.fields import FieldType
@@ -268,19 +269,19 @@ def _mapped_field(field: str, source: str, path: Path, catalogue: FieldCatalogue
     name = field.lower()
     if name in fields.MAX_LENGTHS:
         if name == "email":
-            return MappedField(name, path, fields.to_email, "", label)
+            return MappedField(name, path, conversions.to_email, "", label)
         if name == "alternate_emails":
-            return MappedField(name, path, fields.to_emails, [], label)
+            return MappedField(name, path, conversions.to_emails, [], label)
         longest = fields.MAX_LENGTHS[name]
-        convert = functools.partial(fields.to_text, max_length=longest)
+        convert = functools.partial(conversions.to_text, max_length=longest)
         return MappedField(name, path, convert, "", label, plain_length=longest or sys.maxsize)
     custom = catalogue.find(field)
     if custom is None:
         raise LookupError(field)  # resolved before, or created
     by_type: dict[FieldType, tuple[Callable[..., Any], Any]] = {
-        FieldType.TEXT: (functools.partial(fields.to_text, max_length=fields.MAX_CUSTOM_TEXT), ""),
-        FieldType.NUMBER: (fields.to_number, _MISSING),
-        FieldType.DATE: (fields.to_date, _MISSING),
+        FieldType.TEXT: (functools.partial(conversions.to_text, max_length=fields.MAX_CUSTOM_TEXT), ""),
+        FieldType.NUMBER: (conversions.to_number, _MISSING),
+        FieldType.DATE: (conversions.to_date, _MISSING),
     }
     converter, empty = by_type[custom.field_type]
     plain_length = fields.MAX_CUSTOM_TEXT if custom.field_type is FieldType.TEXT else 0
