@@ -151,7 +151,7 @@ def test_a_schema_that_refers_to_another_document_is_refused_and_nothing_is_call
     run = desk.run(declared, record("odd", email="ada@example.com"))
     assert hosts == {"127.0.0.1"}
     assert run.exit_code == 1
-    assert "The SCHEMA of stream 'odd' refers with `$ref` to another document. Mend the tap." in run.log
+    assert "The SCHEMA of stream 'odd' refers with `$ref` to another document. Fix the tap." in run.log
 
 
 @pytest.mark.parametrize("reference", ["#/none", "#none", "#/properties/email/none/0"])
@@ -160,7 +160,7 @@ def test_a_reference_to_what_the_schema_does_not_hold_ends_the_run(desk: Desk, r
         PEOPLE, ADA, state(1), schema("odd", email={"$ref": reference}), record("odd", email="b@example.com")
     )
     assert run.exit_code == 1
-    assert "refers with `$ref` to something that it does not hold. Mend the tap." in run.log
+    assert "refers with `$ref` to something that it does not contain. Fix the tap." in run.log
     assert run.states == ['{"n": 1}']
 
 
