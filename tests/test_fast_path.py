@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_sendgrid.mapping.compiler import compile_mapping
 from target_sendgrid.mapping.fast_path import FastPath, fast_path_for
-from target_sendgrid.mapping.field_mapping import compile_mapping
 from target_sendgrid.sendgrid.contact import encode, identity
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
 
