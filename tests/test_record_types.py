@@ -58,7 +58,7 @@ _VALUES: st.SearchStrategy[str] = st.recursive(
 )
 
 
-def record_type(schema: dict[str, Any], **lengths: tuple[int, int | None]) -> type[msgspec.Struct] | None:
+def record_type(schema: dict[str, Any], **lengths: tuple[int, int]) -> type[msgspec.Struct] | None:
     try:
         return RecordType(schema, (), {(name,): length for name, length in lengths.items()}).struct
     except NoTypeError:
