@@ -36,7 +36,7 @@ class TestDefaultMapping:
         assert mapping.contact(record) == expected
 
     @pytest.mark.parametrize("name", sorted(fields.READ_ONLY_FIELDS))
-    def test_what_sendgrid_sets_itself_is_passed_over(self, name: str) -> None:
+    def test_a_property_named_like_a_read_only_field_is_not_mapped(self, name: str) -> None:
         mapping = compiled(None, schema_of("email", name))
         assert mapping.contact({"email": "a@x.com", name: "1"}) == {"email": "a@x.com"}
 
@@ -65,7 +65,7 @@ class TestProblems:
             ),
         ]
 
-    def test_an_unknown_property_far_from_any_other_lists_what_there_is(self) -> None:
+    def test_a_property_name_unlike_any_other_lists_the_known_ones(self) -> None:
         (problem,) = problems_of({"email": "qqq"}, schema_of("mail", "town"))
         assert problem.endswith("to fill 'email'. It has: mail, town.")
 
@@ -74,7 +74,7 @@ class TestProblems:
         (problem,) = problems_of({"email": "qqq"}, schema)
         assert problem.endswith("property_08, property_09 and 2 more.")
 
-    def test_a_schema_without_properties_is_told(self) -> None:
+    def test_the_problem_says_that_a_schema_has_no_properties(self) -> None:
         (problem,) = problems_of({"email": "mail"}, {"properties": {}})
         assert problem.endswith("Its schema has no properties.")
 
@@ -82,7 +82,7 @@ class TestProblems:
         (problem,) = problems_of({"email": "mail", "plam": "mail"})
         assert problem == "Stream 'people': SendGrid has no contact field 'plam'. Did you mean 'Plan'?"
 
-    def test_an_unknown_field_that_is_near_none_leads_to_creating_it(self) -> None:
+    def test_a_field_name_unlike_any_other_suggests_to_create_the_field(self) -> None:
         (problem,) = problems_of({"email": "mail", "qqq": "mail"})
         assert problem.endswith("Create it in SendGrid, or set `create_custom_fields` to true.")
 

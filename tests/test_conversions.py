@@ -120,7 +120,7 @@ class TestNumber:
             "1e",
         ],
     )
-    def test_what_python_alone_or_no_double_takes_as_a_number_is_rejected(self, value: str) -> None:
+    def test_a_text_that_only_python_or_no_double_takes_as_a_number_is_rejected(self, value: str) -> None:
         assert rejection(conversions.to_number, value, "it").reason is Reason.NOT_A_NUMBER
 
     @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ class TestNumber:
         assert rejection(conversions.to_number, value, "it").reason is Reason.NOT_A_NUMBER
 
     @pytest.mark.parametrize("value", [MARKER, "", " ", [], [1], {}, "12 zaphods", dt.date(2024, 1, 1)])
-    def test_what_is_no_number_is_rejected(self, value: object) -> None:
+    def test_a_value_that_is_no_number_is_rejected(self, value: object) -> None:
         assert rejection(conversions.to_number, value, "it").reason is Reason.NOT_A_NUMBER
 
     def test_a_whole_number_in_a_text_is_sent_without_a_point(self) -> None:
@@ -194,11 +194,11 @@ class TestDate:
             "٢٠٢٤-٠٢-٢٩",
         ],
     )
-    def test_what_is_no_iso_date_is_rejected(self, value: str) -> None:
+    def test_a_text_that_is_no_iso_date_is_rejected(self, value: str) -> None:
         assert rejection(conversions.to_date, value, "it").reason is Reason.NOT_A_DATE
 
     @pytest.mark.parametrize("value", [1709208000, Decimal("1709208000.5"), True, [], {}, ["2024-02-29"]])
-    def test_what_is_no_text_is_no_date(self, value: object) -> None:
+    def test_a_value_that_is_no_text_is_no_date(self, value: object) -> None:
         assert rejection(conversions.to_date, value, "it").reason is Reason.NOT_A_DATE
 
     @pytest.mark.parametrize(
@@ -261,11 +261,11 @@ class TestEmail:
             '"zaphod\n"@example.com',
         ],
     )  # fmt: skip
-    def test_what_can_not_be_an_address_is_rejected(self, value: str) -> None:
+    def test_a_text_that_can_not_be_an_address_is_rejected(self, value: str) -> None:
         assert rejection(conversions.to_email, value, "it").reason is Reason.INVALID_EMAIL
 
     @pytest.mark.parametrize("value", [0, 1, False, True, Decimal("1.5"), [], ["zaphod@example.com"], {}])
-    def test_what_is_no_text_is_no_email(self, value: object) -> None:
+    def test_a_value_that_is_no_text_is_no_email(self, value: object) -> None:
         assert rejection(conversions.to_email, value, "it").reason is Reason.INVALID_EMAIL
 
     def test_a_too_long_email_is_rejected(self) -> None:

@@ -75,7 +75,9 @@ class TestEmptyValues:
             ("external_id", {}),
         ],
     )
-    def test_a_null_clears_what_can_be_cleared_if_asked(self, field: str, contact: Contact) -> None:
+    def test_a_null_clears_the_fields_that_can_be_cleared_if_the_setting_says_so(
+        self, field: str, contact: Contact
+    ) -> None:
         assert contact_with(field, None, clears_nulls=True) == contact
 
     @pytest.mark.parametrize("field", ["visits", "born_on"])
@@ -213,11 +215,11 @@ class TestPaths:
         contact = mapping.contact({"email": "a@x.com", **record})
         assert contact == {"email": "a@x.com", **expected}
 
-    def test_a_number_reaches_into_an_array_that_the_schema_does_not_tell_of(self) -> None:
+    def test_a_number_reaches_into_an_array_that_is_not_in_the_schema(self) -> None:
         mapping = compiled({"email": "mails.0"}, schema_of("mails"))
         assert mapping.contact({"mails": ["a@x.com"]}) == {"email": "a@x.com"}
 
-    def test_a_property_name_with_dots_is_taken_as_it_stands(self) -> None:
+    def test_a_property_name_with_dots_is_not_split(self) -> None:
         mapping = compiled({"email": "contact.email"}, schema_of("contact.email", "contact"))
         record = {"contact.email": "a@x.com", "contact": {"email": "b@x.com"}}
         assert mapping.contact(record) == {"email": "a@x.com"}

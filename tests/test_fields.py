@@ -48,7 +48,7 @@ class TestFieldCatalogue:
         assert FieldCatalogue([PLAN]).find(name_or_id) is PLAN
 
     @pytest.mark.parametrize("name_or_id", ["e1_t", "plans", ""])
-    def test_a_field_is_not_found_by_what_is_neither_its_name_nor_its_id(self, name_or_id: str) -> None:
+    def test_a_field_is_not_found_by_a_wrong_name_or_id(self, name_or_id: str) -> None:
         assert FieldCatalogue([PLAN]).find(name_or_id) is None
 
     def test_a_name_takes_precedence_over_an_id(self) -> None:

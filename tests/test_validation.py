@@ -60,7 +60,7 @@ def verdict(validator: Any, record: dict[str, Any]) -> bool | None:
 
 
 @pytest.mark.parametrize("is_plain", [False, True])
-def test_what_the_sdk_refuses_is_refused_under_random_schemas(*, is_plain: bool) -> None:
+def test_a_record_that_the_sdk_rejects_is_rejected_under_random_schemas(*, is_plain: bool) -> None:
     counts: Counter[str] = Counter()
     for seed in range(SEEDS):
         case = Case(seed, is_plain=is_plain)
@@ -109,7 +109,7 @@ def test_what_the_sdk_refuses_is_refused_under_random_schemas(*, is_plain: bool)
     ],
     ids=str,
 )
-def test_what_only_the_sdk_refuses_is_refused(schema: dict[str, Any], value: object) -> None:
+def test_a_record_that_only_the_sdk_rejects_is_rejected(schema: dict[str, Any], value: object) -> None:
     assert not accepts(schema, value)
 
 
@@ -125,7 +125,7 @@ def test_what_only_the_sdk_refuses_is_refused(schema: dict[str, Any], value: obj
     ],
     ids=lambda value: str(value)[:80],
 )
-def test_what_the_sdk_accepts_is_accepted(schema: dict[str, Any], value: object) -> None:
+def test_a_record_that_the_sdk_accepts_is_accepted(schema: dict[str, Any], value: object) -> None:
     assert accepts(schema, value)
 
 
@@ -139,7 +139,7 @@ def test_what_the_sdk_accepts_is_accepted(schema: dict[str, Any], value: object)
     ],
     ids=str,
 )
-def test_these_exceptions_are_accepted_though_the_sdk_refuses_them(schema: dict[str, Any], value: object) -> None:
+def test_the_known_exceptions_are_accepted_though_the_sdk_rejects_them(schema: dict[str, Any], value: object) -> None:
     assert not verdict(JSONSchemaValidator(schema).validator, value)  # type: ignore[arg-type]  # any value will do
     assert accepts(schema, value)
 
@@ -195,7 +195,7 @@ def visited() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
-def test_a_dialect_of_its_own_is_not_fetched(visited: tuple[str, list[str]]) -> None:
+def test_an_unknown_dialect_is_not_fetched(visited: tuple[str, list[str]]) -> None:
     address, paths = visited
     assert not accepts({"$schema": address, "type": "string"}, 1)
     schema = {"$schema": address, "properties": {"x": {"type": "string"}}}

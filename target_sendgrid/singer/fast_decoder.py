@@ -21,7 +21,7 @@ class _NoMessage(msgspec.Struct, tag_field="stream", tag="\0"):
 
 
 class FastDecoder:
-    """Decodes RECORD messages of the streams that have a fast path. The type of the result tells the stream.
+    """Decodes RECORD messages of the streams that have a fast path. The type of the result identifies the stream.
 
     Its type is a union of one message type per stream, with the stream's name as the tag, so msgspec finds the type of
     the record while it reads the line.

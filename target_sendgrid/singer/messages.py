@@ -86,7 +86,7 @@ class MessageProcessor:
         return self._stats
 
     def _on_idle(self) -> None:
-        """Do what there is to do besides reading."""
+        """Settle what is ready, also while the tap is silent, and stop if a signal asked for it."""
         self._table.count_metrics()
         self._check_stop()
         self._run.on_idle()
