@@ -23,7 +23,7 @@ from target_sendgrid.errors import (
     TerminatedError,
     suggest,
 )
-from target_sendgrid.mapping.field_mapping import FieldMapping, compile_mapping
+from target_sendgrid.mapping.compiler import compile_mapping
 from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.report.report import Bucket, Report, StreamReport, check_report_path
 from target_sendgrid.sendgrid import contact as contacts
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.delivery import MakeWorker
     from target_sendgrid.delivery.job_runner import JobEvent
+    from target_sendgrid.mapping.field_mapping import FieldMapping
     from target_sendgrid.origin import Origin
     from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
     from target_sendgrid.settings import Settings, StreamSettings

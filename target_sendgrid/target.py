@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.delivery import MakeWorker
+    from target_sendgrid.run import Run
     from target_sendgrid.singer.sink import SendGridSink
 
 GRACE_SECONDS = 30.0
@@ -74,17 +75,15 @@ class TargetSendGrid(Target):
         """Whether all that is left is the summary, which no signal cuts short."""
         self._clock = clock or SystemClock()
         self._settings: Settings
-        reader = RecordReader()
-        super().__init__(message_reader=reader, **options)
+        super().__init__(message_reader=RecordReader(self._open_run, self), **options)
         self.max_parallelism = 1  # threads of the SDK would drain nothing here, and cost start-up time
         self.run = Run(
             self._settings,
             clock=self._clock,
             write_state=_write_state,
-            check_stop=self._check_stop,
+            check_stop=self.check_stop,
             make_worker=make_worker,
         )
-        reader.destination = self
 
     # Command line
 
@@ -190,10 +189,10 @@ class TargetSendGrid(Target):
         """Return the sink of a stream."""
         return cast("SendGridSink", self.get_sink(stream))
 
-    def on_idle(self) -> None:
-        """Settle what is ready, also while the tap is silent, and end the run when a signal asked for it."""
-        self._check_stop()
-        self.run.on_idle()
+    def _open_run(self) -> Run:
+        """Open SendGrid and return the run, ready for records."""
+        self.run.start()
+        return self.run
 
     def process_endofpipe(self) -> None:
         """Settle everything that was read."""
@@ -206,7 +205,7 @@ class TargetSendGrid(Target):
         try:
             if isinstance(error, TerminatedError):
                 self._grace_ends_at = self._clock.monotonic() + GRACE_SECONDS
-                self._check_stop()
+                self.check_stop()
                 self.logger.warning("Stopping: waiting up to %.0f s for what was sent.", GRACE_SECONDS)
             self.run.save(error)
         except TerminatedError:
@@ -224,7 +223,7 @@ class TargetSendGrid(Target):
         if len(self._signals) == 2 or not hasattr(self, "run") or self.run.is_opening:  # noqa: PLR2004 - the second
             raise TerminatedError(signum)
 
-    def _check_stop(self) -> None:
+    def check_stop(self) -> None:
         """End a wait when a signal came: the first starts the grace period, a second or its end stops for good.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Random JSON schemas, as taps and worse write them, and records that nearly match them."""
+"""Random JSON schemas, usual and odd ones, and records that nearly match them."""
 
 from __future__ import annotations
 
@@ -31,42 +31,42 @@ class Case:
     """A schema and its records.
 
     Args:
-        seed: Where all its chances start.
-        is_plain: Whether the schema holds only what the fast validator may judge.
+        seed: Seed of the random numbers.
+        is_plain: Whether the schema has only keywords that the fast validator may decide about.
     """
 
     def __init__(self, seed: int, *, is_plain: bool) -> None:
-        self._chances = random.Random(seed)  # noqa: S311 - chances, no secrets
+        self._random = random.Random(seed)  # noqa: S311 - test data, no secrets
         self._is_plain = is_plain
         self.schema = self._record_schema()
         self.records = [self._record() for _ in range(20)]
 
     def _record_schema(self) -> dict[str, Any]:
         schema = {"type": "object", "properties": {name: self._schema(_DEPTH) for name in self._names()}}
-        if self._chances.random() < 0.5:
+        if self._random.random() < 0.5:
             schema |= self._schema(1)
-        if self._chances.random() < 0.3:
-            schema["$schema"] = self._chances.choice(_DIALECTS)
+        if self._random.random() < 0.3:
+            schema["$schema"] = self._random.choice(_DIALECTS)
         return schema | {"$defs": {"a": self._schema(1), "b": self._schema(1)}}
 
     def _schema(self, depth: int) -> dict[str, Any]:
-        if depth == 0 or self._chances.random() < 0.1:
+        if depth == 0 or self._random.random() < 0.1:
             return {"type": self._types()}
         keywords = self._keywords(depth)
-        count = self._chances.choice([1, 1, 2, 2, 3, 5])
-        schema = {name: keywords[name]() for name in self._chances.sample(sorted(keywords), count)}
-        if depth < _DEPTH and self._chances.random() < 0.05:
-            schema["$schema"] = self._chances.choice(_DIALECTS)
+        count = self._random.choice([1, 1, 2, 2, 3, 5])
+        schema = {name: keywords[name]() for name in self._random.sample(sorted(keywords), count)}
+        if depth < _DEPTH and self._random.random() < 0.05:
+            schema["$schema"] = self._random.choice(_DIALECTS)
         return schema
 
     def _keywords(self, depth: int) -> dict[str, Callable[[], Any]]:
-        chances = self._chances
+        rng = self._random
 
         def inner() -> Any:
-            return self._schema(depth - 1) if chances.random() < 0.9 else chances.random() < 0.7
+            return self._schema(depth - 1) if rng.random() < 0.9 else rng.random() < 0.7
 
         def some_inner() -> list[Any]:
-            return [inner() for _ in range(chances.randint(1, 3))]
+            return [inner() for _ in range(rng.randint(1, 3))]
 
         def by_name() -> dict[str, Any]:
             return {name: inner() for name in self._names()}
@@ -76,7 +76,7 @@ class Case:
             "enum": lambda: [self._value(2) for _ in range(4)],
             "const": lambda: self._value(2),
             **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), self._number),
-            "multipleOf": lambda: Decimal(chances.choice(["0.01", "0.1", "0.5", "1e-9"])),
+            "multipleOf": lambda: Decimal(rng.choice(["0.01", "0.1", "0.5", "1e-9"])),
             **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems", "minProperties"), self._small),
             **dict.fromkeys(("maxProperties", "minContains"), self._small),
             **dict.fromkeys(("items", "contains", "additionalProperties", "propertyNames"), inner),
@@ -84,49 +84,49 @@ class Case:
             **dict.fromkeys(("additionalItems", "contentSchema"), inner),
             **dict.fromkeys(("prefixItems", "allOf", "anyOf"), some_inner),
             **dict.fromkeys(("properties", "dependentSchemas", "dependencies", "definitions"), by_name),
-            "uniqueItems": lambda: chances.random() < 0.8,
+            "uniqueItems": lambda: rng.random() < 0.8,
             "required": self._names,
             "dependentRequired": lambda: {name: self._names() for name in self._names()},
-            "$ref": lambda: chances.choice(["#/$defs/a", "#/$defs/b"]) if depth == _DEPTH else "#/$defs/none/never",
-            "format": lambda: chances.choice(["date-time", "ipv4", "email", "regex", "singer.decimal"]),
+            "$ref": lambda: rng.choice(["#/$defs/a", "#/$defs/b"]) if depth == _DEPTH else "#/$defs/none/never",
+            "format": lambda: rng.choice(["date-time", "ipv4", "email", "regex", "singer.decimal"]),
             "contentEncoding": lambda: "base64",
             "nullable": lambda: True,
             "default": lambda: self._value(1),
         }
         if depth < _DEPTH:
-            del keywords["$ref"]  # definitions that name each other would never end
+            del keywords["$ref"]  # definitions that refer to each other would never end
         if not self._is_plain:
-            keywords["multipleOf"] = lambda: chances.choice([1, 2, 10**30, Decimal("1.0"), Decimal("1e400")])
+            keywords["multipleOf"] = lambda: rng.choice([1, 2, 10**30, Decimal("1.0"), Decimal("1e400")])
             keywords["maxContains"] = self._small
             keywords["oneOf"] = some_inner
-            keywords["pattern"] = lambda: chances.choice(_PATTERNS)
-            keywords["patternProperties"] = lambda: {chances.choice(_PATTERNS): inner()}
+            keywords["pattern"] = lambda: rng.choice(_PATTERNS)
+            keywords["patternProperties"] = lambda: {rng.choice(_PATTERNS): inner()}
             keywords |= dict.fromkeys(("not", "if"), inner)
         return keywords
 
     def _types(self) -> Any:
-        if self._chances.random() < 0.4:
-            return self._chances.choice(_TYPES)
-        return self._chances.sample(_TYPES, self._chances.randint(1, 3))
+        if self._random.random() < 0.4:
+            return self._random.choice(_TYPES)
+        return self._random.sample(_TYPES, self._random.randint(1, 3))
 
     def _names(self) -> list[str]:
-        return self._chances.sample(_NAMES, self._chances.randint(1, 3))
+        return self._random.sample(_NAMES, self._random.randint(1, 3))
 
     def _small(self) -> int:
-        return self._chances.randint(0, 3)
+        return self._random.randint(0, 3)
 
     def _number(self) -> Any:
-        return self._chances.choice(_NUMBERS)
+        return self._random.choice(_NUMBERS)
 
     def _record(self) -> dict[str, Any]:
-        names = list(self.schema["properties"]) if self._chances.random() < 0.8 else self._names()
-        return {name: self._value(3) for name in names if self._chances.random() < 0.9}
+        names = list(self.schema["properties"]) if self._random.random() < 0.8 else self._names()
+        return {name: self._value(3) for name in names if self._random.random() < 0.9}
 
     def _value(self, depth: int) -> Any:
-        chances = self._chances
-        kind = chances.random()
+        rng = self._random
+        kind = rng.random()
         if depth and kind < 0.15:
-            return [self._value(depth - 1) for _ in range(chances.randint(0, 3))]
+            return [self._value(depth - 1) for _ in range(rng.randint(0, 3))]
         if depth and kind < 0.35:
             return {name: self._value(depth - 1) for name in self._names()}
-        return chances.choice([None, True, False, self._number(), self._number(), *chances.choices(_TEXTS, k=3)])
+        return rng.choice([None, True, False, self._number(), self._number(), *rng.choices(_TEXTS, k=3)])

@@ -16,13 +16,13 @@ LIMIT = 100_000
 
 
 def admitted(cap: ProfileCap, count: int) -> int:
-    """Return how many of so many different people are admitted."""
+    """Return how many of a number of different people are admitted."""
     return sum(cap.admit(f"person{number}@example.com") is not REFUSED for number in range(count))
 
 
 @pytest.fixture(params=[cap_module.MAX_IN_SET, 10, 0], autouse=True)
 def most_in_set(request: pytest.FixtureRequest) -> Iterator[int]:
-    """Hold none, few or all people in the set."""
+    """Keep no, few or all people in the set."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cap_module, "MAX_IN_SET", request.param)
         yield request.param
@@ -45,7 +45,7 @@ def test_the_last_free_place_is_given_once() -> None:
     assert [cap.admit("ada@x.com"), cap.admit("bob@x.com"), cap.admit("ada@x.com")] == [NEW, REFUSED, KNOWN]
 
 
-def test_people_who_are_known_are_admitted_when_the_cap_is_reached() -> None:
+def test_known_people_are_admitted_when_the_cap_is_reached() -> None:
     cap = ProfileCap(1)
     assert [cap.admit("a"), cap.admit("b"), cap.admit("a")] == [NEW, REFUSED, KNOWN]
 
@@ -71,13 +71,13 @@ def test_without_a_limit_everybody_is_admitted_and_counted() -> None:
 def test_the_first_people_up_to_the_limit_are_admitted_and_nobody_else(identities: list[str], limit: int) -> None:
     cap = ProfileCap(limit)
     first = list(dict.fromkeys(identities))[:limit]
-    told = [cap.admit(identity) for identity in identities]
-    assert [admission is not REFUSED for admission in told] == [identity in first for identity in identities]
-    assert [identity for identity, admission in zip(identities, told, strict=True) if admission is NEW] == first
+    admissions = [cap.admit(identity) for identity in identities]
+    assert [admission is not REFUSED for admission in admissions] == [identity in first for identity in identities]
+    assert [identity for identity, admission in zip(identities, admissions, strict=True) if admission is NEW] == first
 
 
-class Hashed(str):  # noqa: SLOT000 - holds its hash
-    """An identity of a chosen hash."""
+class Hashed(str):  # noqa: SLOT000 - has its hash as an attribute
+    """An identity with a chosen hash."""
 
     def __new__(cls, number: int) -> Hashed:  # noqa: PYI034 - Self is younger than Python 3.10
         made = super().__new__(cls, number)

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from demo import tap_profiles
-from target_sendgrid.mapping.field_mapping import compile_mapping
+from target_sendgrid.mapping.compiler import compile_mapping
 from target_sendgrid.sendgrid.contact import encode
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue
 from tests.docs import generate

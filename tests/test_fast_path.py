@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import linecache
+import re
+import traceback
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from target_sendgrid.mapping.compiler import compile_mapping
 from target_sendgrid.mapping.fast_path import FastPath, fast_path_for
-from target_sendgrid.mapping.field_mapping import compile_mapping
+from target_sendgrid.mapping.field_mapping import FieldMapping
 from target_sendgrid.sendgrid.contact import encode, identity
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
-
-if TYPE_CHECKING:
-    from target_sendgrid.mapping.field_mapping import FieldMapping
 
 TEXT = {"type": ["string", "null"]}
 SCHEMA: dict[str, Any] = {
@@ -45,8 +47,8 @@ def compiled(*, clears_nulls: bool = False, mapping: dict[str, str] = MAPPING) -
 
 
 def contact(**record: Any) -> dict[str, Any] | None:
-    quick = FastPath(SCHEMA, (), compiled())
-    made = quick.contact(quick.decode(json.dumps(record).encode()))
+    fast = FastPath(SCHEMA, (), compiled())
+    made = fast.contact(fast.decode(json.dumps(record).encode()))
     return None if made is None else json.loads(made[1])
 
 
@@ -64,7 +66,7 @@ GOOD = {"id": 7, "mail": "Ada@X.com ", "given": "Ada", "spent": 1.5, "since": "2
         {"spent": 12345678901234567890},
     ],
 )
-def test_a_contact_is_that_of_the_ordinary_way(changes: dict[str, Any]) -> None:
+def test_a_contact_is_the_same_as_on_the_slow_path(changes: dict[str, Any]) -> None:
     record = GOOD | changes
     expected = compiled().contact(record)
     assert contact(**record) == json.loads(encode(expected))
@@ -91,18 +93,52 @@ def test_fields_that_are_all_empty_are_left_out() -> None:
         {"home": [1]},
     ],
 )
-def test_what_is_bad_or_unusual_is_left_to_the_ordinary_way(changes: dict[str, Any]) -> None:
+def test_a_bad_or_unusual_record_is_left_to_the_slow_path(changes: dict[str, Any]) -> None:
     assert contact(**GOOD | changes) is None
 
 
-def test_streams_that_clear_nulls_have_no_quick_way() -> None:
+def test_a_stream_that_clears_nulls_has_no_fast_path() -> None:
     assert fast_path_for(SCHEMA, (), compiled(clears_nulls=True)) is None
 
 
-def test_texts_of_numbers_with_decimals_have_no_quick_way() -> None:
+def test_a_text_field_of_fractional_numbers_has_no_fast_path() -> None:
     assert fast_path_for(SCHEMA, (), compiled(mapping={"email": "mail", "number": "spent"})) is None
 
 
-def test_key_properties_must_be_there() -> None:
+def test_a_key_property_must_be_in_the_schema() -> None:
     assert fast_path_for(SCHEMA, ("unknown",), compiled()) is None
     assert fast_path_for(SCHEMA, ("id",), compiled()) is not None
+
+
+def generated_sources() -> list[str]:
+    """Return the sources of all generated functions, as tracebacks show them."""
+    return ["".join(linecache.getlines(name)) for name in linecache.cache if name.startswith("<generated ")]
+
+
+def test_a_traceback_shows_the_line_of_the_generated_function() -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    mapping = compiled()
+    broken = [replace(field, convert=fail) if field.key == "e1_N" else field for field in mapping.fields]
+    fast = FastPath(SCHEMA, (), FieldMapping(broken, clears_nulls=False))
+    with pytest.raises(ZeroDivisionError) as caught:
+        fast.contact(fast.decode(json.dumps(GOOD).encode()))
+    frames = {frame.name: frame.line for frame in traceback.extract_tb(caught.value.__traceback__)}
+    assert frames["make_contact"] == "None if (value := record.f3) is None else convert3(value, label3),"
+
+
+def test_generated_source_has_no_names_of_users() -> None:
+    FastPath(SCHEMA, (), compiled())
+    names = [*SCHEMA["properties"], *MAPPING, *MAPPING.values(), "e1_N", "e2_D", "e3_T"]
+    words = set(re.findall(r"\w+", "".join(generated_sources())))
+    assert words.isdisjoint(names)
+    assert "make_contact" in words
+
+
+def test_the_same_schema_again_adds_no_source() -> None:
+    counts = set()
+    for _ in range(3):
+        FastPath(SCHEMA, (), compiled())
+        counts.add(len(generated_sources()))
+    assert len(counts) == 1

@@ -1,27 +1,11 @@
 from __future__ import annotations
 
-import datetime as dt
-from decimal import Decimal
-from typing import Any
-
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from target_sendgrid.errors import Reason, RecordRejectedError
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
 
-MARKER = "zaphod"
-"""Stands in values, so that a message that quotes a value gives itself away."""
-
 PLAN = CustomField("e1_T", "Plan", FieldType.TEXT)
-
-
-def rejection(converter: Any, *arguments: Any, **options: Any) -> RecordRejectedError:
-    with pytest.raises(RecordRejectedError) as caught:
-        converter(*arguments, **options)
-    return caught.value
 
 
 class TestNames:
@@ -50,11 +34,11 @@ class TestNames:
         assert fields.MAX_LENGTHS[field] == length
 
     @pytest.mark.parametrize("name", ["plan", "_plan", "Plan_2", "p" * 100])
-    def test_a_custom_field_may_be_called(self, name: str) -> None:
+    def test_a_custom_field_may_have_the_name(self, name: str) -> None:
         assert fields.CUSTOM_FIELD_NAME.match(name)
 
     @pytest.mark.parametrize("name", ["", "2plan", "pl an", "plan-b", "plän", "p" * 101, "plan\n"])
-    def test_a_custom_field_may_not_be_called(self, name: str) -> None:
+    def test_a_custom_field_may_not_have_the_name(self, name: str) -> None:
         assert not fields.CUSTOM_FIELD_NAME.match(name)
 
 
@@ -64,10 +48,10 @@ class TestFieldCatalogue:
         assert FieldCatalogue([PLAN]).find(name_or_id) is PLAN
 
     @pytest.mark.parametrize("name_or_id", ["e1_t", "plans", ""])
-    def test_a_field_is_not_found_by_what_is_neither_its_name_nor_its_id(self, name_or_id: str) -> None:
+    def test_a_field_is_not_found_by_a_wrong_name_or_id(self, name_or_id: str) -> None:
         assert FieldCatalogue([PLAN]).find(name_or_id) is None
 
-    def test_a_name_goes_before_an_id(self) -> None:
+    def test_a_name_takes_precedence_over_an_id(self) -> None:
         named_like_an_id = CustomField("e2_N", "e1_T", FieldType.NUMBER)
         assert FieldCatalogue([PLAN, named_like_an_id]).find("e1_T") is named_like_an_id
 
@@ -79,327 +63,5 @@ class TestFieldCatalogue:
     def test_names_keep_their_capitals(self) -> None:
         assert FieldCatalogue([PLAN]).names() == ["Plan"]
 
-    def test_an_id_leads_to_the_name(self) -> None:
+    def test_name_of_an_id_is_the_field_name(self) -> None:
         assert FieldCatalogue([PLAN]).name_of("e1_T") == "Plan"
-
-
-class TestText:
-    @pytest.mark.parametrize(
-        ("value", "text"),
-        [
-            ("as it is ", "as it is "),
-            (0, "0"),
-            (-7, "-7"),
-            (10**20, "100000000000000000000"),
-            (False, "false"),
-            (True, "true"),
-            (Decimal("1.50"), "1.50"),
-            (Decimal("1E+3"), "1000"),
-            (Decimal("1E-7"), "0.0000001"),
-            (Decimal("-0.0"), "-0.0"),
-            (2.5, "2.5"),
-            ([], "[]"),
-            ({}, "{}"),
-            ([1, Decimal("0.10"), None, "ä"], '[1,0.10,null,"ä"]'),
-            ({"a": {"b": [True]}}, '{"a":{"b":[true]}}'),
-            ([10**30], "[" + "1" + "0" * 30 + "]"),
-            (dt.date(2024, 2, 29), "2024-02-29"),
-        ],
-    )
-    def test_text_is_the_value_as_written(self, value: object, text: str) -> None:
-        assert fields.to_text(value, "it", None) == text
-
-    def test_a_decimal_of_a_vast_exponent_is_not_written_out(self) -> None:
-        assert fields.to_text(Decimal("1E+999999999"), "it", None) == "1E+999999999"
-
-    def test_the_longest_text_is_taken(self) -> None:
-        assert fields.to_text("x" * 50, "it", 50) == "x" * 50
-
-    def test_length_counts_characters_and_not_bytes(self) -> None:
-        assert fields.to_text("ß" * 50, "it", 50) == "ß" * 50
-
-    @pytest.mark.parametrize("value", ["x" * 51, 10**51, Decimal(10**51), ["x" * 49], {"a": "x" * 50}])
-    def test_a_longer_text_is_rejected(self, value: object) -> None:
-        assert rejection(fields.to_text, value, "it", 50).reason is Reason.TOO_LONG
-
-    def test_a_number_of_thousands_of_digits_is_rejected(self) -> None:
-        assert rejection(fields.to_text, 10**5000, "it", None).reason is Reason.TOO_LONG
-
-    def test_a_too_long_text_is_told_by_both_lengths(self) -> None:
-        sentence = rejection(fields.to_text, MARKER * 10, "property 'a'", 50).sentence
-        assert sentence == "property 'a' is 60 characters long; SendGrid takes at most 50."
-
-    @given(st.decimals(allow_nan=False, allow_infinity=False, places=None))
-    def test_a_decimal_as_text_reads_back_as_the_same_number(self, value: Decimal) -> None:
-        assert Decimal(fields.to_text(value, "it", None)) == value
-
-
-class TestNumber:
-    @pytest.mark.parametrize(
-        ("value", "number"),
-        [
-            (0, 0),
-            (-3, -3),
-            (10**30, 10**30),
-            (Decimal("15.5"), Decimal("15.5")),
-            (Decimal("0.10"), Decimal("0.10")),
-            (0.1, 0.1),
-            ("15.5", Decimal("15.5")),
-            ("100000", 100000),
-            (" 7\n", 7),
-            ("+7", 7),
-            ("-.5", Decimal("-0.5")),
-            ("7.", 7),
-            ("7.000", 7),
-            ("1e3", 1000),
-            ("1E-3", Decimal("0.001")),
-            ("00012", 12),
-            ("-0", 0),
-        ],
-    )
-    def test_a_number_or_a_numeric_text_is_taken(self, value: object, number: float | Decimal) -> None:
-        assert fields.to_number(value, "it") == number
-
-    @pytest.mark.parametrize("value", [True, False])
-    def test_a_boolean_is_never_a_number(self, value: bool) -> None:  # noqa: FBT001 - the case itself
-        assert rejection(fields.to_number, value, "it").reason is Reason.NOT_A_NUMBER
-
-    @pytest.mark.parametrize(
-        "value",
-        [
-            "nan",
-            "NaN",
-            "-nan",
-            "sNaN",
-            "inf",
-            "Infinity",
-            "-Infinity",
-            "1e999",
-            "1" * 400,
-            "1_000",
-            "1,5",
-            "0x10",
-            "1e",
-        ],
-    )
-    def test_what_python_alone_or_no_double_takes_as_a_number_is_rejected(self, value: str) -> None:
-        assert rejection(fields.to_number, value, "it").reason is Reason.NOT_A_NUMBER
-
-    @pytest.mark.parametrize(
-        "value",
-        [10**400, -(10**400), Decimal("1E+400"), float("nan"), float("inf"), Decimal("NaN"), Decimal("Infinity")],
-    )
-    def test_a_number_that_no_double_holds_is_rejected(self, value: object) -> None:
-        assert rejection(fields.to_number, value, "it").reason is Reason.NOT_A_NUMBER
-
-    @pytest.mark.parametrize("value", [MARKER, "", " ", [], [1], {}, "12 zaphods", dt.date(2024, 1, 1)])
-    def test_what_is_no_number_is_rejected(self, value: object) -> None:
-        assert rejection(fields.to_number, value, "it").reason is Reason.NOT_A_NUMBER
-
-    def test_a_whole_number_in_a_text_is_sent_without_a_point(self) -> None:
-        assert isinstance(fields.to_number("42.0", "it"), int)
-
-    @given(st.one_of(st.integers(-(10**300), 10**300), st.decimals(allow_nan=False, allow_infinity=False, places=5)))
-    def test_a_number_and_the_same_number_as_text_are_one(self, number: int | Decimal) -> None:
-        assert fields.to_number(str(number), "it") == fields.to_number(number, "it") == number
-
-
-class TestDate:
-    @pytest.mark.parametrize(
-        ("value", "date"),
-        [
-            ("2024-02-29", "2024-02-29T00:00:00Z"),
-            ("2024-02-29T12:00:00Z", "2024-02-29T12:00:00Z"),
-            ("2024-02-29t12:00:00z", "2024-02-29T12:00:00Z"),
-            ("2024-02-29 12:00:00", "2024-02-29T12:00:00Z"),
-            ("2024-02-29T12:00", "2024-02-29T12:00:00Z"),
-            (" 2024-02-29T12:00:00Z\n", "2024-02-29T12:00:00Z"),
-            ("2024-02-29T00:30:00+01:00", "2024-02-28T23:30:00Z"),
-            ("2024-02-29T23:30:00-0230", "2024-03-01T02:00:00Z"),
-            ("2024-02-29T12:00:00.123456Z", "2024-02-29T12:00:00.123Z"),
-            ("2024-02-29T12:00:00.123456789Z", "2024-02-29T12:00:00.123Z"),
-            ("2024-02-29T12:00:00.000000Z", "2024-02-29T12:00:00Z"),
-            ("2024-02-29T24:00:00Z", "2024-03-01T00:00:00Z"),
-            ("0001-01-01", "0001-01-01T00:00:00Z"),
-            ("0001-01-01T00:00:00-14:00", "0001-01-01T14:00:00Z"),
-            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
-            (dt.date(2024, 2, 29), "2024-02-29T00:00:00Z"),
-            (dt.datetime(2024, 2, 29, 12, tzinfo=dt.timezone.utc), "2024-02-29T12:00:00Z"),
-            (dt.datetime(2024, 2, 29, 12, tzinfo=dt.timezone(dt.timedelta(hours=2))), "2024-02-29T10:00:00Z"),
-        ],
-    )
-    def test_an_iso_date_is_sent_in_utc(self, value: object, date: str) -> None:
-        assert fields.to_date(value, "it") == date
-
-    @pytest.mark.parametrize(
-        "value",
-        [
-            MARKER,
-            "",
-            "2024-02-30",
-            "2023-02-29",
-            "2024-13-01",
-            "0000-01-01",
-            "20240229",
-            "2024-02",
-            "2024",
-            "2024-W09-4",
-            "2024-060",
-            "02/29/2024",
-            "1709208000",
-            "2024-02-29T",
-            "2024-02-29T25:00:00Z",
-            "2024-02-29T23:59:60Z",
-            "2024-02-29T12:00:00+25:00",
-            "2024-02-29T12:00:00[Europe/Berlin]",
-            "2024-02-29zaphod",
-            "٢٠٢٤-٠٢-٢٩",
-        ],
-    )
-    def test_what_is_no_iso_date_is_rejected(self, value: str) -> None:
-        assert rejection(fields.to_date, value, "it").reason is Reason.NOT_A_DATE
-
-    @pytest.mark.parametrize("value", [1709208000, Decimal("1709208000.5"), True, [], {}, ["2024-02-29"]])
-    def test_what_is_no_text_is_no_date(self, value: object) -> None:
-        assert rejection(fields.to_date, value, "it").reason is Reason.NOT_A_DATE
-
-    @pytest.mark.parametrize(
-        "value", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "9999-12-31T24:00:00Z"]
-    )
-    def test_a_date_that_leaves_the_calendar_is_rejected(self, value: str) -> None:
-        assert rejection(fields.to_date, value, "it").reason is Reason.NOT_A_DATE
-
-    @given(
-        st.datetimes(
-            dt.datetime(2, 1, 1), dt.datetime(9998, 1, 1),  # noqa: DTZ001 - hypothesis takes bounds without a time zone
-            timezones=st.timezones(),
-        )
-    )  # fmt: skip
-    def test_a_date_time_keeps_its_moment_to_the_millisecond(self, moment: dt.datetime) -> None:
-        # An offset that counts seconds, as some zones had before 1900, can't be written in ISO-8601.
-        offset = moment.utcoffset() or dt.timedelta()
-        moment = moment.replace(tzinfo=dt.timezone(dt.timedelta(minutes=offset // dt.timedelta(minutes=1))))
-        sent = dt.datetime.fromisoformat(fields.to_date(moment.isoformat(), "it").replace("Z", "+00:00"))
-        assert sent == moment - dt.timedelta(microseconds=moment.microsecond % 1000)
-
-    @given(st.text(alphabet="0123456789-+:TtZz. W", max_size=30))
-    @example("9999-12-31T24")
-    def test_any_text_is_converted_or_rejected(self, text: str) -> None:
-        try:
-            assert fields.to_date(text, "it").endswith("Z")
-        except RecordRejectedError as error:
-            assert error.reason is Reason.NOT_A_DATE  # noqa: PT017 - either is right
-
-
-class TestEmail:
-    @pytest.mark.parametrize(
-        ("value", "email"),
-        [
-            ("ada@example.com", "ada@example.com"),
-            ("  Ada@Example.COM\r\n", "ada@example.com"),
-            ("fake_email_10@lmail.c", "fake_email_10@lmail.c"),
-            ("ada@localhost", "ada@localhost"),
-            ("o'brien+tag@example.co.uk", "o'brien+tag@example.co.uk"),
-            ("müller@exämple.de", "müller@exämple.de"),
-            ('"ada lovelace"@example.com', '"ada lovelace"@example.com'),
-            ('"ada@home"@example.com', '"ada@home"@example.com'),
-            ("İ@example.com", "i\u0307@example.com"),
-            ("x" * 242 + "@example.com", "x" * 242 + "@example.com"),
-        ],
-    )
-    def test_an_email_is_trimmed_and_lower_cased(self, value: str, email: str) -> None:
-        assert fields.to_email(value, "it") == email
-
-    @pytest.mark.parametrize("value", ["", " ", "\t\n"])
-    def test_a_blank_email_is_empty(self, value: str) -> None:
-        assert fields.to_email(value, "it") == ""
-
-    @pytest.mark.parametrize(
-        "value",
-        [
-            MARKER, "zaphod@", "@example.com", "zaphod@@example.com", "zaphod@beeble@brox.com", "za phod@example.com",
-            "zaphod@exam ple.com", "zaphod@example.com,trillian@example.com", "zaphod\x00@example.com",
-            "zaphod@exa\x7fmple.com", "zaphod@example.com\nbcc: trillian@example.com", "Zaphod <zaphod@example.com>",
-            '"zaphod\n"@example.com',
-        ],
-    )  # fmt: skip
-    def test_what_can_not_be_an_address_is_rejected(self, value: str) -> None:
-        assert rejection(fields.to_email, value, "it").reason is Reason.INVALID_EMAIL
-
-    @pytest.mark.parametrize("value", [0, 1, False, True, Decimal("1.5"), [], ["zaphod@example.com"], {}])
-    def test_what_is_no_text_is_no_email(self, value: object) -> None:
-        assert rejection(fields.to_email, value, "it").reason is Reason.INVALID_EMAIL
-
-    def test_a_too_long_email_is_rejected(self) -> None:
-        assert rejection(fields.to_email, "x" * 243 + "@example.com", "it").reason is Reason.TOO_LONG
-
-    def test_length_is_counted_after_lower_casing(self) -> None:
-        lengthens = "İ" * 122 + "x" * 10  # 132 characters that become 254
-        assert rejection(fields.to_email, lengthens + "@example.com", "it").reason is Reason.TOO_LONG
-
-    @given(st.one_of(st.emails(), st.text(max_size=20).map(lambda text: f"{text}@Example.com")))
-    def test_normalising_twice_is_normalising_once(self, email: str) -> None:
-        try:
-            normalised = fields.to_email(email, "it")
-        except RecordRejectedError:
-            return
-        assert fields.to_email(normalised, "it") == normalised
-
-    @given(st.emails())
-    def test_no_address_by_the_standards_is_refused(self, email: str) -> None:
-        assert fields.to_email(email, "it") == email.lower()
-
-
-class TestAlternateEmails:
-    @pytest.mark.parametrize(
-        ("value", "emails"),
-        [
-            ("Ada@Example.com", ["ada@example.com"]),
-            (["a@x.com", "A@X.com ", "b@x.com"], ["a@x.com", "b@x.com"]),
-            (["b@x.com", "", None, " ", "a@x.com"], ["b@x.com", "a@x.com"]),
-            ([], []),
-            (["", None], []),
-            ([f"{letter}@x.com" for letter in "abcde"] * 2, [f"{letter}@x.com" for letter in "abcde"]),
-        ],
-    )
-    def test_one_address_or_many_become_a_list_without_blanks_and_repeats(
-        self, value: object, emails: list[str]
-    ) -> None:
-        assert fields.to_emails(value, "it") == emails
-
-    def test_six_addresses_are_rejected(self) -> None:
-        value = [f"{letter}@x.com" for letter in "abcdef"]
-        assert rejection(fields.to_emails, value, "it").reason is Reason.TOO_MANY_ITEMS
-
-    @pytest.mark.parametrize("value", [5, False, {}, [0], [["a@x.com"]], [{}], ["a@x.com", MARKER]])
-    def test_one_item_that_is_no_address_rejects_all(self, value: object) -> None:
-        assert rejection(fields.to_emails, value, "it").reason is Reason.INVALID_EMAIL
-
-
-@pytest.mark.parametrize(
-    ("converter", "value"),
-    [
-        (fields.to_number, MARKER),
-        (fields.to_number, [MARKER]),
-        (fields.to_date, MARKER),
-        (fields.to_date, {MARKER: 1}),
-        (fields.to_email, MARKER),
-        (fields.to_email, [MARKER]),
-        (fields.to_email, f"{MARKER}@" + "x" * 300),
-        (fields.to_emails, [MARKER]),
-        (fields.to_emails, [f"{number}@{MARKER}" for number in range(6)]),
-    ],
-)
-def test_a_sentence_names_the_property_and_never_the_value(converter: object, value: object) -> None:
-    sentence = rejection(converter, value, label="property 'mine'").sentence
-    assert (sentence.startswith("property 'mine' "), MARKER in sentence) == (True, False)
-
-
-PLAIN, ANY = fields._PLAIN_EMAIL, fields._EMAIL  # noqa: SLF001 - how they hang together
-
-
-@given(st.from_regex(PLAIN) | st.text(st.characters(max_codepoint=0x17F), max_size=12).map("a@{}".format))
-def test_the_short_look_at_an_address_takes_none_that_the_long_one_does_not(text: str) -> None:
-    if PLAIN.match(text):
-        assert ANY.match(text.strip().lower())
-        assert text.strip().lower() == text.lower()

@@ -1,4 +1,4 @@
-"""Lines as they come: split rightly wherever chunks end, woken while idle, bounded in length."""
+"""Lines are the same wherever chunks end, are bounded in length, and a silent pipe does not block the reader."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def test_a_line_without_end_does_not_fill_the_memory() -> None:
     assert len(line) == MAX_LINE_BYTES + 1
 
 
-def test_a_silent_pipe_wakes_its_reader() -> None:
+def test_on_idle_is_called_while_a_pipe_is_silent() -> None:
     receiving, sending = os.pipe()
-    woken = threading.Event()
-    wakes: list[int] = []
+    was_idle = threading.Event()
+    calls: list[int] = []
 
     def on_idle() -> None:
-        wakes.append(1)
-        if len(wakes) > 1:
-            woken.set()
+        calls.append(1)
+        if len(calls) > 1:
+            was_idle.set()
 
     def write_late() -> None:
-        woken.wait(20)
+        was_idle.wait(20)
         os.write(sending, b"late\n")
         os.close(sending)
 
@@ -57,14 +57,14 @@ def test_a_silent_pipe_wakes_its_reader() -> None:
     writer.join()
 
 
-def test_the_end_of_a_pipe_is_looked_at_once_more() -> None:
+def test_on_idle_is_called_at_the_end_of_a_pipe() -> None:
     receiving, sending = os.pipe()
     os.close(sending)
-    wakes: list[int] = []
+    calls: list[int] = []
 
     def on_idle() -> None:
-        wakes.append(1)
-        if len(wakes) > 1:
+        calls.append(1)
+        if len(calls) > 1:
             raise InterruptedError
 
     with os.fdopen(receiving, "rb") as file, pytest.raises(InterruptedError):
@@ -72,5 +72,5 @@ def test_the_end_of_a_pipe_is_looked_at_once_more() -> None:
 
 
 @pytest.mark.parametrize("file", [io.BytesIO(b"a\nb"), io.StringIO("a\nb")])
-def test_files_in_memory_are_read_too(file: io.IOBase) -> None:
+def test_a_file_in_memory_is_read_too(file: io.IOBase) -> None:
     assert list(split_lines(chunks(file, lambda: None))) == [b"a", b"b"]  # type: ignore[arg-type]  # any file will do

@@ -80,19 +80,19 @@ def lines(table: pa.Table, **options: Any) -> list[str]:
     ],
     ids=str,
 )
-def test_a_value_and_a_null_become(kind: pa.DataType, value: object, text: str) -> None:
+def test_a_value_and_a_null_become_json(kind: pa.DataType, value: object, text: str) -> None:
     table = pa.table({"x": pa.array([value, None, value], kind)})
     expected = [f'{{"x":{text}}}', '{"x":null}', f'{{"x":{text}}}']
     assert lines(table) == lines(table, row_group_size=1) == expected
 
 
-def test_a_date_that_no_calendar_has_does_no_harm_to_its_row() -> None:
+def test_a_date_outside_the_calendar_does_not_cost_its_row() -> None:
     infinity = pa.table({"x": pa.array([2**31 - 1], pa.date32()), "y": [1]})
     (row,) = lines(infinity)
     assert json.loads(row)["y"] == 1
 
 
-def test_a_moment_that_old_writers_packed_in_96_bits_is_not_folded_into_another_century() -> None:
+def test_a_date_time_of_96_bits_keeps_its_century() -> None:
     table = pa.table({"x": [dt.datetime(9999, 12, 31)]})  # noqa: DTZ001 - without a zone
     assert lines(table, use_deprecated_int96_timestamps=True) == ['{"x":"9999-12-31T00:00:00"}']
 
@@ -130,20 +130,20 @@ _rows = st.fixed_dictionaries(
 
 @example([{"text": "\x85\u2028", "list": None, "object": None}], 1)
 @given(st.lists(_rows, min_size=1), st.integers(1, 5))
-def test_what_a_file_is_given_comes_out(rows: list[dict[str, Any]], row_group_size: int) -> None:
+def test_rows_come_out_as_they_were_written(rows: list[dict[str, Any]], row_group_size: int) -> None:
     numbers, texts = pa.list_(pa.int64()), pa.list_(pa.string())
     kinds = [("text", pa.string()), ("list", numbers), ("object", pa.struct([("a", pa.int64()), ("b", texts)]))]
     table = pa.Table.from_pylist(rows, pa.schema(kinds))
     assert [json.loads(line) for line in lines(table, row_group_size=row_group_size)] == rows
 
 
-def test_a_row_with_broken_characters_costs_itself() -> None:
+def test_a_row_with_broken_characters_costs_no_other_row() -> None:
     texts = pa.array([b"a", b"\xff", b"c"]).view(pa.string())
     assert [line[:2] for line in lines(pa.table({"x": texts}))] == ['{"', "A ", '{"']
 
 
 @pytest.mark.parametrize("store_schema", [True, False])
-def test_a_long_text_that_stands_in_every_row_is_spelled_out_for_few_rows_at_a_time(*, store_schema: bool) -> None:
+def test_a_long_text_that_repeats_in_every_row_is_copied_for_few_rows_at_a_time(*, store_schema: bool) -> None:
     column = pa.DictionaryArray.from_arrays(pa.array([0] * 10_000, pa.int32()), ["x" * 20_000])
     assert_flat(pa.table({"x": column}), store_schema=store_schema)
 
@@ -154,7 +154,7 @@ def test_long_rows_are_read_a_few_at_a_time() -> None:
 
 
 def assert_flat(table: pa.Table, **options: Any) -> None:
-    """Check that a file of two hundred megabytes is never held as a whole."""
+    """Check that a file of two hundred megabytes is never in memory as a whole."""
     file = io.BytesIO()
     pq.write_table(table, file, **options)
     before = pa.total_allocated_bytes()
@@ -164,6 +164,6 @@ def assert_flat(table: pa.Table, **options: Any) -> None:
     assert max(allocated for _, allocated in sizes) < 60_000_000
 
 
-def test_runs_without_parquet_files_do_not_wait_for_its_library() -> None:
+def test_a_run_without_parquet_files_does_not_import_pyarrow() -> None:
     code = "import sys, target_sendgrid.__main__; sys.exit('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

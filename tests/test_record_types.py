@@ -1,4 +1,4 @@
-"""Types for records are never weaker than the SDK's validator, and nearly never stricter."""
+"""A record type never accepts what the SDK's validator rejects, and nearly always accepts what it accepts."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ _VALUES: st.SearchStrategy[str] = st.recursive(
 )
 
 
-def record_type(schema: dict[str, Any], **lengths: tuple[int, int | None]) -> type[msgspec.Struct] | None:
+def record_type(schema: dict[str, Any], **lengths: tuple[int, int]) -> type[msgspec.Struct] | None:
     try:
         return RecordType(schema, (), {(name,): length for name, length in lengths.items()}).struct
     except NoTypeError:
         return None
 
 
-def takes(kind: type[msgspec.Struct] | None, line: str) -> bool:
+def accepts(kind: type[msgspec.Struct] | None, line: str) -> bool:
     try:
         msgspec.json.decode(line, type=kind)
     except msgspec.ValidationError:
@@ -79,14 +79,14 @@ def validates(schema: dict[str, Any], line: str) -> bool:
 
 @settings(max_examples=1_000)
 @given(_ROOTS, st.lists(st.lists(st.tuples(_NAMES, _VALUES), max_size=4).map(_object), min_size=1, max_size=5))
-def test_what_a_type_takes_is_valid(schema: dict[str, Any], lines: list[str]) -> None:
+def test_a_record_that_a_type_accepts_is_valid(schema: dict[str, Any], lines: list[str]) -> None:
     kind = record_type(schema)
     for line in lines:
-        if takes(kind, line):
+        if accepts(kind, line):
             assert validates(schema, line)
 
 
-def test_what_a_type_takes_is_valid_under_wild_schemas() -> None:
+def test_a_record_that_a_type_accepts_is_valid_under_random_schemas() -> None:
     counts: Counter[bool] = Counter()
     for seed in range(3_000):
         schema = {name: value for name, value in Case(seed, is_plain=True).schema.items() if name != "$defs"}
@@ -101,7 +101,7 @@ def test_what_a_type_takes_is_valid_under_wild_schemas() -> None:
                 line = msgspec.json.encode(record, enc_hook=str).decode()
             except (ValueError, TypeError):
                 continue
-            if takes(kind, line):
+            if accepts(kind, line):
                 assert validates(schema, line), (seed, schema, line)
     assert min(counts[True], counts[False]) > 10, counts
 
@@ -120,7 +120,7 @@ def test_what_a_type_takes_is_valid_under_wild_schemas() -> None:
         {"type": "object"},
     ],
 )
-def test_what_taps_usually_write_has_a_type(property_schema: dict[str, Any]) -> None:
+def test_a_usual_schema_has_a_type(property_schema: dict[str, Any]) -> None:
     assert record_type({"type": "object", "properties": {"x": property_schema}}) is not None
 
 
@@ -141,10 +141,10 @@ def test_what_taps_usually_write_has_a_type(property_schema: dict[str, Any]) -> 
         True,
     ],
 )
-def test_other_rules_have_none(property_schema: Any) -> None:
+def test_a_schema_with_other_rules_has_no_type(property_schema: Any) -> None:
     assert record_type({"type": "object", "properties": {"x": property_schema}}) is None
 
 
 def test_lengths_are_counted_in_characters() -> None:
     kind = record_type({"type": "object", "properties": {"x": {"type": "string", "maxLength": 9}}}, x=(1, 3))
-    assert [takes(kind, json.dumps({"x": text})) for text in ("", "é", "ééé", "éééé")] == [False, True, True, False]
+    assert [accepts(kind, json.dumps({"x": text})) for text in ("", "é", "ééé", "éééé")] == [False, True, True, False]

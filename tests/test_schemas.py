@@ -88,7 +88,7 @@ def test_a_property_that_the_schema_does_not_have_is_not_found(source: str) -> N
     assert resolve_path(source, SCHEMA) is None
 
 
-def test_a_name_with_dots_goes_before_a_path() -> None:
+def test_a_name_with_dots_takes_precedence_over_a_path() -> None:
     schema = {"properties": {"address.city": TEXT, "address": ADDRESS}}
     assert resolve_path("address.city", schema) == ("address.city",)
 
@@ -120,7 +120,7 @@ def test_an_odd_schema_does_not_stop_the_search(odd: dict[str, Any]) -> None:
         (("planet", "city"), None),
     ],
 )
-def test_the_schema_of_what_stands_at_a_path_is_found(path: Path, schema: dict[str, Any] | None) -> None:
+def test_the_schema_of_the_value_at_a_path_is_found(path: Path, schema: dict[str, Any] | None) -> None:
     assert schema_at(SCHEMA, path) == schema
 
 
@@ -170,7 +170,7 @@ def test_dates_make_a_date_field(schema: dict[str, Any]) -> None:
         {"format": "date"},
     ],
 )
-def test_all_else_makes_a_text_field(schema: dict[str, Any] | None) -> None:
+def test_everything_else_makes_a_text_field(schema: dict[str, Any] | None) -> None:
     assert type_for(schema) is FieldType.TEXT
 
 

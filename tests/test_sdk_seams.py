@@ -1,7 +1,7 @@
-"""Every place where the SDK itself would leak or lose, what closes it, and the code that this was written for.
+"""All functions of the SDK that would leak values or lose records, and what keeps them from doing so.
 
-This is the one list. A seam whose code changes in a new SDK fails here: read it again, see that it is still closed, and
-write the new digest down.
+This is the only list of them. When a new SDK changes such a function, a test here fails: read the function again, make
+sure that it still does no harm, and update its digest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from singer_sdk.sinks.core import BaseJSONSchemaValidator
 from singer_sdk.target_base import Target
 
 from target_sendgrid.singer.reader import RecordReader
-from target_sendgrid.singer.sink import RecordValidator, SendGridSink
+from target_sendgrid.singer.sink import SendGridSink
+from target_sendgrid.singer.validation import RecordValidator
 from target_sendgrid.target import TargetSendGrid
 from tests.support import record, run_cli, schema, singer, state
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Seam(NamedTuple):
-    """A function of the SDK, and why it must not be reached as it is."""
+    """A function of the SDK that must not run unchanged, why not, and what prevents it."""
 
     name: str
     danger: str
@@ -44,8 +45,8 @@ class Seam(NamedTuple):
 
 _MESSAGES = "singer_sdk.singerlib.encoding"
 _READER = "`RecordReader`, which names the line by its number"
-_JUDGE = "`RecordValidator`, which names the schema's rule; `SendGridSink.take` calls nothing else"
-_LOOP = "`RecordReader.process_lines`, which hands SCHEMA messages alone to the SDK"
+_VALIDATOR = "`RecordValidator`, which names the schema's rule; `SendGridSink.take` calls nothing else"
+_LOOP = "`RecordReader.process_lines`, which passes nothing but SCHEMA messages to the SDK"
 
 SEAMS = [
     Seam(
@@ -66,8 +67,8 @@ SEAMS = [
     ),
     Seam(f"{_MESSAGES}.base:GenericSingerReader.assert_line_requires", "quotes the line", _READER, "91c2ae04d02f"),
     Seam(f"{_MESSAGES}.simple:SimpleSingerReader.deserialize_json", "logs the line", _READER, "4dd8bbe877de"),
-    Seam("singer_sdk.sinks.core:JSONSchemaValidator.validate", "quotes the record's value", _JUDGE, "8257e8ff34b3"),
-    Seam("singer_sdk.sinks.core:Sink._validate_and_parse", "logs that, and ends the run", _JUDGE, "970aadabcc4d"),
+    Seam("singer_sdk.sinks.core:JSONSchemaValidator.validate", "quotes the record's value", _VALIDATOR, "8257e8ff34b3"),
+    Seam("singer_sdk.sinks.core:Sink._validate_and_parse", "logs that, and ends the run", _VALIDATOR, "970aadabcc4d"),
     Seam(
         "singer_sdk.sinks.core:JSONSchemaValidator.__init__",
         "quotes the schema",
@@ -77,10 +78,15 @@ SEAMS = [
     Seam(
         "singer_sdk.mapper:CustomStreamMap._eval",
         "quotes expressions",
-        "`RecordReader`, for each record",
+        "`StreamRoute.accept`, for each record",
         "389317fd6fbb",
     ),
-    Seam("singer_sdk.target_base:Target._handle_termination", "drains in mid-record", "our own", "0d610b822293"),
+    Seam(
+        "singer_sdk.target_base:Target._handle_termination",
+        "drains in the middle of a record",
+        "our own",
+        "0d610b822293",
+    ),
     Seam(
         "singer_sdk.target_base:Target._handle_max_record_age",
         "drains by age, which writes a state",
@@ -105,10 +111,15 @@ SEAMS = [
         "our own, which drains",
         "d50a023664a5",
     ),
-    Seam("singer_sdk.target_base:Target.add_sink", "logs what `setup` raises", "`open` raises instead", "73895e789f57"),
+    Seam(
+        "singer_sdk.target_base:Target.add_sink",
+        "logs errors that `setup` raises",
+        "`SendGridSink.__init__`, which raises them instead",
+        "73895e789f57",
+    ),
     Seam(
         "singer_sdk.plugin_base:BaseSingerReader.process_lines",
-        "hands its handlers to the reader",
+        "passes its handlers to the reader",
         _LOOP,
         "3442243efb20",
     ),
@@ -117,18 +128,18 @@ SEAMS = [
 
 
 @pytest.mark.parametrize("seam", SEAMS, ids=lambda seam: seam.name.partition(":")[2])
-def test_a_seam_is_as_it_was_when_it_was_closed(seam: Seam) -> None:
+def test_a_function_of_the_sdk_that_we_replace_is_unchanged(seam: Seam) -> None:
     module, _, path = seam.name.partition(":")
     owner, name = path.split(".")
     source = inspect.getsource(getattr(getattr(importlib.import_module(module), owner), name))
     digest = hashlib.sha256(source.encode()).hexdigest()[:12]
-    assert digest == seam.digest, f"The SDK's {seam.name} has changed. It {seam.danger}; closed by {seam.closed_by}."
+    assert digest == seam.digest, f"The SDK's {seam.name} has changed. It {seam.danger}; prevented by {seam.closed_by}."
 
 
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        (TargetSendGrid._validate_config, Target._validate_config),  # noqa: SLF001 - the seams themselves
+        (TargetSendGrid._validate_config, Target._validate_config),  # noqa: SLF001 - they are what the test is about
         (TargetSendGrid._handle_termination, Target._handle_termination),  # noqa: SLF001 - as above
         (TargetSendGrid.get_sink, Target.get_sink),
         (TargetSendGrid.process_endofpipe, Target.process_endofpipe),
@@ -139,7 +150,7 @@ def test_a_seam_is_as_it_was_when_it_was_closed(seam: Seam) -> None:
     ],
     ids=lambda function: function.__qualname__,
 )
-def test_what_closes_a_seam_stands_in_its_place_and_takes_the_same(ours: Any, theirs: Any) -> None:
+def test_our_replacement_of_an_sdk_function_takes_the_same_parameters(ours: Any, theirs: Any) -> None:
     assert ours is not theirs
     assert list(inspect.signature(ours).parameters) == list(inspect.signature(theirs).parameters)
 
@@ -190,7 +201,7 @@ main()
 
 
 def test_the_sdk_logs_no_line_and_no_value_of_its_own_accord(sandbox: SandboxServer, tmp_path: Path) -> None:
-    """The words that the SDK would say in our place are not there."""
+    """None of the SDK's own messages about bad records is in the log."""
     config = {"list_name": "Everybody", "max_rejected_percent": 100}
     bad = record(email=7)
     run = run_cli(sandbox, config, singer(schema(email="string"), bad, "half a line"), tmp_path)

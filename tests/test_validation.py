@@ -1,6 +1,6 @@
 """Validation is never weaker than the SDK's own. ``VALIDATION_SEEDS=20000 pytest tests/test_validation.py`` tries more.
 
-What the fast validator accepts, nobody else looks at: all that the SDK's validator refuses must be refused by it, too.
+What the fast validator accepts is not validated again, so it must reject everything that the SDK's validator rejects.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from singer_sdk.exceptions import InvalidJSONSchema
 from singer_sdk.sinks.core import JSONSchemaValidator
 
 from target_sendgrid.errors import Reason, RecordRejectedError
-from target_sendgrid.singer import sink as sinks
-from target_sendgrid.singer.sink import RecordValidator
+from target_sendgrid.singer import validation
+from target_sendgrid.singer.validation import RecordValidator
 from tests.random_schemas import Case
 
 if TYPE_CHECKING:
@@ -45,14 +45,14 @@ def _is_integer(_: object, value: object) -> bool:
     return (isinstance(value, int) and not isinstance(value, bool)) or is_whole
 
 
-# The SDK's, but for the one word where JSON Schema is with the fast validator: 1.0 is an integer.
+# The SDK's validator with the one difference in which JSON Schema agrees with the fast validator: 1.0 is an integer.
 _Referee = validators.extend(  # type: ignore[no-untyped-call]  # as its stubs have it
     Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer)
 )
 
 
-def judgement(validator: Any, record: dict[str, Any]) -> bool | None:
-    """Return the SDK's judgement; ``None`` where it gives up."""
+def verdict(validator: Any, record: dict[str, Any]) -> bool | None:
+    """Return whether the SDK's validator accepts a record; ``None`` where it gives up."""
     try:
         return bool(validator.is_valid(record))
     except (ArithmeticError, TypeError):  # huge decimals, schemas of mixed dialects
@@ -60,7 +60,7 @@ def judgement(validator: Any, record: dict[str, Any]) -> bool | None:
 
 
 @pytest.mark.parametrize("is_plain", [False, True])
-def test_what_the_sdk_refuses_is_refused_under_random_schemas(*, is_plain: bool) -> None:
+def test_a_record_that_the_sdk_rejects_is_rejected_under_random_schemas(*, is_plain: bool) -> None:
     counts: Counter[str] = Counter()
     for seed in range(SEEDS):
         case = Case(seed, is_plain=is_plain)
@@ -69,12 +69,12 @@ def test_what_the_sdk_refuses_is_refused_under_random_schemas(*, is_plain: bool)
         except InvalidJSONSchema:
             counts["schemas refused"] += 1
             continue
-        # Schemas inside that name a dialect are judged by the plain validator of that.
+        # The plain validator of a dialect validates the inner schemas that name one.
         lenient = _Referee(case.schema, format_checker=referee.format_checker)
         for record in case.records:
-            strict = judgement(referee, record)
+            strict = verdict(referee, record)
             if is_accepted(validator, record):
-                assert strict or judgement(lenient, record) is not False, (seed, case.schema, record)
+                assert strict or verdict(lenient, record) is not False, (seed, case.schema, record)
                 counts["accepted"] += 1
             else:
                 assert strict is not True, (seed, case.schema, record)
@@ -109,7 +109,7 @@ def test_what_the_sdk_refuses_is_refused_under_random_schemas(*, is_plain: bool)
     ],
     ids=str,
 )
-def test_what_only_the_sdk_refuses_is_refused(schema: dict[str, Any], value: object) -> None:
+def test_a_record_that_only_the_sdk_rejects_is_rejected(schema: dict[str, Any], value: object) -> None:
     assert not accepts(schema, value)
 
 
@@ -125,7 +125,7 @@ def test_what_only_the_sdk_refuses_is_refused(schema: dict[str, Any], value: obj
     ],
     ids=lambda value: str(value)[:80],
 )
-def test_what_the_sdk_accepts_is_accepted(schema: dict[str, Any], value: object) -> None:
+def test_a_record_that_the_sdk_accepts_is_accepted(schema: dict[str, Any], value: object) -> None:
     assert accepts(schema, value)
 
 
@@ -139,8 +139,8 @@ def test_what_the_sdk_accepts_is_accepted(schema: dict[str, Any], value: object)
     ],
     ids=str,
 )
-def test_these_exceptions_are_accepted_though_the_sdk_refuses_them(schema: dict[str, Any], value: object) -> None:
-    assert not judgement(JSONSchemaValidator(schema).validator, value)  # type: ignore[arg-type]  # any value will do
+def test_the_known_exceptions_are_accepted_though_the_sdk_rejects_them(schema: dict[str, Any], value: object) -> None:
+    assert not verdict(JSONSchemaValidator(schema).validator, value)  # type: ignore[arg-type]  # any value will do
     assert accepts(schema, value)
 
 
@@ -148,36 +148,36 @@ def test_these_exceptions_are_accepted_though_the_sdk_refuses_them(schema: dict[
     ("schema", "value"),
     [
         ({"multipleOf": Decimal("0.01"), "maximum": 0}, Decimal("1e400")),
-        ({"multipleOf": Decimal("0.01"), "maximum": 0}, 1.5),  # a float, as stream maps make them
+        ({"multipleOf": Decimal("0.01"), "maximum": 0}, 1.5),  # stream maps make floats
         ({"$schema": "http://json-schema.org/draft-04/schema#", "items": True, "maxItems": 0}, [1]),
     ],
     ids=str,
 )
-def test_a_record_that_the_sdk_cannot_judge_is_rejected(schema: dict[str, Any], value: object) -> None:
+def test_a_record_that_the_sdk_cannot_validate_is_rejected(schema: dict[str, Any], value: object) -> None:
     validator = RecordValidator({"properties": {"x": schema}})
-    with pytest.raises(RecordRejectedError, match="can't be judged by its schema"):
+    with pytest.raises(RecordRejectedError, match="can't be validated against its schema"):
         validator.validate({"x": value})
 
 
 def test_a_pattern_that_never_ends_rejects_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sinks, "_LONGEST_SECONDS", 0.1)
+    monkeypatch.setattr(validation, "_MAX_SECONDS", 0.1)
     validator = RecordValidator({"properties": {"x": {"pattern": "^(a+)+$"}}})
     with pytest.raises(RecordRejectedError, match="takes more than 0 seconds"):
         validator.validate({"x": "a" * 50 + "!"})
     validator.validate({"x": "a" * 50})
 
 
-def test_records_are_judged_in_other_threads_too() -> None:
-    judged: list[bool] = []
-    thread = threading.Thread(target=lambda: judged.append(accepts({"pattern": "^a"}, "b")))
+def test_records_are_validated_in_other_threads_too() -> None:
+    accepted: list[bool] = []
+    thread = threading.Thread(target=lambda: accepted.append(accepts({"pattern": "^a"}, "b")))
     thread.start()
     thread.join()
-    assert judged == [False]
+    assert accepted == [False]
 
 
 @pytest.fixture
 def visited() -> Iterator[tuple[str, list[str]]]:
-    """The address of a machine that a tap should not reach through the target, and who came by."""
+    """The address of a machine that a tap must not reach through the target, and the paths that were requested."""
     paths: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -195,7 +195,7 @@ def visited() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
-def test_a_dialect_of_its_own_is_not_fetched(visited: tuple[str, list[str]]) -> None:
+def test_an_unknown_dialect_is_not_fetched(visited: tuple[str, list[str]]) -> None:
     address, paths = visited
     assert not accepts({"$schema": address, "type": "string"}, 1)
     schema = {"$schema": address, "properties": {"x": {"type": "string"}}}

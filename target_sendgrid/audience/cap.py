@@ -1,9 +1,9 @@
-"""The profile cap: how many distinct people one run may send, counted across all streams before they are sent.
+"""The profile cap: the most distinct people that one run may send, all streams together.
 
-People are remembered by a 64-bit hash, which keeps no address in memory and takes two people for one with a probability
-of 3 in a million at ten million profiles. The first hashes stand in a set, which is quick and takes about 60 bytes a
-person; the others in buckets: 16 bits choose one, 48 stand in it. That takes about 9 bytes a person where a set of
-addresses takes 107 (measured at ten million).
+People are remembered by a 64-bit hash, so no address stays in memory. Among ten million people, the probability that
+any two have the same hash and are taken for one is 3 in a million. The first hashes are in a set, which is fast and
+takes about 60 bytes a person. Further hashes are in buckets: 16 bits of a hash choose the bucket, and the other 48 are
+stored in it. Measured at ten million people, this takes about 9 bytes a person, and a set of addresses 107.
 """
 
 from __future__ import annotations
@@ -11,29 +11,34 @@ from __future__ import annotations
 from enum import Enum
 
 MAX_IN_SET = 100_000
+"""Most hashes in the set. Further ones are in buckets."""
 
 _BUCKET_BITS = 16
+"""Lowest bits of a hash, which choose its bucket."""
+
 _TAG_BYTES = 6
+"""Bytes of the rest of a hash, which is stored in the bucket."""
+
 _HASH_MASK = (1 << 64) - 1
 
 
 class Admission(Enum):
-    """What the cap says about a record."""
+    """The cap's decision about a record."""
 
-    NEW = "the first of its person"
-    KNOWN = "of a person who was admitted before"
-    REFUSED = "of one person too many"
+    NEW = "the first record of a person"
+    KNOWN = "a record of a person who was admitted before"
+    REFUSED = "a record of a person over the cap"
 
 
 NEW, KNOWN, REFUSED = Admission
-"""By these names they are found faster, which each record does."""
+"""The members as module globals: every record looks one up, and an attribute of the class takes longer."""
 
 
 class ProfileCap:
-    """Counts distinct identities and admits as many as the limit allows.
+    """Counts distinct people and admits as many as the limit allows.
 
     Args:
-        limit: Most distinct profiles of the run; ``None`` counts without a limit.
+        limit: Most distinct people of the run; ``None`` for no limit.
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -45,15 +50,19 @@ class ProfileCap:
 
     @property
     def distinct_profiles(self) -> int:
-        """Number of distinct identities admitted so far."""
+        """Number of distinct people admitted so far."""
         return len(self._first) + self._count_in_buckets
 
     def admit(self, identity: str) -> Admission:
-        """Admit a person if there is room, and tell which of the three it is."""
+        """Admit a person if the limit allows it, and return the decision.
+
+        Args:
+            identity: The person (`contact.identity`).
+        """
         hashed, first = hash(identity), self._first
         count = len(first)
         if count < self._most_in_set:
-            first.add(hashed)  # and look what that changed: quicker than to look before
+            first.add(hashed)  # adding and comparing the size is faster than a look-up first
             return KNOWN if len(first) == count else NEW
         if hashed in first:
             return KNOWN
@@ -68,7 +77,7 @@ class ProfileCap:
         number = hashed & ((1 << _BUCKET_BITS) - 1)
         bucket = self._buckets[number]
         found = bucket.find(tag)
-        while found % _TAG_BYTES and found >= 0:  # between two tags, which is no match
+        while found % _TAG_BYTES and found >= 0:  # a match across the border of two tags is none
             found = bucket.find(tag, found + 1)
         if found >= 0:
             return KNOWN

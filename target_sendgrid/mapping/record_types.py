@@ -1,12 +1,13 @@
-"""JSON schemas as types that msgspec decodes records into: reading and checking in one step.
+"""JSON schemas as types that msgspec decodes records into: decoding and validation in one step.
 
-Only what such a type takes or refuses exactly as JSON Schema does is turned into one. A schema with any other rule has
-no type, and its records are read and checked the ordinary way.
+Only a schema whose rules such a type checks exactly as JSON Schema says is turned into one. The records of any other
+schema take the slow path.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Union
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union
 
 import msgspec
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from target_sendgrid.mapping.schemas import Path
 
 _NOTES = frozenset({"title", "description", "default", "examples", "format", "$comment", "deprecated"})
-"""Keywords that refuse no record; formats are not checked."""
+"""Keywords that reject no record; formats are not validated."""
 
 _RULES = frozenset(
     {
@@ -24,115 +25,137 @@ _RULES = frozenset(
         "additionalProperties",
     }
 )  # fmt: skip
+"""Keywords that a type checks."""
 
 _INT64 = range(-(2**63), 2**63)
 
 
 class NoTypeError(Exception):
-    """The schema has no type."""
+    """There is no type for the schema."""
+
+
+class TypedProperty(NamedTuple):
+    """A property of a record, as the record's type has it."""
+
+    attribute: str
+    """Attribute that holds the value, with dots into inner objects."""
+    json_types: frozenset[str]
+    """JSON types that the value may have."""
 
 
 class RecordType:
-    """The type for a stream's records.
+    """The type of a stream's records.
 
     Args:
-        schema: The stream's schema, which is a valid one.
-        required: Properties that every record must have, besides those that the schema asks for.
-        lengths: Least and most characters of texts, by where they stand, on top of what the schema says.
+        schema: The stream's schema. It must be a valid JSON schema.
+        required: Properties that every record must have, besides those that the schema requires.
+        lengths: Least and most characters of texts by path, in addition to the rules of the schema.
 
     Raises:
-        NoTypeError: No type takes what this schema takes.
+        NoTypeError: No type accepts exactly what this schema accepts.
     """
 
     def __init__(
-        self, schema: Mapping[str, Any], required: Collection[str], lengths: Mapping[Path, tuple[int, int | None]]
+        self, schema: Mapping[str, Any], required: Collection[str], lengths: Mapping[Path, tuple[int, int]]
     ) -> None:
         self._lengths = dict(lengths)
-        self.attributes: dict[Path, str] = {}
-        """By where a property stands in a record: the attribute that holds it, with dots into inner objects."""
-        self.kinds: dict[Path, frozenset[str]] = {}
-        """By where a property stands: the JSON types that it may have."""
-        _check(schema, "object" in schema.get("type", ["object"]))
+        self.properties: dict[Path, TypedProperty] = {}
+        """All properties by path, without those inside arrays."""
+        _check("object" in schema.get("type", ["object"]))
         self.struct = self._object(schema, (), "", frozenset(required))
 
     def _object(
         self, schema: Mapping[str, Any], path: Path, prefix: str | None, required: frozenset[str]
     ) -> type[msgspec.Struct]:
-        _check(schema, schema.keys() <= _RULES | _NOTES)
+        """Return the type of an object.
+
+        Args:
+            schema: Schema of the object.
+            path: Path of the object.
+            prefix: Attribute that holds the object, with a dot at its end; empty for the record itself; ``None`` inside
+                an array, where attributes do not reach.
+            required: Properties that the object must have, besides those that the schema requires.
+        """
+        _check(schema.keys() <= _RULES | _NOTES)
         properties = schema["properties"]
         required |= set(schema.get("required", ()))
-        closed = schema.get("additionalProperties", True)
-        _check(schema, required <= properties.keys() and (closed is True or closed is False))
+        has_others = schema.get("additionalProperties", True)
+        _check(required <= properties.keys() and (has_others is True or has_others is False))
         fields: list[Any] = []
         for number, (name, inner) in enumerate(properties.items()):
-            attribute, place = f"f{number}", (*path, name)
-            options = self._options(inner, place, None if prefix is None else f"{prefix}{attribute}.")
-            if prefix is not None:  # which stands for the inside of arrays, that no attribute reaches
-                self.attributes[place] = prefix + attribute
-                self.kinds[place] = frozenset(options)
-            kind: Any = Union[tuple(options.values())]  # noqa: UP007 - of what is known only now
-            fields.append((attribute, kind) if name in required else (attribute, kind, None))
+            attribute, inner_path = f"f{number}", (*path, name)
+            options = self._options(inner, inner_path, None if prefix is None else f"{prefix}{attribute}.")
+            if prefix is not None:
+                self.properties[inner_path] = TypedProperty(prefix + attribute, frozenset(options))
+            union: Any = Union[tuple(options.values())]  # noqa: UP007 - a union of types that are known at run time only
+            fields.append((attribute, union) if name in required else (attribute, union, None))
         names = {f"f{number}": name for number, name in enumerate(properties)}
         try:
             return msgspec.defstruct(
-                "Record", fields, rename=names, kw_only=True, gc=False, forbid_unknown_fields=closed is False
+                "Record", fields, rename=names, kw_only=True, gc=False, forbid_unknown_fields=has_others is False
             )
-        except ValueError:  # a property whose name must be escaped in JSON
-            raise NoTypeError(names) from None
+        except ValueError:  # msgspec supports no property whose name must be escaped in JSON
+            raise NoTypeError from None
 
     def _options(self, schema: object, path: Path, prefix: str | None) -> dict[str, Any]:
         """Return the type for each JSON type that a schema allows."""
-        _check(schema, isinstance(schema, dict))
+        _check(isinstance(schema, dict))
         found: dict[str, Any] = {}
-        for kind, option in self._alternatives(schema, path, prefix):
-            _check(schema, found.get(kind, option) == option)
-            found[kind] = option
-        _check(schema, bool(found))
+        for json_type, option in self._alternatives(schema, path, prefix):
+            _check(found.get(json_type, option) == option)
+            found[json_type] = option
+        _check(bool(found))
         return found
 
     def _alternatives(self, schema: Any, path: Path, prefix: str | None) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON
         if "anyOf" in schema:
-            _check(schema, schema.keys() <= {"anyOf"} | _NOTES)
+            _check(schema.keys() <= {"anyOf"} | _NOTES)
             for branch in schema["anyOf"]:
-                _check(branch, isinstance(branch, dict))
+                _check(isinstance(branch, dict))
                 yield from self._alternatives(branch, path, prefix)
             return
-        _check(schema, schema.keys() <= _RULES | _NOTES and "type" in schema)
-        kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
-        for kind in kinds:
-            yield kind, self._option(kind, schema, path, prefix)
+        _check(schema.keys() <= _RULES | _NOTES and "type" in schema)
+        json_types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+        for json_type in json_types:
+            yield json_type, self._option(json_type, schema, path, prefix)
 
-    def _option(self, kind: str, schema: Mapping[str, Any], path: Path, prefix: str | None) -> Any:  # noqa: ANN401 - a type
-        if kind == "string":
-            least, most = self._lengths.get(path, (0, None))
-            least = max(least, _whole(schema.get("minLength", 0)))
-            mosts = [_whole(limit) for limit in (most, schema.get("maxLength")) if limit is not None]
-            return Annotated[str, msgspec.Meta(min_length=least or None, max_length=min(mosts, default=None))]
-        if kind == "integer":
+    def _option(self, json_type: str, schema: Mapping[str, Any], path: Path, prefix: str | None) -> Any:  # noqa: ANN401 - a type
+        if json_type == "string":
+            return self._text(schema, path)
+        if json_type == "integer":
             return Annotated[int, msgspec.Meta(ge=_bound(schema, "minimum"), le=_bound(schema, "maximum"))]
-        if kind == "number":
-            _check(schema, schema.keys().isdisjoint({"minimum", "maximum"}))
-            return Union[int, float]  # noqa: UP007 - one way to write unions
-        if kind == "array":
+        if json_type == "number":
+            _check(schema.keys().isdisjoint({"minimum", "maximum"}))
+            return Union[int, float]  # noqa: UP007 - all unions here are written alike
+        if json_type == "array":
             inner = self._options(schema["items"], (*path, 0), None) if "items" in schema else {"any": Any}
-            return list[Union[tuple(inner.values())]]  # type: ignore[misc]  # noqa: UP007 - of what is known only now
-        if kind == "object" and "properties" in schema:
+            return list[Union[tuple(inner.values())]]  # type: ignore[misc]  # noqa: UP007 - known at run time only
+        if json_type == "object" and "properties" in schema:
             return self._object(schema, path, prefix, frozenset())
-        _check(schema, kind != "object" or schema.keys().isdisjoint({"required", "additionalProperties"}))
-        return {"object": dict, "boolean": bool, "null": None}[kind]
+        _check(json_type != "object" or schema.keys().isdisjoint({"required", "additionalProperties"}))
+        return {"object": dict, "boolean": bool, "null": None}[json_type]
+
+    def _text(self, schema: Mapping[str, Any], path: Path) -> Any:  # noqa: ANN401 - a type
+        least, most = self._lengths.get(path, (0, sys.maxsize))
+        least = max(least, _bound(schema, "minLength") or 0)
+        limit = _bound(schema, "maxLength")
+        most = most if limit is None else min(most, limit)
+        return Annotated[str, msgspec.Meta(min_length=least or None, max_length=None if most == sys.maxsize else most)]
 
 
-def _check(schema: object, is_typed: bool) -> None:  # noqa: FBT001 - what is checked
-    if not is_typed:
-        raise NoTypeError(schema)
+def _check(has_type: bool) -> None:  # noqa: FBT001 - the condition itself
+    """Raise `NoTypeError` unless a condition holds."""
+    if not has_type:
+        raise NoTypeError
 
 
-def _bound(schema: Mapping[str, Any], name: str) -> int | None:
-    return _whole(schema[name]) if name in schema else None
+def _bound(schema: Mapping[str, Any], keyword: str) -> int | None:
+    """Return the value of a keyword, ``None`` without the keyword.
 
-
-def _whole(number: object) -> int:
-    """Return a limit, if it is a whole number of 64 bits as it stands."""
-    if type(number) is not int or number not in _INT64:
-        raise NoTypeError(number)
+    Raises:
+        NoTypeError: It is not a whole number of 64 bits.
+    """
+    number = schema.get(keyword)
+    if keyword in schema and (type(number) is not int or number not in _INT64):
+        raise NoTypeError
     return number

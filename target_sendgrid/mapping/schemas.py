@@ -1,4 +1,4 @@
-"""What a stream's JSON schema says about the properties of its records, and of what stands inside them."""
+"""Questions to the JSON schema of a stream: which properties its records have, and of which type they are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ Path: TypeAlias = tuple[str | int, ...]
 
 
 def resolve_path(source: str, schema: Mapping[str, Any]) -> Path | None:
-    """Return the steps to a property: a name as it stands, else dots into objects and numbers into arrays."""
+    """Return the path of a property, or ``None`` if the schema has no such property.
+
+    Args:
+        source: Name of the property, or names with dots in between for inner objects and numbers for items of arrays. A
+            property whose name has dots takes precedence.
+        schema: JSON schema of the records.
+    """
     if source in _properties(schema):
         return (source,)
     path: list[str | int] = []
@@ -31,7 +37,7 @@ def resolve_path(source: str, schema: Mapping[str, Any]) -> Path | None:
 
 
 def property_paths(schema: Mapping[str, Any], depth: int = 3) -> Iterator[str]:
-    """Yield the properties that a mapping may name, those of objects with dots, down to some depth."""
+    """Yield the names of all properties, those of inner objects with dots, down to a depth."""
     for branch in _branches(schema):
         for name, inner in _properties(branch).items():
             yield name
@@ -40,7 +46,7 @@ def property_paths(schema: Mapping[str, Any], depth: int = 3) -> Iterator[str]:
 
 
 def objects_in(schema: object) -> Iterator[Mapping[str, Any]]:
-    """Yield a schema and every object inside it, wherever it stands."""
+    """Yield a schema and every object inside it, at any depth."""
     if isinstance(schema, dict):
         yield schema
         schema = list(schema.values())
@@ -54,7 +60,7 @@ def _is_array(schema: Mapping[str, Any]) -> bool:
 
 
 def _may_have(schema: Mapping[str, Any], name: str) -> bool:
-    """Return whether an object of this schema may have that property; a schema that lists none tells nothing."""
+    """Return whether an object of this schema may have that property. Without a list of properties, it may have any."""
     branches = _branches(schema)
     listed = set().union(*(_properties(branch) for branch in branches))
     if listed:
@@ -64,7 +70,7 @@ def _may_have(schema: Mapping[str, Any], name: str) -> bool:
 
 
 def schema_at(schema: Mapping[str, Any], path: Sequence[str | int]) -> Mapping[str, Any] | None:
-    """Return the schema of what stands at a path, or ``None`` where the schema does not say."""
+    """Return the schema of the value at a path, or ``None`` if the schema does not have one."""
     current = schema
     for step in path:
         inner = [
@@ -79,7 +85,7 @@ def schema_at(schema: Mapping[str, Any], path: Sequence[str | int]) -> Mapping[s
 
 
 def _branches(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return a schema with its alternatives, such as the ``anyOf`` that taps write for nullable objects."""
+    """Return a schema and its alternatives, such as those in the ``anyOf`` that taps write for nullable objects."""
     alternatives = [schema.get(keyword) for keyword in ("anyOf", "oneOf")]
     return [schema, *(branch for some in alternatives for branch in _list(some) if isinstance(branch, dict))]
 
@@ -95,12 +101,12 @@ def _types(schema: Mapping[str, Any]) -> set[str]:
 
 
 def _list(value: object) -> list[Any]:
-    """Return a list as it is, and nothing of what should be one: schemas may go unchecked by the SDK."""
+    """Return a list unchanged, and an empty list for anything else, since schemas are not always validated."""
     return value if isinstance(value, list) else []
 
 
 def type_for(schema: Mapping[str, Any] | None) -> FieldType:
-    """Return the custom-field type for values of a schema: dates and numbers as such, all else as text."""
+    """Return the type of the custom field for values of a schema: number, date, or text for everything else."""
     if schema is None:
         return FieldType.TEXT
     branches = _branches(schema)

@@ -1,4 +1,4 @@
-"""Lines of standard input and of files, as they come: an idle pipe wakes its reader, an endless line stays small."""
+"""Splitting of standard input and of files into lines, without waiting for a silent pipe and with bounded memory."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 CHUNK_BYTES = 1 << 16
-"""As much as a pipe holds; between two chunks the reader looks at what else there is to do."""
+"""Bytes read at a time: as many as a pipe holds. `on_idle` is called between two chunks."""
 
 MAX_LINE_BYTES = 1 << 25
-"""Longer lines are cut off there, so that one line can't fill the memory."""
+"""Most bytes of a line. The rest of a longer line is dropped, so that it cannot fill the memory."""
 
 IDLE_SECONDS = 0.5
+"""Time after which `on_idle` is called again while a pipe is silent."""
 
 
 def chunks(file: IO[Any], on_idle: Callable[[], None]) -> Iterator[bytes]:
-    """Yield the content of a file or pipe as it comes.
+    """Yield the content of a file or pipe as soon as it can be read.
 
     Args:
-        file: Anything readable; one without a file descriptor is read in a blocking way.
-        on_idle: Called before each chunk, and every half second while there is none. May raise to end the reading.
+        file: Anything readable. Reading blocks if it has no file descriptor.
+        on_idle: Called before each chunk, and every half second while a pipe is silent. May raise to end the reading.
     """
     try:
         descriptor = file.fileno()
     except (UnsupportedOperation, AttributeError):
-        while chunk := _next(file, on_idle):
+        while chunk := _next_chunk(file, on_idle):
             yield chunk.encode() if isinstance(chunk, str) else chunk
         return
     while True:
@@ -38,13 +39,13 @@ def chunks(file: IO[Any], on_idle: Callable[[], None]) -> Iterator[bytes]:
             continue
         chunk = os.read(descriptor, CHUNK_BYTES)
         if not chunk:
-            on_idle()  # the signal that ended the tap may be meant for its reader, too
+            on_idle()  # a signal that ended the tap may have been sent to the target, too
             return
         yield chunk
 
 
 def split_lines(content: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield lines without their line ends. What is over `MAX_LINE_BYTES` in a line is left out, but for one byte."""
+    """Yield lines without their line ends. A line over `MAX_LINE_BYTES` is cut one byte after the limit."""
     parts: list[bytes] = []
     size = 0
     for chunk in content:
@@ -62,6 +63,6 @@ def split_lines(content: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(parts)
 
 
-def _next(file: IO[Any], on_idle: Callable[[], None]) -> Any:  # noqa: ANN401 - bytes or text, as the file gives
+def _next_chunk(file: IO[Any], on_idle: Callable[[], None]) -> Any:  # noqa: ANN401 - bytes or text, as the file gives
     on_idle()
     return file.read(CHUNK_BYTES)

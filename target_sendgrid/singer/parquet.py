@@ -1,4 +1,4 @@
-"""Rows of Parquet files → the JSON lines that a JSONL file would hold. Needs the extra `parquet`."""
+"""Conversion of Parquet rows to the lines that a JSONL file would have. Needs the extra `parquet`."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MAX_ROWS = 1_000
-"""Are read at a time. More are not quicker, and a long text may stand in each, though the file holds it once."""
+"""Most rows read at a time. More are not faster, and a text that the file has once may repeat in each row."""
 
 _BATCH_BYTES = 1 << 22
-"""Of rows are read at a time, as far as their file tells, and are turned into lines at a time."""
+"""Most bytes of rows that are read and converted at a time, by the sizes that the file states."""
 
 _BUFFER_BYTES = 1 << 20
-"""Read at a time of each column: a request each where files are on S3."""
+"""Bytes of each column read at a time. On S3, this is one request."""
 
-_NO_TEXT = b"A text of this row has broken characters.\n"
-"""Stands for a row that no JSON can tell, and is rejected as any other line that is no JSON."""
+_BROKEN_ROW = b"A text of this row has broken characters.\n"
+"""Line for a row that cannot be written as JSON. It is rejected, as is any line that is not JSON."""
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -31,18 +31,18 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 def parquet_lines(file: IO[bytes]) -> Iterator[bytes]:
     """Yield a JSON object and a line end for each row, many rows at a time.
 
-    Dates and times become ISO texts, in UTC where they have a zone; decimals become numbers as they stand; maps become
-    objects where their keys are texts, else arrays of ``key`` and ``value``; bytes become Base64; numbers that JSON
-    can't tell (NaN, infinities) become null, as in the SDK's own JSONL files.
+    Dates and times become ISO texts, in UTC if they have a time zone. Decimals become numbers with the same digits.
+    Maps become objects if their keys are texts, else arrays of ``key`` and ``value``. Bytes become Base64. Numbers that
+    JSON does not have (NaN, infinities) become null, as in the SDK's own JSONL files.
 
     Raises:
-        Exception: Whatever PyArrow finds wrong with the file.
+        Exception: The file is broken. PyArrow documents no classes for this.
     """
     parquet = pq.ParquetFile(
         file,
         buffer_size=_BUFFER_BYTES,
         pre_buffer=False,
-        coerce_int96_timestamp_unit="us",  # its nanoseconds would end in 2262
+        coerce_int96_timestamp_unit="us",  # nanoseconds would end in the year 2262
         page_checksum_verification=True,
     )
     for number in range(parquet.num_row_groups):
@@ -50,7 +50,7 @@ def parquet_lines(file: IO[bytes]) -> Iterator[bytes]:
         rows = _BATCH_BYTES * group.num_rows // max(1, group.total_byte_size)
         batch_size = min(max(1, rows), _MAX_ROWS)
         for batch in parquet.iter_batches(batch_size, row_groups=[number], use_threads=False):
-            columns = [_spelled_out(column) for column in batch.columns]
+            columns = [_without_dictionary(column) for column in batch.columns]
             yield from _lines(pa.StructArray.from_arrays(columns, batch.schema.names))
 
 
@@ -62,7 +62,7 @@ def _lines(rows: pa.StructArray) -> Iterator[bytes]:
         lines = _encoder.encode_lines(_values(rows))
     except UnicodeDecodeError:
         if len(rows) == 1:
-            yield _NO_TEXT
+            yield _BROKEN_ROW
         else:
             yield from _lines_of_halves(rows)
         return
@@ -75,14 +75,14 @@ def _lines_of_halves(rows: pa.StructArray) -> Iterator[bytes]:
     yield from _lines(rows[half:])
 
 
-def _spelled_out(array: pa.Array) -> pa.Array:
-    """Return an array whose size tells how large its values are."""
+def _without_dictionary(array: pa.Array) -> pa.Array:
+    """Return an array without dictionary, so that its size is the size of its values."""
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
 def _values(array: pa.Array) -> list[Any]:
-    """Return an array's values as msgspec encodes them: by columns, which is many times quicker than value by value."""
-    array = _spelled_out(array)
+    """Return the values of an array for msgspec to encode. By column, this is many times faster than by value."""
+    array = _without_dictionary(array)
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType) and not isinstance(kind, pa.UuidType):
         return _values(array.storage)
@@ -124,11 +124,11 @@ def _maps(array: pa.MapArray) -> list[Any]:
 def _moments(array: pa.Array) -> pa.Array:
     kind = array.type
     if pa.types.is_duration(kind):
-        return array.cast(pa.duration("us"), safe=False)  # Python knows no nanoseconds
+        return array.cast(pa.duration("us"), safe=False)  # Python has no nanoseconds
     if pa.types.is_timestamp(kind):
-        array = array.cast(pa.timestamp(kind.unit))  # in UTC, where it has a zone
+        array = array.cast(pa.timestamp(kind.unit))  # converts it to UTC if it has a time zone
     text = array.cast(pa.string())
-    if not pa.types.is_date(kind):  # all others have fractions of seconds in Parquet
+    if not pa.types.is_date(kind):  # all others are written with fractions of seconds
         text = pc.ascii_rtrim(pc.ascii_rtrim(text, "0"), ".")
     if not pa.types.is_timestamp(kind):
         return text

@@ -1,8 +1,8 @@
 """Coverage-guided fuzzing of whole runs, from bytes on standard input to contacts and rejected records.
 
 ``uv run --no-sync --with atheris python -m tests.fuzz.reader [FOLDER] -max_total_time=600`` fuzzes for ten minutes,
-starting from the transcripts and what an earlier run left in the folder. What it finds belongs into ``tests/hostile``.
-Atheris is no dependency of development, since not every Python has it.
+starting from the transcripts and the inputs that an earlier run left in the folder. Write a test in ``tests/hostile``
+for each bug it finds. Atheris is not a development dependency, since it does not support every Python.
 """
 
 from __future__ import annotations

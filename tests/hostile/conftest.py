@@ -1,4 +1,4 @@
-"""Runs on input that nobody should write, and what must hold of every one of them."""
+"""Runs on hostile input, and the promises that every one of them must keep."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ PEOPLE = schema(email="string", first_name="string")
 
 
 class Desk:
-    """Where hostile input is handed in.
+    """Runs the target on hostile input.
 
     Args:
-        sandbox: Where it goes.
-        folder: Where rejected records are kept.
+        sandbox: The account that the target writes to.
+        folder: The folder for the file of rejected records.
     """
 
     def __init__(self, sandbox: SandboxServer, folder: Path) -> None:
@@ -34,7 +34,7 @@ class Desk:
         self.path = folder / "rejected.jsonl"
 
     def run(self, *messages: Mapping[str, Any] | str | bytes, **config: Any) -> Finished:
-        """Run the target on messages; text and bytes stand as they are, each a line."""
+        """Run the target on messages. Text and bytes are lines as they are."""
         own = {"rejected_records_path": str(self.path), "max_rejected_percent": 100}
         run = run_here(self.sandbox, own | config, map(as_line, messages))
         assert_promises(run)
@@ -50,7 +50,7 @@ class Desk:
         return [(entry["line"], entry["reason"]) for entry in self.rejected()]
 
     def emails(self) -> list[str]:
-        """Return who is in the account."""
+        """Return the addresses of all contacts in the account."""
         return sorted(str(contact["email"]) for contact in self.sandbox.contacts())
 
 
@@ -60,7 +60,7 @@ def as_line(message: Mapping[str, Any] | str | bytes) -> bytes:
 
 
 def assert_promises(run: Finished) -> None:
-    """Check what must hold of every run: its report adds up, and its log tells no value."""
+    """Check that the counts of the report add up and that the log contains no value."""
     for name, stream in run.report["streams"].items():
         assert stream["received"] == settled_count(stream) + stream["unsettled"], (name, stream)
         assert all(stream[key] >= 0 for key in (*(bucket.value for bucket in Bucket), "unsettled")), (name, stream)
@@ -71,6 +71,6 @@ def assert_promises(run: Finished) -> None:
 
 @pytest.fixture
 def desk(server: SandboxServer, tmp_path: Path) -> Desk:
-    """An empty account whose jobs end at the first look."""
+    """An empty account whose jobs have ended when they are first polled."""
     server.reset()
     return Desk(server, tmp_path)

@@ -1,4 +1,4 @@
-"""Whole runs on any input: valid, odd and broken messages in any order. ``EXAMPLES=10000 pytest`` tries new ones."""
+"""Whole runs on valid, odd and broken messages in any order. ``EXAMPLES=10000 pytest`` tries new ones."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class Line(NamedTuple):
 
     content: bytes
     email: str | None = None
-    """Who is in the account once the line is settled."""
+    """Address that is in the account once the line is settled."""
     is_broken: bool = False
-    """Whether values may stand where names belong."""
+    """Whether the line may have values in the place of names."""
 
 
 def _marked(text: str) -> str:
@@ -120,7 +120,7 @@ _others = st.sampled_from(
 
 @st.composite
 def _broken(draw: st.DrawFn) -> Line:
-    """Return a line of which some bytes are others."""
+    """Return a line with some bytes changed."""
     content = bytearray(draw(st.one_of(_good, _states, _odd_records, _schemas)).content)
     for _ in range(draw(st.integers(1, 4))):
         place = draw(st.integers(0, len(content) - 1))
@@ -206,6 +206,6 @@ def test_any_value_in_any_field_is_taken_by_sendgrid_or_rejected(
     lines = dict(desk.reasons()) if desk.path.exists() else {}
     for line, ((name, value), text) in enumerate(zip(pairs, texts, strict=True), 2):
         reason = lines.get(line)
-        is_address = "email" in name  # SendGrid has the last word on those
+        is_address = "email" in name  # SendGrid itself decides about those
         assert is_address or reason not in {"refused_by_sendgrid", "failed_in_job", "not_stored"}, (name, value)
         assert name == "email" or reason or f"p{line - 2}@example.com" in desk.emails(), text

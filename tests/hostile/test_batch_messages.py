@@ -1,4 +1,4 @@
-"""BATCH messages of odd types, addresses and files: an error in words, and what came before is settled."""
+"""Odd BATCH messages and files end the run with a clear error, and everything before them is settled."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_an_odd_batch_message_ends_the_run(desk: Desk, encoding: object, manifes
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), RuntimeError("secret"), EOFError(), ImportError(), AssertionError()])
-def test_whatever_a_library_raises_about_a_file_is_told_without_its_words(
+def test_an_error_of_a_library_about_a_file_is_reported_without_its_text(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -103,7 +103,7 @@ def test_whatever_a_library_raises_about_a_file_is_told_without_its_words(
     assert run.states == ['{"n": 1}']
 
 
-def test_what_ends_the_run_while_a_file_is_read_is_no_error_of_the_file(
+def test_an_error_of_our_own_while_a_file_is_read_is_no_error_of_the_file(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -128,7 +128,7 @@ def test_a_file_that_is_broken_ends_the_run(desk: Desk, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("line", [b"[]", b"null", b'"x"'])
-def test_a_line_of_a_file_that_is_no_object_costs_itself(desk: Desk, line: bytes) -> None:
+def test_a_line_of_a_file_that_is_no_object_is_rejected_alone(desk: Desk, line: bytes) -> None:
     reasons = _load_with_bad_line(desk, line)
     assert reasons == [(4, 2, "not_an_object", None)]
 
@@ -136,13 +136,13 @@ def test_a_line_of_a_file_that_is_no_object_costs_itself(desk: Desk, line: bytes
 @pytest.mark.parametrize(
     "line", [b"{", b"[" * 100_000, b'{"email": "\xff"}', b'{"email": NaN}', b"\x00", b"\xef\xbb\xbf{}"]
 )
-def test_a_line_of_a_file_that_can_not_be_read_costs_itself_and_is_kept_as_text(desk: Desk, line: bytes) -> None:
+def test_an_unreadable_line_of_a_file_is_rejected_alone_and_kept_as_text(desk: Desk, line: bytes) -> None:
     reasons = _load_with_bad_line(desk, line)
     assert reasons == [(4, 2, "unreadable", line.decode(errors="backslashreplace"))]
 
 
 def _load_with_bad_line(desk: Desk, line: bytes) -> list[tuple[int, int, str, str | None]]:
-    """Load a file whose second line is bad; return what is kept of it."""
+    """Load a file whose second line is bad, and return how the line is kept."""
     path = desk.folder / "people.jsonl"
     path.write_bytes(b'{"email": "b@example.com"}\r\n' + line + b'\n\n\r\n{"email": "c@example.com"}')
     run = send(desk, JSONL, [path.as_uri()])
@@ -172,7 +172,7 @@ def test_a_number_that_no_double_holds_is_read_as_in_a_record_message(desk: Desk
     assert desk.emails() == ["ada@example.com", "b@example.com"]
 
 
-def test_a_parquet_file_without_the_extra_is_told_in_words(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_parquet_file_without_the_extra_is_a_clear_error(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.delitem(sys.modules, "target_sendgrid.singer.parquet", raising=False)
     run = send(desk, PARQUET, ["file:///none.parquet"])
@@ -182,7 +182,7 @@ def test_a_parquet_file_without_the_extra_is_told_in_words(desk: Desk, monkeypat
 
 
 def parquet_file(rows: int, **options: Any) -> bytes:
-    """Return a file of people whose column is no dictionary: its bytes stand for themselves."""
+    """Return a file of people without a dictionary, so that it contains each address as plain bytes."""
     file = io.BytesIO()
     people = pa.table({"email": [f"{number}@example.com" for number in range(rows)]})
     pq.write_table(people, file, use_dictionary=False, **options)
@@ -226,7 +226,7 @@ def test_a_parquet_file_that_is_cut_off_while_it_is_read_ends_the_reading(tmp_pa
         list(chunks)
 
 
-def test_reading_a_parquet_file_wakes_those_who_may_end_it(tmp_path: Path) -> None:
+def test_on_idle_can_end_the_reading_of_a_parquet_file(tmp_path: Path) -> None:
     path = tmp_path / "people.parquet"
     path.write_bytes(parquet_file(100_000))
     rows: list[bytes] = []

@@ -1,4 +1,4 @@
-"""The command line on streams, encodings and signals that it should not meet, and on input without end."""
+"""The command line on closed streams, odd encodings, signals, and input without end."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def emails(sandbox: SandboxServer) -> list[str]:
 # Streams
 
 
-def test_a_closed_standard_input_is_told(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_a_closed_standard_input_is_a_clear_error(sandbox: SandboxServer, tmp_path: Path) -> None:
     run = subprocess.run(
         ["sh", "-c", '"$@" <&-', "sh", *command(sandbox, tmp_path)], capture_output=True, check=False, timeout=120
     )
@@ -50,7 +50,7 @@ def test_a_closed_standard_input_is_told(sandbox: SandboxServer, tmp_path: Path)
     assert b"Internal error" not in run.stderr
 
 
-def test_a_closed_standard_output_is_told_when_a_state_is_due(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_a_closed_standard_output_is_a_clear_error_when_a_state_is_due(sandbox: SandboxServer, tmp_path: Path) -> None:
     run = subprocess.run(
         ["sh", "-c", '"$@" >&-', "sh", *command(sandbox, tmp_path)],
         input=singer(PEOPLE, ADA, state(1)), capture_output=True, check=False, timeout=120,
@@ -172,7 +172,7 @@ def test_a_report_goes_to_a_plain_file_only(
     ],
     ids=["BOM", "UTF-16", "NUL bytes", "NUL bytes at the end", "gzip", "HTML"],
 )
-def test_what_is_no_json_is_named_by_its_line(
+def test_a_line_that_is_no_json_is_named_by_its_number(
     sandbox: SandboxServer, tmp_path: Path, content: bytes, line: int
 ) -> None:
     run = run_cli(sandbox, CONFIG, content, tmp_path)
@@ -196,7 +196,7 @@ def test_lines_may_end_in_other_ways(sandbox: SandboxServer, tmp_path: Path, end
 
 
 def peak_kib(sandbox: SandboxServer, folder: Path, content: Iterable[bytes], **config: Any) -> tuple[int, bytes, bytes]:
-    """Return the most memory that a run took, what it wrote, and its log."""
+    """Return the peak memory of a run in KiB, its output, and its log."""
     measured = (
         "import resource, subprocess, sys\n"
         "code = subprocess.run(sys.argv[1:]).returncode\n"

@@ -1,4 +1,4 @@
-"""A record that nobody can read costs itself alone; whatever else a record holds does no harm."""
+"""An unreadable record is rejected alone, and no content of a record does harm."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_an_unreadable_record_is_rejected_alone_and_kept_as_text(desk: Desk, val
     assert "x@example.com" not in run.log
 
 
-def test_the_text_of_an_unreadable_record_tells_each_byte(desk: Desk) -> None:
+def test_the_text_of_an_unreadable_record_shows_each_byte(desk: Desk) -> None:
     desk.run(PEOPLE, holding(b'"Zo\xc3\xab \xff"'))
     assert '"Zoë \\xff"' in desk.rejected()[0]["text"]
 
@@ -95,7 +95,7 @@ def test_an_unreadable_record_of_a_stream_without_schema_ends_the_run(desk: Desk
         (holding(b'"' + b"x" * (1 << 25) + b'"'), False),
         (holding(b"x" * (1 << 26)), True),
     ],
-    ids=["a long record", "longer than what is kept"],
+    ids=["a long record", "longer than the kept part"],
 )
 def test_a_record_of_a_line_too_long_is_rejected_alone(desk: Desk, line: bytes, *, is_cut: bool) -> None:
     assert (len(line) > 1 << 26) is is_cut
@@ -122,7 +122,7 @@ def test_a_number_of_many_digits_costs_its_record_at_most(desk: Desk, digits: in
     assert desk.emails() == BOTH
 
 
-def test_of_keys_that_come_twice_the_last_counts(desk: Desk) -> None:
+def test_the_last_of_two_equal_keys_counts(desk: Desk) -> None:
     line = '{"type": "RECORD", "stream": "people", "record": {"email": "x@example.com", "email": "ada@example.com"}}'
     assert desk.run(PEOPLE, line).exit_code == 0
     assert desk.emails() == BOTH[:1]

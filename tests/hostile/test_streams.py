@@ -1,4 +1,4 @@
-"""Streams of odd names and schemas: refused in words, or taken without harm."""
+"""Streams with odd names and schemas are refused with a clear error, or do no harm."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_schema_that_is_nested_too_deeply_is_refused(desk: Desk, keyword: str,
     ],
     ids=str,
 )
-def test_a_schema_that_is_none_is_refused(desk: Desk, declared: dict[str, Any], words: str) -> None:
+def test_an_invalid_schema_is_refused(desk: Desk, declared: dict[str, Any], words: str) -> None:
     base = {"type": "SCHEMA", "stream": "odd", "schema": {"properties": {"email": {}}}, "key_properties": []}
     odd = declared if "type" in declared else base | declared
     run = desk.run(PEOPLE, ADA, state(1), odd, ADA, state(2))
@@ -101,13 +101,13 @@ def test_a_schema_that_is_none_is_refused(desk: Desk, declared: dict[str, Any], 
 
 
 @pytest.mark.parametrize("field", ["bookmark_properties", "extra", "time_extracted", "version"])
-def test_whatever_else_a_message_holds_does_no_harm(desk: Desk, field: str) -> None:
+def test_other_fields_of_a_message_do_no_harm(desk: Desk, field: str) -> None:
     run = desk.run(PEOPLE | {field: [None, {}]}, ADA | {field: [None, {}]}, state(1) | {field: 7})
     assert run.exit_code == 0
     assert desk.emails() == ["ada@example.com"]
 
 
-def test_the_same_schema_again_and_again_costs_nothing(desk: Desk) -> None:
+def test_a_repeated_schema_makes_no_requests(desk: Desk) -> None:
     requests = []
     for count in (1, 2_000):
         run = desk.run(*[PEOPLE] * count, ADA)
@@ -151,20 +151,20 @@ def test_a_schema_that_refers_to_another_document_is_refused_and_nothing_is_call
     run = desk.run(declared, record("odd", email="ada@example.com"))
     assert hosts == {"127.0.0.1"}
     assert run.exit_code == 1
-    assert "The SCHEMA of stream 'odd' refers with `$ref` to another document. Mend the tap." in run.log
+    assert "The SCHEMA of stream 'odd' refers with `$ref` to another document. Fix the tap." in run.log
 
 
 @pytest.mark.parametrize("reference", ["#/none", "#none", "#/properties/email/none/0"])
-def test_a_reference_to_what_the_schema_does_not_hold_ends_the_run(desk: Desk, reference: str) -> None:
+def test_a_reference_to_nothing_in_the_schema_ends_the_run(desk: Desk, reference: str) -> None:
     run = desk.run(
         PEOPLE, ADA, state(1), schema("odd", email={"$ref": reference}), record("odd", email="b@example.com")
     )
     assert run.exit_code == 1
-    assert "refers with `$ref` to something that it does not hold. Mend the tap." in run.log
+    assert "refers with `$ref` to something that it does not contain. Fix the tap." in run.log
     assert run.states == ['{"n": 1}']
 
 
-def test_a_schema_that_refers_to_itself_for_ever_rejects_its_records(desk: Desk) -> None:
+def test_a_schema_that_refers_to_itself_without_end_rejects_its_records(desk: Desk) -> None:
     endless = schema("odd", email={"$ref": "#/properties/email"})
     run = desk.run(PEOPLE, ADA, endless, record("odd", email="b@example.com"), state(1))
     assert run.exit_code == 0, run.log
@@ -185,7 +185,7 @@ def test_references_within_the_schema_are_followed(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "line", [record(email=7), record(other=1), {"type": "RECORD", "stream": "people", "record": {}}], ids=json.dumps
 )
-def test_records_of_a_stream_that_is_not_enabled_are_not_judged(desk: Desk, line: dict[str, Any]) -> None:
+def test_records_of_a_stream_that_is_not_enabled_are_not_validated(desk: Desk, line: dict[str, Any]) -> None:
     declared = PEOPLE | {"key_properties": ["email"]}
     run = desk.run(declared, line, state(1), streams={"people": {"enabled": False}})
     assert run.exit_code == 0

@@ -1,4 +1,4 @@
-"""The ways that records take (as types, as plain objects, through the SDK's stream maps) end in the same."""
+"""Records end the same on the fast path, on the slow path, and on the slow path through a stream map."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ FIELD_MAPPING = {
 }  # fmt: skip
 RESERVED = ("email", "first_name", "last_name", "city")
 CONFIG = {"create_custom_fields": True, "max_rejected_percent": 100}
-WAYS: dict[str, dict[str, Any]] = {
-    "typed": {},
-    "ordinary": {},
+PATHS: dict[str, dict[str, Any]] = {
+    "fast": {},
+    "slow": {},
     "stream map": {"stream_maps": {"people": {"note": "'constant'"}}},
 }
 NUMBERS = ["0", "-0.0", "7", "7.0", "1.10", "0.1", "1e3", "1.5E+10", "123456789012345678901234567890"]
@@ -68,9 +68,9 @@ MEMBERS = st.one_of(
 RECORDS = st.tuples(EMAIL, st.lists(MEMBERS, max_size=6)).map(lambda parts: [("email", parts[0]), *parts[1]])
 
 
-def lines(records: list[list[tuple[str, str]]], way: str) -> Iterator[str]:
-    """Yield Singer lines; names may come twice in a record."""
-    unused = {"unused": {"enum": [1]}} if way == "ordinary" else {}
+def lines(records: list[list[tuple[str, str]]], path: str) -> Iterator[str]:
+    """Yield Singer lines. A record may have a name twice."""
+    unused = {"unused": {"enum": [1]}} if path == "slow" else {}
     yield json.dumps({"type": "SCHEMA", "stream": "people", "key_properties": ["email"],
                       "schema": {"type": "object", "properties": PROPERTIES | unused}})  # fmt: skip
     for number, record in enumerate(records):
@@ -80,7 +80,7 @@ def lines(records: list[list[tuple[str, str]]], way: str) -> Iterator[str]:
 
 
 def outcome(account: SandboxServer, run: Finished, rejected: Path) -> dict[str, Any]:
-    """Return all that a run leaves behind."""
+    """Return everything that a run leaves behind."""
     counts = run.report["streams"]["people"] | {"list_id": None}
     entries = map(json.loads, rejected.read_text(encoding="utf-8").splitlines()) if rejected.exists() else ()
     names = ("line", "reason", "sentence")
@@ -104,26 +104,26 @@ def values(contact: dict[str, Any]) -> dict[str, Any]:
 
 @settings(max_examples=40)
 @given(st.lists(RECORDS, min_size=1, max_size=8), st.sampled_from([{}, {"last_name": "amount"}]))
-def test_each_way_ends_in_the_same(
+def test_each_path_has_the_same_outcome(
     server: SandboxServer,
     tmp_path_factory: pytest.TempPathFactory,
     records: list[list[tuple[str, str]]],
     texts_of_numbers: dict[str, str],
 ) -> None:
     ends = {}
-    for way, config in WAYS.items():
+    for path, config in PATHS.items():
         server.reset()
         server.set_options(**asdict(QUICK))
-        rejected = tmp_path_factory.mktemp("way") / "rejected.jsonl"
+        rejected = tmp_path_factory.mktemp("path") / "rejected.jsonl"
         own = {"field_mapping": FIELD_MAPPING | texts_of_numbers, "rejected_records_path": str(rejected)}
-        run = run_here(server, CONFIG | own | config, (f"{line}\n" for line in lines(records, way)))
-        ends[way] = outcome(server, run, rejected)
-    assert ends["ordinary"] == ends["typed"]
-    assert ends["stream map"] == ends["typed"]
+        run = run_here(server, CONFIG | own | config, (f"{line}\n" for line in lines(records, path)))
+        ends[path] = outcome(server, run, rejected)
+    assert ends["slow"] == ends["fast"]
+    assert ends["stream map"] == ends["fast"]
 
 
 @pytest.mark.parametrize("is_changed", [False, True])
-def test_a_schema_that_is_repeated_makes_nothing_anew(
+def test_a_repeated_schema_rebuilds_nothing(
     server: SandboxServer, monkeypatch: pytest.MonkeyPatch, *, is_changed: bool
 ) -> None:
     server.reset()
@@ -136,7 +136,7 @@ def test_a_schema_that_is_repeated_makes_nothing_anew(
 
     monkeypatch.setattr(msgspec, "defstruct", count)
     record = [(name, literals[0]) for name, literals in GOOD.items()]
-    first, other = list(lines([record], "typed")), list(lines([record], "typed"))
+    first, other = list(lines([record], "fast")), list(lines([record], "fast"))
     if is_changed:
         other[0] = other[0].replace('"properties": {', '"properties": {"more": {"type": "string"}, ')
     run = run_here(server, CONFIG | {"field_mapping": FIELD_MAPPING}, (f"{line}\n" for line in [*first, *other]))
@@ -144,10 +144,10 @@ def test_a_schema_that_is_repeated_makes_nothing_anew(
     assert made.count("Message") == 1 + is_changed
 
 
-def test_a_schema_that_comes_back_holds_again(server: SandboxServer) -> None:
+def test_a_schema_that_comes_back_is_used_again(server: SandboxServer) -> None:
     server.reset()
     record = [(name, literals[0]) for name, literals in GOOD.items()]
-    schema, line, bookmark = lines([record], "typed")
+    schema, line, bookmark = lines([record], "fast")
     strict = schema.replace('"properties": {', '"properties": {"absent": {"type": "string"}, ').replace(
         '"key_properties": ["email"]', '"key_properties": ["absent"]'
     )

@@ -1,0 +1,198 @@
+"""Conversion of one record value to the value of one contact field: text, number, date, email or emails.
+
+A value that cannot be converted rejects its record. The error names the property and never quotes the value.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from target_sendgrid.errors import Reason, RecordRejectedError
+from target_sendgrid.sendgrid.fields import MAX_ALTERNATE_EMAILS, MAX_CUSTOM_TEXT, MAX_EMAIL
+
+_EMAIL = re.compile(r'(?:"[^"\x00-\x1f\x7f]*"|[^\s@\x00-\x1f\x7f]+)@[^\s@\x00-\x1f\x7f]+\Z')
+"""Matches everything that may be an email address, in a quoted local part also blanks and at signs (RFC 5321, 4.1.2).
+
+SendGrid's own check is lenient and not published, so this only excludes what cannot be an address anywhere.
+"""
+
+_PLAIN_EMAIL = re.compile(r"[!-?A-~]+@[!-?A-~]+\Z")
+"""Matches nearly all email addresses in use, quickly. Everything it matches, `_EMAIL` matches too."""
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\Z")
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([Tt ]|\Z)")
+
+_UTC_SECONDS = re.compile(
+    r"(?!0000)[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:Z|\+00:00)\Z"
+)
+"""Matches UTC date-times as most taps write them, which need no parsing. Day 28 is the last that every month has."""
+
+_SAFE_EXPONENT = 300
+"""A number whose power of ten is below this one fits into a double without a closer check."""
+
+_json = msgspec.json.Encoder(decimal_format="number")
+
+
+def to_text(value: Any, label: str, max_length: int | None) -> str:  # noqa: ANN401 - a JSON value of any type
+    """Return a JSON value as plain text: numbers and booleans as written, arrays and objects as JSON.
+
+    Raises:
+        RecordRejectedError: The text is longer than the field takes.
+    """
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, bool):
+        text = "true" if value else "false"
+    elif isinstance(value, int):
+        text = _digits(value, label)
+    elif isinstance(value, Decimal):
+        # 'f' writes 1E+3 as 1000, but would write 1E+999999 as a million digits.
+        text = format(value, "f") if abs(value.adjusted()) <= MAX_CUSTOM_TEXT else str(value)
+    elif isinstance(value, (dt.datetime, dt.date, dt.time)):
+        text = value.isoformat()
+    else:
+        text = _json.encode(value).decode()
+    if max_length is not None and len(text) > max_length:
+        sentence = f"{label} is {len(text)} characters long; SendGrid takes at most {max_length}."
+        raise RecordRejectedError(Reason.TOO_LONG, sentence)
+    return text
+
+
+def to_number(value: Any, label: str) -> int | float | Decimal:  # noqa: ANN401 - a JSON value of any type
+    """Return a JSON number or a numeric string as a number.
+
+    Raises:
+        RecordRejectedError: The value is a boolean, no number, or a number that a double cannot hold.
+    """
+    if type(value) is float and math.isfinite(value):
+        return value
+    if type(value) is Decimal and value.is_finite() and -_SAFE_EXPONENT < value.adjusted() < _SAFE_EXPONENT:
+        return value
+    number: int | Decimal | None = None
+    if isinstance(value, bool):
+        pass
+    elif isinstance(value, (int, Decimal)):
+        number = value
+    elif isinstance(value, str) and _NUMBER.match(value.strip()):
+        number = Decimal(value.strip())
+    if number is None or not _fits_a_double(number):
+        sentence = f"{label} is {_kind(value)}, not a number that SendGrid can store."
+        raise RecordRejectedError(Reason.NOT_A_NUMBER, sentence)
+    if isinstance(number, Decimal) and isinstance(value, str) and number == number.to_integral_value():
+        return int(number)
+    return number
+
+
+def to_date(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of any type
+    """Return an ISO date or date-time as ISO-8601 in UTC. A value without a time zone is taken as UTC.
+
+    Raises:
+        RecordRejectedError: The value is not an ISO date or date-time.
+    """
+    if type(value) is str and _UTC_SECONDS.match(value):
+        return value[:19] + "Z"
+    moment: dt.datetime | None = None
+    if isinstance(value, dt.datetime):
+        moment = value
+    elif isinstance(value, dt.date):
+        moment = dt.datetime(value.year, value.month, value.day, tzinfo=dt.timezone.utc)
+    elif isinstance(value, str) and _ISO_DATE.match(value.strip()):
+        try:
+            moment = _parse_date_time(value.strip())
+        except (ValueError, OverflowError):  # 24:00 on the last day of the calendar overflows
+            moment = None
+    if moment is not None:
+        try:
+            moment = _to_utc(moment)
+        except OverflowError:  # in year 1 or 9999, an offset can lead out of the calendar
+            moment = None
+    if moment is None:
+        sentence = f"{label} is {_kind(value)}, not an ISO date such as 2024-02-29 or 2024-02-29T12:00:00Z."
+        raise RecordRejectedError(Reason.NOT_A_DATE, sentence)
+    return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds") + "Z"
+
+
+def to_email(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of any type
+    """Return an email address without surrounding blanks and in lower case, as SendGrid stores it, or ``""``.
+
+    The check excludes only what cannot be an address. SendGrid checks again and reports the addresses it refuses.
+
+    Raises:
+        RecordRejectedError: The value is not a string, is too long, or cannot be an email address.
+    """
+    if not isinstance(value, str):
+        raise RecordRejectedError(Reason.INVALID_EMAIL, f"{label} is {_kind(value)}, not an email address.")
+    if _PLAIN_EMAIL.match(value) and len(value) <= MAX_EMAIL:
+        return value.lower()
+    email = value.strip().lower()
+    if not email:
+        return ""
+    if len(email) > MAX_EMAIL:
+        sentence = f"{label} is {len(email)} characters long; SendGrid takes at most {MAX_EMAIL}."
+        raise RecordRejectedError(Reason.TOO_LONG, sentence)
+    if not _EMAIL.match(email):
+        raise RecordRejectedError(Reason.INVALID_EMAIL, f"{label} is not an email address.")
+    return email
+
+
+def to_emails(value: Any, label: str) -> list[str]:  # noqa: ANN401 - a JSON value of any type
+    """Return one address or an array of addresses as a list without blanks and duplicates.
+
+    Raises:
+        RecordRejectedError: An item is not an email address, or there are more than SendGrid takes.
+    """
+    items = value if isinstance(value, list) else [value]
+    emails = dict.fromkeys(to_email(item, label) for item in items if item is not None)
+    emails.pop("", None)
+    if len(emails) > MAX_ALTERNATE_EMAILS:
+        sentence = f"{label} has {len(emails)} addresses; SendGrid takes at most {MAX_ALTERNATE_EMAILS}."
+        raise RecordRejectedError(Reason.TOO_MANY_ITEMS, sentence)
+    return list(emails)
+
+
+def _digits(value: int, label: str) -> str:
+    try:
+        return str(value)
+    except ValueError:  # Python refuses to print integers of thousands of digits
+        sentence = f"{label} is a number of thousands of digits; SendGrid takes at most {MAX_CUSTOM_TEXT} characters."
+        raise RecordRejectedError(Reason.TOO_LONG, sentence) from None
+
+
+def _fits_a_double(number: int | Decimal) -> bool:
+    try:
+        return math.isfinite(float(number))
+    except OverflowError:
+        return False
+
+
+def _parse_date_time(text: str) -> dt.datetime:
+    """Parse an ISO date or date-time. Python's own parser is ten times faster but knows fewer forms, so it is first."""
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        from dateutil.parser import isoparse  # noqa: PLC0415 - slow to import, and few runs need it
+
+        return isoparse(text)
+
+
+def _to_utc(moment: dt.datetime) -> dt.datetime:
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(dt.timezone.utc)
+    return moment.replace(tzinfo=None)
+
+
+def _kind(value: object) -> str:
+    """Return the JSON type of a value in words, for error messages, which must not quote the value itself."""
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, (int, float, Decimal)):
+        return "a number"
+    if isinstance(value, str):
+        return "a text" if value else "an empty text"
+    return "an array" if isinstance(value, list) else "an object"

@@ -1,0 +1,68 @@
+"""JSON decoding of lines, and what can still be found out about a line that cannot be decoded."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from target_sendgrid.singer.lines import MAX_LINE_BYTES
+
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError, ArithmeticError)
+"""Errors that decoding a line can raise. Some of their messages quote the line, so they are never shown."""
+
+decode_json = msgspec.json.Decoder(float_hook=Decimal).decode
+"""Decodes a line of strict JSON. Numbers with a fraction or an exponent become `Decimal` and so stay exact."""
+
+_RECORD_START = re.compile(rb'\s*{\s*"type"\s*:\s*"RECORD"\s*,\s*"stream"\s*:\s*("(?:[^"\\]|\\.){0,1000}")')
+"""Matches the start of a RECORD message as taps write it, so that the message is recognized without its end."""
+
+
+class _StateMessage(msgspec.Struct):
+    """A STATE message whose value stays as the tap wrote it."""
+
+    value: msgspec.Raw
+
+
+_state_decoder = msgspec.json.Decoder(_StateMessage)
+
+
+def decode_state(line: bytes) -> bytes:
+    """Return the value of a STATE message as the tap wrote it.
+
+    Raises:
+        msgspec.DecodeError: The line is not a STATE message.
+    """
+    return bytes(_state_decoder.decode(line).value)
+
+
+def is_too_long(line: bytes) -> bool:
+    """Return whether a line is longer than the target reads."""
+    return len(line) > MAX_LINE_BYTES
+
+
+def decode_leniently(line: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Decode a line that is too long, nested too deeply or JSON for lenient decoders only, such as the SDK's own.
+
+    Returns:
+        The value, with all numbers as text; only type and stream of a RECORD message that is too long or too deep;
+        ``None`` for any other line.
+    """
+    if is_too_long(line):
+        return _start_of_record(line)
+    try:
+        # Numbers stay text: Python refuses to read thousands of digits, and nothing is computed with them.
+        text = line.decode(errors="replace")
+        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str, strict=False)
+    except RecursionError:
+        return _start_of_record(line) if line.rstrip().endswith(b"}") else None
+    except ValueError:
+        return None
+
+
+def _start_of_record(line: bytes) -> dict[str, Any] | None:
+    start = _RECORD_START.match(line)
+    return {"type": "RECORD", "stream": decode_leniently(start[1])} if start else None

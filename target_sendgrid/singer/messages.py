@@ -1,0 +1,218 @@
+"""Processing of Singer messages: reads lines from a tap and does what each message asks for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+import msgspec
+
+from target_sendgrid.errors import InputError, Reason, RecordRejectedError
+from target_sendgrid.origin import Origin
+from target_sendgrid.singer.batch_files import batch_file_chunks
+from target_sendgrid.singer.decoding import (
+    DECODE_ERRORS,
+    decode_json,
+    decode_leniently,
+    decode_state,
+    is_too_long,
+)
+from target_sendgrid.singer.lines import MAX_LINE_BYTES, chunks, split_lines
+from target_sendgrid.singer.routes import RouteTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from target_sendgrid.run import Run
+    from target_sendgrid.singer.routes import SdkStreams, StreamRoute
+
+_KNOWN_TYPES = "RECORD, SCHEMA, STATE, BATCH or ACTIVATE_VERSION"
+
+
+class MessageProcessor:
+    """Processes the messages of one tap.
+
+    Args:
+        run: The run that takes records and states.
+        sdk: The SDK's streams.
+        register_schema: The SDK's handler of SCHEMA messages.
+    """
+
+    def __init__(self, run: Run, sdk: SdkStreams, register_schema: Callable[[dict[str, Any]], None]) -> None:
+        self._run = run
+        self._check_stop = sdk.check_stop
+        self._table = RouteTable(run, sdk, register_schema)
+        self._stats: Counter[str] = Counter()
+
+    def process(self, file: IO[Any]) -> Counter[str]:
+        """Process all lines of a file or pipe.
+
+        Most lines are good RECORD messages of streams with a fast path. The loop handles these itself, with as few
+        function calls as possible, and leaves all other lines to `_process_line`.
+
+        Returns:
+            The number of messages of each type.
+
+        Raises:
+            TargetSendGridError: The run cannot go on.
+            TerminatedError: A signal asked the run to stop.
+        """
+        take, keeps_messages = self._run.take, self._run.keeps_messages
+        decoder = self._table.fast_decoder
+        targets = decoder.targets
+        record_count = 0
+        for number, line in enumerate(split_lines(chunks(file, self._on_idle)), 1):
+            try:
+                message = decoder.decode(line)
+                if not line.isascii():
+                    line.decode()  # values that are not decoded are not checked for valid UTF-8
+            except DECODE_ERRORS:
+                self._process_line(number, line)
+                continue
+            target = targets.get(type(message))
+            if target is None:
+                self._process_line(number, line)
+                continue
+            stream, fast = target
+            made = fast.contact(message.record)
+            if made is None:
+                self._process_line(number, line)
+                continue
+            identity, contact = made
+            stream.counts.received += 1
+            take(stream, identity, contact, Origin(stream.name, number, 0, line.strip() if keeps_messages else None))
+            record_count += 1
+        self._stats["RECORD"] += record_count
+        return self._stats
+
+    def _on_idle(self) -> None:
+        """Settle what is ready, also while the tap is silent, and stop if a signal asked for it."""
+        self._table.count_metrics()
+        self._check_stop()
+        self._run.on_idle()
+
+    def _process_line(self, number: int, line: bytes) -> None:
+        """Process a line of any content."""
+        try:
+            message = decode_json(line)
+        except DECODE_ERRORS:
+            if line.strip():
+                self._reject_unreadable(number, line)
+            return
+        if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+            _fail(number, "is no Singer message", f"It must be a JSON object with a `type`: {_KNOWN_TYPES}.")
+        message_type: str = message["type"]
+        if message_type == "RECORD":
+            self._process_record(message, number, line)
+        elif message_type == "STATE":
+            self._process_state(message, number, line)
+        elif message_type == "SCHEMA":
+            self._process_schema(message, number, line)
+        elif message_type == "BATCH":
+            self._process_batch(message, number)
+        elif message_type != "ACTIVATE_VERSION":  # contacts have no table versions to activate
+            _fail(number, "has a message type that is unknown", f"Singer knows {_KNOWN_TYPES}.")
+        self._stats[message_type] += 1
+
+    def _process_record(self, message: dict[str, Any], number: int, line: bytes) -> None:
+        stream, routes = self._routes_of(message, number)
+        kept = line.strip() if self._run.keeps_messages else None
+        self._accept(routes, message.get("record"), Origin(stream, number, 0, kept))
+
+    def _process_state(self, message: dict[str, Any], number: int, line: bytes) -> None:
+        if "value" not in message:
+            _fail(number, "is a STATE message without a `value`", "Singer asks for one.")
+        self._run.receive_state(number, decode_state(line))
+
+    def _process_schema(self, message: dict[str, Any], number: int, line: bytes) -> None:
+        _check_schema_message(message, number)
+        try:
+            self._table.register_schema(message, line)
+        except RecursionError:
+            _fail(number, "is a SCHEMA message that is nested too deeply", "Flatten it in the tap.")
+
+    def _process_batch(self, message: dict[str, Any], number: int) -> None:
+        stream, routes = self._routes_of(message, number)
+        encoding, manifest = message.get("encoding"), message.get("manifest")
+        if not isinstance(encoding, dict) or not isinstance(manifest, list):
+            _fail(number, "is a BATCH message without `encoding` and `manifest`", "Singer asks for both.")
+        fast_route = next((route for route in routes if route.fast is not None), None)
+        start = b'{"type":"RECORD","stream":' + msgspec.json.encode(stream) + b',"record":'
+        keeps_messages = self._run.keeps_messages
+        content = batch_file_chunks(encoding, manifest, number, self._on_idle)
+        for file_line, line in enumerate(split_lines(content), 1):
+            kept = start + line.strip() + b"}" if keeps_messages else None
+            origin = Origin(stream, number, file_line, kept)
+            if fast_route is not None and fast_route.accept_line(line, origin):
+                continue
+            try:
+                record = decode_json(line)
+            except DECODE_ERRORS:
+                if line.strip():
+                    self._reject_line(line, Origin(stream, number, file_line))
+                continue
+            self._accept(routes, record, origin)
+
+    def _accept(self, routes: Sequence[StreamRoute], record: object, origin: Origin) -> None:
+        if not isinstance(record, dict):
+            self._run.report.stream(origin.stream).received += 1
+            error = RecordRejectedError(Reason.NOT_AN_OBJECT, "The record is not a JSON object.")
+            self._run.reject(origin, error)
+            return
+        for route in routes:
+            route.accept(record, origin)
+
+    def _routes_of(self, message: Mapping[str, Any], number: int) -> tuple[str, Sequence[StreamRoute]]:
+        """Return the name of a message's stream and the routes of its records."""
+        stream = message.get("stream")
+        if not isinstance(stream, str):
+            _fail(number, f"is a {message['type']} message without a `stream`", "Singer asks for its name.")
+        routes = self._table.of(stream)
+        if routes is None:
+            name = f"stream '{stream}'" if stream.isprintable() else "a stream of an odd name"
+            _fail(number, f"belongs to {name}, which has no SCHEMA yet", "A SCHEMA must come first.")
+        return stream, routes
+
+    def _reject_unreadable(self, number: int, line: bytes) -> None:
+        """Reject a RECORD message that is too long or no strict JSON. Any other such line ends the run."""
+        message = decode_leniently(line)
+        if isinstance(message, dict) and message.get("type") == "RECORD":
+            stream, _ = self._routes_of(message, number)
+            self._reject_line(line, Origin(stream, number))
+        elif is_too_long(line):
+            _fail(number, f"is longer than {MAX_LINE_BYTES:,} bytes", "Only a record of that size can be left out.")
+        else:
+            advice = "A tap that ends early leaves half a line; other programs write text."
+            _fail(number, "is not valid JSON", advice)
+
+    def _reject_line(self, line: bytes, origin: Origin) -> None:
+        """Reject the record of a line that cannot be decoded. The line is kept, unless it is too long."""
+        self._run.report.stream(origin.stream).received += 1
+        if is_too_long(line):
+            error = RecordRejectedError(Reason.TOO_LARGE, f"The record's line is longer than {MAX_LINE_BYTES:,} bytes.")
+        else:
+            sentence = "The record is no JSON: broken characters, NaN, a number out of range, or nested too deeply."
+            error = RecordRejectedError(Reason.UNREADABLE, sentence)
+            if self._run.keeps_messages:
+                origin = msgspec.structs.replace(origin, message=line)
+        self._run.reject(origin, error)
+
+
+def _check_schema_message(message: dict[str, Any], number: int) -> None:
+    schema = message.get("schema")
+    keys = message.get("key_properties")
+    if not isinstance(message.get("stream"), str):
+        _fail(number, "is a SCHEMA message without a `stream`", "Singer asks for its name.")
+    if not str(message["stream"]).isprintable():
+        _fail(number, "names its stream with control characters", "They could forge lines of the log.")
+    if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
+        _fail(number, "is a SCHEMA message without `properties`", "Its `schema` must be that of an object.")
+    if keys is not None and not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
+        _fail(number, "is a SCHEMA message with unusable `key_properties`", "They must be a list of names.")
+
+
+def _fail(number: int, what: str, advice: str) -> NoReturn:
+    message = (
+        f"Line {number} of standard input {what}. {advice} The records before it are sent; fix the tap and run again."
+    )
+    raise InputError(message)

@@ -1,0 +1,138 @@
+"""Validation of records against the JSON schema of their stream.
+
+A fast validator accepts most records. The SDK's own, far slower validator decides about the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import jsonschema_rs
+from referencing.exceptions import Unresolvable
+from singer_sdk.sinks.core import BaseJSONSchemaValidator, JSONSchemaValidator
+
+from target_sendgrid.errors import InputError, Reason, RecordRejectedError
+from target_sendgrid.mapping.schemas import objects_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_MAX_SECONDS = 5.0
+"""CPU time after which the validation of a record ends: some regular expressions never finish on some texts."""
+
+_KEYWORDS_FOR_SDK = frozenset({"pattern", "patternProperties", "not", "oneOf", "if", "maxContains"})
+"""Keywords that make the fast validator unusable, because it could accept what the SDK's validator rejects.
+
+Its regular expressions differ from Python's. The other keywords turn a stricter check inside them into a laxer one.
+"""
+
+
+class RecordValidator(BaseJSONSchemaValidator):
+    """Validates records. What the fast validator does not accept is validated again by the SDK's own.
+
+    What the fast validator accepts, the SDK's accepts too, with three exceptions: 1.0 is an integer, as JSON Schema
+    says; numbers that the SDK's validator cannot divide may be multiples; fractions are compared with limits as
+    doubles, as SendGrid stores them.
+
+    Args:
+        schema: Schema of the stream, from the tap or the stream maps.
+
+    Raises:
+        InvalidJSONSchema: The schema is not a valid JSON schema.
+    """
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        super().__init__(schema)
+        self._sdk_validator = JSONSchemaValidator(schema).validator
+        try:
+            fast = jsonschema_rs.Draft202012Validator(
+                schema=not _needs_sdk(schema) and schema, validate_formats=False, retriever=_fetch_nothing
+            )
+        except ValueError:  # only the SDK's validator understands the schema
+            fast = jsonschema_rs.Draft202012Validator(schema=False)
+        self._is_valid = fast.is_valid
+
+    def validate(self, record: dict[str, Any]) -> None:
+        """Validate a record.
+
+        Raises:
+            RecordRejectedError: The record does not match. The sentence names the schema's rule, never the value.
+            InputError: The schema has a reference to something that it does not contain.
+        """
+        try:
+            if self._is_valid(record):
+                return
+        except ValueError:
+            pass
+        try:
+            with _time_limit():
+                error = next(iter(self._sdk_validator.iter_errors(record)), None)
+        except TimeoutError:
+            sentence = f"Validating the record by its schema's patterns takes more than {_MAX_SECONDS:.0f} seconds."
+            raise RecordRejectedError(Reason.SCHEMA_VIOLATION, sentence) from None
+        except Unresolvable:
+            message = "A stream's SCHEMA refers with `$ref` to something that it does not contain. Fix the tap."
+            raise InputError(message) from None
+        except RecursionError:
+            raise
+        except Exception:  # noqa: BLE001 - the library raises anything on huge decimals or mixed dialects
+            sentence = "The record can't be validated against its schema."
+            raise RecordRejectedError(Reason.SCHEMA_VIOLATION, sentence) from None
+        if error is not None:
+            rule = ".".join(str(part) for part in error.absolute_schema_path)
+            raise RecordRejectedError(Reason.SCHEMA_VIOLATION, f"The record breaks the schema's rule `{rule}`.")
+
+
+def has_outside_reference(schema: dict[str, Any]) -> bool:
+    """Return whether a schema refers to another document.
+
+    Such a schema is not used: to validate against it would mean to fetch an address that the tap chose.
+    """
+    return any(
+        isinstance(inner.get(keyword), str) and not inner[keyword].startswith("#")
+        for inner in objects_in(schema)
+        for keyword in ("$ref", "$dynamicRef", "$recursiveRef")
+    )
+
+
+def _needs_sdk(schema: dict[str, Any]) -> bool:
+    """Return whether the fast validator could accept what the SDK's validator rejects."""
+    return any(not _KEYWORDS_FOR_SDK.isdisjoint(inner) or _has_large_divisor(inner) for inner in objects_in(schema))
+
+
+def _has_large_divisor(schema: Mapping[str, Any]) -> bool:
+    """Return whether ``multipleOf`` is 1 or more: the fast validator divides by such numbers as doubles."""
+    divisor = schema.get("multipleOf")
+    return isinstance(divisor, (int, float, Decimal)) and divisor >= 1
+
+
+def _fetch_nothing(uri: str) -> NoReturn:
+    """Refuse to fetch any other document, such as the one that ``$schema`` names."""
+    raise LookupError(uri)
+
+
+@contextlib.contextmanager
+def _time_limit() -> Iterator[None]:
+    """Limit the CPU time of the code inside, also of a running regular expression. Works in the main thread only.
+
+    Raises:
+        TimeoutError: The code took longer than the limit.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> NoReturn:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGVTALRM, end)
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, _MAX_SECONDS)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
