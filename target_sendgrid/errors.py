@@ -30,7 +30,9 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+
+    from typing_extensions import Self
 
 
 class Reason(str, Enum):
@@ -53,20 +55,49 @@ class Reason(str, Enum):
     NOT_STORED = "not_stored"
 
 
+class Problem(str):
+    """One thing that is wrong and what to do next, as one text without personal data.
+
+    Args:
+        what: What is wrong.
+        next_step: What to do next, where `what` does not say it.
+    """
+
+    __slots__ = ("next_step", "what")
+    what: str
+    next_step: str
+
+    def __new__(cls, what: str, next_step: str = "") -> Self:
+        """Join both into one text."""
+        problem = super().__new__(cls, f"{what} {next_step}".rstrip())
+        problem.what, problem.next_step = what, next_step
+        return problem
+
+
 class TargetSendGridError(Exception):
-    """What went wrong and what to do next, in one sentence without personal data."""
+    """What went wrong and what to do next, in sentences without personal data.
+
+    Args:
+        what: What went wrong.
+        next_step: What to do next, where `what` does not say it.
+    """
+
+    def __init__(self, what: str, next_step: str = "") -> None:
+        self.problems = [Problem(what, next_step)]
+        super().__init__(self.problems[0])
 
 
 class ConfigError(TargetSendGridError):
     """The settings, the key, a list or the mapping are wrong.
 
     Args:
-        problems: Everything that is wrong, one sentence each.
+        problems: Everything that is wrong.
     """
 
     def __init__(self, problems: str | Sequence[str]) -> None:
-        self.problems = [problems] if isinstance(problems, str) else list(problems)
-        super().__init__("\n".join(self.problems))
+        given = [problems] if isinstance(problems, str) else problems
+        super().__init__("\n".join(given))
+        self.problems = [problem if isinstance(problem, Problem) else Problem(problem) for problem in given]
 
 
 class InputError(TargetSendGridError):
@@ -173,19 +204,3 @@ class TerminatedError(BaseException):
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"Stopped by signal {signal_number}.")
         self.signal_number = signal_number
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Return a clause that offers the nearest known name, or nothing when none is near."""
-    folded = {candidate.lower(): candidate for candidate in known}
-    if not folded:
-        return ""
-    import difflib  # noqa: PLC0415 - needed only for a name that is misspelt
-
-    near = difflib.get_close_matches(name.lower(), folded, n=1)
-    return f" Did you mean '{folded[near[0]]}'?" if near else ""
-
-
-def words_of(error: Exception) -> str:
-    """Return what is wrong with a path or a file: the system's own words where there are any, without a full stop."""
-    return (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")

@@ -21,7 +21,6 @@ from target_sendgrid.errors import (
     RecordRejectedError,
     TargetSendGridError,
     TerminatedError,
-    suggest,
 )
 from target_sendgrid.mapping.compiler import compile_mapping
 from target_sendgrid.report.rejections import Rejections
@@ -31,6 +30,7 @@ from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.embedded import EmbeddedSandbox
 from target_sendgrid.sendgrid.lists import Lists, ListTracker
 from target_sendgrid.sendgrid.transport import RUN_RETRY_SECONDS, Transport
+from target_sendgrid.wording import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import jsonschema
 
-from target_sendgrid.errors import suggest
+from target_sendgrid.wording import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

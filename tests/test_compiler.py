@@ -14,7 +14,7 @@ from tests.mappings import compiled, schema_of
 def problems_of(*arguments: Any, **options: Any) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         compiled(*arguments, **options)
-    return caught.value.problems
+    return list(caught.value.problems)
 
 
 class FieldMaker:

@@ -14,8 +14,8 @@ from target_sendgrid.errors import (
     RecordRejectedError,
     TargetSendGridError,
     TerminatedError,
-    suggest,
 )
+from target_sendgrid.wording import suggest
 
 CLASSES = {
     name: thing

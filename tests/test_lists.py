@@ -72,7 +72,7 @@ def problems_of(account: Account, list_ids: list[str], names: list[str], *, can_
     with pytest.raises(ConfigError) as caught:
         Lists(account.client, can_create=can_create).check(list_ids, names)
     assert caught.value.problems == problems
-    return problems
+    return list(problems)
 
 
 class TestChecking:

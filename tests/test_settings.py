@@ -29,7 +29,7 @@ def settings_of(**changes: object) -> Settings:
 def problems_of(config: dict[str, Any] | None = None, **changes: object) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         Settings.from_config((BASE if config is None else config) | changes)
-    return caught.value.problems
+    return list(caught.value.problems)
 
 
 class TestSchema:

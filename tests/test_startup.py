@@ -57,6 +57,7 @@ def test_nothing_of_a_run_is_loaded_to_tell_about_the_target(arguments: tuple[st
         "target_sendgrid.settings",
         "target_sendgrid.settings_checks",
         "target_sendgrid.target",
+        "target_sendgrid.wording",
     }
 
 

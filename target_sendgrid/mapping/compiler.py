@@ -7,12 +7,13 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
-from target_sendgrid.errors import ConfigError, suggest
+from target_sendgrid.errors import ConfigError
 from target_sendgrid.mapping import conversions
 from target_sendgrid.mapping.field_mapping import NOT_CLEARABLE, FieldMapping, MappedField
 from target_sendgrid.mapping.schemas import property_paths, resolve_path, schema_at, type_for
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.fields import FieldType
+from target_sendgrid.wording import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,7 +7,10 @@ import os
 import stat
 from pathlib import Path
 
-from target_sendgrid.errors import LocalFileError, words_of
+from target_sendgrid.errors import LocalFileError
+from target_sendgrid.wording import words_of
+
+_CHECK_PATH = "Check that the folder exists, and that the file is yours or new."
 
 
 class RejectedRecordsFile:
@@ -77,13 +80,13 @@ def _open_private(path: str) -> int:
         descriptor = os.open(Path(path).expanduser(), flags, 0o600)
     except (OSError, ValueError, RuntimeError) as error:  # a null byte is a ValueError, an unknown home a RuntimeError
         message = f"`rejected_records_path`: {path} can't be opened for appending: {words_of(error)}."
-        raise LocalFileError(message) from None
+        raise LocalFileError(message, _CHECK_PATH) from None
     try:
         _make_private(descriptor)
     except OSError as error:
         os.close(descriptor)
         message = f"`rejected_records_path`: {path} can't be used: {words_of(error)}."
-        raise LocalFileError(message) from None
+        raise LocalFileError(message, _CHECK_PATH) from None
     return descriptor
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from target_sendgrid.errors import LocalFileError, words_of
+from target_sendgrid.errors import LocalFileError
+from target_sendgrid.wording import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -72,13 +72,12 @@ ACTIONS = (
 """The table from status to action: the first row that fits an answer decides."""
 
 _UNAUTHORIZED = (
-    "SendGrid refused the API key (401): it is unknown, revoked, malformed or of the other region. Check `api_key`, and"
-    " `region` if the account is in the EU."
+    "SendGrid refused the API key (401): it is unknown, revoked, malformed or of the other region.",
+    "Check `api_key`, and `region` if the account is in the EU.",
 )
-_FORBIDDEN = (
-    "SendGrid forbids this API key {what} (403). Give the key Marketing access (scope `marketing.read`, which gates"
-    " writes too; there is no `marketing.write`). Keys of legacy Marketing Campaigns accounts have no access to this"
-    " API whatever their scopes."
+_FORBIDDEN_NEXT_STEP = (
+    "Give the key Marketing access (scope `marketing.read`, which gates writes too; there is no `marketing.write`)."
+    " Keys of legacy Marketing Campaigns accounts have no access to this API whatever their scopes."
 )
 
 
@@ -116,9 +115,9 @@ def error_for(status: int, content: bytes, *, request: str, what: str, wait_seco
         case Action.RETRY:
             error = TransientError(f"{request} answered {status}")
         case Action.UNAUTHORIZED:
-            error = UnauthorizedError(_UNAUTHORIZED)
+            error = UnauthorizedError(*_UNAUTHORIZED)
         case Action.FORBIDDEN:
-            error = ForbiddenError(_FORBIDDEN.format(what=what))
+            error = ForbiddenError(f"SendGrid forbids this API key {what} ({status}).", _FORBIDDEN_NEXT_STEP)
         case Action.NOT_FOUND:
             error = NotFoundError(f"SendGrid does not know what {request} names ({status}).")
         case Action.TOO_LARGE:
@@ -127,9 +126,9 @@ def error_for(status: int, content: bytes, *, request: str, what: str, wait_seco
             error = BadRequestError(f"SendGrid refused {request} ({status}).", details)
         case Action.REFUSE_REDIRECT:
             why = "a redirect, which is not followed: the key would go along"
-            error = SendGridError(f"{request} answered {status}, {why}. Check `api_url`.")
+            error = SendGridError(f"{request} answered {status}, {why}.", "Check `api_url`.")
         case Action.GIVE_UP:
-            error = SendGridError(f"{request} answered {status}, an unknown status. Check `api_url`.")
+            error = SendGridError(f"{request} answered {status}, an unknown status.", "Check `api_url`.")
     return error
 
 
@@ -173,5 +172,5 @@ def as_shape(value: object, shape: type[Shape]) -> Shape:
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError:
-        message = "SendGrid answered in a shape that the target does not know. Check `api_url`."
-        raise SendGridError(message) from None
+        what = "SendGrid answered in a shape that the target does not know."
+        raise SendGridError(what, "Check `api_url`.") from None

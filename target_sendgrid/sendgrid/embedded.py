@@ -9,7 +9,7 @@ import sys
 
 import msgspec
 
-from target_sendgrid.errors import ConfigError
+from target_sendgrid.errors import ConfigError, Problem
 
 log = logging.getLogger("target-sendgrid.sendgrid")
 
@@ -66,11 +66,9 @@ class EmbeddedSandbox:
             ready = msgspec.json.decode(process.stdout.readline() if process.stdout else b"", type=_Ready)
         except msgspec.DecodeError:
             _stop(process)
-            message = (
-                "The embedded sandbox did not start, for the reason above. If a module is missing, install"
-                " `target-sendgrid[sandbox]`; else check the path in `api_url`."
-            )
-            raise ConfigError(message) from None
+            what = "The embedded sandbox did not start, for the reason above."
+            next_step = "If a module is missing, install `target-sendgrid[sandbox]`; else check the path in `api_url`."
+            raise ConfigError([Problem(what, next_step)]) from None
         except BaseException:  # also a signal to the target, which must not leave the child behind
             _stop(process)
             raise

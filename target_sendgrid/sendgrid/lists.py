@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from target_sendgrid.errors import BadRequestError, ConfigError, suggest
+from target_sendgrid.errors import BadRequestError, ConfigError, Problem
+from target_sendgrid.wording import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,7 +31,7 @@ class Lists:
         self._by_name: dict[str, list[ContactList]] = {}
         self._name_of: dict[str, str] = {}
 
-    def problems(self, list_ids: Iterable[str], list_names: Iterable[str]) -> list[str]:
+    def problems(self, list_ids: Iterable[str], list_names: Iterable[str]) -> list[Problem]:
         """Look up lists, and return what is wrong with them.
 
         Returns:
@@ -95,23 +96,25 @@ class Lists:
         log.info("Created list '%s' (%s).", created.name, created.id)
         return created
 
-    def _unknown_ids(self, list_ids: Iterable[str]) -> Iterator[str]:
+    def _unknown_ids(self, list_ids: Iterable[str]) -> Iterator[Problem]:
         for list_id in dict.fromkeys(list_ids):
             found = self._client.find_list(list_id)
             if found is None:
-                yield f"SendGrid has no list with the id '{list_id}'. Check `list_id`, or give `list_name` instead."
+                what = f"SendGrid has no list with the id '{list_id}'."
+                yield Problem(what, "Check `list_id`, or give `list_name` instead.")
             else:
                 self._by_id[list_id] = found
 
-    def _unusable_names(self, list_names: Iterable[str]) -> Iterator[str]:
+    def _unusable_names(self, list_names: Iterable[str]) -> Iterator[Problem]:
         for name in dict.fromkeys(list_names):
             found = self._by_name.get(name, [])
             if len(found) > 1:
                 ids = ", ".join(entry.id for entry in found)
-                yield f"SendGrid has {len(found)} lists named '{name}'. Give `list_id` instead: one of {ids}."
+                what = f"SendGrid has {len(found)} lists named '{name}'."
+                yield Problem(what, f"Give `list_id` instead: one of {ids}.")
             elif not found and not self._can_create:
-                near = suggest(name, self._by_name)
-                yield f"SendGrid has no list named '{name}', and `create_list` is false.{near}"
+                what = f"SendGrid has no list named '{name}', and `create_list` is false."
+                yield Problem(what, suggest(name, self._by_name).lstrip())
 
 
 class ListTracker:

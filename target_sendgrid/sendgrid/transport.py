@@ -16,7 +16,7 @@ import requests
 import urllib3
 import urllib3.connection
 
-from target_sendgrid.errors import ConfigError, SendGridError, TransientError, UnreachableError
+from target_sendgrid.errors import ConfigError, Problem, SendGridError, TransientError, UnreachableError
 from target_sendgrid.sendgrid import answers
 from target_sendgrid.sendgrid.retry import RetryPolicy, seconds_until_reset
 from target_sendgrid.settings_checks import LOOPBACK_HOSTS
@@ -133,11 +133,11 @@ class Transport:
             return self._retry.call(attempt, retry_budget_seconds=self.retry_budget_seconds)
         except TransientError as error:
             if self.retry_budget_seconds == STARTUP_RETRY_SECONDS:
-                advice = "Nothing was sent. Check `api_url` and the network, and run again."
+                next_step = "Nothing was sent. Check `api_url` and the network, and run again."
             else:
-                advice = "What SendGrid has confirmed stays; run again to send the rest."
-            message = f"SendGrid could not be reached at {self._host} {what}: {error}. {advice}"
-            raise UnreachableError(message) from None
+                next_step = "What SendGrid has confirmed stays; run again to send the rest."
+            failure = f"SendGrid could not be reached at {self._host} {what}: {error}."
+            raise UnreachableError(failure, next_step) from None
 
     def download(self, url: str) -> bytes:
         """Return the file behind a link, without sending the key. A redirect is held to the same rules as the link.
@@ -186,8 +186,8 @@ class Transport:
             ) as response:
                 content = read(response, self._clock)
         except requests.exceptions.SSLError:
-            message = f"The TLS certificate of {self._host} can't be trusted. Check `api_url` and proxies."
-            raise SendGridError(message) from None
+            message = f"The TLS certificate of {self._host} can't be trusted."
+            raise SendGridError(message, "Check `api_url` and proxies.") from None
         except requests.RequestException as error:
             message = f"{bucket} failed ({_words(error)})"
             raise TransientError(message) from None
@@ -239,8 +239,8 @@ def make_session(url: str) -> requests.Session:
     if variable is not None:
         session.verify = os.environ[variable]
         if not Path(session.verify).exists():
-            message = f"The environment variable {variable} names certificates that are not there. Check its path."
-            raise ConfigError(message)
+            message = f"The environment variable {variable} names certificates that are not there."
+            raise ConfigError([Problem(message, "Check its path.")])
     return session
 
 

@@ -1,0 +1,29 @@
+"""Parts of sentences for users: numbers with their nouns, near names, and the system's words for an error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as "1 contact" or "30,000 contacts"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return a clause that offers the nearest known name, or nothing when none is near."""
+    folded = {candidate.lower(): candidate for candidate in known}
+    if not folded:
+        return ""
+    import difflib  # noqa: PLC0415 - needed only for a name that is misspelt
+
+    near = difflib.get_close_matches(name.lower(), folded, n=1)
+    return f" Did you mean '{folded[near[0]]}'?" if near else ""
+
+
+def words_of(error: Exception) -> str:
+    """Return what is wrong with a path or a file: the system's own words where there are any, without a full stop."""
+    return (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
