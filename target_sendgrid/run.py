@@ -1,137 +1,123 @@
-"""One run: opens SendGrid, takes streams and records, and ends with everything settled or with a clear error."""
+"""One run: streams are opened, records taken, and everything settled, with a connection that preflight has checked."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from target_sendgrid.audience.cap import NEW, REFUSED, ProfileCap
 from target_sendgrid.delivery.batching import Batcher
-from target_sendgrid.delivery.delivery import Delivery, WorkerThread
+from target_sendgrid.delivery.delivery import Delivery
 from target_sendgrid.delivery.job_runner import JobRunner
+from target_sendgrid.delivery.operations.upsert import Upsert, upsert_kind
+from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.delivery.state import StateGate
+from target_sendgrid.delivery.worker import WorkerThread
 from target_sendgrid.errors import (
     BadRequestError,
     CapReachedError,
     ConfigError,
-    ForbiddenError,
     InputError,
-    LocalFileError,
     RecordRejectedError,
     TargetSendGridError,
-    TerminatedError,
 )
 from target_sendgrid.mapping.compiler import compile_mapping
-from target_sendgrid.report.rejections import Rejections
-from target_sendgrid.report.report import Bucket, Report, StreamReport, check_report_path
+from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.client import Client
-from target_sendgrid.sendgrid.embedded import EmbeddedSandbox
-from target_sendgrid.sendgrid.lists import Lists, ListTracker
-from target_sendgrid.sendgrid.transport import RUN_RETRY_SECONDS, Transport
+from target_sendgrid.sendgrid.lists import ListTracker
 from target_sendgrid.wording import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from target_sendgrid.clock import Clock
-    from target_sendgrid.delivery.delivery import MakeWorker
-    from target_sendgrid.delivery.job_runner import JobEvent
+    from target_sendgrid.delivery.worker import MakeWorker
     from target_sendgrid.mapping.field_mapping import FieldMapping
     from target_sendgrid.origin import Origin
-    from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
-    from target_sendgrid.settings import Settings, StreamSettings
+    from target_sendgrid.preflight import Connection
+    from target_sendgrid.report.report import Report, StreamReport
+    from target_sendgrid.sendgrid.fields import CustomField, FieldType
+    from target_sendgrid.settings import Settings
 
 log = logging.getLogger("target-sendgrid.run")
 
-_MARKETING_SCOPES = ("marketing.read", "marketing_campaigns.")
 
-
-@dataclass
-class Stream:
+class Stream(msgspec.Struct, frozen=True):
     """A stream as the run sees it, for as long as its schema holds."""
 
     name: str
-    settings: StreamSettings
     counts: StreamReport
-    mapping: FieldMapping | None = None
-    """``None`` where the stream is not enabled."""
-    list_id: str = ""
+    purpose: Purpose
+    """What its records ask for; without a list where the stream is not enabled."""
+    mapping: FieldMapping | None
+    """``None`` where the stream is not enabled: then its records are counted and not sent."""
 
 
 class Run:
-    """Ties the steps of one run together.
+    """Connects the steps of one run.
 
     Args:
+        connection: SendGrid and the files, checked and open. The run closes it.
         settings: The checked settings.
+        report: Counts what becomes of records.
         clock: Where time comes from.
         write_state: Writes a state for the tap's next run.
-        check_stop: Called while waiting; may raise to end the wait.
-        make_carrier: Makes what carries batches, given how to make its courier; a thread by default.
+        check_stop: Called while waiting and reading; may raise to end the run.
+        make_worker: Makes what runs the job runner: a thread by default.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a run is made of
         self,
+        connection: Connection,
         settings: Settings,
         *,
+        report: Report,
         clock: Clock,
         write_state: Callable[[bytes], None],
         check_stop: Callable[[], None],
-        make_worker: MakeWorker | None = None,
+        make_worker: MakeWorker = WorkerThread,
     ) -> None:
+        transport, worker_transport = connection.transports
+        self._connection = connection
         self._settings = settings
-        self._clock = clock
-        self._write_state = write_state
+        self._client, worker_client = Client(transport), Client(worker_transport)
         self._check_stop = check_stop
-        self._make_worker = make_worker or WorkerThread
-        self._sandbox: EmbeddedSandbox | None = None
-        self._clients: list[Client] = []
-        self.is_started = False
-        """Whether records can be taken."""
-        self.is_opening = True
-        """Whether the run can be left at any moment: it talks to SendGrid, and has no record in its hands."""
+        self.is_opening_stream = False
+        """Whether the run asks SendGrid about a new stream. It can be left at any moment then: it holds no record."""
         self._is_finished = False
-        self._report_path: str | None = None
-        """Set once a report can be written there: what else stands in that place must not be replaced."""
-        self._started_at = clock.monotonic()
         self.cap = ProfileCap(settings.profile_cap)
-        self.report = Report()
-
-    # Opening
-
-    def start(self) -> None:
-        """Check key, scopes, lists and files, before anything is read.
-
-        Raises:
-            TargetSendGridError: Something is wrong; nothing was sent.
-        """
-        if self._settings.report_path:
-            check_report_path(self._settings.report_path)
-            self._report_path = self._settings.report_path
-        self._rejections = Rejections(self._settings.rejected_records_path, self._settings.max_rejected_percent)
-        self._client = self._connect()
-        self._check_scopes()
-        self._catalogue: FieldCatalogue = self._client.field_catalogue()
-        self._lists = Lists(self._client, can_create=self._settings.create_list)
-        self._lists.check(*self._settings.lists())
-        self._list_tracker = ListTracker(
-            self._clients[1], self._lists.given_name, can_create=self._settings.create_list
+        self.report = report
+        self._upsert_kind = upsert_kind(settings.batch_size_rows, settings.batch_size_bytes)
+        self._list_tracker = ListTracker(worker_client, connection.lists.given_name, can_create=settings.create_list)
+        upsert = Upsert(
+            self._upsert_kind,
+            worker_client,
+            clock,
+            list_tracker=self._list_tracker,
+            field_name=connection.catalogue.name_of,
         )
-        for client in self._clients:
-            client.transport.retry_budget_seconds = RUN_RETRY_SECONDS
-        self._batcher = Batcher(self._settings.batch_size_rows, self._settings.batch_size_bytes, self._clock.monotonic)
+        runner = JobRunner(
+            [upsert],
+            worker_client,
+            clock,
+            list_tracker=self._list_tracker,
+            job_timeout_seconds=settings.job_timeout_seconds,
+        )
+        self._batcher = Batcher(clock.monotonic)
         self._delivery = Delivery(
             batcher=self._batcher,
-            courier=self._make_worker(self._make_runner),
-            gate=StateGate(self._write_state),
-            report=self.report,
-            rejections=self._rejections,
-            clock=self._clock,
-            check_stop=self._check_stop,
+            worker=make_worker(runner),
+            gate=StateGate(write_state),
+            report=report,
+            rejections=connection.rejections,
+            clock=clock,
+            check_stop=check_stop,
         )
-        self.is_started = True
-        self.is_opening = False
+
+    # Streams
 
     def open_stream(self, name: str, schema: Mapping[str, Any], key_properties: Sequence[str]) -> Stream:
         """Resolve the list and the field mapping of a stream, creating what is missing and may be created.
@@ -139,58 +125,56 @@ class Run:
         Raises:
             ConfigError: The mapping or the list is wrong.
         """
-        self.is_opening = True
+        self.is_opening_stream = True
         try:
             return self._opened(name, schema, key_properties)
         finally:
-            self.is_opening = False
+            self.is_opening_stream = False
 
     def _opened(self, name: str, schema: Mapping[str, Any], key_properties: Sequence[str]) -> Stream:
-        settings = self._settings.for_stream(name)
-        stream = Stream(name, settings, self.report.stream(name))
-        self._rejections.key_properties[name] = key_properties
+        settings, counts = self._settings.for_stream(name), self.report.stream(name)
+        self._connection.rejections.key_properties[name] = key_properties
         if not settings.is_enabled:
             log.info("Stream '%s' is not enabled: its records are read and not sent.", name)
-            return stream
+            return Stream(name, counts, Purpose(self._upsert_kind, ()), None)
         near = suggest(name, self._settings.streams.keys() - self.report.streams.keys())
         if name not in self._settings.streams and near:
-            log.warning("Stream '%s' is not in the setting `streams`, whose names are others.%s", name, near)
+            log.warning("Stream '%s' has no entry in `streams`.%s", name, near)
         if not settings.list_id and not settings.list_name:
             message = (
                 f"Stream '{name}' has no list. Set `list_name` for all streams, or `streams.{name}.list_name`; to leave"
                 f" the stream out, set `streams.{name}.enabled` to false."
             )
             raise ConfigError(message)
-        stream.mapping = compile_mapping(
+        mapping = compile_mapping(
             name,
             schema,
             settings.field_mapping,
-            self._catalogue,
+            self._connection.catalogue,
             clears_nulls=self._settings.null_handling == "clear",
             create_field=self._create_field if self._settings.create_custom_fields else None,
         )
-        destination = self._lists.resolve(settings.list_id, settings.list_name)
-        stream.list_id = destination.id
-        stream.counts.list_id, stream.counts.list_name = destination.id, destination.name
-        log.info("Stream '%s' fills list '%s' from %s.", name, destination.name, ", ".join(stream.mapping.field_labels))
-        return stream
+        found = self._connection.lists.resolve(settings.list_id, settings.list_name)
+        counts.list_id, counts.list_name = found.id, found.name
+        log.info("Stream '%s' fills list '%s' from %s.", name, found.name, ", ".join(mapping.field_labels))
+        return Stream(name, counts, Purpose(self._upsert_kind, (found.id,)), mapping)
 
     def keep_schema(self, name: str, message: bytes) -> None:
         """Keep the SCHEMA message of a stream for the file of rejected records, so that they can be sent again."""
-        self._rejections.schemas[name] = message
+        self._connection.rejections.schemas[name] = message
 
     # Records
 
     @property
     def keeps_messages(self) -> bool:
         """Whether origins must hold the messages that records came in."""
-        return self._rejections.keeps_records
+        return self._connection.rejections.keeps_records
 
     def receive(self, stream: Stream, record: Mapping[str, Any], origin: Origin) -> None:
-        """Take a record.
+        """Take a record of an enabled stream.
 
         Raises:
-            RecordRejectedError: The record breaks a rule, but for that of its size (see `take`).
+            RecordRejectedError: The record breaks a rule. (If the contact is too large, `take` rejects it itself.)
             CapReachedError: The record is of one person more than the cap allows, and that is to end the run.
         """
         if stream.mapping is None:
@@ -203,20 +187,22 @@ class Run:
         self.take(stream, identity, contacts.encode(contact), origin)
 
     def take(self, stream: Stream, identity: str, contact: bytes, origin: Origin) -> None:
-        """Take the encoded contact that was made of a record; one that is too large is rejected.
+        """Take the encoded contact of a record; reject one that is too large.
 
         Raises:
             CapReachedError: It is one person more than the cap allows, and that is to end the run.
         """
         admission = self.cap.admit(identity)
         if admission is REFUSED:
-            self._over_cap(stream, origin)
+            self._leave_out(stream, origin)
             return
+        change = Change(stream.purpose, identity, contact, origin)
         try:
-            self._batcher.add(identity, contact, stream.list_id, origin, is_new=admission is NEW)
+            is_limit_reached = self._batcher.add(change, is_new=admission is NEW)
         except RecordRejectedError as error:
             self.reject(origin, error)
-        if self._batcher.may_be_full:
+            return
+        if is_limit_reached:
             self._delivery.send_full()
 
     def reject(self, origin: Origin, error: RecordRejectedError) -> None:
@@ -228,13 +214,18 @@ class Run:
         self._delivery.receive_state(line, state)
 
     def on_idle(self) -> None:
-        """Let what is ready settle; call it now and then while reading."""
+        """Settle what is ready; call it now and then while reading, also while the tap is silent.
+
+        Raises:
+            TerminatedError: A signal asked the run to stop.
+        """
+        self._check_stop()
         self._delivery.settle_ready()
 
     # Ending
 
     def finish(self) -> None:
-        """Send and settle everything, then judge the run.
+        """Send and settle everything, then check the share of rejected records.
 
         Raises:
             TargetSendGridError: Something could not be settled, or too much was rejected.
@@ -244,11 +235,11 @@ class Run:
         for name in self._settings.streams:
             if name not in self.report.streams:
                 log.warning("Stream '%s' is in the setting `streams`, but never came.", name)
-        self._rejections.check(self.report.rejected, self.report.received)
+        self._connection.rejections.check(self.report.rejected, self.report.received)
 
     def save(self, error: BaseException) -> None:
-        """Settle what can be settled after an error: all that was read when reading ended, else all that was sent."""
-        if not self.is_started or self._is_finished:
+        """Settle what can be settled after an error: everything that was read if reading ended, else what was sent."""
+        if self._is_finished:
             return
         try:
             if isinstance(error, (InputError, CapReachedError)):
@@ -256,86 +247,25 @@ class Run:
             else:
                 self._delivery.wait_for_sent()
         except TargetSendGridError as second:
-            if second is not error:  # what stopped the delivery stops it again
-                log.error("%s", second)  # noqa: TRY400 - a traceback tells a user nothing
+            if second is not error:  # the error that stopped the delivery stops it again
+                log.error("%s", second)  # noqa: TRY400 - a traceback helps no user
 
-    def close(self, error: BaseException | None) -> None:
-        """Print the summary, write the report, and let go of everything."""
-        if error is not None:
-            # The text of an error that is not ours may quote a value.
-            is_ours = isinstance(error, (TargetSendGridError, TerminatedError))
-            self.report.error = str(error) if is_ours else f"Internal error: {type(error).__name__}"
-        self.report.seconds = self._clock.monotonic() - self._started_at
+    def close(self) -> None:
+        """Close the connection, and complete the report."""
+        self._connection.close()
         self.report.distinct_profiles = self.cap.distinct_profiles
-        self.report.request_count = sum(client.transport.request_count for client in self._clients)
+        self.report.request_count = self._connection.request_count
         for counts in self.report.streams.values():
             if counts.list_id:
                 (counts.list_id,) = self._list_tracker.current((counts.list_id,))
-        try:
-            for line in self.report.summary():
-                log.info("%s", line)
-            if self._report_path:
-                self._write_report(self._report_path, error)
-        finally:
-            if self.is_started:
-                self._rejections.close()
-            for client in self._clients:
-                client.transport.close()
-            if self._sandbox:
-                self._sandbox.stop()
 
     # Helpers
-
-    def _write_report(self, path: str, error: BaseException | None) -> None:
-        try:
-            self.report.write(path)
-        except LocalFileError as second:
-            if error is None:
-                raise
-            log.error("%s", second)  # noqa: TRY400 - the first error matters more, and is told by the caller
-
-    def _connect(self) -> Client:
-        url, key = self._settings.base_url, self._settings.api_key
-        if self._settings.is_sandbox:
-            self._sandbox = EmbeddedSandbox.start(self._settings.sandbox_database)
-            url, key = self._sandbox.url, self._sandbox.api_key
-        self._clients = [
-            Client(
-                Transport(
-                    url,
-                    key,
-                    clock=self._clock,
-                    on_behalf_of=self._settings.on_behalf_of,
-                    timeout_seconds=self._settings.request_timeout_seconds,
-                )
-            )
-            for _ in ("this thread", "the courier's")
-        ]
-        return self._clients[0]
-
-    def _make_runner(self, report: Callable[[JobEvent], None]) -> JobRunner:
-        return JobRunner(
-            self._clients[1],
-            self._clock,
-            list_tracker=self._list_tracker,
-            field_name=self._catalogue.name_of,
-            job_timeout_seconds=self._settings.job_timeout_seconds,
-            report=report,
-        )
-
-    def _check_scopes(self) -> None:
-        try:
-            scopes = self._client.scopes()
-        except ForbiddenError:
-            return  # a key may be forbidden to list its scopes; what it needs shows at the next call
-        if not any(scope.startswith(_MARKETING_SCOPES) for scope in scopes):
-            log.warning("The API key does not list the scope `marketing.read`: SendGrid may refuse it.")
 
     def _create_field(self, name: str, field_type: FieldType) -> CustomField:
         try:
             field = self._client.create_field(name, field_type)
         except BadRequestError:
-            found = self._client.field_catalogue().find(name)  # somebody else may have made it meanwhile
+            found = self._client.field_catalogue().find(name)  # another program may have created it meanwhile
             if found is None:
                 message = (
                     f"SendGrid refuses to create the custom field '{name}': an account may have 500 of them. Map the"
@@ -347,7 +277,8 @@ class Run:
         log.info("Created custom field '%s' of type %s.", field.name, field_type.value)
         return field
 
-    def _over_cap(self, stream: Stream, origin: Origin) -> None:
+    def _leave_out(self, stream: Stream, origin: Origin) -> None:
+        """Handle the record of a person over the cap."""
         stream.counts.buckets[Bucket.OVER_CAP] += 1
         if self._settings.on_profile_cap == "fail":
             self._delivery.hold_state_from(origin.line)

@@ -8,6 +8,7 @@ place where the SDK would leak or lose, what closes it, and fails when a new SDK
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import os
 import sys
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from singer_sdk.sinks import Sink
 
     from target_sendgrid.clock import Clock
-    from target_sendgrid.delivery.delivery import MakeWorker
+    from target_sendgrid.delivery.worker import MakeWorker
     from target_sendgrid.run import Run
     from target_sendgrid.singer.sink import SendGridSink
 
@@ -65,25 +66,22 @@ class TargetSendGrid(Target):
         make_worker: MakeWorker | None = None,
         **options: Any,  # noqa: ANN401 - the SDK's own arguments
     ) -> None:
-        from target_sendgrid.clock import SystemClock  # noqa: PLC0415 - nor this
-        from target_sendgrid.run import Run  # noqa: PLC0415 - nor this
-        from target_sendgrid.singer.reader import RecordReader  # noqa: PLC0415 - `--version` and `--about` need no such thing
+        from target_sendgrid.clock import SystemClock  # noqa: PLC0415 - not needed for `--version` and `--about`
+        from target_sendgrid.report.report import Report  # noqa: PLC0415 - as above
+        from target_sendgrid.singer.reader import RecordReader  # noqa: PLC0415 - as above
 
         self._signals: list[int] = []
         self._grace_ends_at: float | None = None
         self._is_over = False
-        """Whether all that is left is the summary, which no signal cuts short."""
+        """Whether only the summary is left to do, which no signal interrupts."""
         self._clock = clock or SystemClock()
-        self._settings: Settings
+        self._make_worker = make_worker
+        self._started_at = self._clock.monotonic()
+        self.report = Report()
+        self._can_write_report = False
+        self._run: Run | None = None
         super().__init__(message_reader=RecordReader(self._open_run, self), **options)
-        self.max_parallelism = 1  # threads of the SDK would drain nothing here, and cost start-up time
-        self.run = Run(
-            self._settings,
-            clock=self._clock,
-            write_state=_write_state,
-            check_stop=self.check_stop,
-            make_worker=make_worker,
-        )
+        self.max_parallelism = 1  # the SDK's threads would drain nothing here, and cost start-up time
 
     # Command line
 
@@ -129,9 +127,18 @@ class TargetSendGrid(Target):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Leave the check to `Settings`, whose messages quote no values. The SDK reads the config only after it."""
         del raise_errors
-        self.append_builtin_config(self.config_jsonschema)
-        self._settings = Settings.from_config(self.config, self.config_jsonschema)
+        _ = self.settings
         return []
+
+    @functools.cached_property
+    def settings(self) -> Settings:
+        """The checked settings.
+
+        Raises:
+            ConfigError: The config has errors.
+        """
+        self.append_builtin_config(self.config_jsonschema)
+        return Settings.from_config(self.config, self.config_jsonschema)
 
     def carry_out(self, file_input: IO[str] | None) -> None:
         """Read and settle everything. Every error ends with the run's summary and is raised again.
@@ -152,7 +159,34 @@ class TargetSendGrid(Target):
             raise
         finally:
             self._is_over = True
-            self.run.close(error or sys.exc_info()[1])
+            self.conclude(error or sys.exc_info()[1])
+
+    def conclude(self, error: BaseException | None) -> None:
+        """Close the run, log the summary, and write the report.
+
+        Args:
+            error: The error that ended the run.
+
+        Raises:
+            LocalFileError: The report can't be written, and there was no other error.
+        """
+        if self._run is not None:
+            self._run.close()
+        if error is not None:
+            # The text of an error that is not ours may quote a value.
+            is_ours = isinstance(error, (TargetSendGridError, TerminatedError))
+            self.report.error = str(error) if is_ours else f"Internal error: {type(error).__name__}"
+        self.report.seconds = self._clock.monotonic() - self._started_at
+        for line in self.report.summary():
+            self.logger.info("%s", line)
+        if not self._can_write_report or not self.settings.report_path:
+            return
+        try:
+            self.report.write(self.settings.report_path)
+        except LocalFileError as second:
+            if error is None:
+                raise
+            self.logger.error("%s", second)  # noqa: TRY400 - the first error matters more, and the caller logs it
 
     # Reading
 
@@ -189,10 +223,47 @@ class TargetSendGrid(Target):
         """Return the sink of a stream."""
         return cast("SendGridSink", self.get_sink(stream))
 
+    @property
+    def run(self) -> Run:
+        """The run, once the first line is to be read.
+
+        Raises:
+            LookupError: It is not open yet.
+        """
+        if self._run is None:
+            message = "the run is not open yet"
+            raise LookupError(message)
+        return self._run
+
     def _open_run(self) -> Run:
-        """Open SendGrid and return the run, ready for records."""
-        self.run.start()
-        return self.run
+        """Check everything that must hold before anything is sent, and return the run.
+
+        Raises:
+            TargetSendGridError: A check found an error.
+        """
+        from target_sendgrid.preflight import Level, Preflight, preflight  # noqa: PLC0415 - loads what only a run needs
+        from target_sendgrid.run import Run  # noqa: PLC0415 - as above
+
+        checked = Preflight()
+        try:
+            preflight(self.settings, self._clock, checked)
+        finally:
+            self._can_write_report = checked.can_write_report
+            self.report.request_count = checked.request_count
+        for finding in checked.findings:
+            if finding.level is Level.WARNING:
+                self.logger.warning("%s", finding)
+        options = {} if self._make_worker is None else {"make_worker": self._make_worker}
+        self._run = Run(
+            checked.connected(),
+            self.settings,
+            report=self.report,
+            clock=self._clock,
+            write_state=_write_state,
+            check_stop=self._check_stop,
+            **options,
+        )
+        return self._run
 
     def process_endofpipe(self) -> None:
         """Settle everything that was read."""
@@ -201,30 +272,32 @@ class TargetSendGrid(Target):
     # Stopping
 
     def settle_after(self, error: TargetSendGridError | TerminatedError) -> None:
-        """Settle what can be settled after an error, for a while only when a signal asked to stop."""
+        """Settle what can be settled after an error; after a signal, within the grace period."""
         try:
             if isinstance(error, TerminatedError):
                 self._grace_ends_at = self._clock.monotonic() + GRACE_SECONDS
-                self.check_stop()
+                self._check_stop()
                 self.logger.warning("Stopping: waiting up to %.0f s for what was sent.", GRACE_SECONDS)
-            self.run.save(error)
+            if self._run is not None:
+                self._run.save(error)
         except TerminatedError:
             self.logger.warning("Stopped without waiting for what was sent.")
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """Note a signal; what is under way looks for it soon. What the run opens can be left at once.
+        """Record the signal; waiting code and the reader check for it. While SendGrid is being opened, stop at once.
 
-        The second ends whatever it meets, and nothing is settled after it: a state could pass what it met.
+        The second signal stops at once, wherever the run is, and nothing is settled after it: a record that was being
+        taken might be in no batch yet, and a state written then could pass it.
         """
         del frame
         self._signals.append(signum)
         if self._is_over:
             return
-        if len(self._signals) == 2 or not hasattr(self, "run") or self.run.is_opening:  # noqa: PLR2004 - the second
+        if len(self._signals) == 2 or self._run is None or self._run.is_opening_stream:  # noqa: PLR2004 - the second signal
             raise TerminatedError(signum)
 
-    def check_stop(self) -> None:
-        """End a wait when a signal came: the first starts the grace period, a second or its end stops for good.
+    def _check_stop(self) -> None:
+        """End a wait after a signal: the first one starts the grace period, whose end or a second one stops for good.
 
         Raises:
             TerminatedError: The run has to stop.

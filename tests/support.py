@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batch
-    from target_sendgrid.delivery.delivery import MakeRunner
-    from target_sendgrid.delivery.job_runner import JobEvent
+    from target_sendgrid.delivery.job_runner import JobEvent, JobRunner
     from target_sendgrid.sandbox.server import SandboxServer
 
 QUICK = Options(
@@ -75,39 +74,41 @@ class HastyClock(SystemClock):
 
 
 class StepwiseWorker:
-    """The courier, carried on by those who wait for it instead of by a thread: the same order every time.
+    """Runs the job runner in the steps of those who wait for it, instead of in a thread: in the same order every time.
 
     Args:
-        make_courier: Makes the courier.
-        clock: What it waits by.
-        dawdles: Tells, each time somebody looks without waiting, whether the courier leaves its next step undone.
+        runner: The job runner.
+        clock: The clock that it waits by.
+        is_late: Returns, at each call that does not wait, whether the runner leaves its next step undone.
     """
 
-    def __init__(self, make_runner: MakeRunner, clock: Clock, *, dawdles: Callable[[], bool] = lambda: True) -> None:
-        self._news: list[JobEvent] = []
-        self._courier = make_runner(self._news.append)
+    def __init__(self, runner: JobRunner, clock: Clock, *, is_late: Callable[[], bool] = lambda: True) -> None:
+        self._runner = runner
+        self._events: list[JobEvent] = []
         self._clock = clock
-        self._dawdles = dawdles
+        self._is_late = is_late
         self._failure: BaseException | None = None
 
     def send(self, batch: Batch) -> None:
-        self._courier.accept(batch)
+        self._runner.accept(batch)
 
-    def news(self, timeout_seconds: float | None) -> JobEvent | None:
-        if timeout_seconds is None and not self._dawdles():
+    def next_event(self, timeout_seconds: float | None) -> JobEvent | None:
+        if timeout_seconds is None and not self._is_late():
             self._step()
-        if timeout_seconds is not None and not self._news:
+        if timeout_seconds is not None and not self._events:
             self._step()
-        return self._news.pop(0) if self._news else None
+        return self._events.pop(0) if self._events else None
 
     def _step(self) -> None:
         if self._failure is not None:
             raise self._failure
         try:
-            self._clock.sleep(self._courier.step() or 0.0)
+            self._clock.sleep(self._runner.step() or 0.0)
         except BaseException as error:
-            self._failure = error  # what has failed is not asked again
+            self._failure = error  # a failed runner does no further step
             raise
+        finally:
+            self._events += self._runner.take_events()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,7 +161,7 @@ def run_here(
     config: Mapping[str, Any],
     lines: Iterable[str | bytes],
     *,
-    dawdles: Callable[[], bool] = lambda: True,
+    is_late: Callable[[], bool] = lambda: True,
     clock: SandboxClock | None = None,
 ) -> Finished:
     """Run the target in this process, on a clock that moves the sandbox's along: nothing waits for real time."""
@@ -168,7 +169,7 @@ def run_here(
     clock = clock or SandboxClock(sandbox)
     target = TargetSendGrid(
         clock=clock,
-        make_worker=lambda make_runner: StepwiseWorker(make_runner, clock, dawdles=dawdles),
+        make_worker=lambda runner: StepwiseWorker(runner, clock, is_late=is_late),
         config=own | dict(config),
     )
     states, exit_code = io.StringIO(), 0
@@ -181,7 +182,7 @@ def run_here(
         except TerminatedError as error:
             exit_code = 128 + error.signal_number
             log.write(f"{error}\n")
-    return Finished(exit_code, states.getvalue().splitlines(), log.getvalue(), target.run.report.to_dict())
+    return Finished(exit_code, states.getvalue().splitlines(), log.getvalue(), target.report.to_dict())
 
 
 @contextlib.contextmanager
@@ -202,7 +203,7 @@ def _logged() -> Iterator[io.StringIO]:
 
 def settled_count(stream: Mapping[str, Any]) -> int:
     """Return how many records of a stream are settled, by its counts in a report."""
-    count: int = sum(stream[bucket.value] for bucket in Bucket) + sum(stream["rejected"].values())
+    count: int = sum(stream.get(bucket.value, 0) for bucket in Bucket) + sum(stream["rejected"].values())
     return count
 
 

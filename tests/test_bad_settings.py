@@ -190,7 +190,7 @@ def test_a_misspelt_stream_in_the_settings_is_named_when_the_stream_comes(
     sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     run = run_cli(sandbox, GOOD | {"streams": {"poeple": {"enabled": False}}}, LINES, tmp_path)
-    assert "Stream 'people' is not in the setting `streams`, whose names are others. Did you mean 'poeple'?" in run.log
+    assert "Stream 'people' has no entry in `streams`. Did you mean 'poeple'?" in run.log
 
 
 def test_a_misspelt_contact_field_is_named_when_it_is_created(sandbox: SandboxServer, tmp_path: Path) -> None:

@@ -11,27 +11,52 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.delivery import batching
-from target_sendgrid.delivery.batching import Batch, Batcher, Body, StreamCount, stream_counts
+from target_sendgrid.delivery.batching import Batch, Batcher
+from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST
+from target_sendgrid.delivery.operations.upsert import upsert_kind
+from target_sendgrid.delivery.pending import Change, Purpose, StreamCount, stream_counts, unpack
 from target_sendgrid.errors import Reason, RecordRejectedError
 from target_sendgrid.origin import Origin
-from target_sendgrid.sendgrid.contact import Entry, decode, encode, unpack
+from target_sendgrid.sendgrid.contact import Body, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from target_sendgrid.delivery.pending import OperationKind
     from target_sendgrid.sendgrid.contact import Contact
 
 ENOUGH_BYTES = 1_000_000
+ANY = Purpose(upsert_kind(10, 1_000), ("L",))
 TWO = [encode({"email": f"{letter}@x.com"}) for letter in "ab"]
 
 
-def add(batcher: Batcher, email: str, list_id: str = "L", *, line: int = 1, **fields: object) -> None:
-    batcher.add(email, encode({"email": email, **fields}), list_id, Origin("people", line))
+class Upserts(Batcher):
+    """A batcher with one kind of upserts, whose batches are named by their lists."""
+
+    def __init__(self, max_contacts: int, max_bytes: int, monotonic: Callable[[], float] = lambda: 0.0) -> None:
+        super().__init__(monotonic)
+        self.kind = upsert_kind(max_contacts, max_bytes)
+
+    def full(self) -> tuple[str, ...] | None:
+        purpose = self.next_full()
+        return None if purpose is None else purpose.list_ids
+
+    def open_list_ids(self) -> list[tuple[str, ...]]:
+        return [purpose.list_ids for purpose in self.open_purposes()]
 
 
-def sealed(batcher: Batcher, *list_ids: str) -> Batch:
-    return batcher.seal(list_ids)
+def upsert(kind: OperationKind, email: str, list_id: str = "L", *, line: int = 1, **fields: object) -> Change:
+    contact = encode({"email": email, **fields})
+    return Change(Purpose(kind, (list_id,)), email, contact, Origin("people", line))
+
+
+def add(batcher: Upserts, email: str, list_id: str = "L", *, line: int = 1, **fields: object) -> bool:
+    return batcher.add(upsert(batcher.kind, email, list_id, line=line, **fields))
+
+
+def sealed(batcher: Upserts, *list_ids: str) -> Batch:
+    return batcher.seal(Purpose(batcher.kind, list_ids))
 
 
 def at(*moments: float) -> Callable[[], float]:
@@ -39,22 +64,22 @@ def at(*moments: float) -> Callable[[], float]:
     return iter(moments).__next__
 
 
-def entries_of(batch: Batch) -> dict[str, Entry]:
+def changes_of(batch: Batch) -> dict[str, Change]:
     assert batch.packed is not None
-    return unpack(batch.packed)
+    return unpack(batch.packed, batch.purpose)
 
 
 def contacts_of(batch: Batch) -> dict[str, Contact]:
-    return {identity: decode(entry.contact) for identity, entry in entries_of(batch).items()}
+    return {identity: decode(change.contact) for identity, change in changes_of(batch).items()}
 
 
 def lines_of(batch: Batch) -> dict[str, list[int]]:
-    return {identity: [origin.line for origin in entry.origins] for identity, entry in entries_of(batch).items()}
+    return {identity: [origin.line for origin in change.origins] for identity, change in changes_of(batch).items()}
 
 
 def body_of(batch: Batch) -> bytes:
     assert batch.packed is not None
-    body = Body(batch.list_ids, batch.packed.contacts)
+    body = Body(batch.purpose.list_ids, batch.packed.contacts)
     pieces = b"".join(body)
     assert len(pieces) == len(body)
     return pieces
@@ -86,61 +111,67 @@ class TestBody:
 
 class TestRows:
     def test_a_batch_is_full_at_its_row_limit(self) -> None:
-        batcher = Batcher(2, ENOUGH_BYTES)
+        batcher = Upserts(2, ENOUGH_BYTES)
         add(batcher, "a@x.com")
         assert batcher.full() is None
         add(batcher, "b@x.com")
         assert batcher.full() == ("L",)
 
     def test_the_same_person_twice_takes_one_row(self) -> None:
-        batcher = Batcher(2, ENOUGH_BYTES)
+        batcher = Upserts(2, ENOUGH_BYTES)
         add(batcher, "a@x.com")
         add(batcher, "a@x.com")
         assert batcher.full() is None
 
     def test_a_sealed_batch_leaves_nothing_open(self) -> None:
-        batcher = Batcher(1, ENOUGH_BYTES)
+        batcher = Upserts(1, ENOUGH_BYTES)
         add(batcher, "a@x.com")
         sealed(batcher, "L")
         assert (batcher.full(), batcher.open_list_ids(), batcher.first_line(), batcher.open_since()) == (
             None, [], None, None,
         )  # fmt: skip
 
+    def test_adding_returns_whether_a_limit_is_reached(self) -> None:
+        batcher = Upserts(3, ENOUGH_BYTES)
+        assert [add(batcher, email) for email in ("a@x.com", "a@x.com", "b@x.com", "c@x.com")] == [
+            False, False, False, True,
+        ]  # fmt: skip
+
 
 class TestBytes:
     @pytest.mark.parametrize("slack", [0, 1])
     def test_a_batch_is_full_once_its_body_has_as_many_bytes_as_allowed(self, slack: int) -> None:
-        batcher = Batcher(30_000, len(Body(("L",), TWO)) + slack)
+        batcher = Upserts(30_000, len(Body(("L",), TWO)) + slack)
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
         assert (batcher.full() is not None) == (slack == 0)
 
     def test_a_body_may_have_exactly_as_many_bytes_as_allowed(self) -> None:
-        batcher = Batcher(30_000, len(Body(("L",), TWO)))
+        batcher = Upserts(30_000, len(Body(("L",), TWO)))
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
-        assert list(entries_of(sealed(batcher, "L"))) == ["a@x.com", "b@x.com"]
+        assert list(changes_of(sealed(batcher, "L"))) == ["a@x.com", "b@x.com"]
 
     def test_a_body_never_has_one_byte_more(self) -> None:
-        batcher = Batcher(30_000, len(Body(("L",), TWO)) - 1)
+        batcher = Upserts(30_000, len(Body(("L",), TWO)) - 1)
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
-        assert [list(entries_of(sealed(batcher, "L"))) for _ in range(2)] == [["a@x.com"], ["b@x.com"]]
+        assert [list(changes_of(sealed(batcher, "L"))) for _ in range(2)] == [["a@x.com"], ["b@x.com"]]
 
     def test_a_contact_that_alone_is_too_large_is_rejected(self) -> None:
-        batcher = Batcher(30_000, 100)
+        batcher = Upserts(30_000, 100)
         with pytest.raises(RecordRejectedError) as caught:
             add(batcher, "a@x.com", city="zaphod" * 20)
         assert (caught.value.reason, "zaphod" in caught.value.sentence) == (Reason.TOO_LARGE, False)
 
     def test_a_contact_that_alone_is_exactly_as_large_as_allowed_is_taken(self) -> None:
         size = len(Body(("L",), TWO[:1]))
-        batcher = Batcher(30_000, size)
+        batcher = Upserts(30_000, size)
         add(batcher, "a@x.com")
-        assert list(entries_of(sealed(batcher, "L"))) == ["a@x.com"]
+        assert list(changes_of(sealed(batcher, "L"))) == ["a@x.com"]
 
     def test_a_merge_that_would_be_too_large_rejects_the_later_record_and_keeps_the_earlier(self) -> None:
-        batcher = Batcher(30_000, 120)
+        batcher = Upserts(30_000, 120)
         add(batcher, "a@x.com", line=1, city="x" * 30)
         with pytest.raises(RecordRejectedError):
             add(batcher, "a@x.com", line=2, country="x" * 30)
@@ -148,16 +179,16 @@ class TestBytes:
         assert (lines_of(batch), "country" in contacts_of(batch)["a@x.com"]) == ({"a@x.com": [1]}, False)
 
     def test_a_contact_that_was_taken_before_the_limit_sank_still_leaves_by_itself(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com", city="x" * 50)
         add(batcher, "b@x.com", city="x" * 50)
-        batcher.limit_bytes(50)
-        assert [list(entries_of(sealed(batcher, "L"))) for _ in range(2)] == [["a@x.com"], ["b@x.com"]]
+        batcher.limit_bytes(batcher.kind, 50)
+        assert [list(changes_of(sealed(batcher, "L"))) for _ in range(2)] == [["a@x.com"], ["b@x.com"]]
 
 
 class TestMerging:
     def test_the_later_record_wins_field_by_field(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com", first_name="Ada", city="London", custom_fields={"e1_T": "x", "e2_T": "y"})
         add(batcher, "a@x.com", city="Paris", custom_fields={"e1_T": "z"})
         assert contacts_of(sealed(batcher, "L"))["a@x.com"] == {
@@ -165,7 +196,7 @@ class TestMerging:
         }  # fmt: skip
 
     def test_a_merged_contact_remembers_all_its_records(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         for line in (3, 5, 9):
             add(batcher, "a@x.com", line=line)
         assert lines_of(sealed(batcher, "L")) == {"a@x.com": [3, 5, 9]}
@@ -174,21 +205,22 @@ class TestMerging:
         copied: list[int] = []
         last: list[Origin] | None = None
 
-        def entry(contact: bytes, origin: Origin, later: list[Origin] | None = None) -> Entry:
+        def change(*arguments: Any) -> Change:
             nonlocal last
-            copied.append(0 if later is last else len(later or ()))
+            later = arguments[-1]
+            copied.append(0 if later is last else len(later))
             last = later
-            return Entry(contact, origin, later)
+            return Change(*arguments)
 
-        monkeypatch.setattr(batching, "Entry", entry)
-        batcher, times = Batcher(10, 10_000), 50_000
+        monkeypatch.setattr(batching, "Change", change)
+        batcher, times = Upserts(10, 10_000), 50_000
         for line in range(times):
-            batcher.add("ada", encode({"email": "ada@example.com"}), "list", Origin("people", line))
-        assert len(entries_of(batcher.seal(("list",)))["ada"].origins) == times
+            add(batcher, "ada@example.com", line=line)
+        assert len(changes_of(sealed(batcher, "L"))["ada@example.com"].origins) == times
         assert sum(copied) < 10
 
     def test_a_person_of_two_lists_goes_once_with_both(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com", "M", city="London")
         add(batcher, "a@x.com", "L", country="UK")
         assert batcher.open_list_ids() == [("L", "M")]
@@ -196,19 +228,19 @@ class TestMerging:
         assert contacts_of(sealed(batcher, "L", "M"))["a@x.com"] == expected
 
     def test_people_of_the_same_lists_go_together_whatever_the_order(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         for email, list_id in [("a@x.com", "L"), ("a@x.com", "M"), ("b@x.com", "M"), ("b@x.com", "L")]:
             add(batcher, email, list_id)
-        assert list(entries_of(sealed(batcher, "L", "M"))) == ["a@x.com", "b@x.com"]
+        assert list(changes_of(sealed(batcher, "L", "M"))) == ["a@x.com", "b@x.com"]
 
     def test_a_person_who_is_on_the_list_already_stays_in_the_union(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         for list_id in ("L", "M", "L", "M"):
             add(batcher, "a@x.com", list_id)
         assert batcher.open_list_ids() == [("L", "M")]
 
     def test_a_person_who_joins_another_list_takes_the_first_line_along(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "b@x.com", "L", line=1)
         add(batcher, "a@x.com", "L", line=2)
         add(batcher, "a@x.com", "M", line=7)
@@ -217,7 +249,7 @@ class TestMerging:
 
 class TestInFlight:
     def test_a_person_in_flight_is_held_back(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com", line=1)
         sealed(batcher, "L")
         add(batcher, "a@x.com", line=2)
@@ -225,21 +257,21 @@ class TestInFlight:
         assert lines_of(sealed(batcher, "L")) == {"b@x.com": [3]}
 
     def test_people_held_back_fill_no_batch(self) -> None:
-        batcher = Batcher(1, ENOUGH_BYTES)
+        batcher = Upserts(1, ENOUGH_BYTES)
         add(batcher, "a@x.com")
         sealed(batcher, "L")
         add(batcher, "a@x.com")
         assert (batcher.full(), batcher.open_list_ids()) == (None, [])
 
     def test_a_person_is_held_back_across_lists(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com", "L")
         sealed(batcher, "L")
         add(batcher, "a@x.com", "M")
         assert batcher.open_list_ids() == []
 
     def test_a_released_person_can_be_sent_again(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com", line=1)
         batch = sealed(batcher, "L")
         add(batcher, "a@x.com", line=2)
@@ -247,14 +279,14 @@ class TestInFlight:
         assert lines_of(sealed(batcher, "L")) == {"a@x.com": [2]}
 
     def test_a_later_version_is_not_merged_with_the_one_in_flight(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com", city="London")
         batch = sealed(batcher, "L")
         add(batcher, "a@x.com", country="UK")
         assert contacts_of(batch) == {"a@x.com": {"email": "a@x.com", "city": "London"}}
 
     def test_later_versions_of_a_held_back_person_are_merged_with_each_other(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com")
         batch = sealed(batcher, "L")
         add(batcher, "a@x.com", city="London")
@@ -263,7 +295,7 @@ class TestInFlight:
         assert contacts_of(sealed(batcher, "L"))["a@x.com"]["city"] == "Paris"
 
     def test_people_held_back_keep_their_line_after_the_others_left(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com", line=1)
         sealed(batcher, "L")
         add(batcher, "b@x.com", line=2)
@@ -272,53 +304,109 @@ class TestInFlight:
         assert batcher.first_line() == 3
 
 
+def removal(email: str, list_id: str = "L", *, line: int = 1) -> Change:
+    contact = encode({"email": email})
+    return Change(Purpose(REMOVE_FROM_LIST, (list_id,)), email, contact, Origin("people", line))
+
+
+class TestSeveralOperations:
+    def test_changes_of_two_operations_go_in_two_batches(self) -> None:
+        batcher = Upserts(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com")
+        batcher.add(removal("b@x.com"))
+        assert batcher.open_purposes() == [Purpose(batcher.kind, ("L",)), Purpose(REMOVE_FROM_LIST, ("L",))]
+
+    def test_a_person_is_removed_only_once_the_upsert_is_settled(self) -> None:
+        batcher = Upserts(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com", line=1)
+        batcher.add(removal("a@x.com", line=2))
+        assert batcher.open_list_ids() == [("L",)]
+        batch = sealed(batcher, "L")
+        assert batcher.open_purposes() == []
+        assert batcher.first_line() == 2
+        batcher.release(batch)
+        assert batcher.open_purposes() == [Purpose(REMOVE_FROM_LIST, ("L",))]
+
+    def test_a_later_upsert_is_queued_behind_the_removal_instead_of_joining_the_earlier_one(self) -> None:
+        batcher = Upserts(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com", line=1, city="London")
+        batcher.add(removal("a@x.com", line=2))
+        add(batcher, "a@x.com", line=3, city="Paris")
+        add(batcher, "a@x.com", line=4, country="France")
+        sent = []
+        while batcher.open_purposes():
+            batch = batcher.seal(batcher.open_purposes()[0])
+            sent.append((batch.purpose.kind.name, contacts_of(batch)["a@x.com"].get("city"), *lines_of(batch).values()))
+            batcher.release(batch)
+        assert sent == [("upsert", "London", [1]), ("remove_from_list", None, [2]), ("upsert", "Paris", [3, 4])]
+        assert not batcher.holds_too_much
+
+    def test_removals_from_two_lists_are_two_changes(self) -> None:
+        batcher = Upserts(30_000, ENOUGH_BYTES)
+        batcher.add(removal("a@x.com", "L", line=1))
+        batcher.add(removal("a@x.com", "M", line=2))
+        assert batcher.open_purposes() == [Purpose(REMOVE_FROM_LIST, ("L",))]
+
+    def test_the_same_removal_twice_is_one_change(self) -> None:
+        batcher = Upserts(30_000, ENOUGH_BYTES)
+        batcher.add(removal("a@x.com", line=1))
+        batcher.add(removal("a@x.com", line=2))
+        assert lines_of(batcher.seal(Purpose(REMOVE_FROM_LIST, ("L",)))) == {"a@x.com": [1, 2]}
+
+    def test_a_lowered_limit_holds_for_its_own_operation_alone(self) -> None:
+        batcher = Upserts(30_000, ENOUGH_BYTES)
+        batcher.add(removal("a@x.com"))
+        batcher.limit_bytes(batcher.kind, 1)
+        assert batcher.full() is None
+
+
 class TestTimesAndLines:
     def test_the_first_line_is_the_lowest_of_all_open_batches(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         for line, list_id in [(4, "L"), (3, "M"), (5, "L")]:
             add(batcher, f"{line}@x.com", list_id, line=line)
         assert batcher.first_line() == 3
 
     def test_a_batch_is_open_since_its_first_contact(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES, at(10.0))
+        batcher = Upserts(30_000, ENOUGH_BYTES, at(10.0))
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
         assert batcher.open_since() == 10.0
 
     def test_a_lone_person_who_comes_again_and_again_does_not_hold_the_batch_open(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES, at(10.0))
+        batcher = Upserts(30_000, ENOUGH_BYTES, at(10.0))
         for _ in range(3):
             add(batcher, "a@x.com")
         assert batcher.open_since() == 10.0
 
     def test_a_person_who_joins_another_list_has_waited_since_before(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES, at(10.0))
+        batcher = Upserts(30_000, ENOUGH_BYTES, at(10.0))
         add(batcher, "a@x.com", "L")
         add(batcher, "a@x.com", "M")
         assert batcher.open_since() == 10.0
 
     def test_a_person_who_joins_an_open_batch_makes_it_as_old_as_the_wait(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES, at(10.0, 20.0))
+        batcher = Upserts(30_000, ENOUGH_BYTES, at(10.0, 20.0))
         for email, list_id in [("a@x.com", "L"), ("b@x.com", "M"), ("a@x.com", "M"), ("b@x.com", "L")]:
             add(batcher, email, list_id)
         assert batcher.open_list_ids() == [("L", "M")]
         assert batcher.open_since() == 10.0
 
     def test_states_part_where_a_batch_is_opened(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         for line, list_id in [(3, "L"), (4, "L"), (6, "M"), (7, "M"), (8, "L")]:
             add(batcher, f"{line}@x.com", list_id, line=line)
         assert batcher.boundary_line == 6
 
     def test_states_part_where_a_batch_is_sealed(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         for line in (3, 4, 9):
             add(batcher, f"{line}@x.com", line=line)
         sealed(batcher, "L")
         assert batcher.boundary_line == 9
 
-    def test_a_batch_is_open_anew_for_those_who_stay(self) -> None:
-        batcher = Batcher(1, ENOUGH_BYTES, at(10.0, 30.0))
+    def test_a_batch_is_reopened_for_changes_that_did_not_fit(self) -> None:
+        batcher = Upserts(1, ENOUGH_BYTES, at(10.0, 30.0))
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
         sealed(batcher, "L")
@@ -326,38 +414,36 @@ class TestTimesAndLines:
 
 
 def test_contacts_and_records_are_counted_by_stream() -> None:
-    alone = Entry(b"{}", Origin("people", 4))
-    merged = Entry(b"{}", Origin("people", 1), [Origin("guests", 2), Origin("people", 3)])
+    alone = Change(ANY, "b", b"{}", Origin("people", 4))
+    merged = Change(ANY, "a", b"{}", Origin("people", 1), [Origin("guests", 2), Origin("people", 3)])
     expected = {"people": StreamCount(contacts=2, records=3), "guests": StreamCount(contacts=1, records=1)}
     assert stream_counts([alone, merged]) == expected
 
 
 class TestHeld:
     def test_what_is_held_is_bounded(self) -> None:
-        batcher = Batcher(30_000, 6_000_000)
+        batcher = Upserts(30_000, 6_000_000)
         add(batcher, "a@x.com")
         batch = sealed(batcher, "L")
         assert not batcher.holds_too_much
-        add(batcher, "a@x.com", line=2, custom_fields={"e1_T": "x" * batching.MAX_HELD_BYTES})
-        assert batcher.may_be_full
+        assert add(batcher, "a@x.com", line=2, custom_fields={"e1_T": "x" * batching.MAX_HELD_BYTES})
         assert (batcher.full(), batcher.holds_too_much) == (None, True)
         batcher.release(batch)
         assert not batcher.holds_too_much
 
     def test_a_person_known_to_be_new_is_merged_with_when_coming_again(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         for line, is_new in [(1, True), (2, False)]:
-            origin = Origin("people", line)
-            batcher.add("a@x.com", encode({"email": "a@x.com", "n": line}), "L", origin, is_new=is_new)
+            batcher.add(upsert(batcher.kind, "a@x.com", line=line, n=line), is_new=is_new)
         assert contacts_of(sealed(batcher, "L")) == {"a@x.com": {"email": "a@x.com", "n": 2}}
 
     def test_people_are_in_flight_until_their_batch_is_released(self) -> None:
-        batcher = Batcher(30_000, ENOUGH_BYTES)
+        batcher = Upserts(30_000, ENOUGH_BYTES)
         for number in range(100):
             add(batcher, f"p{number}@x.com")
         batch = sealed(batcher, "L")
-        assert all(batch.may_hold(f"p{number}@x.com") for number in range(100))
-        assert not any(batch.may_hold(f"q{number}@x.com") for number in range(100))
+        assert all(f"p{number}@x.com" in batch.people for number in range(100))
+        assert not any(f"q{number}@x.com" in batch.people for number in range(100))
 
 
 ADDS = st.tuples(
@@ -366,7 +452,10 @@ ADDS = st.tuples(
     st.sampled_from(["L", "M", "N"]),
     st.dictionaries(st.sampled_from(["city", "country", "postal_code"]), st.text("xß", max_size=60)),
 )
-STEPS = st.lists(st.one_of(ADDS, ADDS, ADDS, st.just(("seal",)), st.just(("release",))), max_size=60)
+REMOVALS = st.tuples(
+    st.just("remove"), st.sampled_from([f"{letter}@x.com" for letter in "abcdef"]), st.sampled_from(["L", "M", "N"])
+)
+STEPS = st.lists(st.one_of(ADDS, ADDS, ADDS, REMOVALS, st.just(("seal",)), st.just(("release",))), max_size=60)
 
 
 class Account:
@@ -376,39 +465,49 @@ class Account:
         self.contacts: dict[str, dict[str, Any]] = {}
         self.lists: dict[str, set[str]] = {}
 
-    def apply(self, identity: str, contact: Contact, list_ids: tuple[str, ...]) -> None:
-        self.contacts.setdefault(identity, {}).update(contact)
-        self.lists.setdefault(identity, set()).update(list_ids)
+    def apply(self, purpose: Purpose, identity: str, contact: Contact) -> None:
+        if purpose.kind is REMOVE_FROM_LIST:
+            self.lists.get(identity, set()).difference_update(purpose.list_ids)
+        else:
+            self.contacts.setdefault(identity, {}).update(contact)
+            self.lists.setdefault(identity, set()).update(purpose.list_ids)
 
 
 class Traffic:
     """A batcher in use: takes records, seals and releases, and checks what must hold at each step."""
 
     def __init__(self, max_rows: int, max_bytes: int, random: Random) -> None:
-        self.batcher = Batcher(max_rows, max_bytes)
-        self.max_rows, self.max_bytes, self.random = max_rows, max_bytes, random
+        self.batcher = Upserts(max_rows, max_bytes)
+        self.max_bytes, self.random = max_bytes, random
         self.wanted, self.account = Account(), Account()
         self.taken: set[int] = set()
         self.settled: list[int] = []
         self.in_flight: list[Batch] = []
 
     def add(self, line: int, email: str, list_id: str, fields: dict[str, Any]) -> None:
+        self._take(upsert(self.batcher.kind, email, list_id, line=line, **fields))
+
+    def remove(self, line: int, email: str, list_id: str) -> None:
+        self._take(removal(email, list_id, line=line))
+
+    def _take(self, change: Change) -> None:
         try:
-            add(self.batcher, email, list_id, line=line, **fields)
+            self.batcher.add(change)
         except RecordRejectedError:
             return
-        self.taken.add(line)
-        self.wanted.apply(email, {"email": email, **fields}, (list_id,))
+        self.taken.add(change.origin.line)
+        self.wanted.apply(change.purpose, change.identity, decode(change.contact))
 
     def seal(self) -> bool:
-        open_list_ids = self.batcher.open_list_ids()
-        if not open_list_ids:
+        purposes = self.batcher.open_purposes()
+        if not purposes:
             return False
-        batch = self.batcher.seal(self.random.choice(open_list_ids))
-        assert len(entries_of(batch)) <= self.max_rows
-        assert len(body_of(batch)) <= self.max_bytes
+        batch = self.batcher.seal(self.random.choice(purposes))
+        assert len(changes_of(batch)) <= batch.purpose.kind.max_contacts
+        if batch.purpose.kind is self.batcher.kind:
+            assert len(body_of(batch)) <= self.max_bytes
         assert batch.first_line <= min(itertools.chain(*lines_of(batch).values()))
-        assert not {identity for other in self.in_flight for identity in entries_of(other)} & entries_of(batch).keys()
+        assert not {identity for other in self.in_flight for identity in changes_of(other)} & changes_of(batch).keys()
         self.in_flight.append(batch)
         return True
 
@@ -417,7 +516,7 @@ class Traffic:
             batch = self.in_flight.pop(self.random.randrange(len(self.in_flight)))
             self.batcher.release(batch)
             for identity, contact in contacts_of(batch).items():
-                self.account.apply(identity, contact, batch.list_ids)
+                self.account.apply(batch.purpose, identity, contact)
             self.settled.extend(itertools.chain(*lines_of(batch).values()))
 
     def check_first_line(self) -> None:
@@ -428,7 +527,7 @@ class Traffic:
         assert all(first_open is not None and first_open <= line for line in waiting)
 
     def finish(self) -> None:
-        while self.batcher.open_list_ids() or self.in_flight:
+        while self.batcher.open_purposes() or self.in_flight:
             if not self.seal():
                 self.release()
 
@@ -441,6 +540,8 @@ def test_everything_added_arrives_once_in_order_and_within_the_limits(
     for line, step in enumerate(steps, 1):
         if step[0] == "add":
             traffic.add(line, *step[1:])
+        elif step[0] == "remove":
+            traffic.remove(line, *step[1:])
         elif step[0] == "seal":
             traffic.seal()
         else:
@@ -456,21 +557,24 @@ def test_everything_added_arrives_once_in_order_and_within_the_limits(
 def test_a_batch_is_full_when_its_rows_or_its_exact_bytes_reach_a_limit(
     adds: list[tuple[Any, ...]], max_rows: int, max_bytes: int
 ) -> None:
-    batcher, measured = Batcher(max_rows, max_bytes), Batcher(1_000, ENOUGH_BYTES)
+    batcher, measured = Upserts(max_rows, max_bytes), Upserts(1_000, ENOUGH_BYTES)
     for line, (_, email, _, fields) in enumerate(adds, 1):
         with contextlib.suppress(RecordRejectedError):
             add(batcher, email, line=line, **fields)
             add(measured, email, line=line, **fields)
-    batch = measured.seal(("L",)) if measured.open_list_ids() else None
-    is_full = batch is not None and (len(entries_of(batch)) >= max_rows or len(body_of(batch)) >= max_bytes)
+    batch = sealed(measured, "L") if measured.open_list_ids() else None
+    is_full = batch is not None and (len(changes_of(batch)) >= max_rows or len(body_of(batch)) >= max_bytes)
     assert (batcher.full() is not None) == is_full
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.lists(st.sampled_from("abc"), max_size=2)), max_size=6))
-def test_streams_are_counted_alike_by_the_short_way_and_the_long(made_of: list[tuple[str, list[str]]]) -> None:
-    entries = [Entry(b"{}", Origin(first, 1), [Origin(name, 2) for name in later] or None) for first, later in made_of]
+def test_streams_are_counted_alike_with_and_without_merged_records(made_of: list[tuple[str, list[str]]]) -> None:
+    changes = [
+        Change(ANY, "a", b"{}", Origin(first, 1), [Origin(name, 2) for name in later] or None)
+        for first, later in made_of
+    ]
     streams = {name for first, later in made_of for name in (first, *later)}
-    assert stream_counts(entries) == {
+    assert stream_counts(changes) == {
         stream: StreamCount(
             sum(stream in (first, *later) for first, later in made_of),
             sum((first, *later).count(stream) for first, later in made_of),
@@ -480,13 +584,13 @@ def test_streams_are_counted_alike_by_the_short_way_and_the_long(made_of: list[t
 
 
 def test_people_are_found_in_one_group_and_in_several_and_after_those_have_left() -> None:
-    batcher = Batcher(30_000, ENOUGH_BYTES)
+    batcher = Upserts(30_000, ENOUGH_BYTES)
     for line, lists in enumerate(["L", "LM", "L", "LM"]):
         for list_id in lists:
             add(batcher, f"{list_id}{line}@x.com", list_id, line=2 * line)
             add(batcher, f"{list_id}{line}@x.com", list_id, line=2 * line + 1)
         assert [batcher.open_list_ids()] == [[(list_id,) for list_id in lists]]
         for list_id in lists:
-            batch = batcher.seal((list_id,))
+            batch = sealed(batcher, list_id)
             assert lines_of(batch) == {f"{list_id}{line}@x.com": [2 * line, 2 * line + 1]}
             batcher.release(batch)

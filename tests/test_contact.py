@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target_sendgrid.delivery.operations.upsert import upsert_kind
+from target_sendgrid.delivery.pending import Change, Purpose, pack
 from target_sendgrid.origin import Origin
-from target_sendgrid.sendgrid.contact import Entry, decode, encode, identity, merge, pack
+from target_sendgrid.sendgrid.contact import decode, encode, identity, merge
 
 if TYPE_CHECKING:
     from target_sendgrid.sendgrid.contact import Contact
@@ -39,11 +41,11 @@ def account_after(*updates: Contact) -> Contact:
 
 
 class TestIdentity:
-    def test_an_email_is_the_identity_as_it_stands(self) -> None:
+    def test_an_email_is_the_identity_unchanged(self) -> None:
         assert identity({"email": "ada@example.com", "external_id": "7"}) == "ada@example.com"
 
     @pytest.mark.parametrize("kind", ["phone_number_id", "external_id", "anonymous_id"])
-    def test_another_identifier_carries_its_kind(self, kind: str) -> None:
+    def test_another_identifier_gets_its_kind_as_a_prefix(self, kind: str) -> None:
         assert identity({kind: "7", "first_name": "Ada"}) == f"{kind} 7"
 
     def test_the_same_value_of_two_kinds_is_two_people(self) -> None:
@@ -121,13 +123,16 @@ class TestOrigin:
         assert "zaphod" not in str(Origin("people", 7, message=b'{"record":{"email":"zaphod@example.com"}}'))
 
 
-def test_an_entry_holds_the_encoded_contact_with_its_origins() -> None:
-    entry = Entry(encode({"email": "a@x.com"}), Origin("people", 1), [Origin("people", 2)])
-    assert (entry.contact, [origin.line for origin in entry.origins]) == (b'{"email":"a@x.com"}', [1, 2])
+PURPOSE = Purpose(upsert_kind(30_000, 3_500_000), ("L",))
+
+
+def test_a_change_holds_the_encoded_contact_with_its_origins() -> None:
+    change = Change(PURPOSE, "a@x.com", encode({"email": "a@x.com"}), Origin("people", 1), [Origin("people", 2)])
+    assert (change.contact, [origin.line for origin in change.origins]) == (b'{"email":"a@x.com"}', [1, 2])
 
 
 def test_no_repr_holds_values() -> None:
     origin = Origin("people", 7, 0, b'{"record": "canary"}')
-    entry = Entry(encode({"email": "canary@example.com"}), origin)
-    assert repr([origin, entry]) == "[Origin(stream 'people', line 7), Entry([Origin(stream 'people', line 7)])]"
-    assert repr(pack({"canary@example.com": entry})) == "Packed(1 contacts)"
+    change = Change(PURPOSE, "canary@example.com", encode({"email": "canary@example.com"}), origin)
+    assert repr([origin, change]) == "[Origin(stream 'people', line 7), Change([Origin(stream 'people', line 7)])]"
+    assert repr(pack({"canary@example.com": change})) == "PackedChanges(1)"

@@ -68,7 +68,7 @@ def run(sandbox: SandboxServer, config: dict[str, Any], *messages: dict[str, Any
     try:
         target.listen(io.StringIO(singer(*messages).decode()))
     finally:
-        target.run.close(None)
+        target.conclude(None)
 
 
 def test_every_request_of_the_target_is_one_that_the_vendor_describes(

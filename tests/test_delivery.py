@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_sendgrid.delivery import batching
 from target_sendgrid.delivery import delivery as deliveries
 from target_sendgrid.delivery import job_runner as jobs
 from target_sendgrid.delivery.batching import Batcher
-from target_sendgrid.delivery.delivery import Delivery, WorkerThread
+from target_sendgrid.delivery.delivery import Delivery
 from target_sendgrid.delivery.job_runner import JobRunner
+from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST, RemoveFromList
+from target_sendgrid.delivery.operations.upsert import Upsert, upsert_kind
+from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.delivery.poll_schedule import FIRST_POLL_SECONDS
 from target_sendgrid.delivery.state import StateGate
+from target_sendgrid.delivery.worker import WorkerThread
 from target_sendgrid.errors import JobFailedError
 from target_sendgrid.origin import Origin
 from target_sendgrid.report.rejections import Rejections
@@ -27,10 +32,10 @@ from target_sendgrid.sendgrid.transport import Transport
 from tests.support import QUICK, SandboxClock, StepwiseWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from target_sendgrid.delivery.batching import Batch
-    from target_sendgrid.delivery.job_runner import JobEvent
+    from target_sendgrid.delivery.operation import Operation
     from target_sendgrid.sendgrid.client import JobStatus
 
 
@@ -46,10 +51,11 @@ class Counter:
         self.states: list[str] = []
         self.report = Report()
         self._line = 0
-        self.batcher = Batcher(max_rows, 3_500_000, self.clock.monotonic)
+        self.batcher = Batcher(self.clock.monotonic)
+        self.kind = upsert_kind(max_rows, 3_500_000)
         self.delivery = Delivery(
             batcher=self.batcher,
-            courier=StepwiseWorker(self._make_runner, self.clock),
+            worker=StepwiseWorker(self._runner(), self.clock),
             gate=StateGate(lambda state: self.states.append(state.decode())),
             report=self.report,
             rejections=Rejections(None, 100),
@@ -61,8 +67,18 @@ class Counter:
         self._line += 1
         list_id = self.other_list_id if to_other_list else self.list_id
         self.report.stream("people").received += 1
-        self.batcher.add(email, encode({"email": email, **fields}), list_id, Origin("people", self._line))
-        self.delivery.send_full()
+        purpose = Purpose(self.kind, (list_id,))
+        self._take(Change(purpose, email, encode({"email": email, **fields}), Origin("people", self._line)))
+
+    def remove(self, email: str) -> None:
+        self._line += 1
+        self.report.stream("people").received += 1
+        purpose = Purpose(REMOVE_FROM_LIST, (self.list_id,))
+        self._take(Change(purpose, email, encode({"email": email}), Origin("people", self._line)))
+
+    def _take(self, change: Change) -> None:
+        if self.batcher.add(change):
+            self.delivery.send_full()
 
     def state(self, value: str) -> None:
         self._line += 1
@@ -71,11 +87,11 @@ class Counter:
     def puts(self) -> list[int]:
         return [job["results"]["requested_count"] for job in reversed(self.sandbox.jobs())]
 
-    def _make_runner(self, report: Callable[[JobEvent], None]) -> JobRunner:
-        list_tracker = ListTracker(self.client, lambda _: None, can_create=False)
-        return JobRunner(
-            self.client, self.clock, list_tracker=list_tracker, field_name=str, job_timeout_seconds=3600, report=report
-        )
+    def _runner(self) -> JobRunner:
+        tracker = ListTracker(self.client, lambda _: None, can_create=False)
+        upsert = Upsert(self.kind, self.client, self.clock, list_tracker=tracker, field_name=str)
+        operations: list[Operation] = [upsert, RemoveFromList(self.client, tracker)]
+        return JobRunner(operations, self.client, self.clock, list_tracker=tracker, job_timeout_seconds=3600)
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +186,64 @@ def test_a_person_of_two_lists_is_sent_once_with_both(make_counter: Callable[...
     assert [contact["lists"] for contact in counter.sandbox.contacts()] == [["Everybody", "Others"]]
 
 
+def test_a_person_who_is_added_and_removed_is_off_the_list_in_the_end(make_counter: Callable[..., Counter]) -> None:
+    counter = make_counter()
+    counter.add("a@example.com", first_name="Ada")
+    counter.add("b@example.com")
+    counter.remove("a@example.com")
+    counter.state("1")
+    counter.delivery.settle_ready()
+    assert counter.states == []
+    counter.delivery.finish()
+    contacts = {contact["email"]: contact["lists"] for contact in counter.sandbox.contacts()}
+    assert contacts == {"a@example.com": [], "b@example.com": ["Everybody"]}
+    buckets = counter.report.stream("people").buckets
+    assert (buckets[Bucket.UPSERTED], buckets[Bucket.REMOVED], counter.states) == (2, 1, ["1"])
+    assert counter.report.stream("people").unsettled == 0
+
+
+def test_a_person_who_is_removed_and_added_is_on_the_list_in_the_end(make_counter: Callable[..., Counter]) -> None:
+    counter = make_counter()
+    counter.add("a@example.com", city="London")
+    counter.remove("a@example.com")
+    counter.add("a@example.com", city="Paris")
+    counter.delivery.finish()
+    (contact,) = counter.sandbox.contacts()
+    assert (contact["lists"], contact["city"]) == (["Everybody"], "Paris")
+
+
+def test_a_removal_without_effect_is_asked_for_again(
+    make_counter: Callable[..., Counter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SendGrid has accepted removals, and finished their jobs, without any effect."""
+    counter = make_counter()
+    counter.add("a@example.com")
+    counter.delivery.finish()
+    remove, calls = counter.client.remove_from_list, []
+
+    def without_effect(list_id: str, contact_ids: Sequence[str]) -> str:
+        calls.append(len(contact_ids))
+        return remove(counter.other_list_id if len(calls) == 1 else list_id, contact_ids)
+
+    monkeypatch.setattr(counter.client, "remove_from_list", without_effect)
+    counter.remove("a@example.com")
+    counter.state("1")
+    counter.delivery.finish()
+    assert (calls, counter.sandbox.contacts("Everybody"), counter.states) == ([1, 1], [], ["1"])
+
+
+def test_too_many_held_changes_send_what_they_wait_for(
+    make_counter: Callable[..., Counter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "MAX_HELD_BYTES", 10)
+    counter = make_counter()
+    counter.add("a@example.com")
+    counter.remove("a@example.com")
+    assert not counter.batcher.holds_too_much
+    counter.delivery.finish()
+    assert counter.sandbox.contacts("Everybody") == []
+
+
 def fill(counter: Counter, batches: int) -> None:
     for number in range(batches):
         counter.add(f"p{number}@example.com", postal_code="x" * 1_000)
@@ -182,10 +256,9 @@ def test_contacts_of_accepted_batches_leave_the_memory(
     monkeypatch.setattr(deliveries, "MAX_BYTES_IN_MEMORY", 5_000)
     counter = make_counter(max_rows=1)
     fill(counter, 20)
-    in_flight = counter.delivery._in_flight  # noqa: SLF001 - the point
-    parked = counter.delivery._spooled  # noqa: SLF001 - the point
+    in_flight = counter.batcher.in_flight
     assert len(in_flight) > 15
-    assert len(in_flight) - len(parked) <= 5
+    assert sum(not batch.is_spooled for batch in in_flight) <= 5
     counter.delivery.finish()
     assert len(counter.sandbox.contacts()) == 20
     assert counter.report.stream("people").buckets[Bucket.UPSERTED] == 20
@@ -210,7 +283,7 @@ def test_jobs_that_end_at_once_are_looked_at_soon_however_long_looking_takes(mon
     assert waited < count * FIRST_POLL_SECONDS / 3
 
 
-def test_parked_contacts_come_back_when_their_job_fails(
+def test_spooled_contacts_come_back_when_their_job_fails(
     make_counter: Callable[..., Counter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "MAX_WAITING_BYTES", 0)
@@ -232,12 +305,12 @@ def test_without_room_for_temporary_files_fewer_batches_are_under_way(
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     counter = make_counter(max_rows=1)
     fill(counter, 20)
-    assert len(counter.delivery._in_flight) <= 5  # noqa: SLF001 - the point
+    assert len(counter.batcher.in_flight) <= 5
     counter.delivery.finish()
     assert len(counter.sandbox.contacts()) == 20
 
 
-def test_a_failure_of_the_courier_ends_every_later_wait(server: SandboxServer) -> None:
+def test_a_failure_of_the_job_runner_ends_every_later_wait() -> None:
     class Failing(JobRunner):
         def __init__(self) -> None: ...
 
@@ -245,13 +318,10 @@ def test_a_failure_of_the_courier_ends_every_later_wait(server: SandboxServer) -
             del batch
             raise JobFailedError("It failed.")
 
-    server.reset()
-    batcher = Batcher(1, 3_500_000)
-    batcher.add("a@example.com", encode({"email": "a@example.com"}), "list", Origin("people", 1))
-    batch = batcher.seal(("list",))
-    assert batch is not None
-    thread = WorkerThread(lambda _report: Failing())
-    thread.send(batch)
+    batcher, purpose = Batcher(lambda: 0.0), Purpose(upsert_kind(1, 3_500_000), ("list",))
+    batcher.add(Change(purpose, "a@example.com", encode({"email": "a@example.com"}), Origin("people", 1)))
+    thread = WorkerThread(Failing())
+    thread.send(batcher.seal(purpose))
     for _ in range(2):
         with pytest.raises(JobFailedError):
-            thread.news(10)
+            thread.next_event(10)

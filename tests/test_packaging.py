@@ -22,6 +22,10 @@ PACKAGE = ROOT / "target_sendgrid"
 SANDBOX = PACKAGE / "sandbox"
 
 
+def is_of_time(module: str) -> bool:
+    return module == "time" or module.startswith("time.")
+
+
 def modules_of_the_target() -> list[Path]:
     return sorted(path for path in PACKAGE.rglob("*.py") if not path.is_relative_to(SANDBOX))
 
@@ -52,6 +56,11 @@ def test_the_sandbox_never_imports_the_target(path: Path) -> None:
 @pytest.mark.parametrize("path", modules_of_the_target(), ids=relative_name)
 def test_the_target_never_imports_the_sandbox(path: Path) -> None:
     assert [name for name in imported_modules(path) if name.startswith("target_sendgrid.sandbox")] == []
+
+
+def test_only_the_clock_reads_the_time_and_waits() -> None:
+    users = [relative_name(path) for path in modules_of_the_target() if any(map(is_of_time, imported_modules(path)))]
+    assert users == ["clock.py"]
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:

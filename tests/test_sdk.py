@@ -100,7 +100,7 @@ class TestStandardSuite(
             _TargetOfTheSuite.sandbox = sandbox
             yield
             while _TargetOfTheSuite.made:
-                _TargetOfTheSuite.made.pop().run.close(None)
+                _TargetOfTheSuite.made.pop().conclude(None)
 
 
 def test_every_standard_test_is_included_or_excluded_with_a_reason() -> None:

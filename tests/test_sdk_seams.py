@@ -166,7 +166,7 @@ def test_no_drain_of_the_sdk_writes_a_state_or_starts_a_thread(
     with path.open() as file:
         target.process_lines(file)
     target.drain_all(is_endofpipe=True)
-    target.run.close(None)
+    target.conclude(None)
     assert capsys.readouterr().out == ""
 
 

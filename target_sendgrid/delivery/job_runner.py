@@ -1,20 +1,20 @@
-"""Import jobs: batches in, outcomes out. Submits, polls under a deadline, and pins SendGrid's errors on contacts.
+"""The job runner: sends batches, polls their jobs under a deadline, and finds out which contacts failed.
 
-SendGrid refuses a whole request for one contact it does not like, and loses contacts after it has accepted them. The
-courier takes a batch apart until every contact of it is either confirmed by a finished job or rejected with a reason.
+SendGrid refuses a whole request for one contact, and loses contacts after it has accepted them. The runner splits a
+batch until every contact of it is either confirmed by a finished job or rejected with a reason.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
-from target_sendgrid.delivery import completion, verification
-from target_sendgrid.delivery.job import Job, RejectedContact, Rejection
-from target_sendgrid.delivery.operations import errors_file, refusals
-from target_sendgrid.delivery.operations.upsert import Sender
+import msgspec
+
+from target_sendgrid.delivery import lookups
+from target_sendgrid.delivery.job import Job, Rejection
+from target_sendgrid.delivery.operations import row_errors
 from target_sendgrid.delivery.poll_schedule import PollSchedule
 from target_sendgrid.delivery.spool import Spool
 from target_sendgrid.errors import (
@@ -23,138 +23,91 @@ from target_sendgrid.errors import (
     JobFailedError,
     NotFoundError,
     Reason,
-    SendGridError,
     TooLargeError,
 )
+from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, TypeAlias
+    from collections.abc import Iterable, Sequence
 
     from target_sendgrid.clock import Clock
-    from target_sendgrid.delivery.batching import Batch, Body
-    from target_sendgrid.delivery.operations.upsert import ListTracker
-
-    JobEvent: TypeAlias = "BatchResult | Spooled"
+    from target_sendgrid.delivery.batching import Batch
+    from target_sendgrid.delivery.job import RejectedContact
+    from target_sendgrid.delivery.operation import Operation
+    from target_sendgrid.sendgrid.client import Client, JobStatus
+    from target_sendgrid.sendgrid.lists import ListTracker
 
 log = logging.getLogger("target-sendgrid.delivery")
 
 MAX_WAITING_BYTES = 4_000_000
-"""Contacts that SendGrid has accepted stay in memory up to this size of their requests."""
+"""Most request bytes whose contacts stay in memory while SendGrid works on them; more are moved to disk."""
 LOST_JOB_SECONDS = 60.0
-"""How long a job id may be unknown after it was given out."""
+"""How long SendGrid may not know a job that it has just accepted."""
 MAX_SENDS = 4
-"""How often the same contacts are sent, before a job that fails without a word is taken apart."""
+"""How often the same contacts are sent before a job that fails without a reason is split."""
 
 _CONTACT_LIMIT = "contact limit"
 
 
-class JobStatus(Protocol):
-    """An import job as it stands."""
-
-    @property
-    def status(self) -> str:
-        """The status, in SendGrid's words."""
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether the job has yet to reach a final status."""
-
-    @property
-    def changed_count(self) -> int:
-        """Number of contacts that were created or changed, as far as known."""
-
-    @property
-    def errored_count(self) -> int | None:
-        """Number of contacts that failed, once known."""
-
-    @property
-    def errors_url(self) -> str | None:
-        """Link to the errors file, where there is one."""
-
-    @property
-    def error_text(self) -> str:
-        """Whatever SendGrid says about the job."""
-
-
-class JobCalls(Protocol):
-    """What the courier needs of SendGrid."""
-
-    def upsert(self, body: Body) -> str:
-        """Send contacts and return a job id."""
-
-    def job_status(self, job_id: str) -> JobStatus:
-        """Return the status of a job."""
-
-    def find_contacts(self, kind: str, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Return contacts by identifier."""
-
-    def download(self, url: str) -> bytes:
-        """Return an errors file."""
-
-
-@dataclass(frozen=True)
-class BatchResult:
-    """A settled batch."""
+class BatchResult(msgspec.Struct, frozen=True):
+    """A batch is settled: every contact is confirmed or rejected."""
 
     batch: Batch
     rejected: Sequence[RejectedContact]
-    """Everybody else is confirmed."""
     job_count: int
     max_bytes: int | None
     """Most bytes of a request, once SendGrid has refused one for its size."""
 
 
-@dataclass(frozen=True)
-class Spooled:
-    """SendGrid has accepted a batch, and its contacts are out of the memory until that has settled it."""
+class Spooled(msgspec.Struct, frozen=True):
+    """The contacts of a batch are on disk while SendGrid works on them."""
 
     batch: Batch
 
 
+JobEvent: TypeAlias = "BatchResult | Spooled"
+
+
 class JobRunner:
-    """Carries batches to SendGrid, one step at a time, and reports how each ended.
+    """Gets batches settled, one step at a time, and keeps events about them.
 
     Args:
-        calls: SendGrid.
+        operations: The kinds of writes that batches may ask for.
+        client: SendGrid.
         clock: Where time comes from.
-        destinations: Where contacts go.
-        field_name: Gives the name of a custom field by its id.
+        list_tracker: The lists' ids as they are now.
         job_timeout_seconds: Longest wait for one job.
-        report: Takes what happens to each batch.
     """
 
     def __init__(
         self,
-        calls: JobCalls,
+        operations: Iterable[Operation],
+        client: Client,
         clock: Clock,
         *,
         list_tracker: ListTracker,
-        field_name: Callable[[str], str],
         job_timeout_seconds: float,
-        report: Callable[[JobEvent], None],
     ) -> None:
-        self._calls = calls
+        self._operations = {operation.kind: operation for operation in operations}
+        self._client = client
         self._clock = clock
         self._list_tracker = list_tracker
-        self._sender = Sender(calls, clock, list_tracker, field_name)
-        self._verifier = verification.Verifier(calls, clock, field_name)
         self._job_timeout_seconds = job_timeout_seconds
-        self._report = report
         self._to_send: deque[Job] = deque()
         self._poll_schedule = PollSchedule(clock)
+        self._events: list[JobEvent] = []
         self._spool: Spool | None = None
         self._can_spool = True
 
     def accept(self, batch: Batch) -> None:
-        """Take a batch to deliver."""
+        """Take a batch to settle."""
         self._to_send.append(Job.of(batch))
 
     def step(self) -> float | None:
-        """Do one piece of work.
+        """Send one request, or poll one job.
 
         Returns:
-            Seconds until there is more to do; ``None`` when there is nothing under way.
+            Seconds until there is more to do; ``None`` when nothing is under way.
 
         Raises:
             SendGridError: Contacts can't be delivered.
@@ -166,34 +119,39 @@ class JobRunner:
             self._poll(due)
         return 0.0 if self._to_send else self._poll_schedule.wait_seconds()
 
+    def take_events(self) -> list[JobEvent]:
+        """Return what has happened since the last call."""
+        events, self._events = self._events, []
+        return events
+
     # Sending
 
     def _submit(self, job: Job) -> None:
+        operation = self._operation(job)
         try:
-            sent = self._sender.send(job.progress.batch.list_ids, job.contacts)
+            submission = operation.submit(job)
         except TooLargeError:
-            self._split(job, "SendGrid takes no contact of that size.", None)
+            self._split(job, Rejection(Reason.REFUSED_BY_SENDGRID, "SendGrid takes no contact of that size."))
             return
         except BadRequestError as error:
-            self._pin_refusal(job, error)
+            self._reject_refused(job, error)
+            return
+        if submission is None:
+            self._report_if_settled(job)
             return
         job.pack()
         job.progress.job_count += 1
-        job.sends += 1
-        job.job_id, job.list_ids, job.byte_count = sent
+        job.send_count += 1
+        job.job_id, job.list_ids, job.byte_count = submission
         self._poll_schedule.start(job)
-        log.info(
-            "Sent %s contacts in %s bytes as import job %s.",
-            f"{job.count:,}",
-            f"{sent.byte_count:,}",
-            job.job_id,
-        )
-        self._spool_older()
+        sent, size = counted(job.count, "contact"), counted(job.byte_count, "byte")
+        log.info("Sent %s in %s as %s %s.", sent, size, operation.job_name, job.job_id)
+        self._spool_older_jobs()
 
-    def _spool_older(self) -> None:
-        """Put the contacts of older jobs out of the memory, where it holds too many.
+    def _spool_older_jobs(self) -> None:
+        """Move the contacts of older jobs to disk while memory holds too many.
 
-        Jobs that end before they are looked at need no other room: it costs time, and a library takes memory.
+        Where jobs end before their first poll, nothing is moved: it would cost time, and a library that takes memory.
         """
         if not self._poll_schedule.has_seen_pending:
             return
@@ -214,45 +172,45 @@ class JobRunner:
                 )
                 return
             excess -= job.byte_count
-            self._report(Spooled(job.progress.batch))
+            self._events.append(Spooled(job.progress.batch))
 
-    def _pin_refusal(self, job: Job, error: BadRequestError) -> None:
-        """Reject the contacts that a 400 names, by index or by quoted email, and send the others again."""
-        refused = refusals.refused_contacts(error.details, list(job.entries))
+    def _reject_refused(self, job: Job, error: BadRequestError) -> None:
+        """Reject the contacts that a refused request names; send the others again."""
+        refused = row_errors.refused_contacts(error.details, list(job.changes()))
         if not refused:
-            self._split(job, "SendGrid refused the contact without naming a field.", refusals.words(error.details))
+            sentence = "SendGrid refused the contact without naming a field."
+            self._split(job, Rejection(Reason.REFUSED_BY_SENDGRID, sentence, row_errors.whole_text(error.details)))
             return
-        completed = self._completed(job, refused)
-        for identity, message in refused.items():
-            if identity not in completed:
-                rejected = Rejection(Reason.REFUSED_BY_SENDGRID, "SendGrid refused the contact.", message)
-                job.reject(identity, rejected)
-        self._send_again(job)
+        amended = self._operation(job).amend(job, refused)
+        for identity, reason in refused.items():
+            if identity not in amended:
+                job.reject(identity, Rejection(Reason.REFUSED_BY_SENDGRID, "SendGrid refused the contact.", reason))
+        self._resubmit(job)
 
-    def _split(self, job: Job, sentence: str, sendgrid_message: str | None) -> None:
-        """Send both halves by themselves; a single contact is rejected."""
-        identities = list(job.entries)
+    def _split(self, job: Job, rejection: Rejection) -> None:
+        """Send each half of a job by itself; reject a single contact."""
+        identities = list(job.changes())
         if len(identities) == 1:
-            job.reject(identities[0], Rejection(Reason.REFUSED_BY_SENDGRID, sentence, sendgrid_message))
-            self._end(job)
+            job.reject(identities[0], rejection)
+            self._report_if_settled(job)
             return
         middle = len(identities) // 2
         for half in (identities[middle:], identities[:middle]):
-            self._send_again(job.part(half))
+            self._resubmit(job.part(half))
 
-    def _send_again(self, job: Job) -> None:
-        """Send what is left of a shipment, before all that waits."""
+    def _resubmit(self, job: Job) -> None:
+        """Send what is left of a job before everything that waits; nothing may be left."""
         if job.count:
             self._to_send.appendleft(job)
         else:
-            self._end(job)
+            self._report_if_settled(job)
 
     # Polling
 
     def _poll(self, job: Job) -> None:
         age = self._poll_schedule.age(job)
         try:
-            status = self._calls.job_status(job.job_id)
+            status = self._client.job_status(job.job_id)
         except NotFoundError:
             if age < LOST_JOB_SECONDS:
                 self._poll_later(job)
@@ -262,27 +220,21 @@ class JobRunner:
             return
         if not status.is_pending:
             self._poll_schedule.end(job, age)
-            self._finish(job, status)
+            self._handle_final_status(job, status)
         elif age < self._job_timeout_seconds:
             self._poll_later(job)
         else:
             self._poll_schedule.forget(job)
-            self._give_up_waiting(job)
+            self._handle_overdue(job)
 
     def _poll_later(self, job: Job) -> None:
         self._poll_schedule.poll_later(job)
-        self._spool_older()
+        self._spool_older_jobs()
 
-    def _finish(self, job: Job, status: JobStatus) -> None:
+    def _handle_final_status(self, job: Job, status: JobStatus) -> None:
         has_row_errors = bool(status.errored_count or status.errors_url)
         if status.status == "completed" and not has_row_errors:
-            log.info(
-                "Import job %s completed: %s contacts confirmed, %s of them created or changed.",
-                job.job_id,
-                f"{job.count:,}",
-                f"{status.changed_count:,}",
-            )
-            self._confirm(job)
+            self._handle_completed(job, status)
         elif _CONTACT_LIMIT in status.error_text:
             message = (
                 f"Import job {job.job_id} failed: the account has reached the contact limit of its plan. Upgrade"
@@ -290,96 +242,112 @@ class JobRunner:
             )
             raise ContactLimitError(message)
         elif has_row_errors or status.status == "errored":
-            log.warning("Import job %s ended '%s': finding out which contacts failed.", job.job_id, status.status)
-            self._pin_job_errors(job, status)
+            self._handle_row_errors(job, status)
         else:
             self._retry_job(job, "failed without a reason")
 
-    def _retry_job(self, job: Job, what: str) -> None:
-        """Send the contacts of a job that came to nothing again: some jobs fail for no reason and succeed then."""
-        if job.sends < MAX_SENDS:
-            log.warning("Import job %s %s: sending its contacts again.", job.job_id, what)
-            self._send_again(job)
+    def _handle_completed(self, job: Job, status: JobStatus) -> None:
+        """Confirm a completed job: at once, or by looking up its people where completion proves nothing."""
+        operation = self._operation(job)
+        if operation.is_proven_by_completion:
+            log.info(
+                "%s %s completed: %s confirmed, %s of them created or changed.",
+                operation.job_name.capitalize(),
+                job.job_id,
+                counted(job.count, "contact"),
+                f"{status.changed_count:,}",
+            )
+            self._finish_job(job)
             return
-        if len(job.entries) == 1:
-            identity = next(iter(job.entries))
-            sentence = f"SendGrid's import job failed {job.sends} times without a reason."
-            job.reject(identity, Rejection(Reason.FAILED_IN_JOB, sentence, None))
-            self._end(job)
+        count = job.count
+        lookups.wait_until_confirmed(operation, job, self._clock)
+        if job.count:
+            self._retry_job(job, f"completed, but not for {counted(job.count, 'contact')}")
             return
-        self._split(job, "", None)
+        log.info("%s %s completed for %s.", operation.job_name.capitalize(), job.job_id, counted(count, "contact"))
+        self._finish_job(job)
 
-    def _give_up_waiting(self, job: Job) -> None:
-        """Take an overdue job's contacts for confirmed where SendGrid holds them; send the others again, once."""
-        stored = self._verifier.stored(job.entries, self._current(job))
+    def _handle_row_errors(self, job: Job, status: JobStatus) -> None:
+        """Reject the contacts that the errors file names; look the others up if it does not account for all errors."""
+        operation = self._operation(job)
         log.warning(
-            "Import job %s is still pending after %.0f s: SendGrid holds %s of its %s contacts as they were sent.",
-            job.job_id, self._job_timeout_seconds, f"{len(stored):,}", f"{len(job.entries):,}",
-        )  # fmt: skip
-        job.settle(stored)
-        if job.entries and job.is_overdue:
+            "%s %s ended '%s': finding out which contacts failed.",
+            operation.job_name.capitalize(),
+            job.job_id,
+            status.status,
+        )
+        failed = operation.row_errors(job, status)
+        amended = operation.amend(job, failed)
+        for identity, reason in failed.items():
+            if identity not in amended:
+                sentence = f"SendGrid's {operation.job_name} reported an error."
+                job.reject(identity, Rejection(Reason.FAILED_IN_JOB, sentence, reason))
+        if amended:
+            self._resubmit(job.part(amended))
+        if len(failed) != status.errored_count and self._has_current_lists(job):
+            log.warning(
+                "The errors file of job %s names %s, the job counts %s errors: looking up the other contacts.",
+                job.job_id, counted(len(failed), "contact"), status.errored_count,
+            )  # fmt: skip
+            lookups.wait_until_confirmed(operation, job, self._clock)
+            sentence = (
+                f"The {operation.job_name} ended with errors, and SendGrid does not hold the contact as it was sent."
+            )
+            for identity in list(job.changes()):
+                job.reject(identity, Rejection(Reason.NOT_STORED, sentence))
+        self._finish_job(job)
+
+    def _handle_overdue(self, job: Job) -> None:
+        """Settle the contacts of an overdue job that SendGrid holds as sent; send the others again, once."""
+        operation, count = self._operation(job), job.count
+        job.settle(operation.confirm(job))
+        overdue = (
+            f"{operation.job_name.capitalize()} {job.job_id} is still pending after {self._job_timeout_seconds:.0f} s"
+        )
+        log.warning(
+            "%s: SendGrid holds %s of its %s as they were sent.",
+            overdue,
+            f"{count - job.count:,}",
+            counted(count, "contact"),
+        )
+        if job.count and job.is_overdue:
             message = (
-                f"Import job {job.job_id} is still pending after {self._job_timeout_seconds:.0f} s, and"
-                f" {len(job.entries):,} of its contacts are not in SendGrid, though they were sent twice. Run"
+                f"{overdue}, and {job.count:,} of its contacts are not in SendGrid, though they were sent twice. Run"
                 " again later, or raise `job_timeout_seconds`."
             )
             raise JobFailedError(message)
         job.is_overdue = True
-        self._send_again(job)
+        self._resubmit(job)
+
+    def _retry_job(self, job: Job, problem: str) -> None:
+        """Send the contacts of a failed job again: some jobs fail without a reason and succeed the next time."""
+        job_name = self._operation(job).job_name
+        if job.send_count < MAX_SENDS:
+            log.warning("%s %s %s: sending its contacts again.", job_name.capitalize(), job.job_id, problem)
+            self._resubmit(job)
+            return
+        sentence = f"SendGrid's {job_name} failed {job.send_count} times without a reason."
+        self._split(job, Rejection(Reason.FAILED_IN_JOB, sentence))
 
     # Settling
 
-    def _pin_job_errors(self, job: Job, status: JobStatus) -> None:
-        """Reject the contacts that the errors file names; look the others up when the file does not account for all."""
-        failed = self._errors_of(job, status)
-        completed = self._completed(job, failed)
-        for identity, reason in failed.items():
-            if identity not in completed:
-                sentence = "SendGrid's import job reported an error."
-                job.reject(identity, Rejection(Reason.FAILED_IN_JOB, sentence, reason))
-        if completed:
-            self._send_again(job.part(completed))
-        is_accounted_for = status.errored_count is not None and len(failed) == status.errored_count
-        if not is_accounted_for and job.list_ids == self._current(job):
-            log.warning(
-                "The errors file of job %s names %d contacts, the job counts %s errors: looking the others up.",
-                job.job_id, len(failed), status.errored_count,
-            )  # fmt: skip
-            stored = self._verifier.wait_until_stored(job.entries, job.list_ids)
-            for identity in [identity for identity in job.entries if identity not in stored]:
-                sentence = "The import job ended with errors, and SendGrid does not hold the contact as it was sent."
-                job.reject(identity, Rejection(Reason.NOT_STORED, sentence, None))
-        self._confirm(job)
+    def _finish_job(self, job: Job) -> None:
+        """Confirm what is left of a job, or send it again if one of its lists was recreated meanwhile."""
+        if not self._has_current_lists(job):
+            self._resubmit(job)
+            return
+        job.settle_all()
+        self._report_if_settled(job)
 
-    def _errors_of(self, job: Job, status: JobStatus) -> dict[str, str]:
-        if not status.errors_url:
-            return {}
-        try:
-            content = self._calls.download(status.errors_url)
-        except SendGridError as error:
-            log.warning("The errors file of job %s can't be had: %s", job.job_id, error)
-            return {}
-        return errors_file.failed_contacts(content, job.entries)
+    def _has_current_lists(self, job: Job) -> bool:
+        return job.list_ids == self._list_tracker.current(job.purpose.list_ids)
 
-    def _completed(self, job: Job, refused: Mapping[str, str]) -> list[str]:
-        """Complete contacts that were refused for lack of identifiers; return those that can be sent again."""
-        wanting = [identity for identity, words in refused.items() if completion.is_wanted(words)]
-        completed = completion.complete({identity: job.entries[identity] for identity in wanting}, self._calls)
-        if completed:
-            log.info("%s contacts are sent again with all their identifiers.", f"{len(completed):,}")
-        return completed
-
-    def _confirm(self, job: Job) -> None:
-        """Settle what is left of a shipment, unless a list of it was made anew meanwhile."""
-        if job.list_ids == self._current(job):
-            job.settle_all()
-        self._send_again(job)
-
-    def _current(self, job: Job) -> tuple[str, ...]:
-        return self._list_tracker.current(job.progress.batch.list_ids)
-
-    def _end(self, job: Job) -> None:
+    def _report_if_settled(self, job: Job) -> None:
         """Report a batch when the last of its contacts is settled."""
         progress = job.progress
         if not progress.open_count:
-            self._report(BatchResult(progress.batch, progress.rejected, progress.job_count, self._sender.max_bytes))
+            max_bytes = self._operation(job).max_bytes
+            self._events.append(BatchResult(progress.batch, progress.rejected, progress.job_count, max_bytes))
+
+    def _operation(self, job: Job) -> Operation:
+        return self._operations[job.purpose.kind]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +22,7 @@ UNKNOWN_POLL_SHARE = 0.15
 """Where nobody knows how long jobs take, the eldest is looked at whenever it has become older by this share."""
 
 
-@dataclass
-class _Timing:
+class _Timing(msgspec.Struct):
     submitted_at: float
     looked_at: float
     """When a look last showed it pending; at first, when it was submitted."""

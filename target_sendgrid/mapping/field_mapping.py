@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from target_sendgrid.errors import Reason, RecordRejectedError
 from target_sendgrid.sendgrid.fields import IDENTIFIERS
@@ -24,8 +25,7 @@ _NOTHING: Any = object()
 """Value of a property that a record does not have, and of a field that is left out. JSON has no such value."""
 
 
-@dataclass(frozen=True, slots=True)
-class MappedField:
+class MappedField(msgspec.Struct, frozen=True):
     """One contact field and the property of a record that fills it."""
 
     key: str

@@ -40,6 +40,7 @@ class Bucket(str, Enum):
     UPSERTED = "upserted", "upserted", True
     DUPLICATE = "duplicates", "duplicates"
     OVER_CAP = "over_cap", "over the cap"
+    REMOVED = "removed", "removed"
     IGNORED = "ignored", "ignored by rule"
 
     def __new__(cls, key: str, label: str, is_always_shown: bool = False) -> Self:  # noqa: FBT001, FBT002 - a member is written as a tuple
@@ -102,7 +103,8 @@ class StreamReport:
         for bucket in Bucket:
             if bucket is _FIRST_AFTER_REJECTED:
                 counts["rejected"] = {reason.value: count for reason, count in sorted(self.rejected.items())}
-            counts[bucket.value] = self.buckets[bucket]
+            if bucket is not Bucket.REMOVED or self.buckets[bucket]:  # no setting leads to removals yet
+                counts[bucket.value] = self.buckets[bucket]
         return counts | {"unsettled": self.unsettled}
 
 
@@ -190,11 +192,9 @@ def check_report_path(path: str) -> None:
     except (OSError, ValueError, RuntimeError):
         is_usable = False
     if not is_usable:
-        message = (
-            f"`report_path`: no report can be written to {path}. Check that the folder exists and is yours, and that"
-            " the path is not a link or a device."
-        )
-        raise LocalFileError(message)
+        what = f"`report_path`: no report can be written to {path}."
+        next_step = "Check that the folder exists and is yours, and that the path is not a link or a device."
+        raise LocalFileError(what, next_step)
 
 
 def _is_free(target: Path) -> bool:

@@ -1,71 +1,39 @@
-"""What a contact is: its identity, its payload, and how a later record changes an earlier one.
+"""A contact on the wire: its identity, its encoded form, how two versions merge, and the body that carries many.
 
-A contact travels as the JSON object that ``PUT /v3/marketing/contacts`` takes in its ``contacts`` array: fields by
-name, custom fields by id under ``custom_fields``. It is encoded once, as soon as it is known.
+A contact is the JSON object that ``PUT /v3/marketing/contacts`` takes in its ``contacts`` array: fields by name, custom
+fields by id under ``custom_fields``. It is encoded once, as soon as it is known.
 """
 
 from __future__ import annotations
 
 import itertools
 from decimal import Decimal
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid.fields import IDENTIFIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 Contact: TypeAlias = dict[str, Any]
 
-# Numbers stay as exact as they came: JSON has no binary floats.
+# Numbers keep all their digits: JSON has no binary floats.
 encode: Callable[[Contact | msgspec.Struct], bytes] = msgspec.json.Encoder(decimal_format="number").encode
-"""Returns a contact as compact JSON. A struct stands for the object that its fields make."""
+"""Encodes a contact as compact JSON. A struct is encoded as the object that its fields make."""
 
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
-
-class Entry(msgspec.Struct, array_like=True, gc=False):
-    """One contact on its way, encoded, with the records that it was made of."""
-
-    contact: bytes
-    origin: Origin
-    later: list[Origin] | None = None
-    """Where the records came from that were merged into the first."""
-
-    @property
-    def origins(self) -> list[Origin]:
-        """Where all records of the contact came from, in order."""
-        return [self.origin, *(self.later or ())]
-
-    def __repr__(self) -> str:
-        """Name the records, without any of their values."""
-        return f"Entry({self.origins})"
-
-
-class Packed(NamedTuple):
-    """Contacts packed close, as long as nobody asks for a single one: they take half the memory of entries."""
-
-    contacts: list[bytes]
-    identities: bytes
-    """Who they are, in the same order."""
-    origins: bytes
-    """Where the first record of each came from, in the same order."""
-    later: bytes
-    """Where the others came from, by the place of the contact."""
-
-    def __repr__(self) -> str:
-        """Hold no values: what reports errors shows objects by this."""
-        return f"Packed({len(self.contacts)} contacts)"
+_CONTACTS_PER_PIECE = 500
+_BODY_END = b"]}"
 
 
 def identity(contact: Contact) -> str | None:
-    """Return what tells this person from others: the email, else the next identifier that is set.
+    """Return what distinguishes this person from others: the email, else the next identifier that is set.
 
-    An email stands as it is; other identifiers carry their kind, so that none can be taken for another.
+    An email is the identity unchanged. Other identifiers get their kind as a prefix, so that the same value of two
+    kinds is two people.
     """
     email = contact.get("email")
     if email:
@@ -78,14 +46,14 @@ def identity(contact: Contact) -> str | None:
 
 
 def decode(encoded: bytes) -> Contact:
-    """Return the contact that `encode` made."""
+    """Return the contact that `encode` encoded."""
     return _decoder.decode(encoded)
 
 
 def merge(earlier: bytes, later: bytes) -> bytes:
-    """Return the earlier contact with the later one's fields laid over it, field by field.
+    """Return the earlier contact updated field by field with the later one.
 
-    SendGrid keeps what an update leaves out, so this gives the same contact as sending both in order.
+    SendGrid keeps the fields that an update leaves out, so the result equals sending both in order.
     """
     merged, changes = decode(earlier), decode(later)
     custom_fields = merged.get("custom_fields", {}) | changes.get("custom_fields", {})
@@ -96,37 +64,35 @@ def merge(earlier: bytes, later: bytes) -> bytes:
 
 
 def joined(contacts: Iterable[bytes], separator: bytes) -> Iterator[bytes]:
-    """Yield contacts joined, in pieces: a copy of all would take as much memory again, one by one as much time."""
+    """Yield encoded contacts joined by a separator, 500 at a time.
+
+    One joined copy of all would take as much memory again; yielding them one by one would take as much time again.
+    """
     rest = iter(contacts)
-    while piece := separator.join(itertools.islice(rest, _CONTACTS_A_PIECE)):
+    while piece := separator.join(itertools.islice(rest, _CONTACTS_PER_PIECE)):
         yield piece
 
 
-def pack(entries: Mapping[str, Entry]) -> Packed:
-    """Pack contacts, given by identity."""
-    values = entries.values()
-    return Packed(
-        list(map(_contact_of, values)),
-        _packer.encode(list(entries)),
-        _packer.encode(list(map(_origin_of, values))),
-        _packer.encode({place: later for place, later in enumerate(map(_later_of, values)) if later}),
-    )
+class Body:
+    """The body of one upsert request, sent in pieces so that no copy of the whole is made.
 
+    Args:
+        list_ids: Ids of the lists that the contacts are added to.
+        encoded: The encoded contacts.
+    """
 
-def unpack(packed: Packed) -> dict[str, Entry]:
-    """Return the contacts that `pack` packed, by identity."""
-    identities, origins = _identities_in.decode(packed.identities), _origins_in.decode(packed.origins)
-    later = _later_in.decode(packed.later)
-    return {
-        identity: Entry(contact, origin, later.get(place))
-        for place, (identity, contact, origin) in enumerate(zip(identities, packed.contacts, origins, strict=True))
-    }
+    def __init__(self, list_ids: Iterable[str], encoded: Collection[bytes]) -> None:
+        self._start = b'{"list_ids":' + msgspec.json.encode(list(list_ids)) + b',"contacts":['
+        self._contacts = encoded
+        self._size = len(self._start) + sum(map(len, encoded)) + max(0, len(encoded) - 1) + len(_BODY_END)
 
+    def __len__(self) -> int:
+        """Number of bytes."""
+        return self._size
 
-_CONTACTS_A_PIECE = 500
-
-_contact_of, _origin_of, _later_of = attrgetter("contact"), attrgetter("origin"), attrgetter("later")
-_packer = msgspec.msgpack.Encoder()
-_identities_in = msgspec.msgpack.Decoder(list[str])
-_origins_in = msgspec.msgpack.Decoder(list[Origin])
-_later_in = msgspec.msgpack.Decoder(dict[int, list[Origin]])
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the pieces."""
+        yield self._start
+        for number, piece in enumerate(joined(self._contacts, b",")):
+            yield b"," + piece if number else piece
+        yield _BODY_END

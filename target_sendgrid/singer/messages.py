@@ -40,7 +40,6 @@ class MessageProcessor:
 
     def __init__(self, run: Run, sdk: SdkStreams, register_schema: Callable[[dict[str, Any]], None]) -> None:
         self._run = run
-        self._check_stop = sdk.check_stop
         self._table = RouteTable(run, sdk, register_schema)
         self._stats: Counter[str] = Counter()
 
@@ -88,7 +87,6 @@ class MessageProcessor:
     def _on_idle(self) -> None:
         """Settle what is ready, also while the tap is silent, and stop if a signal asked for it."""
         self._table.count_metrics()
-        self._check_stop()
         self._run.on_idle()
 
     def _process_line(self, number: int, line: bytes) -> None:

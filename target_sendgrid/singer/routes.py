@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -35,12 +34,8 @@ class SdkStreams(Protocol):
     def sink(self, stream: str) -> SendGridSink:
         """Return the sink of an output stream."""
 
-    def check_stop(self) -> None:
-        """Raise `TerminatedError` if a signal asked the run to stop."""
 
-
-@dataclass(frozen=True, eq=False, slots=True)
-class StreamRoute:
+class StreamRoute(msgspec.Struct, frozen=True, eq=False):
     """The way of a stream's records to one output stream. It is valid until the stream's SCHEMA changes."""
 
     alias: str

@@ -19,8 +19,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from target_sendgrid.delivery.batching import Batcher, Body
+from target_sendgrid.delivery.batching import Batcher
+from target_sendgrid.delivery.operations.upsert import upsert_kind
+from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.origin import Origin
+from target_sendgrid.sendgrid.contact import Body
 from tests.benchmarks.runs import account, print_row, run_target
 from tests.benchmarks.shapes import ORDINARY
 
@@ -37,7 +40,7 @@ POLL_SECONDS = 0.5
 
 def bodies(profiles: Path, list_id: str, field_ids: Mapping[str, str]) -> Iterator[bytes]:
     """Yield the requests that the profiles make."""
-    batcher = Batcher(MAX_ROWS, MAX_BYTES)
+    batcher, purpose = Batcher(lambda: 0.0), Purpose(upsert_kind(MAX_ROWS, MAX_BYTES), (list_id,))
     with profiles.open("rb") as file:
         for number, line in enumerate(file):
             message = msgspec.json.decode(line)
@@ -48,17 +51,17 @@ def bodies(profiles: Path, list_id: str, field_ids: Mapping[str, str]) -> Iterat
             values["last_purchase_at"] = values["last_purchase_at"].replace("+00:00", "Z")
             custom_fields = {field_ids[name]: values.pop(name) for name in field_ids}
             contact = msgspec.json.encode(values | {"custom_fields": custom_fields})
-            batcher.add(values["email"], contact, list_id, Origin("", number), is_new=True)
-            while (full := batcher.full()) is not None:
-                batch = batcher.seal(full)
+            batcher.add(Change(purpose, values["email"], contact, Origin("", number)), is_new=True)
+            while batcher.next_full() is not None:
+                batch = batcher.seal(purpose)
                 yield _body(batch)
                 batcher.release(batch)
-    for rest in batcher.open_list_ids():
+    for rest in batcher.open_purposes():
         yield _body(batcher.seal(rest))
 
 
 def _body(batch: Batch) -> bytes:
-    return b"".join(Body(batch.list_ids, batch.packed.contacts if batch.packed else ()))
+    return b"".join(Body(batch.purpose.list_ids, batch.packed.contacts if batch.packed else ()))
 
 
 def replay(into: Account, requests: list[Path]) -> float:

@@ -45,7 +45,7 @@ class Account:
         """
         own = {"rejected_records_path": str(self._rejected_path), "max_rejected_percent": 100}
         lines = (singer(message).decode() for message in itertools.chain([SCHEMA], messages, [LAST_STATE]))
-        run = run_here(self.sandbox, own | config, lines, dawdles=lambda: not is_brisk, clock=self.clock)
+        run = run_here(self.sandbox, own | config, lines, is_late=lambda: not is_brisk, clock=self.clock)
         assert not self.sandbox.violations()
         assert self.sandbox.api_key not in run.log
         assert "@" not in run.log

@@ -94,7 +94,7 @@ class Mix:
         self.deleted_list = chances.choice(list(STREAMS.values())) if chances.random() < 0.2 else None
         self.deleted_after_line = chances.randint(len(STREAMS) + 1, len(self.messages))
 
-    def dawdles(self) -> bool:
+    def is_late(self) -> bool:
         """Tell whether the courier leaves its next step undone."""
         return self._chances.random() < 0.5
 

@@ -147,7 +147,7 @@ JOB_PENDING = Promise(
     JOB,
     "it is pending",
     "asks again about when others have ended; before any has, after growing times of up to half a minute",
-    "contacts confirmed",
+    "1 contact confirmed",
     0,
 )
 JOB_OVERDUE = Promise(
@@ -168,7 +168,7 @@ JOB_CHANGED_LESS = Promise(
     JOB,
     "it is completed, with fewer contacts created or updated than were sent",
     "takes all of them for confirmed: SendGrid does not count contacts that were the same already",
-    "contacts confirmed, 0 of them created or changed",
+    "1 contact confirmed, 0 of them created or changed",
     0,
 )
 JOB_ERRORED = Promise(

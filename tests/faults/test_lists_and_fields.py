@@ -121,7 +121,7 @@ def test_a_list_that_is_there_and_not_there_ends_the_run_after_a_minute(account:
     account.sandbox.add_fault("status", **PUT, status=404, body=NOT_FOUND, times=None)
     run = account.load("ada@example.com")
     assert run.exit_code == 1
-    assert "SendGrid does not take contacts for the list 'Everybody', though it shows that list" in run.log
+    assert "SendGrid does not accept contacts for the list 'Everybody', though it shows that list" in run.log
     assert 60 <= run.report["seconds"] <= 70
 
 

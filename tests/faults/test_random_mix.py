@@ -77,7 +77,7 @@ class Desk:
         path = next(self._paths)
         own = {"batch_size_rows": mix.batch_size_rows, "rejected_records_path": str(path)}
         lines = (singer(message).decode() for message in messages)
-        run = run_here(self.sandbox, CONFIG | own, lines, dawdles=mix.dawdles)
+        run = run_here(self.sandbox, CONFIG | own, lines, is_late=mix.is_late)
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         return run, [json.loads(line)["line"] for line in text.splitlines()]
 

@@ -162,7 +162,7 @@ def test_while_a_tap_stalls_states_are_written_and_what_waits_is_sent(account: A
         written.extend(cast("io.StringIO", sys.stdout).getvalue().splitlines())
         yield singer(record(email="b@example.com"), LAST_STATE).decode()
 
-    run = run_here(account.sandbox, {}, tap(), dawdles=lambda: False, clock=account.clock)
+    run = run_here(account.sandbox, {}, tap(), is_late=lambda: False, clock=account.clock)
     assert written == ['{"n": 1}']
     assert world_promises.TAP_STALLS.is_kept_by(run), run
     assert account.emails("Everybody") == ["ada@example.com", "b@example.com"]

@@ -63,7 +63,8 @@ def assert_promises(run: Finished) -> None:
     """Check that the counts of the report add up and that the log contains no value."""
     for name, stream in run.report["streams"].items():
         assert stream["received"] == settled_count(stream) + stream["unsettled"], (name, stream)
-        assert all(stream[key] >= 0 for key in (*(bucket.value for bucket in Bucket), "unsettled")), (name, stream)
+        counts = [stream.get(bucket.value, 0) for bucket in Bucket]
+        assert min(*counts, stream["unsettled"]) >= 0, (name, stream)
         assert run.exit_code or not stream["unsettled"], (name, stream)
     for words in ("Internal error", "Traceback", "@example.com"):
         assert words not in run.log

@@ -35,7 +35,7 @@ class PanicError(BaseException):
 def main() -> None:
     """Carry out orders until there are no more."""
     target.TargetSendGrid.print_version(print_fn=lambda _: None)  # what that takes long to find out, forks need not
-    for name in ("run", "singer.reader", "singer.sink"):  # once, not in each fork
+    for name in ("preflight", "run", "singer.reader", "singer.sink"):  # once, not in each fork
         importlib.import_module(f"target_sendgrid.{name}")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     while line := sys.stdin.buffer.readline():

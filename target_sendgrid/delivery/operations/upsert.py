@@ -1,102 +1,108 @@
-"""Sending: one request of contacts, and patience with what SendGrid does not know yet or no longer."""
+"""Upsert: create or update contacts and add them to lists (``PUT /v3/marketing/contacts``)."""
 
 from __future__ import annotations
 
+import functools
 import logging
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
-from target_sendgrid.delivery.batching import Body
-from target_sendgrid.delivery.operations import refusals
+from target_sendgrid.delivery import lookups
+from target_sendgrid.delivery.operation import Submission
+from target_sendgrid.delivery.operations import row_errors
+from target_sendgrid.delivery.pending import OperationKind
 from target_sendgrid.errors import BadRequestError, ConfigError, NotFoundError, TooLargeError
+from target_sendgrid.report.report import Bucket
+from target_sendgrid.sendgrid.contact import Body
+from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Mapping
 
     from target_sendgrid.clock import Clock
+    from target_sendgrid.delivery.job import Job
+    from target_sendgrid.sendgrid.client import Client, JobStatus
+    from target_sendgrid.sendgrid.lists import ListTracker
 
 log = logging.getLogger("target-sendgrid.delivery")
 
 UNKNOWN_SECONDS = 60.0
-"""How long a request may be refused for a custom field or a list that is known to exist."""
+"""How long SendGrid may refuse requests for a custom field or a list that is known to exist."""
 
 UNKNOWN_WAIT_SECONDS = 5.0
+"""Wait between such requests."""
 
 LOWEST_BYTE_LIMIT = 10_000
-"""What the byte limit never sinks below, however small the requests are that SendGrid refuses for their size."""
+"""The byte limit is never lowered below this, however small the requests are that SendGrid refuses for their size."""
+
+_MISSING_IDENTIFIERS = "identifier"
 
 
-class ListTracker(Protocol):
-    """Which lists contacts go to today."""
+def upsert_kind(max_contacts: int, max_bytes: int) -> OperationKind:
+    """Return what the batcher needs to know of upserts.
 
-    def current(self, list_ids: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the ids that lists have now."""
-
-    def recreate(self, list_ids: tuple[str, ...]) -> bool:
-        """Find lists anew that are gone; tell whether one has another id now."""
-
-    def label(self, list_ids: tuple[str, ...]) -> str:
-        """Name lists as a user knows them."""
-
-
-class UpsertCalls(Protocol):
-    """What sending needs of SendGrid."""
-
-    def upsert(self, body: Body) -> str:
-        """Send contacts and return a job id."""
+    Args:
+        max_contacts: Most contacts of one request.
+        max_bytes: Most bytes of one request's body.
+    """
+    return OperationKind(
+        name="upsert",
+        max_contacts=max_contacts,
+        max_bytes=max_bytes,
+        overhead_bytes=functools.cache(lambda list_ids: len(Body(list_ids, ()))),
+        unites_lists=True,
+        bucket=Bucket.UPSERTED,
+    )
 
 
-class Sent(NamedTuple):
-    """A request that SendGrid has accepted."""
-
-    job_id: str
-    list_ids: tuple[str, ...]
-    byte_count: int
-
-
-class Sender:
+class Upsert:
     """Sends contacts.
 
     Args:
-        calls: SendGrid.
+        kind: The limits of requests (`upsert_kind`).
+        client: SendGrid.
         clock: Where time comes from.
-        destinations: Where contacts go.
-        field_name: Gives the name of a custom field by its id.
+        list_tracker: The lists' ids as they are now.
+        field_name: Returns the name of a custom field, given its id.
     """
 
+    job_name = "import job"
+    is_proven_by_completion = True
+
     def __init__(
-        self, calls: UpsertCalls, clock: Clock, list_tracker: ListTracker, field_name: Callable[[str], str]
+        self,
+        kind: OperationKind,
+        client: Client,
+        clock: Clock,
+        *,
+        list_tracker: ListTracker,
+        field_name: Callable[[str], str],
     ) -> None:
-        self._calls = calls
+        self.kind = kind
+        self.max_bytes: int | None = None
+        self._client = client
         self._clock = clock
         self._list_tracker = list_tracker
         self._field_name = field_name
-        self.max_bytes: int | None = None
-        """Most bytes of a request, once SendGrid has refused one for its size."""
 
-    def send(self, list_ids: tuple[str, ...], contacts: Collection[bytes]) -> Sent:
-        """Send encoded contacts to lists, given by the ids that streams found them by.
-
-        Raises:
-            TooLargeError: It takes smaller requests.
-            BadRequestError: SendGrid does not like some of the contacts.
-            ConfigError: A list or a custom field is gone.
-        """
+    def submit(self, job: Job) -> Submission:
+        """Send a job's contacts; wait where SendGrid does not know a new field or list yet; recreate deleted lists."""
+        list_ids, contacts = job.purpose.list_ids, job.contacts()
         deadline = self._clock.monotonic() + UNKNOWN_SECONDS
-        has_renewed = False
+        has_recreated = False
         while True:
             current = self._list_tracker.current(list_ids)
             body = Body(current, contacts)
             try:
-                return Sent(self._upsert(body, len(contacts)), current, len(body))
+                return Submission(self._upsert(body, len(contacts)), current, len(body))
             except (NotFoundError, BadRequestError) as error:
                 details = error.details if isinstance(error, BadRequestError) else None
-                unknown_fields = refusals.unknown_fields(details or ())
+                unknown_fields = row_errors.unknown_fields(details or ())
                 if unknown_fields:
                     message = self._without_fields(unknown_fields)
-                elif details is None or refusals.is_about_lists(details):
-                    is_renewed = self._list_tracker.recreate(list_ids)
-                    if is_renewed and not has_renewed:
-                        has_renewed = True
+                elif details is None or row_errors.is_about_lists(details):
+                    is_recreated = self._list_tracker.recreate(list_ids)
+                    if is_recreated and not has_recreated:
+                        has_recreated = True
                         continue
                     message = self._without_lists(list_ids)
                 else:
@@ -105,32 +111,60 @@ class Sender:
                 raise ConfigError(message)
             self._clock.sleep(UNKNOWN_WAIT_SECONDS)
 
+    def row_errors(self, job: Job, status: JobStatus) -> dict[str, str]:
+        """Return the reasons in the job's errors file, by identity."""
+        return row_errors.failed_in_job(self._client, job, status)
+
+    def amend(self, job: Job, row_errors: Mapping[str, str]) -> list[str]:
+        """Add the identifiers that SendGrid has, where its words say that identifiers are missing.
+
+        The words are undocumented: "provide all identifiers" was reported.
+        """
+        changes = job.changes()
+        refused = [identity for identity, reason in row_errors.items() if is_missing_identifiers(reason)]
+        completed = lookups.complete(self._client, {identity: changes[identity] for identity in refused})
+        if completed:
+            log.info("Sending %s again with all their identifiers.", counted(len(completed), "contact"))
+        return completed
+
+    def confirm(self, job: Job) -> set[str]:
+        """Return who the account holds as sent, on all lists."""
+        list_ids = self._list_tracker.current(job.purpose.list_ids)
+        return lookups.stored(self._client, job.changes(), list_ids, self._field_name)
+
     def _upsert(self, body: Body, count: int) -> str:
-        """Send a body, unless one of its size was refused already. A single contact is always tried."""
+        """Send a body, unless one of its size was refused before. A single contact is always tried."""
         if self.max_bytes is not None and len(body) > self.max_bytes and count > 1:
             message = f"SendGrid has refused requests of more than {self.max_bytes} bytes."
             raise TooLargeError(message)
         try:
-            return self._calls.upsert(body)
+            return self._client.upsert(body)
         except TooLargeError:
             limit = max(len(body) // 2, LOWEST_BYTE_LIMIT)
             self.max_bytes = min(self.max_bytes or limit, limit)
             log.warning(
-                "SendGrid refused %s bytes: sending at most %s a request.", f"{len(body):,}", f"{self.max_bytes:,}"
+                "SendGrid refused a request of %s bytes: sending at most %s bytes in each from now on.",
+                f"{len(body):,}",
+                f"{self.max_bytes:,}",
             )
             raise
 
     def _without_fields(self, field_ids: list[str]) -> str:
         named = [(field_id, self._field_name(field_id)) for field_id in field_ids]
-        # An id that no field has is a word of SendGrid's: it could quote anything.
+        # An id that no field has is SendGrid's own text, which could quote anything.
         names = ", ".join(f"'{name}'" for field_id, name in named if name != field_id) or "that was sent"
         return (
-            f"SendGrid does not accept the custom field {names}: it may have been deleted while the run went on. Check"
-            " the custom fields in SendGrid and run again."
+            f"SendGrid does not accept the custom field {names}: it may have been deleted during the run. Check the"
+            " custom fields in SendGrid and run again."
         )
 
     def _without_lists(self, list_ids: tuple[str, ...]) -> str:
         return (
-            f"SendGrid does not take contacts for the list {self._list_tracker.label(list_ids)}, though it shows that"
+            f"SendGrid does not accept contacts for the list {self._list_tracker.label(list_ids)}, though it shows that"
             " list. Run again later."
         )
+
+
+def is_missing_identifiers(reason: str) -> bool:
+    """Return whether SendGrid's reason for a failed contact may mean that identifiers are missing."""
+    return _MISSING_IDENTIFIERS in reason.lower()

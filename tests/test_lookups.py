@@ -1,26 +1,32 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid.delivery.verification import SEARCH_SIZE, VISIBLE_SECONDS, Verifier, is_stored
+from target_sendgrid.delivery.job import BatchProgress, Job
+from target_sendgrid.delivery.lookups import VISIBLE_SECONDS, complete, is_stored, stored, wait_until_confirmed
+from target_sendgrid.delivery.operations.upsert import Upsert, upsert_kind
+from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.origin import Origin
-from target_sendgrid.sendgrid.contact import Entry, encode, identity
+from target_sendgrid.sendgrid.contact import decode, encode, identity
+from target_sendgrid.sendgrid.lists import ListTracker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from target_sendgrid.delivery.batching import Batch
+    from target_sendgrid.sendgrid.client import Client
     from target_sendgrid.sendgrid.contact import Contact
 
 NAMES = {"e1_T": "Plan", "e2_N": "visits", "e3_D": "born_on"}
 
 
 class HandClock:
-    """A clock that moves when somebody sleeps."""
+    """A clock that moves only when somebody sleeps."""
 
     def __init__(self) -> None:
         self.time = 1_000.0
@@ -66,12 +72,37 @@ def account(clock: HandClock) -> Account:
 
 
 @pytest.fixture
-def verifier(account: Account, clock: HandClock) -> Verifier:
-    return Verifier(account, clock, NAMES.__getitem__)
+def client(account: Account) -> Client:
+    return cast("Client", account)
 
 
-def entries_of(*contacts: Contact) -> dict[str, Entry]:
-    return {identity(contact) or "": Entry(encode(contact), Origin("people", 1)) for contact in contacts}
+PURPOSE = Purpose(upsert_kind(30_000, 3_500_000), ("L",))
+
+
+def changes_of(*contacts: Contact) -> dict[str, Change]:
+    changes = [Change(PURPOSE, identity(contact) or "", encode(contact), Origin("people", 1)) for contact in contacts]
+    return {change.identity: change for change in changes}
+
+
+def stored_of(client: Client, changes: dict[str, Change], *list_ids: str) -> set[str]:
+    return stored(client, changes, list_ids, NAMES.__getitem__)
+
+
+def confirmed_of(client: Client, clock: HandClock, changes: dict[str, Change]) -> set[str]:
+    """Wait until people are confirmed; return those who are."""
+    tracker = ListTracker(client, lambda _: None, can_create=False)
+    operation = Upsert(PURPOSE.kind, client, clock, list_tracker=tracker, field_name=NAMES.__getitem__)
+    batch = cast("Batch", Purposeful(PURPOSE))
+    job = Job(BatchProgress(batch, len(changes)), dict(changes))
+    wait_until_confirmed(operation, job, clock)
+    return changes.keys() - job.changes().keys()
+
+
+class Purposeful:
+    """A batch of which only the purpose matters."""
+
+    def __init__(self, purpose: Purpose) -> None:
+        self.purpose = purpose
 
 
 def is_there(sent: Contact, found: dict[str, Any], *list_ids: str) -> bool:
@@ -148,67 +179,105 @@ class TestValues:
 
 
 class TestSearch:
-    def test_contacts_are_found_by_their_first_identifier(self, verifier: Verifier, account: Account) -> None:
+    def test_contacts_are_found_by_their_first_identifier(self, client: Client, account: Account) -> None:
         people = [{"email": "a@x.com", "external_id": "1"}, {"external_id": "2"}, {"anonymous_id": "3"}]
-        verifier.stored(entries_of(*people), [])
+        stored_of(client, changes_of(*people))
         assert account.searches == [("email", ["a@x.com"]), ("external_id", ["2"]), ("anonymous_id", ["3"])]
 
-    @pytest.mark.parametrize(("count", "sizes"), [(100, [100]), (101, [100, 1]), (250, [100, 100, 50])])
-    def test_a_search_asks_for_a_hundred_at_most(
-        self, verifier: Verifier, account: Account, count: int, sizes: list[int]
-    ) -> None:
-        people = [{"email": f"{number}@x.com"} for number in range(count)]
-        verifier.stored(entries_of(*people), ["L"])
-        assert [len(identifiers) for _, identifiers in account.searches] == sizes
-        assert SEARCH_SIZE == 100
-
-    def test_those_who_are_stored_are_told_from_the_others(self, verifier: Verifier, account: Account) -> None:
+    def test_only_contacts_held_as_sent_are_stored(self, client: Client, account: Account) -> None:
         account.hold("a@x.com", city="London")
         account.hold("b@x.com", city="Paris")
         people = [{"email": f"{letter}@x.com", "city": "London"} for letter in "abc"]
-        assert verifier.stored(entries_of(*people), ["L"]) == {"a@x.com"}
+        assert stored_of(client, changes_of(*people), "L") == {"a@x.com"}
 
-    def test_an_answer_in_other_capitals_is_understood(self, verifier: Verifier, account: Account) -> None:
+    def test_an_answer_in_other_capitals_is_understood(self, client: Client, account: Account) -> None:
         def find(kind: str, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:
             del kind
             return {identifier.upper(): {"email": identifier} for identifier in identifiers}
 
         account.find_contacts = find  # type: ignore[method-assign]  # an account of another kind
-        assert verifier.stored(entries_of({"email": "a@x.com"}), []) == {"a@x.com"}
+        assert stored_of(client, changes_of({"email": "a@x.com"})) == {"a@x.com"}
 
-    def test_nobody_to_look_up_is_no_search(self, verifier: Verifier, account: Account) -> None:
-        assert (verifier.stored({}, ["L"]), account.searches) == (set(), [])
+    def test_nobody_to_look_up_is_no_search(self, client: Client, account: Account) -> None:
+        assert (stored_of(client, {}, "L"), account.searches) == (set(), [])
 
 
 class TestWaiting:
     def test_contacts_that_are_there_are_not_waited_for(
-        self, verifier: Verifier, account: Account, clock: HandClock
+        self, client: Client, account: Account, clock: HandClock
     ) -> None:
         account.hold("a@x.com")
-        assert verifier.wait_until_stored(entries_of({"email": "a@x.com"}), ["L"]) == {"a@x.com"}
+        assert confirmed_of(client, clock, changes_of({"email": "a@x.com"})) == {"a@x.com"}
         assert clock.sleeps == []
 
-    def test_a_contact_that_shows_later_is_stored(self, verifier: Verifier, account: Account) -> None:
+    def test_a_contact_that_shows_later_is_stored(self, client: Client, account: Account, clock: HandClock) -> None:
         account.hold("a@x.com", visible_after=90.0)
-        assert verifier.wait_until_stored(entries_of({"email": "a@x.com"}), ["L"]) == {"a@x.com"}
+        assert confirmed_of(client, clock, changes_of({"email": "a@x.com"})) == {"a@x.com"}
 
-    def test_only_those_who_are_missing_are_looked_up_again(self, verifier: Verifier, account: Account) -> None:
+    def test_only_those_who_are_missing_are_looked_up_again(
+        self, client: Client, account: Account, clock: HandClock
+    ) -> None:
         account.hold("a@x.com")
         account.hold("b@x.com", visible_after=1.0)
-        verifier.wait_until_stored(entries_of({"email": "a@x.com"}, {"email": "b@x.com"}), ["L"])
+        confirmed_of(client, clock, changes_of({"email": "a@x.com"}, {"email": "b@x.com"}))
         asked = [identifiers for _, identifiers in account.searches]
         assert asked == [["a@x.com", "b@x.com"], ["b@x.com"], ["b@x.com"]]
 
     def test_the_wait_for_a_contact_that_never_shows_ends(
-        self, verifier: Verifier, account: Account, clock: HandClock
+        self, client: Client, account: Account, clock: HandClock
     ) -> None:
         account.hold("a@x.com")
         started_at = clock.time
-        people = entries_of({"email": "a@x.com"}, {"email": "b@x.com"})
-        assert verifier.wait_until_stored(people, ["L"]) == {"a@x.com"}
+        people = changes_of({"email": "a@x.com"}, {"email": "b@x.com"})
+        assert confirmed_of(client, clock, people) == {"a@x.com"}
         assert VISIBLE_SECONDS <= clock.time - started_at <= VISIBLE_SECONDS + 30.0
 
-    def test_waits_grow(self, verifier: Verifier, clock: HandClock) -> None:
-        verifier.wait_until_stored(entries_of({"email": "a@x.com"}), ["L"])
+    def test_waits_grow(self, client: Client, clock: HandClock) -> None:
+        confirmed_of(client, clock, changes_of({"email": "a@x.com"}))
         assert clock.sleeps[:4] == [0.5, 1.0, 2.0, 4.0]
         assert max(clock.sleeps) == 30.0
+
+
+class Directory:
+    """Contacts by the identifiers that a search finds them by, and how many each search asked for."""
+
+    def __init__(self, **found: dict[str, Any]) -> None:
+        self._found = {name.replace("_", "@"): contact for name, contact in found.items()}
+        self.asked: list[int] = []
+
+    def find_contacts(self, kind: str, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:
+        del kind
+        self.asked.append(len(identifiers))
+        return {identifier: self._found[identifier] for identifier in identifiers if identifier in self._found}
+
+
+def test_what_sendgrid_holds_is_added_and_everything_else_kept() -> None:
+    changes = changes_of({"email": "a@x", "city": "London"}, {"email": "b@x"})
+    account = Directory(
+        a_x={"email": "a@x", "external_id": "7", "anonymous_id": "", "city": "Paris"}, b_x={"email": "b@x"}
+    )
+    assert complete(cast("Client", account), changes) == ["a@x"]
+    assert decode(changes["a@x"].contact) == {"email": "a@x", "city": "London", "external_id": "7"}
+    assert decode(changes["b@x"].contact) == {"email": "b@x"}
+
+
+def test_a_contact_that_lacks_nothing_stays_as_it_is() -> None:
+    account = Directory(a_x={"email": "a@x", "external_id": "8"})
+    assert complete(cast("Client", account), changes_of({"email": "a@x", "external_id": "7"})) == []
+
+
+def test_somebody_whose_alternate_address_it_is_gives_no_identifier() -> None:
+    account = Directory(a_x={"email": "other@x", "alternate_emails": ["a@x"], "external_id": "7"})
+    assert complete(cast("Client", account), changes_of({"email": "a@x"})) == []
+
+
+def test_people_without_an_email_are_found_by_what_they_have() -> None:
+    changes = changes_of({"external_id": "7"})
+    account = Directory(**{"7": {"external_id": "7", "email": "a@x"}})
+    assert complete(cast("Client", account), changes) == ["external_id 7"]
+    assert decode(changes["external_id 7"].contact) == {"external_id": "7", "email": "a@x"}
+
+
+def test_nobody_to_complete_is_no_search() -> None:
+    account = Directory()
+    assert (complete(cast("Client", account), {}), account.asked) == ([], [])

@@ -1,0 +1,173 @@
+"""Looking people up in the account: who is there, whether as they were sent, and which identifiers they have."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from target_sendgrid.sendgrid import contact as contacts
+from target_sendgrid.sendgrid.fields import IDENTIFIERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from target_sendgrid.clock import Clock
+    from target_sendgrid.delivery.job import Job
+    from target_sendgrid.delivery.operation import Operation
+    from target_sendgrid.delivery.pending import Change
+    from target_sendgrid.sendgrid.client import Client
+    from target_sendgrid.sendgrid.contact import Contact
+
+VISIBLE_SECONDS = 120.0
+"""How long the effect of a finished job may stay invisible before it counts as absent."""
+
+_FIRST_WAIT_SECONDS = 0.5
+_LONGEST_WAIT_SECONDS = 30.0
+
+
+def find_people(client: Client, changes: Mapping[str, Change]) -> dict[str, dict[str, Any]]:
+    """Look people up by the first identifier of each.
+
+    Args:
+        client: SendGrid.
+        changes: Their changes, by identity.
+
+    Returns:
+        Contacts as SendGrid's search returns them, by identity. People who are not in the account are left out.
+    """
+    by_kind: dict[str, dict[str, str]] = {}
+    for identity, change in changes.items():
+        contact = contacts.decode(change.contact)
+        kind = next(kind for kind in IDENTIFIERS if kind in contact)
+        by_kind.setdefault(kind, {})[str(contact[kind])] = identity
+    return {identity: holder for kind, index in by_kind.items() for identity, holder in _holders(client, kind, index)}
+
+
+def stored(
+    client: Client, changes: Mapping[str, Change], list_ids: Collection[str], field_name: Callable[[str], str]
+) -> set[str]:
+    """Return the identities of those contacts that the account holds as they were sent."""
+    return {
+        identity
+        for identity, holder in find_people(client, changes).items()
+        if is_stored(contacts.decode(changes[identity].contact), holder, list_ids, field_name)
+    }
+
+
+def complete(client: Client, changes: Mapping[str, Change]) -> list[str]:
+    """Add to contacts the identifiers that SendGrid has of them and that were not sent.
+
+    Every update of a contact must hold all identifiers that it has (the vendor's contacts API description). A stream
+    may not know those that other systems have set.
+
+    Args:
+        client: SendGrid.
+        changes: Changes by identity. The contacts of those that lack an identifier are replaced.
+
+    Returns:
+        The identities of those that lacked an identifier.
+    """
+    completed: dict[str, None] = {}
+    sent = {identity: contacts.decode(change.contact) for identity, change in changes.items()}
+    for kind in IDENTIFIERS:
+        index = {str(contact[kind]): identity for identity, contact in sent.items() if kind in contact}
+        for identity, holder in _holders(client, kind, index):
+            missing = {name: holder[name] for name in IDENTIFIERS if holder.get(name) and name not in sent[identity]}
+            if missing:
+                changes[identity].contact = contacts.merge(changes[identity].contact, contacts.encode(missing))
+                sent[identity].update(missing)
+                completed[identity] = None
+    return list(completed)
+
+
+def wait_until_confirmed(operation: Operation, job: Job, clock: Clock) -> None:
+    """Settle the changes of a finished job that SendGrid has carried out, looking again until all are visible.
+
+    The account is eventually consistent, so people are looked up again at growing intervals for two minutes. Changes
+    that are still not visible then stay in the job.
+    """
+    deadline = clock.monotonic() + VISIBLE_SECONDS
+    interval = _FIRST_WAIT_SECONDS
+    while True:
+        job.settle(operation.confirm(job))
+        if not job.count or clock.monotonic() >= deadline:
+            return
+        clock.sleep(interval)
+        interval = min(interval * 2, _LONGEST_WAIT_SECONDS)
+
+
+def is_stored(
+    sent: Contact, found: Mapping[str, Any], list_ids: Collection[str], field_name: Callable[[str], str]
+) -> bool:
+    """Return whether a contact of the account holds every value that was sent.
+
+    Values are compared one by one, since an update that changes nothing does not change the contact's date either.
+
+    Args:
+        sent: The contact as it was sent.
+        found: The contact as a search returns it, custom fields by name.
+        list_ids: Lists that it must be on.
+        field_name: Returns the name of a custom field, given its id.
+    """
+    if not set(list_ids) <= set(found.get("list_ids") or []):
+        return False
+    sent_fields = sent.get("custom_fields") or {}
+    found_fields = {str(name).lower(): value for name, value in (found.get("custom_fields") or {}).items()}
+    if not all(_is_same(value, found_fields.get(field_name(key).lower())) for key, value in sent_fields.items()):
+        return False
+    return all(_is_same(value, found.get(key)) for key, value in sent.items() if key != "custom_fields")
+
+
+def _holders(client: Client, kind: str, index: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the identity and the contact of everybody found by one kind of identifier.
+
+    A search by email also returns contacts that have the address as an alternate one. Those are other people.
+
+    Args:
+        client: SendGrid.
+        kind: The identifier's field, such as ``email``.
+        index: Identities by identifier.
+    """
+    if not index:
+        return
+    for key, holder in client.find_contacts(kind, list(index)).items():
+        identifier = key if key in index else key.lower()
+        if identifier in index and holder.get(kind) == identifier:
+            yield index[identifier], holder
+
+
+def _is_same(sent: object, found: object) -> bool:
+    if sent in ("", []):
+        return found in ("", None, [])
+    if isinstance(sent, list) and isinstance(found, list):
+        return {str(item).lower() for item in sent} <= {str(item).lower() for item in found}
+    if isinstance(sent, (int, Decimal)) and not isinstance(sent, bool):
+        return _as_double(sent) == _as_double(found)
+    if sent == found:
+        return True
+    moment = _as_moment(sent)
+    return moment is not None and moment == _as_moment(found)
+
+
+def _as_double(value: object) -> float | None:
+    """Return a number as SendGrid stores it; ``None`` where the value is no number."""
+    try:
+        return float(Decimal(str(value)))
+    except (InvalidOperation, OverflowError):
+        return None
+
+
+def _as_moment(value: object) -> dt.datetime | None:
+    """Return an ISO date-time in whole seconds, UTC where it has no zone; ``None`` where the value is none."""
+    if not isinstance(value, str):
+        return None
+    from dateutil.parser import isoparse  # noqa: PLC0415 - few runs have a date to compare
+
+    try:
+        moment = isoparse(value)
+    except (ValueError, OverflowError):  # 24:00 on the calendar's last day overflows
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=dt.timezone.utc)
+    return moment.replace(microsecond=0)

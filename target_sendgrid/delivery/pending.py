@@ -1,0 +1,139 @@
+"""Changes that wait to be sent or confirmed: what is asked for one person, and a compact form for many of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from target_sendgrid.origin import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from target_sendgrid.report.report import Bucket
+
+
+class OperationKind(msgspec.Struct, frozen=True, eq=False):
+    """One kind of write that SendGrid can be asked for, as data: how its changes are batched, merged and counted."""
+
+    name: str
+    max_contacts: int
+    """Most contacts in one request."""
+    max_bytes: int
+    """Most bytes in one request."""
+    overhead_bytes: Callable[[tuple[str, ...]], int]
+    """Returns the bytes of a request for these lists that holds no contact."""
+    unites_lists: bool
+    """Whether one request can serve several lists. If not, changes for different lists are never merged."""
+    bucket: Bucket
+    """Where the report counts the records of confirmed changes."""
+
+
+class Purpose(NamedTuple):
+    """What a change is for. Changes with the same purpose are sent together."""
+
+    kind: OperationKind
+    list_ids: tuple[str, ...]
+    """Sorted ids of the lists, as the streams found them at their start."""
+
+
+class Change(msgspec.Struct, gc=False):
+    """What one or more records ask of SendGrid for one person.
+
+    Attributes:
+        purpose: The operation and its lists.
+        identity: Who the person is (`contact.identity`).
+        contact: The encoded contact: all its fields for an upsert, its identifiers for a removal.
+        origin: Where the first record came from.
+        later: Where the records came from that were merged into the first.
+    """
+
+    purpose: Purpose
+    identity: str
+    contact: bytes
+    origin: Origin
+    later: list[Origin] | None = None
+
+    @property
+    def origins(self) -> list[Origin]:
+        """Where all records of the change came from, in order."""
+        return [self.origin, *(self.later or ())]
+
+    def __repr__(self) -> str:
+        """Name the records, without any of their values: error reports show objects by this."""
+        return f"Change({self.origins})"
+
+
+class PackedChanges(NamedTuple):
+    """Changes with one purpose in a compact form, which takes half the memory, while no single one is needed."""
+
+    contacts: list[bytes]
+    identities: bytes
+    """Identities in the order of the contacts."""
+    origins: bytes
+    """Origins of first records in the order of the contacts."""
+    later: bytes
+    """Origins of later records by the position of the contact."""
+
+    def __repr__(self) -> str:
+        """Show no values: error reports show objects by this."""
+        return f"PackedChanges({len(self.contacts)})"
+
+
+class StreamCount(NamedTuple):
+    """How much of one stream is in some changes."""
+
+    contacts: int
+    records: int
+
+
+NOTHING = StreamCount(0, 0)
+
+
+def pack(changes: Mapping[str, Change]) -> PackedChanges:
+    """Pack changes with one purpose, given by identity."""
+    values = changes.values()
+    return PackedChanges(
+        list(map(_contact_of, values)),
+        _packer.encode(list(changes)),
+        _packer.encode(list(map(_origin_of, values))),
+        _packer.encode({place: later for place, later in enumerate(map(_later_of, values)) if later}),
+    )
+
+
+def unpack(packed: PackedChanges, purpose: Purpose) -> dict[str, Change]:
+    """Return the changes that `pack` packed, by identity."""
+    identities, origins = _identity_decoder.decode(packed.identities), _origin_decoder.decode(packed.origins)
+    later = _later_decoder.decode(packed.later)
+    return {
+        identity: Change(purpose, identity, contact, origin, later.get(place))
+        for place, (identity, contact, origin) in enumerate(zip(identities, packed.contacts, origins, strict=True))
+    }
+
+
+def stream_counts(changes: Collection[Change]) -> dict[str, StreamCount]:
+    """Return how many contacts each stream had a part in, and how many of its records they hold.
+
+    A contact that records of several streams were merged into counts for each of them.
+    """
+    streams = set(map(_stream_of, changes))
+    if len(streams) == 1 and not any(map(_later_of, changes)):  # the usual case, without counting one by one
+        return dict.fromkeys(streams, StreamCount(len(changes), len(changes)))
+    records = Counter(map(_stream_of, changes))
+    contact_counts = Counter(records)
+    for change in changes:
+        if change.later:
+            records.update(origin.stream for origin in change.later)
+            contact_counts.update({origin.stream for origin in change.later} - {change.origin.stream})
+    return {stream: StreamCount(contact_counts[stream], count) for stream, count in records.items()}
+
+
+_contact_of, _origin_of, _later_of = attrgetter("contact"), attrgetter("origin"), attrgetter("later")
+_stream_of = attrgetter("origin.stream")
+_packer = msgspec.msgpack.Encoder()
+_identity_decoder = msgspec.msgpack.Decoder(list[str])
+_origin_decoder = msgspec.msgpack.Decoder(list[Origin])
+_later_decoder = msgspec.msgpack.Decoder(dict[int, list[Origin]])

@@ -1,0 +1,89 @@
+"""Workers: what runs the job runner while records are read, in a thread of its own by default."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_sendgrid.delivery.batching import Batch
+    from target_sendgrid.delivery.job_runner import JobEvent, JobRunner
+
+
+class Worker(Protocol):
+    """Takes batches and returns events about them."""
+
+    def send(self, batch: Batch) -> None:
+        """Hand over a batch."""
+
+    def next_event(self, timeout_seconds: float | None) -> JobEvent | None:
+        """Return the next event; ``None`` when there is none within the time, or now (``None``).
+
+        Raises:
+            TargetSendGridError: The error that stopped the job runner. It is raised again at every later call.
+        """
+
+
+MakeWorker: TypeAlias = "Callable[[JobRunner], Worker]"
+
+
+class WorkerThread:
+    """Runs a job runner's steps in a thread of its own. The thread starts with the first batch.
+
+    Args:
+        runner: The job runner. Nothing else may use it.
+    """
+
+    def __init__(self, runner: JobRunner) -> None:
+        self._runner = runner
+        self._inbox: queue.SimpleQueue[Batch] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[JobEvent | BaseException] = queue.SimpleQueue()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+
+    def send(self, batch: Batch) -> None:
+        """Hand over a batch."""
+        if self._thread.ident is None:
+            self._thread.start()
+        self._inbox.put(batch)
+
+    def next_event(self, timeout_seconds: float | None) -> JobEvent | None:
+        """Return the next event; ``None`` when there is none within the time, or now (``None``).
+
+        Raises:
+            TargetSendGridError: The error that stopped the job runner.
+        """
+        if self._failure is not None:
+            raise self._failure
+        try:
+            item = self._outbox.get(timeout=timeout_seconds) if timeout_seconds else self._outbox.get_nowait()
+        except queue.Empty:
+            return None
+        if isinstance(item, BaseException):
+            self._failure = item
+            raise item
+        return item
+
+    def _run(self) -> None:
+        wait: float | None = None
+        try:
+            while True:
+                try:
+                    batch = self._inbox.get(timeout=wait) if wait != 0 else self._inbox.get_nowait()
+                except queue.Empty:
+                    pass
+                else:
+                    self._runner.accept(batch)
+                wait = self._step()
+        except BaseException as error:  # noqa: BLE001 - whatever ends this thread must end the run, in the caller's thread
+            self._outbox.put(error)
+
+    def _step(self) -> float | None:
+        try:
+            return self._runner.step()
+        finally:
+            for event in self._runner.take_events():
+                self._outbox.put(event)

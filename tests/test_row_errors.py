@@ -1,0 +1,221 @@
+"""Which contacts SendGrid complains about, in refused requests and in errors files."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_sendgrid.delivery.operations import row_errors
+from target_sendgrid.delivery.operations.row_errors import (
+    failed_contacts,
+    is_about_lists,
+    refused_contacts,
+    unknown_fields,
+    whole_text,
+)
+from target_sendgrid.delivery.operations.upsert import upsert_kind
+from target_sendgrid.delivery.pending import Change, Purpose
+from target_sendgrid.origin import Origin
+from target_sendgrid.sendgrid.contact import encode, identity
+
+if TYPE_CHECKING:
+    from target_sendgrid.sendgrid.contact import Contact
+
+ORIGIN = Origin("people", 1)
+PURPOSE = Purpose(upsert_kind(30_000, 3_500_000), ("L",))
+
+
+def changes_of(*contacts: Contact) -> dict[str, Change]:
+    changes = [Change(PURPOSE, identity(contact) or "", encode(contact), ORIGIN) for contact in contacts]
+    return {change.identity: change for change in changes}
+
+
+CHANGES = changes_of(
+    {"email": "ada@example.com", "external_id": "1"},
+    {"email": "bob@example.com", "external_id": "2"},
+    {"external_id": "K7", "first_name": "invalid"},
+)
+
+
+def file_of(*rows: list[str]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+class TestRowsOfAnErrorsFile:
+    @pytest.mark.parametrize(
+        ("rows", "failed"),
+        [
+            ([["email", "error"], ["ada@example.com", "bad"]], {"ada@example.com": "bad"}),
+            ([["error", "email"], ["bad", "ada@example.com"]], {"ada@example.com": "bad"}),
+            ([["ada@example.com", "bad"]], {"ada@example.com": "bad"}),
+            ([["ADA@Example.com ", " bad "]], {"ada@example.com": "bad"}),
+            ([["k7", "bad"]], {"external_id K7": "bad"}),
+            ([["ada@example.com", "", "bad", "worse"]], {"ada@example.com": "bad; worse"}),
+            ([["ada@example.com"]], {"ada@example.com": ""}),
+            ([["ada@example.com", 'said "no",\nreally']], {"ada@example.com": 'said "no",\nreally'}),
+            ([["row", "email"], ["9", "ada@example.com"], ["8", "bob@example.com"]],
+             {"ada@example.com": "9", "bob@example.com": "8"}),
+        ],
+    )  # fmt: skip
+    def test_a_row_belongs_to_the_contact_that_a_cell_names(
+        self, rows: list[list[str]], failed: dict[str, str]
+    ) -> None:
+        assert failed_contacts(file_of(*rows), CHANGES) == failed
+
+    def test_a_row_that_names_one_contact_twice_belongs_to_it(self) -> None:
+        rows = ["ada@example.com", "1", "bad"]
+        assert list(failed_contacts(file_of(rows), CHANGES)) == ["ada@example.com"]
+
+    def test_a_row_that_could_mean_two_contacts_is_pinned_on_nobody(self) -> None:
+        row_number_like_an_identifier = ["2", "ada@example.com", "bad"]
+        assert failed_contacts(file_of(row_number_like_an_identifier), CHANGES) == {}
+
+    @pytest.mark.parametrize("named", ["ab", "AB"])
+    def test_identifiers_that_differ_in_case_only_are_distinguished_by_case(self, named: str) -> None:
+        changes = changes_of({"external_id": "ab"}, {"external_id": "AB"})
+        assert failed_contacts(file_of([named, "bad"]), changes) == {f"external_id {named}": "bad"}
+
+    def test_a_case_that_nobody_has_is_pinned_on_nobody_where_two_differ_in_case(self) -> None:
+        changes = changes_of({"external_id": "ab"}, {"external_id": "AB"})
+        assert failed_contacts(file_of(["Ab", "bad"]), changes) == {}
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"",
+            b"\n\n",
+            b"zaphod@example.com,bad\n",
+            b"<Error><Code>AccessDenied</Code></Error>",
+            b"\xff\xfe\x00\x01",
+            b'"',
+        ],
+    )
+    def test_a_file_that_names_nobody_who_was_sent_pins_nothing(self, content: bytes) -> None:
+        assert failed_contacts(content, CHANGES) == {}
+
+    def test_a_value_that_is_no_identifier_names_nobody(self) -> None:
+        assert failed_contacts(file_of(["row", "invalid"]), CHANGES) == {}
+
+    def test_a_reason_is_cut(self) -> None:
+        assert len(failed_contacts(file_of(["ada@example.com", "x" * 10_000]), CHANGES)["ada@example.com"]) == 500
+
+
+class TestEncoding:
+    def test_a_compressed_file_is_read(self) -> None:
+        content = gzip.compress(file_of(["ada@example.com", "bad"]))
+        assert failed_contacts(content, CHANGES) == {"ada@example.com": "bad"}
+
+    def test_a_byte_order_mark_hides_nobody(self) -> None:
+        assert failed_contacts(b"\xef\xbb\xbfada@example.com,bad\n", CHANGES) == {"ada@example.com": "bad"}
+
+    @pytest.mark.parametrize("cut", [2, 5, 12, 20, 30, -9, -1])
+    def test_a_compressed_file_that_is_cut_or_broken_pins_nothing(self, cut: int) -> None:
+        content = gzip.compress(file_of(["ada@example.com", "bad"]))[:cut]
+        assert failed_contacts(content, CHANGES) == {}
+
+    def test_a_compressed_file_is_unpacked_up_to_a_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(row_errors, "_MAX_FILE_BYTES", 100)
+        content = gzip.compress(b"ada@example.com,bad\n" + b"\n" * 10_000_000 + b"bob@example.com,bad\n")
+        assert failed_contacts(content, CHANGES) == {"ada@example.com": "bad"}
+
+    def test_bytes_that_are_no_utf_8_spoil_only_their_cell(self) -> None:
+        assert list(failed_contacts(b"ada@example.com,b\xe4d\n", CHANGES)) == ["ada@example.com"]
+
+    def test_what_was_read_before_a_cell_beyond_all_measure_stands(self) -> None:
+        content = file_of(["ada@example.com", "bad"]) + b'"' + b"x" * 200_000 + b'"\n'
+        assert failed_contacts(content, CHANGES) == {"ada@example.com": "bad"}
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode) | st.binary(max_size=50).map(gzip.compress))
+def test_no_file_is_a_crash(content: bytes) -> None:
+    assert set(failed_contacts(content, CHANGES)) <= set(CHANGES)
+
+
+@given(st.permutations(["ada@example.com", "bob@example.com", "K7"]), st.lists(st.sampled_from(["bad", "1,2", '"'])))
+def test_a_file_of_any_order_pins_everybody_it_names(named: list[str], reasons: list[str]) -> None:
+    rows = [[*reasons, name] for name in named]
+    assert set(failed_contacts(file_of(*rows), CHANGES)) == set(CHANGES)
+
+
+ADA, BOB, EVE = "ada@example.com", "bob@example.com", "external_id 7"
+PEOPLE = [ADA, BOB, EVE]
+
+
+class TestRefusedContacts:
+    @pytest.mark.parametrize(
+        "path", ["contacts[1].email", "contacts[1].identifier", "contacts[1]", "body.contacts[1].x"]
+    )
+    def test_an_index_names_a_contact_under_any_spelling(self, path: str) -> None:
+        assert refused_contacts([(path, "it is not valid")], PEOPLE) == {BOB: "it is not valid"}
+
+    def test_each_element_names_a_contact_of_its_own(self) -> None:
+        details = [("contacts[0].email", "one"), ("contacts[2].external_id", "two")]
+        assert refused_contacts(details, PEOPLE) == {ADA: "one", EVE: "two"}
+
+    def test_the_index_goes_before_the_quoted_email(self) -> None:
+        details = [("contacts[2].identifier", f"email '{ADA}' is not valid")]
+        assert list(refused_contacts(details, PEOPLE)) == [EVE]
+
+    @pytest.mark.parametrize("path", ["", "contacts", "contacts[3].email", "contacts[-1].email", "contacts[x].email"])
+    def test_without_a_usable_index_the_quoted_email_names_the_contact(self, path: str) -> None:
+        message = "email 'BOB@example.com' is not valid"
+        assert refused_contacts([(path, message)], PEOPLE) == {BOB: message}
+
+    def test_an_index_of_thousands_of_digits_is_no_index(self) -> None:
+        assert refused_contacts([(f"contacts[{'9' * 5000}].email", "no")], PEOPLE) == {}
+
+    def test_one_message_may_quote_several_emails(self) -> None:
+        message = f"email '{ADA}' is not valid, email '{BOB}' is not valid"
+        assert set(refused_contacts([("", message)], PEOPLE)) == {ADA, BOB}
+
+    @pytest.mark.parametrize("email", ["o'brien@example.com", "a'b'c@example.com"])
+    def test_an_email_may_hold_a_quote(self, email: str) -> None:
+        assert list(refused_contacts([("", f"email '{email}' is not valid")], [email])) == [email]
+
+    def test_an_email_that_was_not_sent_names_nobody(self) -> None:
+        assert refused_contacts([("", "email 'zaphod@example.com' is not valid")], PEOPLE) == {}
+
+    @pytest.mark.parametrize("details", [[], [("", "invalid JSON")], [("", "invalid input")], [("list_ids[0]", "no")]])
+    def test_a_refusal_without_a_name_names_nobody(self, details: list[tuple[str, str]]) -> None:
+        assert refused_contacts(details, PEOPLE) == {}
+
+    @given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=30))))
+    def test_whatever_sendgrid_says_nobody_is_refused_who_was_not_sent(self, details: list[tuple[str, str]]) -> None:
+        assert set(refused_contacts(details, PEOPLE)) <= set(PEOPLE)
+
+
+class TestUnknownFields:
+    def test_unknown_custom_fields_are_told(self) -> None:
+        details = [("", "other"), ("", "invalid custom field ids supplied - e1_T,e2_N")]
+        assert unknown_fields(details) == ["e1_T", "e2_N"]
+
+    @pytest.mark.parametrize("details", [[], [("", 'custom field "e1_N" cannot be null')], [("", "invalid JSON")]])
+    def test_other_refusals_are_not_about_unknown_fields(self, details: list[tuple[str, str]]) -> None:
+        assert unknown_fields(details) == []
+
+
+class TestLists:
+    @pytest.mark.parametrize("details", [[("list_ids", "no")], [("list_ids[1]", "")], [("", "invalid list id: 7")]])
+    def test_a_refusal_about_a_list_is_no_contacts_fault(self, details: list[tuple[str, str]]) -> None:
+        assert is_about_lists(details)
+
+    @pytest.mark.parametrize("details", [[], [("contacts[0].email", "no")], [("", "invalid input")]])
+    def test_other_refusals_are_not_about_lists(self, details: list[tuple[str, str]]) -> None:
+        assert not is_about_lists(details)
+
+
+class TestWholeText:
+    def test_all_that_was_said_is_joined(self) -> None:
+        details = [("contacts[0].email", "no"), ("", "invalid input")]
+        assert whole_text(details) == "contacts[0].email: no; invalid input"
+
+    def test_words_are_cut(self) -> None:
+        assert len(whole_text([("", "x" * 10_000)])) == 500
