@@ -1,1 +1,1 @@
-"""Who is sent, and what for."""
+"""The people of a run: the cap on how many it may send, and compact sets of those who are in flight."""

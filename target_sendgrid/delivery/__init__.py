@@ -1,1 +1,1 @@
-"""Contacts become settled records: batches, import jobs, states."""
+"""Delivery of contacts to SendGrid: batches, jobs, and the states that are written once records are settled."""

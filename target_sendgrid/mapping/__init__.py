@@ -1,1 +1,1 @@
-"""Records become contacts."""
+"""Conversion of a stream's records to contacts, by its field mapping."""

@@ -1,1 +1,1 @@
-"""SendGrid's API: its endpoints, how requests travel, and what contacts look like in them."""
+"""SendGrid's API: its endpoints, how requests are sent and repeated, and how contacts and lists are represented."""

@@ -1,1 +1,1 @@
-"""Singer messages in: lines and files become records."""
+"""Input: lines and files of Singer messages, and the records and states in them."""

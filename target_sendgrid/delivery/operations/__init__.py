@@ -1,1 +1,1 @@
-"""What SendGrid is asked to do: one module for each kind of write."""
+"""The kinds of writes that SendGrid can be asked for, one module each."""

@@ -1,1 +1,1 @@
-"""What an account holds and how it behaves, without HTTP."""
+"""The sandbox's account: what it holds, and how SendGrid's rules change it, without HTTP."""

@@ -1,1 +1,1 @@
-"""How requests arrive and answers leave, faults included."""
+"""The sandbox's HTTP: how requests arrive and answers are sent, with rate limits and faults."""

@@ -1,1 +1,1 @@
-"""The endpoints, one module for each part of the API."""
+"""The sandbox's endpoints, one module for each part of SendGrid's API."""

@@ -1,1 +1,1 @@
-"""The web page of an account."""
+"""The sandbox's web page, which shows an account."""
