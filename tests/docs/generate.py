@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -19,7 +20,16 @@ from target_sendgrid.target import TargetSendGrid
 from tests.faults.promises import PROMISES
 from tests.faults.world_promises import WORLD_PROMISES
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "target_sendgrid"
 
 _KINDS = {
     "string": "string",
@@ -29,6 +39,9 @@ _KINDS = {
     "object": "object",
     "array": "array",
 }
+_READING_ORDER = ("singer", "mapping", "audience", "delivery", "sendgrid", "report", "sandbox")
+"""Packages in the order in which the data of a run passes through them."""
+
 _ALIASES = {"api_key": ["SENDGRID_API_KEY"]}
 _CAPABILITIES = ["about", "batch", "schema-flattening", "stream-maps", "structured-logging", "validate-records"]
 
@@ -118,6 +131,55 @@ def _promises_of(group: str) -> str:
     return "\n".join(rows)
 
 
+def package_list(*, of_sandbox: bool) -> str:
+    """Return the packages of the target or of the sandbox: what each is for, and its modules.
+
+    Raises:
+        ValueError: `_READING_ORDER` does not name a package.
+    """
+    folders = [path.parent for path in PACKAGE.rglob("__init__.py")]
+    chosen = [folder for folder in folders if (PACKAGE / "sandbox" in (folder, *folder.parents)) is of_sandbox]
+    return "\n".join(line for folder in sorted(chosen, key=_place) for line in _package(folder))
+
+
+def _place(folder: Path) -> tuple[int, Path]:
+    parts = folder.relative_to(PACKAGE).parts
+    return (_READING_ORDER.index(parts[0]) if parts else -1, folder)
+
+
+def _package(folder: Path) -> Iterator[str]:
+    name = folder.relative_to(ROOT if folder == PACKAGE else PACKAGE).as_posix()
+    yield f"- **`{name}/`**: {_first_line(folder / '__init__.py')}"
+    for path in sorted(folder.glob("*.py")):
+        if path.name != "__init__.py":
+            yield f"  - `{path.relative_to(PACKAGE).as_posix()}`: {_first_line(path)}"
+
+
+def _first_line(path: Path) -> str:
+    """Return the first line of a module's docstring."""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    return docstring.splitlines()[0] if docstring else ""
+
+
+def import_contracts() -> str:
+    """Return what the import linter checks: the layers from top to bottom, and who may import a library."""
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return "\n\n".join(_contract(contract) for contract in config["tool"]["importlinter"]["contracts"])
+
+
+def _contract(contract: dict[str, Any]) -> str:
+    if contract["type"] == "layers":
+        folders = [f"{container.replace('.', '/')}/" for container in contract["containers"]]
+        return "\n".join([f"{contract['name']} ({_code(folders)}):", "", "```text", *contract["layers"], "```"])
+    importers = [line.partition(" -> ")[0].partition(".")[2] for line in contract["ignore_imports"]]
+    paths = [f"{importer.replace('.', '/')}.py" for importer in importers]
+    return f"{contract['name']}: {_code(contract['forbidden_modules'])} is imported only by {_code(paths)}."
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def environment_example() -> str:
     """Return ``.env.example``: every setting as an environment variable."""
     lines = [
@@ -150,12 +212,17 @@ def generated() -> dict[Path, str]:
     readme = between(readme, "<!-- settings", settings_table())
     readme = between(readme, "<!-- reasons", reasons_table())
     faults = (ROOT / "docs" / "what-can-go-wrong.md").read_text(encoding="utf-8")
+    architecture = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    architecture = between(architecture, "<!-- packages", package_list(of_sandbox=False))
+    architecture = between(architecture, "<!-- sandbox", package_list(of_sandbox=True))
+    architecture = between(architecture, "<!-- contracts", import_contracts())
     meltano = (ROOT / "meltano.yml").read_text(encoding="utf-8")
     pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     indented = "".join(f"    {line}\n" for line in _yaml(meltano_settings()).splitlines())
     return {
         ROOT / "README.md": readme,
+        ROOT / "docs" / "architecture.md": architecture,
         ROOT / "docs" / "what-can-go-wrong.md": between(faults, "<!-- promises", promises_table()),
         ROOT / "meltano.yml": between(meltano, "# settings", indented.rstrip("\n")),
         ROOT / "pyproject.toml": between(pyproject, "# pins", "\n".join(f'  "{pin}",' for pin in pins)),
