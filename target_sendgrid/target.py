@@ -1,4 +1,4 @@
-"""`TargetSendGrid`: the SDK's command line and callbacks, wired to a run.
+"""`TargetSendGrid`: connects the SDK's command line and callbacks to a run.
 
 Private names of the SDK that are overridden here: ``_validate_config`` (its messages quote values, keys included) and
 ``_handle_termination`` (it drains inside the signal handler and loses records). ``tests/test_sdk_seams.py`` lists every
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from target_sendgrid.singer.sink import SendGridSink
 
 GRACE_SECONDS = 30.0
-"""How long a run that was asked to stop waits for what it has sent."""
+"""How long a run waits for the contacts that it has sent, after a signal asked it to stop."""
 
 _DROPPED_SETTINGS = ("add_record_metadata", "batch_config", "load_method")
-"""Settings that the SDK adds for tables and for taps: they would do nothing here."""
+"""Settings that the SDK adds for tables and taps, and that have no effect here."""
 
 
 class TargetSendGrid(Target):
@@ -119,7 +119,7 @@ class TargetSendGrid(Target):
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        """Add the SDK's settings, but for those that mean nothing here."""
+        """Add the SDK's settings, without those that have no effect here."""
         super().append_builtin_config(config_jsonschema)
         for name in _DROPPED_SETTINGS:
             config_jsonschema["properties"].pop(name, None)
@@ -191,7 +191,7 @@ class TargetSendGrid(Target):
     # Reading
 
     def get_sink_class(self, stream_name: str) -> type[Sink]:
-        """Return what makes the sinks of all streams."""
+        """Return the class of all sinks."""
         del stream_name
         from target_sendgrid.singer.sink import SendGridSink  # noqa: PLC0415 - a run without streams needs no validator
 
@@ -207,7 +207,8 @@ class TargetSendGrid(Target):
     ) -> Sink:
         """Return the sink of a stream, a new one where the schema has changed.
 
-        The SDK keeps each sink that was replaced until it drains, which is at the end; nothing waits in ours.
+        The SDK keeps replaced sinks in memory until they are drained, at the end. Ours hold no records, so they are
+        drained at once.
         """
         before = self.get_sink(stream_name) if schema is not None and self.sink_exists(stream_name) else None
         sink = super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
@@ -337,7 +338,7 @@ def _write_state(state: bytes) -> None:
     """Write a state for the tap's next run.
 
     Raises:
-        LocalFileError: Nobody reads standard output any more.
+        LocalFileError: Standard output is closed or can't be written.
     """
     if sys.stdout is None:
         message = "The state can't be written: standard output is closed. Run again from the last state."

@@ -4,10 +4,10 @@ import json
 import linecache
 import re
 import traceback
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from target_sendgrid.mapping.compiler import compile_mapping
 from target_sendgrid.mapping.fast_path import FastPath, fast_path_for
@@ -119,8 +119,7 @@ def test_a_traceback_shows_the_line_of_the_generated_function() -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    mapping = compiled()
-    broken = [replace(field, convert=fail) if field.key == "e1_N" else field for field in mapping.fields]
+    broken = [replace(field, convert=fail) if field.key == "e1_N" else field for field in compiled().fields]
     fast = FastPath(SCHEMA, (), FieldMapping(broken, clears_nulls=False))
     with pytest.raises(ZeroDivisionError) as caught:
         fast.contact(fast.decode(json.dumps(GOOD).encode()))

@@ -1,4 +1,4 @@
-"""A compact set of people: 8 bytes each, for who is in a request under way."""
+"""A compact set of people: 8 bytes each, for the people of a batch in flight."""
 
 from __future__ import annotations
 

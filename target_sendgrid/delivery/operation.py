@@ -1,4 +1,4 @@
-"""What the job runner asks of each kind of write: the seam that a new kind is added at."""
+"""The interface between the job runner and the kinds of writes: what each kind has to implement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting and stopping a sandbox, and all that tests do with one."""
+"""Starting and stopping a sandbox, and what tests ask of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SendGrid's endpoints as typed calls. `transport` knows how they travel, and which error each status becomes."""
+"""SendGrid's endpoints as typed calls. `transport` sends them, and `answers` says which error each status becomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a model refuses: the exceptions that the HTTP side turns into SendGrid's error answers.
+"""The exceptions of the account: the HTTP side turns them into SendGrid's error answers.
 
 SandboxProblem
 ├── RefusedError        the request as a whole is wrong (400)

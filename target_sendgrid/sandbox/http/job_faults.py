@@ -1,4 +1,4 @@
-"""The one place where a route queues a job, and where a fault may strike it."""
+"""The one place where routes queue jobs, and where ordered faults are applied to them."""
 
 from __future__ import annotations
 
