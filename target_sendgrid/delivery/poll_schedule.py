@@ -1,4 +1,4 @@
-"""When to look at import jobs: about when each is likely to end, as those before it did. SendGrid counts every look."""
+"""When to poll import jobs: about when each is likely to end, because SendGrid limits the number of requests."""
 
 from __future__ import annotations
 
@@ -13,28 +13,36 @@ if TYPE_CHECKING:
     from target_sendgrid.delivery.job import Job
 
 FIRST_POLL_SECONDS = 0.5
+"""Shortest wait from the submission of a job, or from a poll of it, to its next poll."""
 LONGEST_POLL_SECONDS = 30.0
+"""Longest wait between two polls of a job, unless `SELDOM_POLL_SECONDS` applies."""
 SELDOM_POLL_SECONDS = 120.0
-"""The longest wait for those that need not be looked at, while an elder one is."""
+"""Longest wait between two polls of a younger job until some job has ended: only the oldest is polled often then."""
 POLL_SHARE = 0.05
-"""A job is first looked at when it lacks this share of what others took, and soon after, ever less often."""
+"""The first poll of a job comes this share of its expected duration before its expected end.
+
+The second comes as long after the first, and each further wait is twice as long.
+"""
 UNKNOWN_POLL_SHARE = 0.15
-"""Where nobody knows how long jobs take, the eldest is looked at whenever it has become older by this share."""
+"""Until some job has ended, the oldest is polled each time its age has grown by this share."""
 
 
 class _Timing(msgspec.Struct):
+    """When one job was submitted, was last seen pending, and is polled next, in seconds of the monotonic clock."""
+
     submitted_at: float
-    looked_at: float
-    """When a look last showed it pending; at first, when it was submitted."""
-    look_at: float
+    last_pending_at: float
+    """When the last poll found the job pending; until the first poll, when the job was submitted."""
+    next_poll_at: float
     interval: float
-    """Wait after the next look that shows it pending. It doubles each time."""
+    """Seconds to wait after the next poll, if that finds the job pending. Each poll doubles it."""
 
 
 class PollSchedule:
-    """Jobs under way, and when to look at each.
+    """The jobs under way, and when to poll each.
 
-    Before any has ended, the eldest is looked at often, since it shows how long jobs take, and the others seldom.
+    Until some job has ended, the oldest is polled often, because its end shows how long jobs take. The others are
+    polled rarely.
 
     Args:
         clock: Where time comes from.
@@ -43,76 +51,77 @@ class PollSchedule:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._jobs: dict[Job, _Timing] = {}
-        """Eldest first."""
-        self._job_seconds: float | None = None
-        """What the last job took, as far as known."""
+        """The jobs under way, oldest first."""
+        self._last_job_seconds: float | None = None
+        """Estimated duration of the job that ended last; ``None`` until one has ended."""
         self.has_seen_pending = False
-        """Whether any look has shown a job that had not ended."""
+        """Whether a poll has ever found a job that had not ended."""
 
     def __iter__(self) -> Iterator[Job]:
-        """Yield the shipments whose jobs are under way, eldest first."""
+        """Yield the jobs under way, oldest first."""
         return iter(self._jobs)
 
     def start(self, job: Job) -> None:
-        """Look at a job from now on."""
+        """Schedule the first poll of a job that was just submitted."""
         now = self._clock.monotonic()
         wait = LONGEST_POLL_SECONDS if self._jobs else FIRST_POLL_SECONDS
         self._jobs[job] = timing = _Timing(now, now, now + wait, wait)
-        if self._job_seconds is not None:
-            self._expect_end(timing, self._job_seconds)
+        if self._last_job_seconds is not None:
+            self._expect_end(timing, self._last_job_seconds)
 
     def due(self) -> Job | None:
-        """Return whose job is to be looked at now."""
-        return self._soonest() if self.wait_seconds() == 0.0 else None
+        """Return the job to poll now; ``None`` when no poll is due."""
+        return self._next_to_poll() if self.wait_seconds() == 0.0 else None
 
     def wait_seconds(self) -> float | None:
-        """Return the seconds until there is a job to look at; ``None`` when none is under way."""
-        soonest = self._soonest()
-        return None if soonest is None else max(0.0, self._jobs[soonest].look_at - self._clock.monotonic())
+        """Return the seconds until the next poll, 0.0 when it is due; ``None`` when no job is under way."""
+        next_job = self._next_to_poll()
+        return None if next_job is None else max(0.0, self._jobs[next_job].next_poll_at - self._clock.monotonic())
 
     def age(self, job: Job) -> float:
         """Return the seconds since a job was submitted."""
         return self._clock.monotonic() - self._jobs[job].submitted_at
 
     def poll_later(self, job: Job) -> None:
-        """Take note that a job has not ended yet."""
+        """Record that a poll found a job pending, and schedule the next poll."""
         self.has_seen_pending = True
         timing, now = self._jobs[job], self._clock.monotonic()
-        is_eldest = job is next(iter(self._jobs))
-        if self._job_seconds is None and is_eldest:
+        is_oldest = job is next(iter(self._jobs))
+        if self._last_job_seconds is None and is_oldest:
             timing.interval = max(FIRST_POLL_SECONDS, UNKNOWN_POLL_SHARE * (now - timing.submitted_at))
-        is_urgent = is_eldest or self._job_seconds is not None
-        timing.interval = min(timing.interval, LONGEST_POLL_SECONDS if is_urgent else SELDOM_POLL_SECONDS)
-        timing.looked_at, timing.look_at = now, now + timing.interval
+        is_polled_often = is_oldest or self._last_job_seconds is not None
+        timing.interval = min(timing.interval, LONGEST_POLL_SECONDS if is_polled_often else SELDOM_POLL_SECONDS)
+        timing.last_pending_at, timing.next_poll_at = now, now + timing.interval
         timing.interval *= 2
 
     def end(self, job: Job, age: float) -> None:
-        """Take note that a job has ended, and look at others once they are about as old.
+        """Record that a job has ended, and schedule the polls of the others by how long it took.
 
         Args:
             job: The job.
-            age: How old it was when it was looked at, which may have taken a while.
+            age: Its age in seconds when the poll that found its end was sent. The answer may have taken a while.
         """
         timing = self._jobs.pop(job)
-        # It ended somewhere between the last two looks, the first of which may have been its start.
-        self._job_seconds = (timing.looked_at - timing.submitted_at + age) / 2
+        # It ended between the last two polls, or between its submission and its only poll: the middle is the estimate.
+        self._last_job_seconds = (timing.last_pending_at - timing.submitted_at + age) / 2
         for other in self._jobs.values():
-            self._expect_end(other, self._job_seconds)
+            self._expect_end(other, self._last_job_seconds)
 
     def forget(self, job: Job) -> None:
-        """Look at a job no more."""
+        """Stop polling a job."""
         del self._jobs[job]
-        eldest = next(iter(self._jobs.values()), None)
-        if eldest is not None:
-            eldest.look_at = min(eldest.look_at, self._clock.monotonic() + LONGEST_POLL_SECONDS)
+        oldest = next(iter(self._jobs.values()), None)
+        if oldest is not None:
+            oldest.next_poll_at = min(oldest.next_poll_at, self._clock.monotonic() + LONGEST_POLL_SECONDS)
 
-    def _soonest(self) -> Job | None:
-        return min(self._jobs, key=lambda job: self._jobs[job].look_at, default=None)
+    def _next_to_poll(self) -> Job | None:
+        return min(self._jobs, key=lambda job: self._jobs[job].next_poll_at, default=None)
 
     def _expect_end(self, timing: _Timing, job_seconds: float) -> None:
-        first_look_at = timing.submitted_at + max(FIRST_POLL_SECONDS, (1 - POLL_SHARE) * job_seconds)
+        """Schedule the next poll of a job that is expected to take some seconds."""
+        first_poll_at = timing.submitted_at + max(FIRST_POLL_SECONDS, (1 - POLL_SHARE) * job_seconds)
         interval = max(FIRST_POLL_SECONDS, POLL_SHARE * job_seconds)
-        if timing.looked_at < first_look_at:
-            timing.look_at, timing.interval = max(first_look_at, self._clock.monotonic()), interval
-        else:  # it was looked at lately, and again and again: not all at once then, whenever one ends
-            timing.look_at = min(timing.look_at, self._clock.monotonic() + interval)
+        if timing.last_pending_at < first_poll_at:
+            timing.next_poll_at, timing.interval = max(first_poll_at, self._clock.monotonic()), interval
+        else:  # it was polled about its expected end already: do not poll all such jobs at once whenever one ends
+            timing.next_poll_at = min(timing.next_poll_at, self._clock.monotonic() + interval)
