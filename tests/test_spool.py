@@ -1,3 +1,5 @@
+"""Temporary files: what is written is read back, nothing readable is on disk, and a changed file is noticed."""
+
 from __future__ import annotations
 
 import pytest
@@ -7,14 +9,14 @@ from target_sendgrid.delivery.spool import Spool
 CONTENT = b"ada@example.com" * 10_000
 
 
-def test_what_is_kept_comes_back() -> None:
+def test_parts_that_are_kept_are_read_back() -> None:
     spool = Spool()
     parts = [[CONTENT], [], [b"", b"short", CONTENT * 3]]
     kept = [spool.keep(one) for one in parts]
     assert [spool.take(one) for one in kept] == parts
 
 
-def test_a_file_lets_go_of_its_room_when_it_is_read() -> None:
+def test_a_file_is_closed_when_it_is_read() -> None:
     spool = Spool()
     kept = spool.keep([CONTENT])
     spool.take(kept)

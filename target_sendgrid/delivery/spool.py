@@ -1,8 +1,8 @@
-"""Contacts that SendGrid has accepted and not yet settled, kept outside the memory: they may have to be sent again.
+"""Temporary files for contacts whose import job has not ended: they may have to be sent again.
 
-SendGrid takes a minute or more over an import job and some 50,000 contacts a second: far more are under way than the
-memory should hold. They go to files without a name, which vanish with the process, encrypted with a key that only the
-process knows: nothing readable reaches the disk.
+SendGrid takes a minute or more over an import job, and accepts some 50,000 contacts a second: far more contacts are
+under way than memory should hold. They are written to files without a name, which vanish with the process, encrypted
+with a key that only the process knows. So nothing readable reaches the disk.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ _NONCE_BYTES = 12
 
 
 class SpooledFile(NamedTuple):
-    """Something kept in a file of its own."""
+    """Content that is kept in a temporary file of its own, in parts."""
 
     file: IO[bytes]
     sizes: list[int]
-    """Bytes of each part, in order."""
+    """The size of each part in bytes, in order."""
     nonce: bytes
     tag: bytes
-    """What shows whether the file holds what was written (AES-GCM)."""
+    """The AES-GCM tag, which shows whether the file still holds what was written."""
 
 
 class Spool:
-    """Keeps bytes in temporary files, where ``TMPDIR`` says."""
+    """Keeps bytes in encrypted temporary files, in the folder that ``TMPDIR`` names."""
 
     def __init__(self) -> None:
-        # Imported here, since small runs need no spool, and the library takes 7 MB of memory.
+        # Imported here because small runs need no spool, and the library takes 7 MB of memory.
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as said above
         from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415 - as said above
 
@@ -45,14 +45,14 @@ class Spool:
         self._make_cipher = cipher
 
     def keep(self, parts: Iterable[bytes]) -> SpooledFile:
-        """Put parts of some content into a file, one after the other.
+        """Write the parts of some content to a new file, one after the other.
 
         Raises:
-            OSError: The disk does not take it.
+            OSError: The file can't be written.
         """
         nonce = os.urandom(_NONCE_BYTES)
         encryptor = self._make_cipher(nonce).encryptor()
-        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - whoever takes the content back closes it
+        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - `take` closes it
         try:
             sizes = [_write(file, encryptor.update(part)) for part in parts]
             encryptor.finalize()
@@ -62,10 +62,10 @@ class Spool:
         return SpooledFile(file, sizes, nonce, encryptor.tag)
 
     def take(self, spooled_file: SpooledFile) -> list[bytes]:
-        """Return the parts of what was kept, and let go of its file.
+        """Return the parts that `keep` wrote, and close the file, which deletes it.
 
         Raises:
-            OSError: The file can't be read, or holds something else.
+            OSError: The file can't be read, or was changed.
         """
         decryptor = self._make_cipher(spooled_file.nonce, spooled_file.tag).decryptor()
         with spooled_file.file as file:
@@ -80,7 +80,7 @@ class Spool:
 
 
 def _write(file: IO[bytes], content: bytes) -> int:
-    """Write all of some content, and return its size."""
+    """Write the whole content, and return its size in bytes."""
     view = memoryview(content)
     while view:
         view = view[file.write(view) :]
