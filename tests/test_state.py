@@ -1,3 +1,5 @@
+"""The state gate: which states are written, and when. A state covers the records in the lines before its own."""
+
 from __future__ import annotations
 
 import pytest
@@ -8,7 +10,7 @@ from target_sendgrid.delivery.state import StateGate
 
 
 class Gate:
-    """A state gate and what it wrote."""
+    """A state gate, and the states that it wrote."""
 
     def __init__(self) -> None:
         self.written: list[str] = []
@@ -26,7 +28,7 @@ def test_nothing_is_written_before_the_gate_is_advanced() -> None:
     assert gate.written == []
 
 
-def test_a_state_leaves_when_everything_is_settled() -> None:
+def test_a_state_is_written_when_everything_is_settled() -> None:
     gate = Gate()
     gate.receive(5)
     gate.advance(None)
@@ -34,7 +36,7 @@ def test_a_state_leaves_when_everything_is_settled() -> None:
 
 
 @pytest.mark.parametrize(("first_unsettled", "written"), [(4, []), (6, ["5"])])
-def test_a_state_waits_for_the_records_before_it_only(first_unsettled: int, written: list[str]) -> None:
+def test_a_state_waits_only_for_the_records_before_it(first_unsettled: int, written: list[str]) -> None:
     gate = Gate()
     gate.receive(5)
     gate.advance(first_unsettled)
@@ -49,7 +51,7 @@ def test_only_the_newest_of_several_states_is_written() -> None:
     assert gate.written == ["4"]
 
 
-def test_states_follow_as_records_settle() -> None:
+def test_states_are_written_as_records_settle() -> None:
     gate = Gate()
     for line in (2, 4, 6):
         gate.receive(line, boundary=line - 1)
@@ -66,7 +68,7 @@ def test_a_state_is_written_once() -> None:
     assert gate.written == ["2"]
 
 
-def test_the_same_state_again_is_not_written_again() -> None:
+def test_a_state_equal_to_the_last_one_is_not_written_again() -> None:
     gate = Gate()
     for line in (2, 4):
         gate.receive(line, "same", boundary=line)
@@ -82,7 +84,7 @@ def test_a_state_that_returns_to_an_earlier_value_is_written() -> None:
     assert gate.written == ["a", "b", "a"]
 
 
-def test_a_state_leaves_as_the_tap_wrote_it() -> None:
+def test_a_state_is_written_exactly_as_the_tap_wrote_it() -> None:
     gate = Gate()
     gate.receive(1, '{"b": 1.0,  "a":"\\u00e4"}')
     gate.advance(None)
@@ -97,7 +99,7 @@ def test_the_first_state_after_a_sealed_batch_does_not_wait_for_the_next_batch()
     assert gate.written == ["11"]
 
 
-def test_of_many_states_that_leave_together_one_is_kept() -> None:
+def test_of_states_that_would_be_written_together_only_the_last_is_kept() -> None:
     gate = Gate()
     for line in range(2, 10_000, 2):
         gate.receive(line, boundary=1)
@@ -108,14 +110,14 @@ def test_of_many_states_that_leave_together_one_is_kept() -> None:
 
 class TestClosing:
     @pytest.mark.parametrize(("closed_from", "written"), [(4, []), (5, []), (6, ["5"])])
-    def test_no_state_of_the_closed_line_or_later_leaves(self, closed_from: int, written: list[str]) -> None:
+    def test_no_state_of_the_closed_line_or_later_is_written(self, closed_from: int, written: list[str]) -> None:
         gate = Gate()
         gate.receive(5)
         gate.close_from(closed_from)
         gate.advance(None)
         assert gate.written == written
 
-    def test_the_lowest_closed_line_holds(self) -> None:
+    def test_of_several_closed_lines_the_lowest_counts(self) -> None:
         gate = Gate()
         for line in (9, 3, 7):
             gate.close_from(line)
@@ -123,7 +125,7 @@ class TestClosing:
         gate.advance(None)
         assert gate.written == []
 
-    def test_a_state_that_comes_after_closing_never_leaves(self) -> None:
+    def test_a_state_received_after_closing_is_never_written(self) -> None:
         gate = Gate()
         gate.close_from(3)
         for line in range(4, 8):
@@ -131,7 +133,7 @@ class TestClosing:
             gate.advance(None)
         assert gate.written == []
 
-    def test_closing_does_not_hold_back_what_came_before(self) -> None:
+    def test_closing_does_not_hold_back_earlier_states(self) -> None:
         gate = Gate()
         gate.receive(2)
         gate.close_from(3)
@@ -149,8 +151,8 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
-class Run:
-    """Records that are open, in flight or settled, and a gate that follows them as the delivery has it do."""
+class SimulatedRun:
+    """Records that are open, in flight or settled, and a gate that is advanced as the delivery advances it."""
 
     def __init__(self) -> None:
         self.gate = Gate()
@@ -186,36 +188,36 @@ class Run:
         return min([*self.open, *(line for batch in self.in_flight for line in batch)], default=None)
 
     @property
-    def first_that_holds(self) -> float:
+    def first_blocking_line(self) -> float:
         return min([self.first_unsettled or float("inf"), *self.closed])
 
 
 @given(STEPS)
-def test_no_state_ever_passes_an_unsettled_record(steps: list[str]) -> None:
-    run = Run()
+def test_no_state_ever_covers_an_unsettled_record(steps: list[str]) -> None:
+    run = SimulatedRun()
     for step in steps:
         run.do(step)
         count = len(run.gate.written)
         run.gate.advance(run.first_unsettled)
-        assert all(int(state) < run.first_that_holds for state in run.gate.written[count:])
+        assert all(int(state) < run.first_blocking_line for state in run.gate.written[count:])
     assert [int(state) for state in run.gate.written] == sorted({int(state) for state in run.gate.written})
 
 
 @given(STEPS)
 @example(["record", "seal", "state", "record", "state", "settle oldest"])
-def test_no_record_is_left_uncovered_that_a_state_could_cover(steps: list[str]) -> None:
-    run = Run()
+def test_every_record_that_a_state_may_cover_is_covered(steps: list[str]) -> None:
+    run = SimulatedRun()
     for step in steps:
         run.do(step)
         run.gate.advance(run.first_unsettled)
-        could_leave = max((line for line in run.states if line < run.first_that_holds), default=0)
+        last_allowed = max((line for line in run.states if line < run.first_blocking_line), default=0)
         covered = max((int(state) for state in run.gate.written), default=0)
-        assert not [line for line in run.records if covered < line < could_leave]
+        assert not [line for line in run.records if covered < line < last_allowed]
 
 
 @given(STEPS)
-def test_the_last_state_is_written_in_the_end(steps: list[str]) -> None:
-    run = Run()
+def test_the_last_state_is_written_at_the_end(steps: list[str]) -> None:
+    run = SimulatedRun()
     for step in [*(step for step in steps if step != "over the cap"), "state"]:
         run.do(step)
         run.gate.advance(run.first_unsettled)

@@ -1,4 +1,4 @@
-"""The state gate: a STATE line leaves only when every record before it is settled."""
+"""The state gate: a STATE message is written only when every record before it is settled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class StateGate:
-    """Holds STATE messages back until what came before them is settled.
+    """Holds each STATE message back until every record before it is settled.
 
     Args:
         write: Writes one state, given as the tap's own JSON.
@@ -29,7 +29,7 @@ class StateGate:
             line: Its line of standard input.
             state: Its value, as the tap's own JSON.
             boundary_line: Line of the record at which a batch was last opened or sealed. States with no such line
-                between them leave together, so only the later one is kept: memory stays flat.
+                between them would be written together, so only the last is kept, and few states take memory.
         """
         if self._closed_from is not None and line >= self._closed_from:
             return
@@ -38,11 +38,11 @@ class StateGate:
         self._waiting.append((line, state))
 
     def close_from(self, line: int) -> None:
-        """Let no state of this line or a later one leave, ever: a record there will not be sent."""
+        """Never write a state of this line or a later one: a record there will not be sent."""
         self._closed_from = line if self._closed_from is None else min(self._closed_from, line)
 
     def advance(self, first_unsettled_line: int | None) -> None:
-        """Write the newest state that no unsettled record precedes.
+        """Write the newest state before which every record is settled.
 
         Args:
             first_unsettled_line: Lowest line of a record that is not settled; ``None`` when all are.
