@@ -1,6 +1,6 @@
-"""What can go wrong with SendGrid and what the target does about it: the table that tests prove and the docs print.
+"""What can go wrong with SendGrid, and what the target does then: tests check these promises, and the docs list them.
 
-What can go wrong with the rest of the world is in `world_promises.py`.
+What can go wrong with the tap, the machine and the network is in `world_promises.py`.
 """
 
 from __future__ import annotations
@@ -18,21 +18,24 @@ if TYPE_CHECKING:
 Test = TypeVar("Test", bound="Callable[..., None]")
 
 LAST_STATE = state(9)
-"""What a tap says at the end of a test's run: all its records come before it."""
+"""The last message of the tap in a test's run: all records come before it."""
 
 
 @dataclass(frozen=True)
 class Promise:
-    """One row of the table."""
+    """One row of the tables in the docs."""
 
     group: str
+    """Heading of the table that the row is in."""
     symptom: str
+    """What happens."""
     reaction: str
+    """What the target does then."""
     sees: str
-    """Words of the log, or of the error that ends the run; empty where nothing needs to be said."""
+    """Words that the user sees in the log, or in the error that ends the run; empty where nothing is logged."""
     exit_code: int
     is_all_settled: bool | None = None
-    """Whether the last state is written; left out: exactly when the run succeeds."""
+    """Whether the last state is written. `None` means: exactly when the run succeeds."""
 
     @property
     def has_last_state(self) -> bool:
@@ -40,15 +43,15 @@ class Promise:
         return self.exit_code == 0 if self.is_all_settled is None else self.is_all_settled
 
     def is_kept_by(self, run: Finished) -> bool:
-        """Tell whether a run ended as promised: exit code, words, and the last state exactly when it succeeded."""
+        """Return whether the exit code, the log and the last state of a run are as promised."""
         is_state_written = '{"n": 9}' in run.states
         has_crashed = "Traceback" in run.log or "Internal error" in run.log
-        is_as_told = self.sees in run.log and not has_crashed
-        return is_as_told and run.exit_code == self.exit_code and is_state_written == self.has_last_state
+        is_logged = self.sees in run.log and not has_crashed
+        return is_logged and run.exit_code == self.exit_code and is_state_written == self.has_last_state
 
 
 def proves(*promises: Promise) -> Callable[[Test], Test]:
-    """Say which promises a test would break with."""
+    """Mark a test with the promises that it checks."""
 
     def mark(test: Test) -> Test:
         test.promises = promises  # type: ignore[attr-defined]  # functions take attributes
@@ -57,72 +60,72 @@ def proves(*promises: Promise) -> Callable[[Test], Test]:
     return mark
 
 
-KEY, REQUEST, JOB, UPKEEP = "The key", "A request", "An import job", "Lists, custom fields and look-ups"
+KEY, REQUEST, JOB, LISTS_AND_FIELDS = "The key", "A request", "An import job", "Lists, custom fields and look-ups"
 
 KEY_REFUSED = Promise(
     KEY,
     "SendGrid refuses the key (401)",
-    "stops at once; never tries again, never prints the key",
+    "stops at once without a retry; never logs the key",
     "SendGrid refused the API key (401)",
     1,
 )
 KEY_FORBIDDEN = Promise(
     KEY,
-    "SendGrid forbids the key something (403)",
-    "stops at once, names the scope that is missing and the trap of legacy accounts",
+    "the key lacks a scope (403)",
+    "stops at once; names the missing scope, and says which legacy accounts have no access",
     "Give the key Marketing access (scope `marketing.read`",
     1,
 )
 CONTACTS_NAMED = Promise(
     REQUEST,
-    "400 that names contacts, by index or by quoting their email",
+    "400 that names contacts, by their index or their email",
     "rejects those records and sends the others again at once",
     "refused_by_sendgrid: SendGrid refused the contact.",
     0,
 )
-NOBODY_NAMED = Promise(
+NO_CONTACT_NAMED = Promise(
     REQUEST,
-    "400 that names nobody, or makes no sense at all",
-    "halves the request until the contact that SendGrid refuses is alone; rejects that one",
+    "400 that names no contact, or that can't be understood",
+    "splits the request in halves until the contact that SendGrid refuses is alone; rejects that one",
     "refused_by_sendgrid: SendGrid refused the contact without naming a field.",
     0,
 )
 FIELD_NOT_READY = Promise(
     REQUEST,
     "400 about a custom field that was just created",
-    "waits five seconds and sends again, for up to a minute",
+    "sends the request again every five seconds, for up to a minute",
     "Created custom field",
     0,
 )
 FIELD_GONE = Promise(
     REQUEST,
-    "400 about a custom field that SendGrid does not know after a minute either",
-    "stops and names the field; rejects nobody for it",
+    "400 about a custom field that SendGrid still does not know after a minute",
+    "stops and names the field; rejects no record for it",
     "SendGrid does not accept the custom field",
     1,
 )
 NAMED_LIST_GONE = Promise(
     REQUEST,
-    "404: a list that the settings name was deleted during the run",
-    "finds the list of that name, or creates it if `create_list` allows; sends what is under way to the new one",
+    "404: a list that the settings give by name was deleted during the run",
+    "finds a list of that name, or creates it if `create_list` allows; sends all contacts that are not settled to it",
     "was deleted during the run: its contacts go to",
     0,
 )
 LIST_GONE = Promise(
     REQUEST,
-    "404: a list was deleted that the settings give by id, or that may not be created",
+    "404: a list was deleted that the settings give by id, or that `create_list` does not allow to create",
     "stops; never sends contacts without their list",
     "was deleted during the run",
     1,
 )
-PASSING = Promise(
+TRANSIENT_FAILURE = Promise(
     REQUEST,
-    "408, 500, 502, 503, 504, a cut connection, a time-out, half an answer, an answer that is no JSON, no job id",
+    "408, 500, 502, 503, 504, a cut connection, a time-out, an answer that is incomplete, not JSON or without a job id",
     "sends the same request again, after waits that grow to half a minute",
     "",
     0,
 )
-NOT_PASSING = Promise(
+LASTING_FAILURE = Promise(
     REQUEST,
     "the same for five minutes (20 seconds before the first record)",
     "stops",
@@ -131,116 +134,116 @@ NOT_PASSING = Promise(
 )
 TOO_LARGE = Promise(
     REQUEST,
-    "413, or an error that speaks of size",
-    "halves the request, and sends smaller ones for the rest of the run",
+    "413, or an error message about the size of the request",
+    "splits the request in halves, and sends smaller requests for the rest of the run",
     "",
     0,
 )
-TOO_FAST = Promise(
+RATE_LIMITED = Promise(
     REQUEST,
     "429, too many requests",
-    "waits as SendGrid's headers ask, or longer each time where they are missing; gives up after half an hour only",
+    "waits as long as SendGrid's headers ask, or longer each time if they are missing; stops after half an hour",
     "",
     0,
 )
 JOB_PENDING = Promise(
     JOB,
     "it is pending",
-    "asks again about when others have ended; before any has, after growing times of up to half a minute",
+    "polls it again about when it is likely to end; until some job has ended, after waits that grow to half a minute",
     "1 contact confirmed",
     0,
 )
 JOB_OVERDUE = Promise(
     JOB,
     "it is still pending after `job_timeout_seconds`",
-    "looks every contact up, compares values, and sends those again that differ, once",
+    "looks every contact up and compares its values; sends the contacts that differ once more",
     "is still pending after",
     0,
 )
 JOB_NEVER_ENDS = Promise(
     JOB,
-    "it is still pending when that time is over again",
-    "stops, unless every contact is found as it was sent",
+    "the second job for those contacts is still pending after `job_timeout_seconds` as well",
+    "stops, unless SendGrid holds every contact as it was sent",
     "of its contacts are not in SendGrid",
     1,
 )
 JOB_CHANGED_LESS = Promise(
     JOB,
-    "it is completed, with fewer contacts created or updated than were sent",
-    "takes all of them for confirmed: SendGrid does not count contacts that were the same already",
+    "it is completed, and fewer contacts were created or updated than sent",
+    "counts all as confirmed: SendGrid does not count contacts that did not change",
     "1 contact confirmed, 0 of them created or changed",
     0,
 )
 JOB_ERRORED = Promise(
     JOB,
     "it is errored, with an errors file (any columns, plain or gzip)",
-    "fetches the file at once, without the key; rejects the records it names",
+    "downloads the file at once, without sending the key; rejects the records that it names",
     "failed_in_job: SendGrid's import job reported an error.",
     0,
 )
 ERRORS_FILE_USELESS = Promise(
     JOB,
-    "it is errored, and the errors file is missing, expired, no table, or does not account for all errors",
-    "looks every contact up for two minutes; rejects those that are not there as they were sent",
+    "it is errored, and the errors file is missing, expired, not a table, or does not account for all errors",
+    "looks the contacts up for two minutes; rejects those that SendGrid does not hold as they were sent",
     "not_stored: The import job ended with errors",
     0,
 )
 JOB_FAILED = Promise(
     JOB,
-    "it failed without a text",
-    "sends its contacts again, three times",
+    "it failed without a reason",
+    "sends its contacts again, up to three times",
     "failed without a reason: sending its contacts again",
     0,
 )
 JOB_ALWAYS_FAILS = Promise(
     JOB,
-    "it failed without a text four times",
-    "halves it until the contact that fails is alone; rejects that one",
+    "it failed without a reason four times",
+    "splits it in halves until the contact that fails is alone; rejects that one",
     "failed_in_job: SendGrid's import job failed 4 times without a reason.",
     0,
 )
 ACCOUNT_FULL = Promise(
     JOB,
     "it failed because of the plan's contact limit",
-    "stops; does not try again",
+    "stops without a retry",
     "the account has reached the contact limit of its plan",
     1,
 )
 JOB_UNKNOWN = Promise(
     JOB,
-    "its id is unknown to SendGrid (404)",
-    "asks again for a minute, then sends its contacts again",
+    "SendGrid does not know its id (404)",
+    "polls it for a minute, then sends its contacts again",
     "is unknown to SendGrid: sending its contacts again",
     0,
 )
 IDENTIFIER_LEFT_OUT = Promise(
     JOB,
-    "a contact is refused, here or in the request, because SendGrid holds more identifiers of it than were sent",
+    "a contact fails, in the job or the request, because SendGrid holds more identifiers of it than were sent",
     "looks the contact up and sends it once more with all of them",
     "with all their identifiers",
     0,
 )
-MADE_MEANWHILE = Promise(
-    UPKEEP,
-    "400 when a list or a custom field is created: it was made meanwhile",
-    "looks it up again and takes it",
+CREATED_MEANWHILE = Promise(
+    LISTS_AND_FIELDS,
+    "400 when a list or a custom field is created, because it exists by now",
+    "looks it up again and uses it",
     "",
     0,
 )
 NONE_FOUND = Promise(
-    UPKEEP,
+    LISTS_AND_FIELDS,
     "404 when contacts are looked up",
-    "takes it for what it means: none of them is there",
+    "concludes that SendGrid holds none of them",
     "not_stored",
     0,
 )
-ONE_SPOILS_LOOK_UP = Promise(
-    UPKEEP,
+ADDRESS_REFUSED = Promise(
+    LISTS_AND_FIELDS,
     "400 when contacts are looked up",
-    "halves the look-up until the address that SendGrid does not take is alone",
+    "splits the look-up in halves until the address that SendGrid refuses is alone; takes that contact as not found",
     "not_stored",
     0,
 )
 
 PROMISES = [value for value in list(globals().values()) if isinstance(value, Promise)]
-"""All of them, in the order of the table."""
+"""All promises about SendGrid, in the order of the tables."""

@@ -187,12 +187,12 @@ def test_a_look_up_that_finds_nobody_means_that_nobody_is_there(account: Account
     assert account.rejected() == dict.fromkeys((2, 3), ("not_stored", None))
 
 
-@proves(promises.ONE_SPOILS_LOOK_UP)
+@proves(promises.ADDRESS_REFUSED)
 def test_an_address_that_spoils_a_look_up_is_narrowed_down(account: Account) -> None:
     refusals: dict[str, Any] = {"status": 400, "body": {"errors": [{"field": "emails", "message": "invalid"}]}}
     account.sandbox.add_fault("status", **SEARCH, **refusals, times=3)  # all four, the first two, the first
     account.sandbox.add_fault("job_errored_rows", first=1, mode="missing")
     run = account.load("bad@example.com", *TWO, "joan@example.com")
-    assert promises.ONE_SPOILS_LOOK_UP.is_kept_by(run), run
+    assert promises.ADDRESS_REFUSED.is_kept_by(run), run
     assert account.rejected() == {2: ("not_stored", None)}
     assert account.emails("Everybody") == [*TWO, "joan@example.com"]

@@ -55,14 +55,14 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
     return Network(monkeypatch)
 
 
-@proves(world_promises.NO_WAY_AT_FIRST)
+@proves(world_promises.UNREACHABLE_AT_FIRST)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_without_a_way_at_first_the_run_ends_soon_with_one_sentence(
     account: Account, network: Network, fault: str
 ) -> None:
     network.fail(FAULTS[fault])
     run = account.load("ada@example.com", api_url="https://sendgrid.invalid", data_privacy_consent=True)
-    assert world_promises.NO_WAY_AT_FIRST.is_kept_by(run), run
+    assert world_promises.UNREACHABLE_AT_FIRST.is_kept_by(run), run
     assert run.report["seconds"] == pytest.approx(20)
     assert network.attempts <= 10
     told = [line for line in run.log.splitlines() if "could not be reached" in line]
@@ -71,12 +71,12 @@ def test_without_a_way_at_first_the_run_ends_soon_with_one_sentence(
     assert (FAULTS[fault].strerror or "ConnectTimeout") in told[0]
 
 
-@proves(world_promises.NO_WAY_AT_FIRST)
+@proves(world_promises.UNREACHABLE_AT_FIRST)
 def test_a_port_where_nobody_listens_is_told(account: Account) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         run = account.load("ada@example.com", api_url=f"http://127.0.0.1:{closed.getsockname()[1]}")
-    assert world_promises.NO_WAY_AT_FIRST.is_kept_by(run), run
+    assert world_promises.UNREACHABLE_AT_FIRST.is_kept_by(run), run
     assert "Connection refused" in run.log
 
 
@@ -88,21 +88,21 @@ def people(network: Network, fault: OSError, times: int | None) -> Iterator[dict
         yield state(number)
 
 
-@proves(world_promises.NO_WAY_FOR_A_WHILE)
+@proves(world_promises.UNREACHABLE_FOR_A_WHILE)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_way_that_is_lost_for_a_while_costs_time_alone(account: Account, network: Network, fault: str) -> None:
     run = account.run(people(network, FAULTS[fault], 9), batch_size_rows=1)
-    assert world_promises.NO_WAY_FOR_A_WHILE.is_kept_by(run), run
+    assert world_promises.UNREACHABLE_FOR_A_WHILE.is_kept_by(run), run
     assert account.emails("Everybody") == ["ada@example.com", "grace@example.com", "joan@example.com"]
     assert account.puts() == [202, 202, 202]
     assert account.rejected() == {}
 
 
-@proves(world_promises.NO_WAY_ANY_MORE)
+@proves(world_promises.UNREACHABLE_FOR_LONG)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_way_that_is_lost_for_long_ends_the_run(account: Account, network: Network, fault: str) -> None:
     run = account.run(people(network, FAULTS[fault], None), batch_size_rows=1)
-    assert world_promises.NO_WAY_ANY_MORE.is_kept_by(run), run
+    assert world_promises.UNREACHABLE_FOR_LONG.is_kept_by(run), run
     assert run.states == []
     assert 300 <= run.report["seconds"] <= 305
     assert network.attempts <= 25
@@ -135,7 +135,7 @@ def test_a_clock_that_jumps_neither_stops_a_run_nor_makes_it_storm(
     assert run.report["seconds"] <= 4 * 2 * 125
 
 
-@proves(world_promises.CROWD)
+@proves(world_promises.SHARED_ACCOUNT)
 def test_four_targets_at_once_lose_nobody_and_do_not_storm() -> None:
     found = crowd.load(4, 5, limit=6, window_seconds=2)
     assert found.exit_codes == [0, 0, 0, 0], found.logs

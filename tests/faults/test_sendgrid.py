@@ -91,25 +91,25 @@ def test_three_bad_contacts_of_a_full_batch_cost_three_contacts_and_few_requests
     assert len(account.sandbox.requests()) == requests
 
 
-@proves(promises.NOBODY_NAMED)
+@proves(promises.NO_CONTACT_NAMED)
 @pytest.mark.parametrize("message", ["invalid JSON", "invalid input", 'custom field "e1_N" cannot be null'])
 def test_a_refusal_that_names_nobody_is_narrowed_down_to_the_contact(account: Account, message: str) -> None:
     body = {"errors": [{"field": "", "message": message}]}
     account.sandbox.add_fault("status", **PUT, status=400, body=body, times=2)  # all three, the first alone
     run = account.load("ada@example.com", "grace@example.com", "joan@example.com")
-    assert promises.NOBODY_NAMED.is_kept_by(run), run
+    assert promises.NO_CONTACT_NAMED.is_kept_by(run), run
     assert account.emails("Everybody") == ["grace@example.com", "joan@example.com"]
     assert account.rejected() == {2: ("refused_by_sendgrid", message)}
     assert account.puts() == [400, 400, 202]
 
 
-@proves(promises.NOBODY_NAMED)
+@proves(promises.NO_CONTACT_NAMED)
 @pytest.mark.parametrize("body", SENSELESS, ids=str)
 def test_a_refusal_without_sense_is_never_answered_by_the_same_request(account: Account, body: object) -> None:
     account.sandbox.set_options(keep_bodies=True)
     account.sandbox.add_fault("status", **PUT, status=400, body=body, times=4)
     run = account.load(*[f"p{number}@example.com" for number in range(8)])
-    assert promises.NOBODY_NAMED.is_kept_by(run), run
+    assert promises.NO_CONTACT_NAMED.is_kept_by(run), run
     assert len(account.emails("Everybody")) == 7
     bodies = [entry["body"] for entry in account.sandbox.requests() if entry["method"] == "PUT"]
     assert len(bodies) == len(set(bodies)) == 7
@@ -136,7 +136,7 @@ def test_a_field_that_is_gone_ends_the_run_and_rejects_nobody(account: Account) 
     assert 60 <= run.report["seconds"] <= 70
 
 
-@proves(promises.PASSING)
+@proves(promises.TRANSIENT_FAILURE)
 @pytest.mark.parametrize("where", [PUT, POLL], ids=["PUT", "poll"])
 @pytest.mark.parametrize(
     "fault",
@@ -155,33 +155,33 @@ def test_a_field_that_is_gone_ends_the_run_and_rejects_nobody(account: Account) 
 def test_a_fault_that_passes_is_borne(account: Account, where: dict[str, str], fault: dict[str, Any]) -> None:
     account.sandbox.add_fault(**where, **fault, times=2)
     run = account.load("ada@example.com", "grace@example.com")
-    assert promises.PASSING.is_kept_by(run), run
+    assert promises.TRANSIENT_FAILURE.is_kept_by(run), run
     assert account.emails("Everybody") == ["ada@example.com", "grace@example.com"]
     assert account.rejected() == {}
     assert len(account.puts()) == (3 if where is PUT else 1)
 
 
-@proves(promises.PASSING)
+@proves(promises.TRANSIENT_FAILURE)
 def test_an_answer_that_takes_too_long_is_not_waited_for(tmp_path: Path) -> None:
     with SandboxServer(options=QUICK, manual_clock=True) as sandbox:  # stopping it ends the requests that are late
         sandbox.add_fault("delay", **PUT, seconds=0.3)
         sandbox.add_fault("delay", **POLL, seconds=0.3)
         run = Account(sandbox, tmp_path).load("ada@example.com", request_timeout_seconds=0.1)
-        assert promises.PASSING.is_kept_by(run), run
+        assert promises.TRANSIENT_FAILURE.is_kept_by(run), run
         assert [contact["email"] for contact in sandbox.contacts("Everybody")] == ["ada@example.com"]
         assert run.report["requests"] == 8
 
 
-@proves(promises.PASSING)
+@proves(promises.TRANSIENT_FAILURE)
 def test_an_accepted_request_without_a_job_id_is_sent_again(account: Account) -> None:
     account.sandbox.add_fault("no_job_id", times=2)
     run = account.load("ada@example.com")
-    assert promises.PASSING.is_kept_by(run), run
+    assert promises.TRANSIENT_FAILURE.is_kept_by(run), run
     assert account.puts() == [202, 202, 202]
     assert run.report["import_jobs"] == 1
 
 
-@proves(promises.NOT_PASSING)
+@proves(promises.LASTING_FAILURE)
 @pytest.mark.parametrize(
     ("where", "least", "most"), [(PUT, 300, 305), (POLL, 300, 305), ({"path": "/v3/scopes"}, 20, 20)], ids=str
 )
@@ -190,7 +190,7 @@ def test_a_fault_that_does_not_pass_ends_the_run(
 ) -> None:
     account.sandbox.add_fault("html_error", **where, status=503, times=None)
     run = account.load("ada@example.com")
-    assert promises.NOT_PASSING.is_kept_by(run), run
+    assert promises.LASTING_FAILURE.is_kept_by(run), run
     assert least <= run.report["seconds"] <= most
     assert len(account.sandbox.requests()) <= 30
     assert account.rejected() == {}
@@ -218,7 +218,7 @@ def test_an_error_that_speaks_of_size_is_one_of_size(account: Account, status: i
     assert account.puts() == [status, 202, 202]
 
 
-@proves(promises.TOO_FAST)
+@proves(promises.RATE_LIMITED)
 @pytest.mark.parametrize(
     ("fault", "seconds"),
     [
@@ -234,6 +234,6 @@ def test_a_refusal_for_pace_is_waited_out_and_not_held_against_anybody(
 ) -> None:
     account.sandbox.add_fault(**PUT, **fault, times=10)
     run = account.load("ada@example.com")
-    assert promises.TOO_FAST.is_kept_by(run), run
+    assert promises.RATE_LIMITED.is_kept_by(run), run
     assert account.puts() == [429] * 10 + [202]
     assert seconds <= run.report["seconds"] <= seconds * 2 + 12

@@ -68,7 +68,7 @@ def test_a_signal_waits_for_jobs_under_way_no_longer_than_its_grace(account: Acc
     assert "Stopped without waiting" in run.log
 
 
-@proves(world_promises.TWICE_TERMINATED)
+@proves(world_promises.SECOND_SIGNAL)
 def test_a_second_signal_stops_at_once(sandbox: SandboxServer, tmp_path: Path) -> None:
     sandbox.add_fault("job_stuck", times=None)
     with started(sandbox, tmp_path, batch_size_rows=1) as process:
@@ -78,12 +78,12 @@ def test_a_second_signal_stops_at_once(sandbox: SandboxServer, tmp_path: Path) -
         wait_for_log(process, "Stopping")
         process.send_signal(signal.SIGTERM)
         output, log = process.communicate(timeout=20)
-    assert process.returncode == world_promises.TWICE_TERMINATED.exit_code
-    assert world_promises.TWICE_TERMINATED.sees in log.decode()
+    assert process.returncode == world_promises.SECOND_SIGNAL.exit_code
+    assert world_promises.SECOND_SIGNAL.sees in log.decode()
     assert output == b""
 
 
-@proves(world_promises.TWICE_TERMINATED)
+@proves(world_promises.SECOND_SIGNAL)
 @pytest.mark.parametrize("sizes", [[200_000], [65_000, 4_000]], ids=["a large state", "a small state"])
 @pytest.mark.parametrize("is_unbuffered", [False, True])
 def test_a_second_signal_stops_a_run_whose_states_nobody_takes(
@@ -102,7 +102,7 @@ def test_a_second_signal_stops_a_run_whose_states_nobody_takes(
             time.sleep(0.1)
         assert process.stderr is not None
         log = process.stderr.read()
-    assert process.returncode == world_promises.TWICE_TERMINATED.exit_code, log
+    assert process.returncode == world_promises.SECOND_SIGNAL.exit_code, log
     assert b"Traceback" not in log
 
 
@@ -143,7 +143,7 @@ def test_a_signal_ends_a_run_that_is_still_opening(sandbox: SandboxServer, tmp_p
     assert b"Traceback" not in log
 
 
-@proves(world_promises.STATES_UNREAD)
+@proves(world_promises.OUTPUT_CLOSED)
 def test_states_that_nobody_reads_end_the_run_with_one_line(sandbox: SandboxServer, tmp_path: Path) -> None:
     with started(sandbox, tmp_path, batch_size_rows=1) as process:
         assert process.stdout is not None
@@ -158,5 +158,5 @@ def test_states_that_nobody_reads_end_the_run_with_one_line(sandbox: SandboxServ
         process.stdin = None
         _, log = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert log.count(world_promises.STATES_UNREAD.sees.encode()) == 1, log
+    assert log.count(world_promises.OUTPUT_CLOSED.sees.encode()) == 1, log
     assert b"Traceback" not in log

@@ -41,7 +41,7 @@ def test_kills_at_any_moment_lose_nobody(tmp_path: Path) -> None:
     assert missing == set()
 
 
-@proves(world_promises.STATES_UNREAD)
+@proves(world_promises.OUTPUT_CLOSED)
 @pytest.mark.parametrize("is_unbuffered", [False, True])
 @pytest.mark.parametrize("room_bytes", [0, 4])
 def test_a_disk_that_takes_nothing_or_half_of_a_state_ends_the_run(
@@ -53,13 +53,13 @@ def test_a_disk_that_takes_nothing_or_half_of_a_state_ends_the_run(
     with (tmp_path / "states").open("wb") as file:
         process = _limited(account, lines, tmp_path, limit_bytes=room_bytes, stdout=file)
     log = process.stderr.decode()
-    assert process.returncode == world_promises.STATES_UNREAD.exit_code
-    assert log.count(world_promises.STATES_UNREAD.sees) == 1, log
+    assert process.returncode == world_promises.OUTPUT_CLOSED.exit_code
+    assert log.count(world_promises.OUTPUT_CLOSED.sees) == 1, log
     assert "Traceback" not in log
     assert "Exception ignored" not in log
 
 
-@proves(world_promises.LOG_UNREAD)
+@proves(world_promises.LOG_CLOSED)
 @pytest.mark.parametrize("is_pipe", [False, True])
 @pytest.mark.parametrize("is_unbuffered", [False, True])
 def test_a_log_that_nobody_takes_does_not_end_the_run(
@@ -74,7 +74,7 @@ def test_a_log_that_nobody_takes_does_not_end_the_run(
     lines = singer(SCHEMA, record(email="ada@example.com"), LAST_STATE)
     with os.fdopen(writer, "wb") as log:
         process = _limited(account, lines, tmp_path, limit_bytes=0, stderr=log)
-    assert process.returncode == world_promises.LOG_UNREAD.exit_code
+    assert process.returncode == world_promises.LOG_CLOSED.exit_code
     assert process.stdout.decode().splitlines() == ['{"n": 9}']
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong with the tap, the machine and the network, and what the target does about it."""
+"""What can go wrong with the tap, the machine and the network, and what the target does then."""
 
 from __future__ import annotations
 
@@ -9,84 +9,86 @@ PROCESS, DISK, TAP, NETWORK = "The process", "Files and pipes", "The tap", "The 
 KILLED = Promise(
     PROCESS,
     "`kill -9`, a crash or a power cut, at any moment",
-    "has written no state that passes what was not settled: the next run sends the rest, and nobody is lost",
+    "has written no state that covers a record that is not settled: the next run sends those records, and none is lost",
     "",
     137,
 )
 TERMINATED = Promise(
     PROCESS,
     "SIGTERM",
-    "stops reading, waits up to 30 seconds for what was sent, and writes the state of what is settled by then",
+    "stops reading, waits up to 30 seconds for contacts that were sent, and writes the newest state that is settled",
     "Stopped by signal 15. The next run resumes from the last state written.",
     143,
 )
-INTERRUPTED = Promise(PROCESS, "SIGINT, as by Ctrl-C", "the same", "Stopped by signal 2.", 130)
-TWICE_TERMINATED = Promise(
-    PROCESS, "a second signal", "ends at once", "Stopped without waiting for what was sent.", 143
-)
-STATES_UNREAD = Promise(
+INTERRUPTED = Promise(PROCESS, "SIGINT (Ctrl-C)", "the same", "Stopped by signal 2.", 130)
+SECOND_SIGNAL = Promise(PROCESS, "a second signal", "ends at once", "Stopped without waiting for what was sent.", 143)
+OUTPUT_CLOSED = Promise(
     DISK,
-    "nobody reads the states any more, or the disk that takes them is full",
-    "stops, and says so once; the next run goes on from the last state that got out",
+    "standard output, which takes the states, was closed by its reader, or its disk is full",
+    "stops with one line in the log; the next run resumes from the last state that was written",
     "The state can't be written to standard output",
     1,
 )
-LOG_UNREAD = Promise(
-    DISK, "nobody reads the log any more, or the disk that takes it is full", "goes on without a word", "", 0
+LOG_CLOSED = Promise(
+    DISK,
+    "standard error, which takes the log, was closed by its reader, or its disk is full",
+    "continues without a log",
+    "",
+    0,
 )
 REJECTED_FILE_FULL = Promise(
     DISK,
     "the disk is full under `rejected_records_path`",
-    "stops; no state passes a rejected record that the file lacks",
+    "stops; no state covers a rejected record that is not in the file",
     "Rejected records can't be written to",
     1,
 )
 REPORT_FULL = Promise(
     DISK,
     "the disk is full under `report_path`",
-    "settles everything, and writes the last state; an older report stays as it is",
+    "settles all records and writes the last state; an older report is not changed",
     "the report can't be written to",
     1,
     is_all_settled=True,
 )
 TAP_DIES = Promise(
     TAP,
-    "it dies in the middle of a line",
-    "sends what came before, then stops",
+    "it ends in the middle of a line",
+    "sends the records before that line, then stops",
     "is not valid JSON. A tap that ends early leaves half a line",
     1,
 )
 TAP_STALLS = Promise(
     TAP,
-    "it says nothing for minutes",
-    "goes on settling and writing states; sends batches that have waited for five minutes",
+    "it writes nothing for minutes",
+    "continues to settle records and write states; sends batches that have been open for five minutes",
     "",
     0,
 )
 SCHEMAS_ALTERNATE = Promise(
     TAP,
     "it changes the schema of a stream again and again",
-    "takes each record by the schema before it; memory stays as it is",
+    "reads each record by the last schema before it; memory does not grow",
     "",
     0,
 )
-NO_WAY_AT_FIRST = Promise(
+UNREACHABLE_AT_FIRST = Promise(
     NETWORK,
-    "the host's name is unknown, there is no route, or nobody listens, before the first record",
-    "tries for 20 seconds, then stops; nothing is sent",
+    "before the first record: the host's name is unknown, there is no route to it, or it refuses the connection",
+    "retries for 20 seconds, then stops; nothing was sent",
     "Nothing was sent. Check `api_url` and the network, and run again.",
     1,
 )
-NO_WAY_FOR_A_WHILE = Promise(
+UNREACHABLE_FOR_A_WHILE = Promise(
     NETWORK,
-    "the same in mid-run, for less than five minutes",
+    "the same during the run, for less than five minutes",
     "sends the same request again, after waits that grow to half a minute",
     "",
     0,
 )
-NO_WAY_ANY_MORE = Promise(
+UNREACHABLE_FOR_LONG = Promise(
     NETWORK,
-    "the same in mid-run, for five minutes",
+    "the same during the run, for five minutes",
     "stops",
     "What SendGrid has confirmed stays; run again to send the rest.",
     1,
@@ -94,17 +96,20 @@ NO_WAY_ANY_MORE = Promise(
 CLOCK_JUMPS = Promise(
     NETWORK,
     "the machine's clock is wrong, or jumps back or ahead",
-    "counts time by a clock that does not; waits at most two minutes for a date, and longer each time it was too short",
+    (
+        "uses a monotonic clock; when a rate limit names a date for its reset, waits two minutes at most, and longer"
+        " after each wait that was too short"
+    ),
     "",
     0,
 )
-CROWD = Promise(
+SHARED_ACCOUNT = Promise(
     NETWORK,
-    "several targets load into one account at once",
-    "each waits for SendGrid's next minute when the present one is used up: it is refused about once a minute at most",
+    "several targets write to one account at the same time",
+    "each waits for the next minute when the rate limit of this one is used up: at most one refused request a minute",
     "",
     0,
 )
 
 WORLD_PROMISES = [value for value in list(globals().values()) if isinstance(value, Promise)]
-"""All of them, in the order of the table."""
+"""All promises about the tap, the machine and the network, in the order of the tables."""
