@@ -1,4 +1,4 @@
-"""A SendGrid whose time stands still, and runs into it."""
+"""The account that these tests run the target against, in a sandbox whose clock the tests move."""
 
 from __future__ import annotations
 
@@ -26,37 +26,43 @@ SCHEMA = schema(email="string", first_name="string", score="number")
 
 
 class Account:
-    """An account of the sandbox, and what the target does to it."""
+    """The account of the sandbox, and runs of the target against it."""
 
     def __init__(self, sandbox: SandboxServer, folder: Path) -> None:
         self.sandbox = sandbox
         self.clock = SandboxClock(sandbox)
-        """What the next run lives by."""
+        """The clock of the next run."""
         self._rejected_path = folder / "rejected.jsonl"
 
     def load(self, *emails: str, **config: Any) -> Finished:
-        """Load people, all in one batch unless the config says otherwise."""
+        """Run the target on one record for each email: in one batch unless the config says otherwise."""
         return self.run([record(email=email, first_name="Zoë") for email in emails], **config)
 
-    def run(self, messages: Iterable[dict[str, Any] | str], *, is_brisk: bool = False, **config: Any) -> Finished:
+    def run(
+        self, messages: Iterable[dict[str, Any] | str], *, steps_at_states: bool = False, **config: Any
+    ) -> Finished:
         """Run the target on messages, between a SCHEMA and the last STATE.
 
-        The courier does nothing before it is waited for; a brisk one does a step at each STATE too.
+        Args:
+            messages: What the tap writes in between.
+            steps_at_states: Whether the job runner does one step at each STATE. Otherwise it does nothing before the
+                run waits for it.
+            config: Settings.
         """
         own = {"rejected_records_path": str(self._rejected_path), "max_rejected_percent": 100}
         lines = (singer(message).decode() for message in itertools.chain([SCHEMA], messages, [LAST_STATE]))
-        run = run_here(self.sandbox, own | config, lines, is_late=lambda: not is_brisk, clock=self.clock)
+        run = run_here(self.sandbox, own | config, lines, is_late=lambda: not steps_at_states, clock=self.clock)
         assert not self.sandbox.violations()
         assert self.sandbox.api_key not in run.log
         assert "@" not in run.log
         return run
 
     def emails(self, list_name: str | None = None) -> list[str]:
-        """Return who is in the account, or on a list of it."""
+        """Return the emails of the contacts in the account, or on one of its lists."""
         return [str(contact["email"]) for contact in self.sandbox.contacts(list_name)]
 
     def rejected(self) -> dict[int, tuple[str, str | None]]:
-        """Return reason code and SendGrid's words of each rejected record, by line."""
+        """Return the reason code and SendGrid's message of each rejected record, by line."""
         lines = self._rejected_path.read_text(encoding="utf-8").splitlines() if self._rejected_path.exists() else []
         entries = [json.loads(line) for line in lines]
         return {entry["line"]: (entry["reason"], entry["sendgrid_message"]) for entry in entries}
@@ -66,7 +72,7 @@ class Account:
         return [entry["status"] for entry in self.sandbox.requests() if entry["method"] == "PUT"]
 
     def count(self, method: str, words: str) -> int:
-        """Return how many requests of a method have words in their path."""
+        """Return how many requests of a method contain words in their path."""
         return sum(1 for entry in self.sandbox.requests() if entry["method"] == method and words in entry["path"])
 
     def list_id(self, name: str) -> str:
@@ -76,7 +82,7 @@ class Account:
         return str(row["id"])
 
     def delete_list(self, name: str) -> None:
-        """Delete a list, if it is there, as somebody else would who uses the account."""
+        """Delete a list if it exists, as another user of the account might."""
         with self.sandbox.store.transaction():
             self.sandbox.store.run("DELETE FROM members WHERE list IN (SELECT number FROM lists WHERE name = ?)", name)
             self.sandbox.store.run("DELETE FROM lists WHERE name = ?", name)
@@ -84,7 +90,7 @@ class Account:
 
 @pytest.fixture
 def account(server: SandboxServer, tmp_path: Path) -> Account:
-    """An empty account whose jobs end at the first look."""
+    """An empty account, whose jobs have ended when they are first polled."""
     server.reset()
     server.set_options(**asdict(QUICK))
     return Account(server, tmp_path)

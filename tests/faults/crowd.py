@@ -1,7 +1,7 @@
-"""Let several targets load at once: ``uv run python -m tests.faults.crowd [TARGETS] [BATCHES] [LIMIT] [WINDOW]``.
+"""Run several targets at the same time: ``uv run python -m tests.faults.crowd [TARGETS] [BATCHES] [LIMIT] [WINDOW]``.
 
-All share an account and its rate limit: so many requests in a window of so many seconds. They are processes that know
-nothing of each other but what SendGrid's headers tell.
+All write to one account and share its rate limit: LIMIT requests in each window of WINDOW seconds. They are separate
+processes, which learn of each other's requests only from the headers of SendGrid's answers.
 """
 
 from __future__ import annotations
@@ -24,24 +24,33 @@ PEOPLE_PER_BATCH = 5
 
 
 class Crowd(NamedTuple):
-    """What came of it."""
+    """How several targets that ran at the same time ended."""
 
     exit_codes: list[int]
     people: list[int]
-    """How many of each target's people are in the account."""
+    """Number of each target's people that are in the account."""
     states: list[list[str]]
+    """The states that each target wrote."""
     puts: int
     refused: int
+    """Number of PUTs that were answered with 429."""
     requests: int
     seconds: float
-    """From the first PUT to the last."""
+    """Time from the first PUT to the last."""
     windows: int
-    """Windows that these lie in."""
+    """Number of rate-limit windows from the first PUT to the last."""
     logs: list[str]
 
 
 def load(targets: int, batches: int, *, limit: int, window_seconds: int) -> Crowd:
-    """Start so many targets at once, each with so many batches, and wait for all."""
+    """Run targets at the same time, each on some batches, and wait for all to end.
+
+    Args:
+        targets: Number of targets.
+        batches: Number of batches that each target sends.
+        limit: Number of requests that the account allows in one window.
+        window_seconds: Length of a window.
+    """
     options = dataclasses.replace(
         QUICK, rate_limit_enabled=True, rate_limit_contacts=limit, rate_limit_window_seconds=window_seconds
     )
@@ -52,20 +61,20 @@ def load(targets: int, batches: int, *, limit: int, window_seconds: int) -> Crow
         }  # fmt: skip
         path = Path(name) / "config.json"
         path.write_text(json.dumps(config), encoding="utf-8")
-        ends = list(_run_all(path, [_people(number, batches) for number in range(targets)]))
+        ended = list(_run_all(path, [_people(number, batches) for number in range(targets)]))
         found = [str(contact["email"]) for contact in sandbox.contacts("Everybody")]
         requests = sandbox.requests()
     puts = [entry for entry in requests if entry["method"] == "PUT"]
     return Crowd(
-        [process.returncode for process in ends],
+        [process.returncode for process in ended],
         [sum(email.startswith(f"t{number}.") for email in found) for number in range(targets)],
-        [process.stdout.decode().splitlines() for process in ends],
+        [process.stdout.decode().splitlines() for process in ended],
         len(puts),
         sum(entry["status"] == 429 for entry in puts),
         len(requests),
         puts[-1]["at"] - puts[0]["at"],
         int(puts[-1]["at"] // window_seconds - puts[0]["at"] // window_seconds) + 1,
-        [process.stderr.decode() for process in ends],
+        [process.stderr.decode() for process in ended],
     )
 
 
@@ -92,17 +101,17 @@ def _run_all(config: Path, inputs: Iterable[bytes]) -> Iterator[subprocess.Compl
 
 
 def main() -> None:
-    """Print how each target ended, the share of refused requests, and the time against the ideal pace."""
+    """Print how each target ended, the share of refused requests, and how many windows were needed."""
     given = [int(argument) for argument in sys.argv[1:]]
     targets, batches, limit, window_seconds = given + [4, 30, 20, 5][len(given) :]
     crowd = load(targets, batches, limit=limit, window_seconds=window_seconds)
     for number, (exit_code, people) in enumerate(zip(crowd.exit_codes, crowd.people, strict=True), 1):
         sys.stdout.write(f"Target {number}: exit {exit_code}, {people} of {batches * PEOPLE_PER_BATCH} people.\n")
-    least = -(-targets * batches // limit)
+    fewest = -(-targets * batches // limit)
     sys.stdout.write(
         f"{targets} targets, {limit} PUTs in {window_seconds} s: {crowd.puts} PUTs, {crowd.refused} of them refused"
         f" ({crowd.refused / crowd.puts:.0%}; {crowd.refused / crowd.windows / targets:.2f} a target and window),"
-        f" {crowd.requests} requests in all; {crowd.seconds:.0f} s in {crowd.windows} windows, {least} at best.\n"
+        f" {crowd.requests} requests in all; {crowd.seconds:.0f} s in {crowd.windows} windows, {fewest} at best.\n"
     )
     sys.exit(any(crowd.exit_codes) or set(crowd.people) != {batches * PEOPLE_PER_BATCH})
 

@@ -1,8 +1,9 @@
-"""Kill runs at random moments and go on from their last state: ``uv run python -m tests.faults.kills [KILLS] [SEED]``.
+"""Kill runs at random moments and resume from the last state: ``uv run python -m tests.faults.kills [KILLS] [SEED]``.
 
-Each round starts the target on what the last state has not passed and kills it (``kill -9``): while it starts, between
-two lines of its log or its states, or while it waits for its last import jobs. It goes on so until a run ends by
-itself. Some jobs fail, so that accepted is not stored. In the end nobody may be missing, nor hold an older value.
+Each round starts the target on the messages after the last state, and kills it (``kill -9``): while it starts, after a
+line of its log or a state, or while it waits for its last import jobs. This is repeated until a run ends by itself.
+Some jobs fail, so that not every accepted contact is stored. At the end no contact may be missing or have an older
+value.
 """
 
 from __future__ import annotations
@@ -30,15 +31,18 @@ _STREAMS = ("people", "customers")
 
 
 class Moment(NamedTuple):
-    """When a run is killed: so long after a line that it writes; `None` stands for its start."""
+    """When a run is killed."""
 
     words: str | None
+    """Words of the lines to wait for; an empty text is in any line. `None`: wait for no line, count from the start."""
     line: int
+    """Number of lines with these words to wait for."""
     seconds: float
+    """Seconds from the last awaited line, or from the start, until the kill."""
 
 
-def a_moment(rng: random.Random) -> Moment:
-    """Return a moment of the start, of the middle, or of the last wait."""
+def random_moment(rng: random.Random) -> Moment:
+    """Return a moment at the start of a run, in its middle, or in the wait for its last import jobs."""
     kind = rng.choice(["start", "middle", "middle", "last wait"])
     if kind == "start":
         return Moment(None, 0, rng.uniform(0.0, 1.5))
@@ -48,7 +52,7 @@ def a_moment(rng: random.Random) -> Moment:
 
 
 def messages(rng: random.Random) -> list[dict[str, Any]]:
-    """Return a tap's whole output: two streams, people who come twice, bad records, and states that count records."""
+    """Return all messages of a tap: two streams, people who occur twice, bad records, states that count the records."""
     found: list[dict[str, Any]] = []
     for number in range(PEOPLE):
         mail = "nobody" if rng.random() < 0.02 else f"p{rng.randrange(number + 1) if rng.random() < 0.1 else number}"
@@ -62,7 +66,11 @@ def messages(rng: random.Random) -> list[dict[str, Any]]:
 def run_until_killed(
     sandbox: SandboxServer, folder: Path, lines: Sequence[dict[str, Any]], moment: Moment | None
 ) -> tuple[list[int], int]:
-    """Run the target and kill it at a moment, if it runs for so long. Returns the states it wrote and its exit code."""
+    """Run the target and kill it at a moment, if it has not ended before.
+
+    Returns:
+        The states that it wrote, and its exit code.
+    """
     config = {
         "api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody", "batch_size_rows": 15,
         "field_mapping": {"email": "mail", "first_name": "given"}, "max_rejected_percent": 100,
@@ -97,10 +105,11 @@ def run_until_killed(
 def missing_after_kills(
     sandbox: SandboxServer, folder: Path, rng: random.Random, kills: int
 ) -> tuple[list[Moment], set[str]]:
-    """Kill a load so many times at most, then let it end.
+    """Kill the target up to `kills` times while it sends one set of messages, then let it end.
 
     Returns:
-        When it was really killed, and who is neither in the account with the last value nor among the rejected records.
+        The moments at which it was killed, and the addresses that are neither in the account with their last value nor
+        among the rejected records.
     """
     sandbox.reset()
     sandbox.set_options(**dataclasses.asdict(SLOW_JOBS))
@@ -111,9 +120,9 @@ def missing_after_kills(
     killed: list[Moment] = []
     exit_code = -1
     while exit_code:
-        passed = next((n for n, message in enumerate(whole, 1) if message.get("value") == {"after": done}), 0)
-        moment = a_moment(rng) if len(killed) < kills else None
-        states, exit_code = run_until_killed(sandbox, folder, whole[passed:], moment)
+        start = next((n for n, message in enumerate(whole, 1) if message.get("value") == {"after": done}), 0)
+        moment = random_moment(rng) if len(killed) < kills else None
+        states, exit_code = run_until_killed(sandbox, folder, whole[start:], moment)
         if exit_code not in {0, -9}:
             sys.exit(f"The target ended with {exit_code}.")
         if exit_code and moment:
@@ -130,23 +139,23 @@ def missing_after_kills(
 
 
 def main() -> None:
-    """Print how many kills were survived, and everybody who was lost."""
+    """Print how many kills there were, and the addresses that are missing."""
     kills, seed = (int(argument) for argument in (*sys.argv[1:], *("200", "1")[len(sys.argv) - 1 :]))
     rng = random.Random(seed)  # noqa: S311 - no secret is made of it
-    survived: list[Moment] = []
+    kill_moments: list[Moment] = []
     lost: set[str] = set()
     with SandboxServer(options=SLOW_JOBS) as sandbox, tempfile.TemporaryDirectory() as name:
-        while len(survived) < kills:
-            killed, missing = missing_after_kills(sandbox, Path(name), rng, min(5, kills - len(survived)))
-            survived += killed
+        while len(kill_moments) < kills:
+            killed, missing = missing_after_kills(sandbox, Path(name), rng, min(5, kills - len(kill_moments)))
+            kill_moments += killed
             lost |= missing
     count = {
-        "at the start": sum(moment.words is None for moment in survived),
-        "in the middle": sum(moment.words == "" for moment in survived),
-        "in the last wait": sum(bool(moment.words) for moment in survived),
+        "at the start": sum(moment.words is None for moment in kill_moments),
+        "in the middle": sum(moment.words == "" for moment in kill_moments),
+        "in the last wait": sum(bool(moment.words) for moment in kill_moments),
     }
     kinds = ", ".join(f"{number} {when}" for when, number in count.items())
-    sys.stdout.write(f"{len(survived)} kills ({kinds}), seed {seed}: {len(lost)} people missing {sorted(lost)}\n")
+    sys.stdout.write(f"{len(kill_moments)} kills ({kinds}), seed {seed}: {len(lost)} people missing {sorted(lost)}\n")
     sys.exit(bool(lost))
 
 

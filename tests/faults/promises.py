@@ -28,9 +28,9 @@ class Promise:
     group: str
     """Heading of the table that the row is in."""
     symptom: str
-    """What happens."""
+    """What goes wrong: the column "What happens" in the docs."""
     reaction: str
-    """What the target does then."""
+    """What the target does about it: the column "What target-sendgrid does" in the docs."""
     sees: str
     """Words that the user sees in the log, or in the error that ends the run; empty where nothing is logged."""
     exit_code: int

@@ -1,4 +1,4 @@
-"""Faults of import jobs and of what is looked up after them, seen over HTTP by whole runs."""
+"""Faults of import jobs and of the look-ups after them, in whole runs over HTTP."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AS_LOADED = {"email": "ada@example.com", "first_name": "Zoë", "lists": ["Everyb
 
 
 @proves(promises.JOB_PENDING)
-def test_a_pending_job_is_asked_for_again_and_again_but_not_often(account: Account) -> None:
+def test_a_pending_job_is_polled_repeatedly_but_not_often(account: Account) -> None:
     account.sandbox.set_options(job_counts_after_seconds=200.0, job_final_after_seconds=300.0)
     run = account.load("ada@example.com")
     assert promises.JOB_PENDING.is_kept_by(run), run
@@ -28,7 +28,7 @@ def test_a_pending_job_is_asked_for_again_and_again_but_not_often(account: Accou
 
 
 @proves(promises.JOB_OVERDUE)
-def test_of_an_overdue_job_those_who_differ_are_sent_again(account: Account) -> None:
+def test_only_the_contacts_of_an_overdue_job_that_differ_are_sent_again(account: Account) -> None:
     account.sandbox.seed(contacts=[AS_LOADED, {"email": "grace@example.com", "first_name": "Old"}])
     account.sandbox.add_fault("job_stuck")
     run = account.load(*TWO)
@@ -39,7 +39,7 @@ def test_of_an_overdue_job_those_who_differ_are_sent_again(account: Account) -> 
 
 
 @proves(promises.JOB_OVERDUE)
-def test_an_overdue_job_whose_contacts_are_there_is_done(account: Account) -> None:
+def test_an_overdue_job_whose_contacts_are_stored_is_settled(account: Account) -> None:
     account.sandbox.add_fault("job_stuck", applied=True)
     run = account.load(*TWO)
     assert promises.JOB_OVERDUE.is_kept_by(run), run
@@ -48,7 +48,7 @@ def test_an_overdue_job_whose_contacts_are_there_is_done(account: Account) -> No
 
 
 @proves(promises.JOB_NEVER_ENDS)
-def test_a_job_that_never_ends_fails_the_run_and_no_state_passes_it(account: Account) -> None:
+def test_a_job_that_never_ends_fails_the_run_and_no_state_covers_its_records(account: Account) -> None:
     account.sandbox.add_fault("job_stuck", times=None)
     run = account.load(*TWO, job_timeout_seconds=60)
     assert promises.JOB_NEVER_ENDS.is_kept_by(run), run
@@ -58,7 +58,7 @@ def test_a_job_that_never_ends_fails_the_run_and_no_state_passes_it(account: Acc
 
 
 @proves(promises.JOB_CHANGED_LESS)
-def test_contacts_that_were_the_same_already_are_confirmed(account: Account) -> None:
+def test_contacts_that_the_job_did_not_change_are_confirmed(account: Account) -> None:
     account.sandbox.seed(contacts=[AS_LOADED])
     run = account.load("ada@example.com")
     assert promises.JOB_CHANGED_LESS.is_kept_by(run), run
@@ -86,7 +86,7 @@ def test_records_that_the_errors_file_names_are_rejected_with_its_reason(
 
 @proves(promises.ERRORS_FILE_USELESS)
 @pytest.mark.parametrize("mode", ["missing", "gone", "expired", "garbage", "unknown_rows"])
-def test_without_a_useful_errors_file_everybody_is_looked_up(account: Account, mode: str) -> None:
+def test_without_a_usable_errors_file_all_contacts_are_looked_up(account: Account, mode: str) -> None:
     account.sandbox.add_fault("job_errored_rows", emails=["grace@example.com"], mode=mode)
     run = account.load(*TWO)
     assert promises.ERRORS_FILE_USELESS.is_kept_by(run), run
@@ -96,7 +96,7 @@ def test_without_a_useful_errors_file_everybody_is_looked_up(account: Account, m
 
 
 @pytest.mark.parametrize(("mode", "reason"), [("", "failed_in_job"), ("missing", "not_stored")])
-def test_a_batch_all_of_whose_contacts_fail_is_settled_once(account: Account, mode: str, reason: str) -> None:
+def test_a_batch_whose_contacts_all_fail_is_settled_once(account: Account, mode: str, reason: str) -> None:
     account.sandbox.add_fault("job_errored_rows", emails=list(TWO), reason="bad luck", mode=mode)
     run = account.load(*TWO, "last@example.com", batch_size_rows=2)
     stream = run.report["streams"]["people"]
@@ -107,7 +107,7 @@ def test_a_batch_all_of_whose_contacts_fail_is_settled_once(account: Account, mo
 
 
 @proves(promises.JOB_FAILED)
-def test_a_job_that_fails_without_a_text_is_sent_again(account: Account) -> None:
+def test_the_contacts_of_a_job_that_fails_without_a_reason_are_sent_again(account: Account) -> None:
     account.sandbox.add_fault("job_failed", times=3)
     run = account.load(*TWO)
     assert promises.JOB_FAILED.is_kept_by(run), run
@@ -117,7 +117,7 @@ def test_a_job_that_fails_without_a_text_is_sent_again(account: Account) -> None
 
 
 @proves(promises.JOB_ALWAYS_FAILS)
-def test_a_job_that_always_fails_is_narrowed_down_to_the_contact(account: Account) -> None:
+def test_a_job_that_always_fails_is_split_until_the_failing_contact_is_alone(account: Account) -> None:
     account.sandbox.add_fault("job_failed", times=None)
     run = account.load(*TWO)
     assert promises.JOB_ALWAYS_FAILS.is_kept_by(run), run
@@ -135,7 +135,7 @@ def test_a_full_account_ends_the_run(account: Account) -> None:
 
 
 @proves(promises.JOB_UNKNOWN)
-def test_a_lost_job_is_sent_again_after_a_minute(account: Account) -> None:
+def test_the_contacts_of_a_lost_job_are_sent_again_after_a_minute(account: Account) -> None:
     account.sandbox.add_fault("job_lost")
     run = account.load(*TWO)
     assert promises.JOB_UNKNOWN.is_kept_by(run), run
@@ -145,7 +145,7 @@ def test_a_lost_job_is_sent_again_after_a_minute(account: Account) -> None:
 
 
 @proves(promises.JOB_PENDING)
-def test_a_job_that_is_unknown_at_first_is_asked_for_again(account: Account) -> None:
+def test_a_job_that_is_unknown_at_first_is_polled_again(account: Account) -> None:
     account.sandbox.add_fault("status", **POLL, status=404, times=4)
     run = account.load("ada@example.com")
     assert promises.JOB_PENDING.is_kept_by(run), run
@@ -153,9 +153,9 @@ def test_a_job_that_is_unknown_at_first_is_asked_for_again(account: Account) -> 
 
 
 @proves(promises.IDENTIFIER_LEFT_OUT)
-@pytest.mark.parametrize("way", ["row_error", "400"])
-def test_a_contact_that_has_more_identifiers_is_sent_with_all_of_them(account: Account, way: str) -> None:
-    account.sandbox.set_options(omitted_identifier=way)
+@pytest.mark.parametrize("refusal", ["row_error", "400"])
+def test_a_contact_with_more_identifiers_in_sendgrid_is_sent_with_all_of_them(account: Account, refusal: str) -> None:
+    account.sandbox.set_options(omitted_identifier=refusal)
     account.sandbox.seed(contacts=[{"email": "ada@example.com", "external_id": "7"}])
     run = account.load(*TWO)
     assert promises.IDENTIFIER_LEFT_OUT.is_kept_by(run), run
@@ -166,7 +166,7 @@ def test_a_contact_that_has_more_identifiers_is_sent_with_all_of_them(account: A
 
 
 @proves(promises.IDENTIFIER_LEFT_OUT)
-def test_an_identifier_that_belongs_to_somebody_else_rejects_the_record(account: Account) -> None:
+def test_a_record_whose_identifier_differs_from_the_stored_one_is_rejected(account: Account) -> None:
     account.sandbox.seed(contacts=[{"email": "ada@example.com", "external_id": "7"}])
     run = account.run(
         [record(email="ada@example.com", first_name="8")],
@@ -180,7 +180,7 @@ def test_an_identifier_that_belongs_to_somebody_else_rejects_the_record(account:
 
 
 @proves(promises.NONE_FOUND)
-def test_a_look_up_that_finds_nobody_means_that_nobody_is_there(account: Account) -> None:
+def test_a_look_up_that_finds_no_contact_means_that_none_is_stored(account: Account) -> None:
     account.sandbox.add_fault("job_errored_rows", first=2, mode="missing")
     run = account.load(*TWO)
     assert promises.NONE_FOUND.is_kept_by(run), run
@@ -188,7 +188,7 @@ def test_a_look_up_that_finds_nobody_means_that_nobody_is_there(account: Account
 
 
 @proves(promises.ADDRESS_REFUSED)
-def test_an_address_that_spoils_a_look_up_is_narrowed_down(account: Account) -> None:
+def test_a_refused_look_up_is_split_until_the_refused_address_is_alone(account: Account) -> None:
     refusals: dict[str, Any] = {"status": 400, "body": {"errors": [{"field": "emails", "message": "invalid"}]}}
     account.sandbox.add_fault("status", **SEARCH, **refusals, times=3)  # all four, the first two, the first
     account.sandbox.add_fault("job_errored_rows", first=1, mode="missing")

@@ -1,4 +1,4 @@
-"""Lists and custom fields that others delete or make while a run goes on."""
+"""Lists and custom fields that other users delete or create during a run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOT_FOUND = {"errors": [{"field": "list_ids", "message": "not found"}]}
 
 @proves(promises.NAMED_LIST_GONE)
 @pytest.mark.parametrize("status", [404, 400])
-def test_a_list_given_by_name_is_made_anew_when_it_is_deleted(account: Account, status: int) -> None:
+def test_a_list_given_by_name_is_created_again_when_it_is_deleted(account: Account, status: int) -> None:
     account.sandbox.set_options(unknown_list_status=status)
 
     def tap() -> Iterator[dict[str, Any]]:
@@ -39,7 +39,7 @@ def test_a_list_given_by_name_is_made_anew_when_it_is_deleted(account: Account, 
 
 
 @proves(promises.NAMED_LIST_GONE)
-def test_a_list_that_somebody_else_makes_anew_is_taken(account: Account) -> None:
+def test_a_list_that_another_user_creates_again_is_used(account: Account) -> None:
     def tap() -> Iterator[dict[str, Any]]:
         yield ADA
         account.delete_list("Everybody")
@@ -52,7 +52,7 @@ def test_a_list_that_somebody_else_makes_anew_is_taken(account: Account) -> None
 
 
 @proves(promises.NAMED_LIST_GONE)
-def test_a_person_of_two_lists_stays_on_the_other_when_one_is_deleted(account: Account) -> None:
+def test_a_person_on_two_lists_is_on_both_after_one_was_deleted_and_created_again(account: Account) -> None:
     def tap() -> Iterator[dict[str, Any]]:
         yield ADA
         yield schema("buyers", email="string")
@@ -67,7 +67,7 @@ def test_a_person_of_two_lists_stays_on_the_other_when_one_is_deleted(account: A
 
 
 @proves(promises.NAMED_LIST_GONE)
-def test_what_is_in_flight_when_a_list_is_found_deleted_is_sent_to_the_new_one(account: Account) -> None:
+def test_contacts_in_flight_when_a_list_is_found_deleted_are_sent_to_the_new_one(account: Account) -> None:
     account.sandbox.set_options(job_final_after_seconds=60.0)
 
     def tap() -> Iterator[dict[str, Any]]:
@@ -78,7 +78,7 @@ def test_what_is_in_flight_when_a_list_is_found_deleted_is_sent_to_the_new_one(a
         account.delete_list("Everybody")
         yield JOAN
 
-    run = account.run(tap(), is_brisk=True, batch_size_rows=1)
+    run = account.run(tap(), steps_at_states=True, batch_size_rows=1)
     assert promises.NAMED_LIST_GONE.is_kept_by(run), run
     assert account.emails("Everybody") == ["ada@example.com", "grace@example.com", "joan@example.com"]
     assert {contact.get("first_name") for contact in account.sandbox.contacts()} == {"Ada", None}
@@ -87,13 +87,13 @@ def test_what_is_in_flight_when_a_list_is_found_deleted_is_sent_to_the_new_one(a
 
 
 @proves(promises.NAMED_LIST_GONE)
-def test_a_list_that_is_deleted_twice_is_made_twice(account: Account) -> None:
+def test_a_list_that_is_deleted_twice_is_created_twice(account: Account) -> None:
     def tap() -> Iterator[dict[str, Any]]:
         for person in (ADA, GRACE):
             account.delete_list("Everybody")
-            yield person  # and it is sent before the next line is read
+            yield person  # sent before the next line is read
 
-    run = account.run(tap(), is_brisk=True, batch_size_rows=1)
+    run = account.run(tap(), steps_at_states=True, batch_size_rows=1)
     assert promises.NAMED_LIST_GONE.is_kept_by(run), run
     assert account.emails("Everybody") == ["ada@example.com", "grace@example.com"]
     assert account.puts() == [404, 202, 404, 202, 202]
@@ -101,7 +101,7 @@ def test_a_list_that_is_deleted_twice_is_made_twice(account: Account) -> None:
 
 @proves(promises.LIST_GONE)
 @pytest.mark.parametrize("by", ["id", "name"])
-def test_a_list_that_may_not_be_made_ends_the_run(account: Account, by: str) -> None:
+def test_a_deleted_list_that_may_not_be_created_ends_the_run(account: Account, by: str) -> None:
     account.sandbox.seed(lists=["Everybody"])
     config = {"list_name": None, "list_id": account.list_id("Everybody")} if by == "id" else {"create_list": False}
 
@@ -117,7 +117,7 @@ def test_a_list_that_may_not_be_made_ends_the_run(account: Account, by: str) -> 
 
 
 @proves(promises.LIST_GONE)
-def test_a_list_that_is_there_and_not_there_ends_the_run_after_a_minute(account: Account) -> None:
+def test_an_existing_list_that_takes_no_contacts_ends_the_run_after_a_minute(account: Account) -> None:
     account.sandbox.add_fault("status", **PUT, status=404, body=NOT_FOUND, times=None)
     run = account.load("ada@example.com")
     assert run.exit_code == 1
@@ -126,7 +126,7 @@ def test_a_list_that_is_there_and_not_there_ends_the_run_after_a_minute(account:
 
 
 @proves(promises.TRANSIENT_FAILURE)
-def test_a_404_that_passes_is_borne(account: Account) -> None:
+def test_a_404_that_does_not_last_only_costs_time(account: Account) -> None:
     account.sandbox.add_fault("html_error", **PUT, status=404, times=2)
     run = account.load("ada@example.com")
     assert promises.TRANSIENT_FAILURE.is_kept_by(run), run
@@ -134,7 +134,7 @@ def test_a_404_that_passes_is_borne(account: Account) -> None:
 
 
 @proves(promises.CREATED_MEANWHILE)
-def test_what_was_made_before_the_connection_was_cut_is_taken(account: Account) -> None:
+def test_a_list_or_field_created_before_the_connection_was_cut_is_used(account: Account) -> None:
     account.sandbox.add_fault("cut_after", method="POST", path="/v3/marketing/lists")
     account.sandbox.add_fault("cut_after", method="POST", path="/v3/marketing/field_definitions")
     run = account.run([record(email="ada@example.com", score=2)], create_custom_fields=True, field_mapping=SCORED)

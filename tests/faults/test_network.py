@@ -1,4 +1,4 @@
-"""Faults of the network and of the machine's clock: no name, no route, nobody there, and time that jumps."""
+"""Faults of the network and of the machine's clock: unknown host, no route, refused connection, a clock that jumps."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from tests.faults.conftest import Account
 
 FAULTS = {
-    "no name": socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+    "unknown host": socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
     "no route": OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH)),
-    "nobody there": ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED)),
+    "refused connection": ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED)),
     "no answer": TimeoutError(),
 }
 
 
 class Network:
-    """The way to SendGrid, for connections that are opened from now on."""
+    """New connections to SendGrid, which can be made to fail."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
         self.attempts = 0
 
     def fail(self, fault: OSError, times: int | None = None) -> None:
-        """Let so many attempts to connect fail, or all of them."""
+        """Make the first `times` attempts to connect fail, or all of them if that is `None`."""
         real = urllib3.util.connection.create_connection
 
         def connect(*arguments: Any, **options: Any) -> socket.socket:
@@ -57,7 +57,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
 
 @proves(world_promises.UNREACHABLE_AT_FIRST)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_without_a_way_at_first_the_run_ends_soon_with_one_sentence(
+def test_a_run_that_cannot_connect_at_first_ends_soon_with_one_sentence(
     account: Account, network: Network, fault: str
 ) -> None:
     network.fail(FAULTS[fault])
@@ -65,14 +65,14 @@ def test_without_a_way_at_first_the_run_ends_soon_with_one_sentence(
     assert world_promises.UNREACHABLE_AT_FIRST.is_kept_by(run), run
     assert run.report["seconds"] == pytest.approx(20)
     assert network.attempts <= 10
-    told = [line for line in run.log.splitlines() if "could not be reached" in line]
-    assert len(told) == 1
-    assert told[0].startswith("SendGrid could not be reached at sendgrid.invalid to list its scopes: ")
-    assert (FAULTS[fault].strerror or "ConnectTimeout") in told[0]
+    errors = [line for line in run.log.splitlines() if "could not be reached" in line]
+    assert len(errors) == 1
+    assert errors[0].startswith("SendGrid could not be reached at sendgrid.invalid to list its scopes: ")
+    assert (FAULTS[fault].strerror or "ConnectTimeout") in errors[0]
 
 
 @proves(world_promises.UNREACHABLE_AT_FIRST)
-def test_a_port_where_nobody_listens_is_told(account: Account) -> None:
+def test_the_log_says_that_a_port_refuses_connections(account: Account) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         run = account.load("ada@example.com", api_url=f"http://127.0.0.1:{closed.getsockname()[1]}")
@@ -81,7 +81,7 @@ def test_a_port_where_nobody_listens_is_told(account: Account) -> None:
 
 
 def people(network: Network, fault: OSError, times: int | None) -> Iterator[dict[str, Any]]:
-    """Lose the way before the first contacts are sent, by a connection of their own."""
+    """Yield records whose contacts must be sent over a new connection, which fails."""
     network.fail(fault, times)
     for number, name in enumerate(("ada", "grace", "joan"), 1):
         yield record(email=f"{name}@example.com")
@@ -90,7 +90,7 @@ def people(network: Network, fault: OSError, times: int | None) -> Iterator[dict
 
 @proves(world_promises.UNREACHABLE_FOR_A_WHILE)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_way_that_is_lost_for_a_while_costs_time_alone(account: Account, network: Network, fault: str) -> None:
+def test_a_connection_that_fails_for_a_while_only_costs_time(account: Account, network: Network, fault: str) -> None:
     run = account.run(people(network, FAULTS[fault], 9), batch_size_rows=1)
     assert world_promises.UNREACHABLE_FOR_A_WHILE.is_kept_by(run), run
     assert account.emails("Everybody") == ["ada@example.com", "grace@example.com", "joan@example.com"]
@@ -100,7 +100,7 @@ def test_a_way_that_is_lost_for_a_while_costs_time_alone(account: Account, netwo
 
 @proves(world_promises.UNREACHABLE_FOR_LONG)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_way_that_is_lost_for_long_ends_the_run(account: Account, network: Network, fault: str) -> None:
+def test_a_connection_that_fails_for_long_ends_the_run(account: Account, network: Network, fault: str) -> None:
     run = account.run(people(network, FAULTS[fault], None), batch_size_rows=1)
     assert world_promises.UNREACHABLE_FOR_LONG.is_kept_by(run), run
     assert run.states == []
@@ -110,7 +110,7 @@ def test_a_way_that_is_lost_for_long_ends_the_run(account: Account, network: Net
 
 
 class JumpingClock(SandboxClock):
-    """A clock whose time of day is wrong from the first wait on."""
+    """A clock whose time of day is wrong after the first wait."""
 
     wrong_by_seconds = 0.0
 
@@ -121,7 +121,7 @@ class JumpingClock(SandboxClock):
 @proves(world_promises.CLOCK_JUMPS)
 @pytest.mark.parametrize("wrong_by_seconds", [-1e9, -86_400.0, -60.0, 60.0, 86_400.0, 1e9])
 @pytest.mark.parametrize("reset", ["seconds", "epoch"])
-def test_a_clock_that_jumps_neither_stops_a_run_nor_makes_it_storm(
+def test_a_clock_that_jumps_neither_stops_a_run_nor_causes_many_requests(
     account: Account, wrong_by_seconds: float, reset: str
 ) -> None:
     account.sandbox.set_options(rate_limit_enabled=True, rate_limit_contacts=1, rate_limit_reset=reset)
@@ -136,7 +136,7 @@ def test_a_clock_that_jumps_neither_stops_a_run_nor_makes_it_storm(
 
 
 @proves(world_promises.SHARED_ACCOUNT)
-def test_four_targets_at_once_lose_nobody_and_do_not_storm() -> None:
+def test_four_targets_at_the_same_time_lose_no_contact_and_are_refused_rarely() -> None:
     found = crowd.load(4, 5, limit=6, window_seconds=2)
     assert found.exit_codes == [0, 0, 0, 0], found.logs
     assert found.people == [25, 25, 25, 25]

@@ -1,7 +1,7 @@
-"""Faults of SendGrid's answers, seen over HTTP by whole runs: the rows of the table in their order.
+"""Faults of SendGrid's answers to requests, in whole runs over HTTP, in the order of `promises.py`.
 
-What is mended before a request is made (types, lengths, empty values, the same person twice) is proved in
-`test_mapping.py` and `test_batching.py`; runs that are ended from outside in `test_stopping.py`.
+What is corrected before a request is made (types, lengths, empty values, the same person twice) is tested in
+`test_field_mapping.py` and `test_batching.py`; runs that are stopped from outside in `test_stopping.py`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from tests.support import QUICK, record
 if TYPE_CHECKING:
     from pathlib import Path
 
-SENSELESS: list[Any] = ["<html>Bad Request</html>", "", {}, [], {"errors": None}, {"errors": [{"message": None}]}]
+MEANINGLESS: list[Any] = ["<html>Bad Request</html>", "", {}, [], {"errors": None}, {"errors": [{"message": None}]}]
 SCORED = {"email": "email", "score": "score"}
 FIELD_UNKNOWN = {"errors": [{"field": "", "message": "invalid custom field ids supplied - e1_N"}]}
 
 
 @proves(promises.KEY_REFUSED)
 @pytest.mark.parametrize("moment", ["before the first record", "later"])
-def test_a_key_that_is_refused_ends_the_run_at_once(account: Account, moment: str) -> None:
+def test_a_refused_key_ends_the_run_at_once(account: Account, moment: str) -> None:
     if moment == "later":
         account.sandbox.add_fault("status", **PUT, status=401, body={}, times=None)
         run = account.load("ada@example.com")
@@ -40,7 +40,7 @@ def test_a_key_that_is_refused_ends_the_run_at_once(account: Account, moment: st
 
 @proves(promises.KEY_FORBIDDEN)
 @pytest.mark.parametrize("moment", ["before the first record", "later"])
-def test_a_key_without_scope_ends_the_run_at_once_and_is_told_what_it_lacks(account: Account, moment: str) -> None:
+def test_a_key_without_a_scope_ends_the_run_at_once_and_the_log_names_the_scope(account: Account, moment: str) -> None:
     if moment == "later":
         account.sandbox.add_fault("html_error", **PUT, status=403, times=None)
         run = account.load("ada@example.com")
@@ -59,7 +59,7 @@ def test_a_key_without_scope_ends_the_run_at_once_and_is_told_what_it_lacks(acco
     [{"invalid_email_path": "identifier"}, {"invalid_email_path": "email"}, {"refusal_names": "email"}],
     ids=str,
 )
-def test_contacts_that_a_refusal_names_cost_themselves_and_one_request(
+def test_contacts_that_a_refusal_names_are_rejected_and_cost_one_more_request(
     account: Account, naming: dict[str, str]
 ) -> None:
     account.sandbox.set_options(**naming)
@@ -75,7 +75,7 @@ def test_contacts_that_a_refusal_names_cost_themselves_and_one_request(
 
 @proves(promises.CONTACTS_NAMED)
 @pytest.mark.parametrize(("names", "puts", "requests"), [("index", 2, 7), ("email", 2, 7), ("nobody", 83, 126)])
-def test_three_bad_contacts_of_a_full_batch_cost_three_contacts_and_few_requests(
+def test_three_bad_contacts_of_a_full_batch_are_rejected_alone_with_few_requests(
     account: Account, names: str, puts: int, requests: int
 ) -> None:
     account.sandbox.set_options(refusal_names=names)
@@ -93,7 +93,9 @@ def test_three_bad_contacts_of_a_full_batch_cost_three_contacts_and_few_requests
 
 @proves(promises.NO_CONTACT_NAMED)
 @pytest.mark.parametrize("message", ["invalid JSON", "invalid input", 'custom field "e1_N" cannot be null'])
-def test_a_refusal_that_names_nobody_is_narrowed_down_to_the_contact(account: Account, message: str) -> None:
+def test_a_request_refused_without_a_name_is_split_until_the_refused_contact_is_alone(
+    account: Account, message: str
+) -> None:
     body = {"errors": [{"field": "", "message": message}]}
     account.sandbox.add_fault("status", **PUT, status=400, body=body, times=2)  # all three, the first alone
     run = account.load("ada@example.com", "grace@example.com", "joan@example.com")
@@ -104,8 +106,8 @@ def test_a_refusal_that_names_nobody_is_narrowed_down_to_the_contact(account: Ac
 
 
 @proves(promises.NO_CONTACT_NAMED)
-@pytest.mark.parametrize("body", SENSELESS, ids=str)
-def test_a_refusal_without_sense_is_never_answered_by_the_same_request(account: Account, body: object) -> None:
+@pytest.mark.parametrize("body", MEANINGLESS, ids=str)
+def test_a_request_refused_without_meaning_is_never_sent_again_unchanged(account: Account, body: object) -> None:
     account.sandbox.set_options(keep_bodies=True)
     account.sandbox.add_fault("status", **PUT, status=400, body=body, times=4)
     run = account.load(*[f"p{number}@example.com" for number in range(8)])
@@ -125,7 +127,7 @@ def test_a_field_that_was_just_created_is_waited_for(account: Account) -> None:
 
 
 @proves(promises.FIELD_GONE)
-def test_a_field_that_is_gone_ends_the_run_and_rejects_nobody(account: Account) -> None:
+def test_a_field_that_is_gone_ends_the_run_and_rejects_no_record(account: Account) -> None:
     account.sandbox.seed(fields={"score": "Number"})
     account.sandbox.add_fault("status", **PUT, status=400, body=FIELD_UNKNOWN, times=None)
     run = account.run([record(email=f"{name}@example.com", score=1) for name in "ab"], field_mapping=SCORED)
@@ -152,7 +154,7 @@ def test_a_field_that_is_gone_ends_the_run_and_rejects_nobody(account: Account) 
     ],
     ids=str,
 )
-def test_a_fault_that_passes_is_borne(account: Account, where: dict[str, str], fault: dict[str, Any]) -> None:
+def test_a_transient_failure_only_costs_time(account: Account, where: dict[str, str], fault: dict[str, Any]) -> None:
     account.sandbox.add_fault(**where, **fault, times=2)
     run = account.load("ada@example.com", "grace@example.com")
     assert promises.TRANSIENT_FAILURE.is_kept_by(run), run
@@ -162,7 +164,7 @@ def test_a_fault_that_passes_is_borne(account: Account, where: dict[str, str], f
 
 
 @proves(promises.TRANSIENT_FAILURE)
-def test_an_answer_that_takes_too_long_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_request_whose_answer_takes_too_long_is_sent_again(tmp_path: Path) -> None:
     with SandboxServer(options=QUICK, manual_clock=True) as sandbox:  # stopping it ends the requests that are late
         sandbox.add_fault("delay", **PUT, seconds=0.3)
         sandbox.add_fault("delay", **POLL, seconds=0.3)
@@ -185,9 +187,7 @@ def test_an_accepted_request_without_a_job_id_is_sent_again(account: Account) ->
 @pytest.mark.parametrize(
     ("where", "least", "most"), [(PUT, 300, 305), (POLL, 300, 305), ({"path": "/v3/scopes"}, 20, 20)], ids=str
 )
-def test_a_fault_that_does_not_pass_ends_the_run(
-    account: Account, where: dict[str, str], least: float, most: float
-) -> None:
+def test_a_lasting_failure_ends_the_run(account: Account, where: dict[str, str], least: float, most: float) -> None:
     account.sandbox.add_fault("html_error", **where, status=503, times=None)
     run = account.load("ada@example.com")
     assert promises.LASTING_FAILURE.is_kept_by(run), run
@@ -198,7 +198,7 @@ def test_a_fault_that_does_not_pass_ends_the_run(
 
 @proves(promises.TOO_LARGE)
 @pytest.mark.parametrize("is_html", [False, True])
-def test_a_request_that_is_too_large_is_halved_and_the_size_remembered(account: Account, *, is_html: bool) -> None:
+def test_a_request_that_is_too_large_is_halved_and_later_ones_are_smaller(account: Account, *, is_html: bool) -> None:
     account.sandbox.set_options(max_body_bytes=15_000, body_too_large_html=is_html)
     emails = [f"person.{number:04}@example.com" for number in range(6_000)]
     run = account.load(*emails, batch_size_rows=1_000)
@@ -209,7 +209,7 @@ def test_a_request_that_is_too_large_is_halved_and_the_size_remembered(account: 
 
 @proves(promises.TOO_LARGE)
 @pytest.mark.parametrize("status", [400, 500])
-def test_an_error_that_speaks_of_size_is_one_of_size(account: Account, status: int) -> None:
+def test_an_error_message_about_the_size_halves_the_request(account: Account, status: int) -> None:
     message = "rpc error: received message larger than max (5021938 vs. 4194304)"
     account.sandbox.add_fault("status", **PUT, status=status, body={"errors": [{"message": message}]})
     run = account.load("ada@example.com", "grace@example.com")
@@ -229,7 +229,7 @@ def test_an_error_that_speaks_of_size_is_one_of_size(account: Account, status: i
     ],
     ids=str,
 )
-def test_a_refusal_for_pace_is_waited_out_and_not_held_against_anybody(
+def test_a_rate_limit_is_waited_out_and_rejects_no_record(
     account: Account, fault: dict[str, Any], seconds: float
 ) -> None:
     account.sandbox.add_fault(**PUT, **fault, times=10)

@@ -1,4 +1,4 @@
-"""What a signal, a closed pipe or a crash does: what was sent settles, and no state passes what was not."""
+"""Runs that a signal, a closed pipe or a kill stops: no state covers a record that is not settled."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     [(signal.SIGTERM, world_promises.TERMINATED), (signal.SIGINT, world_promises.INTERRUPTED)],
     ids=["SIGTERM", "SIGINT"],
 )
-def test_a_signal_settles_what_was_sent_and_holds_back_the_state_of_what_was_not(
+def test_after_a_signal_sent_contacts_are_settled_and_no_state_covers_unsent_ones(
     sandbox: SandboxServer, tmp_path: Path, number: signal.Signals, promise: Promise
 ) -> None:
     with started(sandbox, tmp_path, batch_size_rows=2) as process:
@@ -49,7 +49,9 @@ def test_a_signal_settles_what_was_sent_and_holds_back_the_state_of_what_was_not
 
 @proves(world_promises.TERMINATED, world_promises.INTERRUPTED)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_waits_for_jobs_under_way_no_longer_than_its_grace(account: Account, number: signal.Signals) -> None:
+def test_after_a_signal_jobs_are_waited_for_no_longer_than_the_grace_period(
+    account: Account, number: signal.Signals
+) -> None:
     """The job of the second batch never ends."""
     account.sandbox.add_fault("job_stuck", times=None, skip=1)
 
@@ -86,10 +88,10 @@ def test_a_second_signal_stops_at_once(sandbox: SandboxServer, tmp_path: Path) -
 @proves(world_promises.SECOND_SIGNAL)
 @pytest.mark.parametrize("sizes", [[200_000], [65_000, 4_000]], ids=["a large state", "a small state"])
 @pytest.mark.parametrize("is_unbuffered", [False, True])
-def test_a_second_signal_stops_a_run_whose_states_nobody_takes(
+def test_a_second_signal_stops_a_run_whose_states_are_not_read(
     sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: list[int], *, is_unbuffered: bool
 ) -> None:
-    """Standard output is open, but the pipe is full."""
+    """Standard output is a pipe that is open, full, and not read."""
     monkeypatch.setenv("PYTHONUNBUFFERED", "1" if is_unbuffered else "")
     with started(sandbox, tmp_path, batch_size_rows=1) as process:
         write(process, schema(mail="string"))
@@ -97,7 +99,7 @@ def test_a_second_signal_stops_a_run_whose_states_nobody_takes(
             large = {"type": "STATE", "value": {"n": "x" * size}}
             write(process, record(mail=f"p{number}@example.com"), large)
             wait_for_log(process, f"{number} of {number} records settled")
-        while process.poll() is None:  # two that come together are one
+        while process.poll() is None:  # two signals that arrive together count as one
             process.send_signal(signal.SIGTERM)
             time.sleep(0.1)
         assert process.stderr is not None
@@ -107,7 +109,9 @@ def test_a_second_signal_stops_a_run_whose_states_nobody_takes(
 
 
 @proves(world_promises.KILLED)
-def test_a_killed_run_never_wrote_a_state_of_what_was_not_settled(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_a_killed_run_has_written_no_state_that_covers_an_unsettled_record(
+    sandbox: SandboxServer, tmp_path: Path
+) -> None:
     sandbox.add_fault("job_stuck", times=None, skip=1)
     with started(sandbox, tmp_path, batch_size_rows=1) as process:
         write(process, schema(mail="string"), record(mail="a@example.com"), state(1))
@@ -123,7 +127,7 @@ def test_a_killed_run_never_wrote_a_state_of_what_was_not_settled(sandbox: Sandb
 
 
 @proves(world_promises.TAP_STALLS)
-def test_a_silent_tap_holds_no_state_back(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_states_are_written_while_the_tap_is_silent(sandbox: SandboxServer, tmp_path: Path) -> None:
     with started(sandbox, tmp_path, batch_size_rows=1) as process:
         write(process, schema(mail="string"), record(mail="a@example.com"), state(1))
         assert process.stdout is not None
@@ -133,7 +137,7 @@ def test_a_silent_tap_holds_no_state_back(sandbox: SandboxServer, tmp_path: Path
     assert output == b""
 
 
-def test_a_signal_ends_a_run_that_is_still_opening(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_a_signal_ends_a_run_that_is_still_starting(sandbox: SandboxServer, tmp_path: Path) -> None:
     sandbox.add_fault("status", status=429, times=None, headers={"x-ratelimit-reset": "100"})
     with started(sandbox, tmp_path) as process:
         wait_for_log(process, "429")
@@ -144,7 +148,7 @@ def test_a_signal_ends_a_run_that_is_still_opening(sandbox: SandboxServer, tmp_p
 
 
 @proves(world_promises.OUTPUT_CLOSED)
-def test_states_that_nobody_reads_end_the_run_with_one_line(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_closed_standard_output_ends_the_run_with_one_line_in_the_log(sandbox: SandboxServer, tmp_path: Path) -> None:
     with started(sandbox, tmp_path, batch_size_rows=1) as process:
         assert process.stdout is not None
         write(process, schema(mail="string"), record(mail="a@example.com"), state(1))

@@ -1,4 +1,4 @@
-"""Faults of the world around the target: full disks, taps that stall, die or change their mind, and `kill -9`.
+"""Faults around the target: full disks, taps that stall, end early or change their schemas, and `kill -9`.
 
 Signals and closed pipes are in `test_stopping.py`, the network and the clock in `test_network.py`.
 """
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @proves(world_promises.KILLED)
-def test_kills_at_any_moment_lose_nobody(tmp_path: Path) -> None:
+def test_kills_at_any_moment_lose_no_record(tmp_path: Path) -> None:
     with SandboxServer(options=kills.SLOW_JOBS) as sandbox:
         killed, missing = kills.missing_after_kills(sandbox, tmp_path, random.Random(4), 4)  # noqa: S311 - no secret
     assert len(killed) > 0
@@ -44,10 +44,10 @@ def test_kills_at_any_moment_lose_nobody(tmp_path: Path) -> None:
 @proves(world_promises.OUTPUT_CLOSED)
 @pytest.mark.parametrize("is_unbuffered", [False, True])
 @pytest.mark.parametrize("room_bytes", [0, 4])
-def test_a_disk_that_takes_nothing_or_half_of_a_state_ends_the_run(
+def test_a_disk_that_is_full_before_or_within_a_state_ends_the_run(
     account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room_bytes: int, *, is_unbuffered: bool
 ) -> None:
-    """`PYTHONUNBUFFERED`, which images for containers like to set, must not make Python drop the other half."""
+    """`PYTHONUNBUFFERED`, which many container images set, must not make Python drop the other half unnoticed."""
     monkeypatch.setenv("PYTHONUNBUFFERED", "1" if is_unbuffered else "")
     lines = singer(SCHEMA, record(email="ada@example.com"), LAST_STATE)
     with (tmp_path / "states").open("wb") as file:
@@ -62,7 +62,7 @@ def test_a_disk_that_takes_nothing_or_half_of_a_state_ends_the_run(
 @proves(world_promises.LOG_CLOSED)
 @pytest.mark.parametrize("is_pipe", [False, True])
 @pytest.mark.parametrize("is_unbuffered", [False, True])
-def test_a_log_that_nobody_takes_does_not_end_the_run(
+def test_a_log_that_cannot_be_written_does_not_end_the_run(
     account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_pipe: bool, is_unbuffered: bool
 ) -> None:
     monkeypatch.setenv("PYTHONUNBUFFERED", "1" if is_unbuffered else "")
@@ -79,11 +79,9 @@ def test_a_log_that_nobody_takes_does_not_end_the_run(
 
 
 @proves(world_promises.REJECTED_FILE_FULL)
-@pytest.mark.parametrize("when", ["it is read", "it was sent"])
-def test_a_rejected_record_that_no_file_takes_is_passed_by_no_state(
-    account: Account, tmp_path: Path, when: str
-) -> None:
-    bad = "nobody" if when == "it is read" else "bad@nowhere"  # SendGrid alone refuses the latter
+@pytest.mark.parametrize("when", ["when it is read", "after it was sent"])
+def test_no_state_covers_a_rejected_record_that_is_not_in_the_file(account: Account, tmp_path: Path, when: str) -> None:
+    bad = "nobody" if when == "when it is read" else "bad@nowhere"  # only SendGrid refuses the latter
     people = [record(email="ada@example.com"), state(1), record(email=bad), state(2), record(email="b@example.com")]
     path = tmp_path / "rejected.jsonl"
     path.write_bytes(b"\n" * _LIMIT_BYTES)
@@ -99,15 +97,15 @@ def test_a_rejected_record_that_no_file_takes_is_passed_by_no_state(
 
 @proves(world_promises.REJECTED_FILE_FULL)
 @pytest.mark.parametrize("call", ["write", "fsync"])
-def test_no_state_passes_what_the_disk_did_not_take_once(
+def test_no_later_state_covers_a_rejected_record_that_was_not_written(
     account: Account, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    """The disk is full for a moment only: what is settled later must not carry the state past what was lost."""
+    """The disk is full for a moment only: a later state would cover the rejected record that was lost."""
     real: Callable[..., Any] = getattr(os, call)
-    strikes = iter([True])
+    refusals = iter([True])
 
     def refuse_once(*arguments: Any) -> Any:
-        if next(strikes, False):
+        if next(refusals, False):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(*arguments)
 
@@ -124,7 +122,7 @@ def test_no_state_passes_what_the_disk_did_not_take_once(
 
 
 @proves(world_promises.REPORT_FULL)
-def test_a_full_disk_under_the_report_costs_the_report_alone(account: Account, tmp_path: Path) -> None:
+def test_a_full_disk_under_the_report_loses_only_the_report(account: Account, tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text("older", encoding="utf-8")
     lines = singer(SCHEMA, record(email="ada@example.com"), LAST_STATE)
@@ -140,7 +138,7 @@ def test_a_full_disk_under_the_report_costs_the_report_alone(account: Account, t
 
 @proves(world_promises.TAP_DIES)
 @pytest.mark.parametrize("kept", [1, 30, 60], ids=str)
-def test_a_tap_that_dies_in_the_middle_of_a_line_has_what_came_before_sent(account: Account, kept: int) -> None:
+def test_when_a_tap_ends_in_the_middle_of_a_line_the_records_before_are_sent(account: Account, kept: int) -> None:
     half = json.dumps(record(email="half@example.com"))[:kept]
     lines = [*singer(SCHEMA, record(email="ada@example.com"), state(1)).decode().splitlines(keepends=True), half]
     run = run_here(account.sandbox, {}, lines)
@@ -151,14 +149,14 @@ def test_a_tap_that_dies_in_the_middle_of_a_line_has_what_came_before_sent(accou
 
 
 @proves(world_promises.TAP_STALLS)
-def test_while_a_tap_stalls_states_are_written_and_what_waits_is_sent(account: Account) -> None:
+def test_while_a_tap_stalls_states_are_written_and_open_batches_are_sent(account: Account) -> None:
     written: list[str] = []
 
     def tap() -> Iterator[str]:
         yield singer(SCHEMA, record(email="ada@example.com"), state(1)).decode()
         for _ in range(2 * int(LONGEST_OPEN_SECONDS / 60)):
             account.clock.sleep(60)
-            yield "\n"  # the reader is woken, as it is by a silent pipe every half second
+            yield "\n"  # wakes the reader, as happens every half second while a pipe is silent
         written.extend(cast("io.StringIO", sys.stdout).getvalue().splitlines())
         yield singer(record(email="b@example.com"), LAST_STATE).decode()
 
@@ -201,7 +199,7 @@ def _limited(
     stderr: Any = subprocess.PIPE,
     **config: Any,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run the command line with no file of it growing over a limit: as a full disk, but for the error's name."""
+    """Run the command line with a limit on the size of its files, which acts like a full disk with another error."""
     own = {"api_url": account.sandbox.url, "api_key": account.sandbox.api_key, "list_name": "Everybody"}
     path = folder / "config.json"
     path.write_text(json.dumps(own | {"max_rejected_percent": 100} | config), encoding="utf-8")
