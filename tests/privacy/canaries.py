@@ -1,4 +1,4 @@
-"""Canaries: records whose every value is a marker of its own, and the search for any of them."""
+"""Canaries: records in which every value is a unique marker, and the search for these markers in what a run writes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.support import record, schema, singer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-SECRET = "Qx7Zr2Lm9Kt4Wv8Bn3Hs6Jd1Fp5Gc0Y"  # noqa: S105 - of a sandbox
+SECRET = "Qx7Zr2Lm9Kt4Wv8Bn3Hs6Jd1Fp5Gc0Y"  # noqa: S105 - a key of the sandbox
 KEY = f"SG.privacy-tests.{SECRET}"
 _SLICE = 8
 
 _numbers = itertools.count(1)
 MARKERS: list[str] = []
-"""Texts that may show nowhere, in lower case."""
+"""Texts that no run may show, in lower case."""
 
 
 def word() -> str:
@@ -29,19 +29,19 @@ def word() -> str:
 
 
 def mail() -> str:
-    """Return a new address."""
+    """Return a new email address that contains a marker."""
     return f"{word()}@example.com"
 
 
 def number(*, is_fraction: bool = False) -> float:
-    """Return a new number that is marked by its digits."""
+    """Return a new number whose digits are a marker."""
     digits = 739_148_000 + next(_numbers)
     MARKERS.append(str(digits))
     return digits + 0.5 if is_fraction else digits
 
 
 def date() -> str:
-    """Return a new date-time that is marked by its time of day."""
+    """Return a new date-time whose time of day is unique; the whole is a marker."""
     index = next(_numbers)
     time = f"{index // 60 % 24:02}:{index % 60:02}:37"
     MARKERS.append(f"1893-07-14t{time}")
@@ -50,7 +50,7 @@ def date() -> str:
 
 
 def person(**changes: Any) -> dict[str, Any]:
-    """Return a profile whose values all are new markers."""
+    """Return a profile in which all values are new markers."""
     return {
         "id": word(),
         "mail": mail(),
@@ -124,7 +124,7 @@ BAD = [
     f"{word()} text",
 ]
 PLAIN_PROPERTIES = {"mail": {"type": "string"}, "given": {"type": _TEXT}}
-"""Of a stream whose good records are read the quick way."""
+"""Properties of a stream whose good records are read on the fast path."""
 PLAIN = [{"mail": mail(), "given": word()}, {"mail": f"{word()} no address", "given": word()}, {"mail": mail()}]
 ODD_LINES = [
     f'{{"type": "RECORD", "stream": "people", "rekord": "{word()}"}}',
@@ -148,7 +148,7 @@ ENDINGS = {
 
 
 def messages(ending: str = "") -> bytes:
-    """Return what a tap says: good and bad records of streams, states, and perhaps an ending that is no Singer."""
+    """Return what a tap writes: good and bad records, states, and at the end one of `ENDINGS`, if any."""
     schemas = [schema(stream, **PROPERTIES) | {"key_properties": ["id"]} for stream in ("people", "changed")]
     schemas.append(schema("plain", **PLAIN_PROPERTIES))
     good = [record("people", **values) for values in PEOPLE[:3]]
@@ -161,26 +161,26 @@ def messages(ending: str = "") -> bytes:
 
 
 def needles() -> Iterator[str]:
-    """Yield every text that may show nowhere, in lower case: all markers, and the key in slices and encoded."""
+    """Yield every text that no run may show, in lower case: all markers, and the key, in slices and encoded."""
     yield from MARKERS
     secret = SECRET.lower()
     yield from (secret[start : start + _SLICE] for start in range(len(secret) - _SLICE + 1))
     for text in (KEY, SECRET, f"Bearer {KEY}"):
-        for shift in range(3):  # the three ways that base64 can cut a text that stands inside another
+        for shift in range(3):  # base64 encodes three bytes at a time: the text may begin at any of them
             yield base64.b64encode(text[shift:].encode()).decode()[:-4].lower()
 
 
 def found_in(texts: Iterable[str]) -> set[str]:
-    """Return the needles that show in texts, however they are escaped."""
+    """Return the needles that are in texts."""
     shown = "\n".join(texts).lower()
     return {needle for needle in _all_needles() if needle in shown}
 
 
 @functools.cache
 def _all_needles() -> frozenset[str]:
-    return frozenset(needles())  # all markers are made by then: tests make them where they are imported
+    return frozenset(needles())  # all markers exist by then: tests make them when they are imported
 
 
 def is_state(line: str) -> bool:
-    """Tell whether a line is one of the states that the tap sent."""
+    """Return whether a line is one of the states that the tap wrote."""
     return json.loads(line) in STATES

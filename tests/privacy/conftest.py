@@ -1,4 +1,4 @@
-"""Runs of the target that are looked through for canaries."""
+"""Runs of the target whose whole output is searched for canaries."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ FORMATTERS: Mapping[str, dict[str, Any]] = {
     "everything": {"format": "%(name)s %(pathname)s %(funcName)s %(threadName)s %(message)s %(exc_info)s %(args)s"},
     "broken": {"format": "%(nonsense)s"},
 }
-"""Log formats besides the SDK's own for the console."""
+"""Log formats to test besides the default one of the SDK."""
 
 
 @dataclass
-class Told:
-    """All that a run told."""
+class RunOutput:
+    """Everything that a run wrote."""
 
     exit_code: int
-    output: str
+    stdout: str
     log: str
     files: dict[str, str]
-    """What it left behind, by path, but for the rejected records."""
+    """Content of the files that it left, by path, without the rejected records."""
     rejected: str
+    """Content of the rejected-records file."""
 
-    def assert_discreet(self) -> None:
-        """Fail where anything shows that may not, naming the place and not the marker's neighbours."""
-        assert all(canaries.is_state(line) for line in self.output.splitlines()), (
+    def assert_nothing_leaks(self) -> None:
+        """Fail if standard output has more than states, or if the log or a file shows a marker or the key."""
+        assert all(canaries.is_state(line) for line in self.stdout.splitlines()), (
             "standard output holds more than states"
         )
         for place, text in {"the log": self.log, **self.files}.items():
@@ -51,8 +52,8 @@ class Told:
                 pytest.fail(f"{place} shows {sorted(found)[:5]}: {lines[:3]}")
 
 
-class Forks:
-    """Runs the target in forks of one process, one run at a time."""
+class ForkServer:
+    """Runs the target in forks of one process, one run at a time. See `tests.privacy.forks`."""
 
     def __init__(self) -> None:
         environment = os.environ | {"PYTHONASYNCIODEBUG": "1"}
@@ -65,15 +66,17 @@ class Forks:
         """End the process."""
         self._process.communicate(timeout=60)
 
-    def run(self, sandbox: SandboxServer, folder: Path, *, log_format: str = "", ending: str = "", **more: Any) -> Told:
-        """Run the target on the canaries, in a folder of its own.
+    def run(
+        self, sandbox: SandboxServer, folder: Path, *, log_format: str = "", ending: str = "", **more: Any
+    ) -> RunOutput:
+        """Run the target on the canaries.
 
         Args:
-            sandbox: What it writes to.
-            folder: Where everything goes that the run makes.
-            log_format: One of `FORMATTERS`, or the SDK's own.
-            ending: One of `canaries.ENDINGS`.
-            more: Settings, or words of `forks.run`.
+            sandbox: The account that it writes to.
+            folder: A new folder for all files of the run.
+            log_format: One of `FORMATTERS`; empty for the default one of the SDK.
+            ending: One of `canaries.ENDINGS`; empty for none.
+            more: Settings, and `crash` or `breaks_output` as in `forks.run`.
         """
         for name in ("home", "temporary", "here"):
             (folder / name).mkdir(parents=True)
@@ -102,15 +105,15 @@ class Forks:
         self._process.stdin.write(json.dumps(whole).encode() + b"\n")
         self._process.stdin.flush()
         exit_code = int(self._process.stdout.readline())
-        return _told(exit_code, folder, {*own.values(), folder / "stdout", folder / "stderr"})
+        return _read_output(exit_code, folder, {*own.values(), folder / "stdout", folder / "stderr"})
 
 
-def _told(exit_code: int, folder: Path, known: set[Path]) -> Told:
+def _read_output(exit_code: int, folder: Path, known: set[Path]) -> RunOutput:
     rejected = folder / "rejected.jsonl"
     if rejected.exists():
         assert stat.S_IMODE(rejected.stat().st_mode) == 0o600
     files = [path for path in folder.rglob("*") if path.is_file() and path not in {*known, rejected}]
-    return Told(
+    return RunOutput(
         exit_code,
         (folder / "stdout").read_text(encoding="utf-8"),
         (folder / "stderr").read_text(encoding="utf-8", errors="replace"),
@@ -132,44 +135,44 @@ def _log_config(formatter: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
-    """The process whose forks are runs."""
-    started = Forks()
+def fork_server() -> Iterator[ForkServer]:
+    """The process that forks for each run."""
+    started = ForkServer()
     yield started
     started.stop()
 
 
 @pytest.fixture(scope="session")
 def keyed_server() -> Iterator[SandboxServer]:
-    """A SendGrid whose key is known letter by letter."""
+    """A sandbox with the key that `canaries` searches for."""
     with SandboxServer(options=QUICK, api_key=canaries.KEY) as sandbox:
         yield sandbox
 
 
 @dataclass
-class Desk:
-    """Runs against an account that is empty each time."""
+class PrivacyHarness:
+    """Runs the target, each time against an empty account and into a new folder."""
 
-    forks: Forks
+    fork_server: ForkServer
     sandbox: SandboxServer
     folder: Path
     run_count: int = 0
 
-    def run(self, *faults: Mapping[str, Any], **more: Any) -> Told:
-        """Order faults, run the target, and look through all that it told. Each fault must have struck."""
+    def run(self, *faults: Mapping[str, Any], **more: Any) -> RunOutput:
+        """Order faults, run the target, and check that nothing leaks and that each fault has struck."""
         self.sandbox.reset()
         self.sandbox.seed(fields={"score": "Number"})
         for fault in faults:
             self.sandbox.add_fault(**fault)
         self.run_count += 1
-        told = self.forks.run(self.sandbox, self.folder / str(self.run_count), **more)
-        told.assert_discreet()
-        assert "crash" in more or all(fault["struck"] for fault in self.sandbox.faults()), told.log
+        output = self.fork_server.run(self.sandbox, self.folder / str(self.run_count), **more)
+        output.assert_nothing_leaks()
+        assert "crash" in more or all(fault["struck"] for fault in self.sandbox.faults()), output.log
         assert not self.sandbox.violations()
-        return told
+        return output
 
 
 @pytest.fixture
-def desk(forks: Forks, keyed_server: SandboxServer, tmp_path: Path) -> Desk:
-    """Where runs are ordered."""
-    return Desk(forks, keyed_server, tmp_path)
+def harness(fork_server: ForkServer, keyed_server: SandboxServer, tmp_path: Path) -> PrivacyHarness:
+    """Runs of the target that are checked for leaks."""
+    return PrivacyHarness(fork_server, keyed_server, tmp_path)

@@ -1,7 +1,7 @@
-"""Runs the target many times over in forks of one process: ``python -m tests.privacy.forks``.
+"""Runs the target many times in forks of one process, which saves the start-up: ``python -m tests.privacy.forks``.
 
-A fork is a whole run: its own standard streams, environment and end. All that can make Python and its libraries talk
-is switched on. Each line of standard input orders a run; its exit status is the answer.
+Each fork is a original run with its own standard streams, environment and end. Every switch that makes Python and its
+libraries write more is on. Each line of standard input asks for a run, as JSON; the answer is its exit code.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 class PanicError(BaseException):
-    """What extensions in other languages raise: no `Exception`."""
+    """An error that is not an `Exception`, as extensions in other languages raise it."""
 
 
 def main() -> None:
-    """Carry out orders until there are no more."""
-    target.TargetSendGrid.print_version(print_fn=lambda _: None)  # what that takes long to find out, forks need not
-    for name in ("preflight", "run", "singer.reader", "singer.sink"):  # once, not in each fork
+    """Run the target once for each line of standard input."""
+    target.TargetSendGrid.print_version(print_fn=lambda _: None)  # it caches what is slow to find out
+    for name in ("preflight", "run", "singer.reader", "singer.sink"):  # imported once, not in each fork
         importlib.import_module(f"target_sendgrid.{name}")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     while line := sys.stdin.buffer.readline():
@@ -50,7 +50,12 @@ def main() -> None:
 
 
 def run(order: dict[str, Any]) -> None:
-    """Be the target."""
+    """Run the target in this process, as the command line does.
+
+    Args:
+        order: Paths of `config` and `folder`, and of the files for `stdin`, `stdout` and `stderr`; the `environment`;
+            optionally `breaks_output`, which closes standard output, and `crash`, the arguments of `crash`.
+    """
     for number, (path, flags) in enumerate(
         [("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY | os.O_CREAT), ("stderr", os.O_WRONLY | os.O_CREAT)]
     ):
@@ -65,7 +70,7 @@ def run(order: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(order["environment"])
     sys.argv = ["target-sendgrid", "--config", order["config"]]
-    talk()
+    make_verbose()
     vars(clock)["SystemClock"] = HastyClock
     vars(polling).update(FIRST_POLL_SECONDS=0.01, LONGEST_POLL_SECONDS=0.1)
     vars(jobs).update(LOST_JOB_SECONDS=0.2)
@@ -74,49 +79,56 @@ def run(order: dict[str, Any]) -> None:
     __main__.main()
 
 
-def talk() -> None:
-    """Switch on all that makes Python and its libraries tell more."""
+def make_verbose() -> None:
+    """Switch on everything that makes Python and its libraries write more."""
     http.client.HTTPConnection.debuglevel = 1
     warnings.simplefilter("always")
-    sys.excepthook = tell_all
+    sys.excepthook = print_with_variables
     for name in ("urllib3", "requests", "asyncio", "botocore", "singer_sdk.mapper"):
         logging.getLogger(name).setLevel(logging.DEBUG)
     logging.getLogger("urllib3").addHandler(logging.StreamHandler())
 
 
-def tell_all(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print an exception with the values of all variables, as tools for crashes do."""
-    told = traceback.TracebackException(kind, error, trace, capture_locals=True)
-    sys.stderr.write("".join(told.format()))
+def print_with_variables(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print an exception with the values of all variables, as crash reporters do."""
+    report = traceback.TracebackException(kind, error, trace, capture_locals=True)
+    sys.stderr.write("".join(report.format()))
 
 
-def crash(place: str, kind: str, words: str, after: int) -> None:
-    """Make a function fail when it was called so often, with words that quote what may never show."""
+def crash(place: str, kind: str, message: str, after: int) -> None:
+    """Make a function fail.
+
+    Args:
+        place: The function, as ``module:name``.
+        kind: Name of the exception that it raises, or of the signal that the process gets.
+        message: Message of the exception.
+        after: Number of calls that succeed before.
+    """
     module_name, _, path = place.partition(":")
     owner: Any = importlib.import_module(module_name)
     *outer, name = path.split(".")
     for part in outer:
         owner = getattr(owner, part)
-    whole = getattr(owner, name)
+    original = getattr(owner, name)
     calls = [after]
 
-    @functools.wraps(whole)
+    @functools.wraps(original)
     def failing(*arguments: Any, **options: Any) -> Any:
         calls[0] -= 1
         if calls[0] >= 0:
-            return whole(*arguments, **options)
+            return original(*arguments, **options)
         if kind.startswith("SIG"):
             os.kill(os.getpid(), getattr(signal, kind))
-            return whole(*arguments, **options)
-        raise _error(kind, words) from LookupError(words)
+            return original(*arguments, **options)
+        raise _error(kind, message) from LookupError(message)
 
     setattr(owner, name, failing)
 
 
-def _error(kind: str, words: str) -> BaseException:
+def _error(kind: str, message: str) -> BaseException:
     if kind == "OSError":
-        return OSError(28, words)
-    error: BaseException = PanicError(words) if kind == "PanicError" else getattr(builtins, kind)(words)
+        return OSError(28, message)
+    error: BaseException = PanicError(message) if kind == "PanicError" else getattr(builtins, kind)(message)
     return error
 
 

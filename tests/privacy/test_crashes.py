@@ -1,4 +1,4 @@
-"""No crash makes a value or the key show, wherever it happens while a record is in hand."""
+"""No crash shows a value or the key, wherever it happens while records are processed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tests.faults.conftest import PUT
 from tests.privacy import canaries
 
 if TYPE_CHECKING:
-    from tests.privacy.conftest import Desk
+    from tests.privacy.conftest import PrivacyHarness
 
-WORDS = " ".join([*canaries.MARKERS, canaries.KEY])
+MESSAGE = " ".join([*canaries.MARKERS, canaries.KEY])
 KINDS = [
     ("RuntimeError", "broken"),
     ("PanicError", "structured"),
@@ -22,7 +22,7 @@ KINDS = [
     ("OSError", "structured"),
     ("KeyboardInterrupt", ""),
 ]
-"""What is raised, and in which log format that is told. At each place the first, and one of the others."""
+"""The exceptions to raise, each with a log format. At each place the first is raised, and one of the others."""
 
 PLACES = (
     "settings:Settings.from_config",
@@ -97,18 +97,18 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "job_errored_rows", "first": 1, "mode": "missing"},
     {"kind": "status", **PUT, "status": 400, "body": {"errors": [{"field": "contacts[0].email", "message": "no"}]}},
 ]
-"""What makes a run come through every place."""
+"""Faults that make a run reach every place."""
 
 
 @pytest.mark.parametrize(("number", "place"), list(enumerate(PLACES)))
-def test_no_crash_is_quoted(desk: Desk, number: int, place: str) -> None:
+def test_no_message_of_a_crash_is_shown(harness: PrivacyHarness, number: int, place: str) -> None:
     others = KINDS[1:]
     for kind, log_format in (KINDS[0], others[number % len(others)]):
-        crash = {"place": f"target_sendgrid.{place}", "kind": kind, "words": WORDS, "after": 0}
-        told = desk.run(*FAULTS, crash=crash, log_format=log_format)
-        assert told.exit_code == 1
-        words = {"OSError": "", "KeyboardInterrupt": "Aborted!"}.get(kind, f"Internal error, {kind} at ")
-        assert log_format == "broken" or words in told.log
+        crash = {"place": f"target_sendgrid.{place}", "kind": kind, "message": MESSAGE, "after": 0}
+        output = harness.run(*FAULTS, crash=crash, log_format=log_format)
+        assert output.exit_code == 1
+        expected = {"OSError": "", "KeyboardInterrupt": "Aborted!"}.get(kind, f"Internal error, {kind} at ")
+        assert log_format == "broken" or expected in output.log
 
 
 @pytest.mark.parametrize("signal", ["SIGTERM", "SIGINT", "SIGABRT", "SIGSEGV"])
@@ -121,13 +121,13 @@ def test_no_crash_is_quoted(desk: Desk, number: int, place: str) -> None:
         "report.rejections:Rejections.add",
     ],
 )
-def test_no_signal_makes_values_show(desk: Desk, place: str, signal: str) -> None:
-    crash = {"place": f"target_sendgrid.{place}", "kind": signal, "words": "", "after": 0}
-    assert desk.run(crash=crash).exit_code != 1
+def test_no_signal_makes_a_run_show_values(harness: PrivacyHarness, place: str, signal: str) -> None:
+    crash = {"place": f"target_sendgrid.{place}", "kind": signal, "message": "", "after": 0}
+    assert harness.run(crash=crash).exit_code != 1
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "problem",
     [
         {"breaks_output": True},
         {"rejected_records_path": "."},
@@ -144,6 +144,8 @@ def test_no_signal_makes_values_show(desk: Desk, place: str, signal: str) -> Non
     ],
     ids=str,
 )
-def test_no_trouble_of_this_machine_makes_values_show(desk: Desk, trouble: dict[str, Any]) -> None:
-    told = desk.run(**trouble)
-    assert told.exit_code == (0 if trouble.get("on_profile_cap") == "truncate" else 1)
+def test_no_wrong_setting_or_closed_output_makes_a_run_show_values(
+    harness: PrivacyHarness, problem: dict[str, Any]
+) -> None:
+    output = harness.run(**problem)
+    assert output.exit_code == (0 if problem.get("on_profile_cap") == "truncate" else 1)

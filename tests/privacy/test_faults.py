@@ -1,4 +1,4 @@
-"""No fault of SendGrid makes a value or the key show, whatever its words are, at debug level, in any log format."""
+"""No fault of SendGrid makes a run show a value or the key, whatever SendGrid says, at debug level, in any format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.faults.conftest import POLL, PUT, SEARCH
 from tests.privacy import canaries
 
 if TYPE_CHECKING:
-    from tests.privacy.conftest import Desk
+    from tests.privacy.conftest import PrivacyHarness
 
 LOG_FORMATS = ("structured", "everything")
 QUOTE = f"{canaries.PEOPLE[0]['mail']} {canaries.word()} {canaries.KEY}"
@@ -36,7 +36,7 @@ START = [
     {"method": "GET", "path": f"/v3/{path}"} for path in ("scopes", "marketing/field_definitions", "marketing/lists")
 ]
 ERRORED = {"kind": "job_errored_rows", "first": 2, "reason": QUOTE}
-PIECES: dict[str, list[dict[str, Any]]] = {
+FAULTS: dict[str, list[dict[str, Any]]] = {
     "nothing": [],
     **{
         f"errors file {mode or 'plain'}": [{**ERRORED, "mode": mode}]
@@ -96,39 +96,39 @@ PIECES: dict[str, list[dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_no_answer_of_any_status_is_quoted(desk: Desk, status: int) -> None:
+def test_no_answer_of_any_status_is_shown(harness: PrivacyHarness, status: int) -> None:
     for index, where in enumerate([PUT, POLL, *START]):
         fault = {**where, "kind": "status", "status": status, "body": BODIES[(index + status) % len(BODIES)]}
-        desk.run({**fault, "headers": HEADERS, "times": 2}, log_format=LOG_FORMATS[index % 2])
+        harness.run({**fault, "headers": HEADERS, "times": 2}, log_format=LOG_FORMATS[index % 2])
 
 
 @pytest.mark.parametrize("body", range(len(BODIES)))
-def test_no_refusal_is_quoted(desk: Desk, body: int) -> None:
+def test_no_text_of_a_refusal_is_shown(harness: PrivacyHarness, body: int) -> None:
     for status in (400, 404):
         for log_format in LOG_FORMATS:
             fault = {**PUT, "kind": "status", "status": status, "body": BODIES[body], "times": None}
-            told = desk.run(fault, log_format=log_format)
-            assert status != 400 or canaries.PEOPLE[0]["mail"] in told.rejected
+            output = harness.run(fault, log_format=log_format)
+            assert status != 400 or canaries.PEOPLE[0]["mail"] in output.rejected
 
 
-@pytest.mark.parametrize("name", PIECES)
-def test_no_fault_of_requests_and_jobs_is_quoted(desk: Desk, name: str) -> None:
+@pytest.mark.parametrize("name", FAULTS)
+def test_no_fault_of_requests_and_jobs_is_shown(harness: PrivacyHarness, name: str) -> None:
     for log_format in LOG_FORMATS:
-        told = desk.run(*PIECES[name], log_format=log_format)
-        assert "Internal error" not in told.log
-        assert told.rejected
+        output = harness.run(*FAULTS[name], log_format=log_format)
+        assert "Internal error" not in output.log
+        assert output.rejected
 
 
 @pytest.mark.parametrize("ending", canaries.ENDINGS)
-def test_no_line_that_is_no_singer_is_quoted(desk: Desk, ending: str) -> None:
+def test_no_line_that_is_not_a_singer_message_is_shown(harness: PrivacyHarness, ending: str) -> None:
     for log_format in LOG_FORMATS:
-        assert desk.run(log_format=log_format, ending=ending).exit_code == 1
+        assert harness.run(log_format=log_format, ending=ending).exit_code == 1
 
 
-def test_the_canaries_reach_sendgrid_and_the_rejected_records_and_there_are_many(desk: Desk) -> None:
-    told = desk.run()
-    account = canaries.found_in([str(desk.sandbox.contacts(detail=True))])
-    rejected = canaries.found_in([told.rejected])
+def test_many_canaries_reach_sendgrid_and_the_rejected_records(harness: PrivacyHarness) -> None:
+    output = harness.run()
+    account = canaries.found_in([str(harness.sandbox.contacts(detail=True))])
+    rejected = canaries.found_in([output.rejected])
     assert (len(account) > 50, len(rejected) > 100) == (True, True)
-    assert told.exit_code == 0
-    assert told.output.count("\n") == len(canaries.STATES)
+    assert output.exit_code == 0
+    assert output.stdout.count("\n") == len(canaries.STATES)

@@ -1,4 +1,4 @@
-"""Through `meltano run` at debug level, what the target tells is as discreet as by itself."""
+"""The target shows no value and no key under `meltano run` at debug level either."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CAPABILITIES = ["about", "batch", "schema-flattening", "stream-maps", "structure
 
 
 def write_project(folder: Path, url: str) -> None:
-    """Write a project whose tap says what a file holds."""
+    """Write a Meltano project whose tap writes the canaries."""
     lines, tap = folder / "lines.singer", folder / "tap.py"
     lines.write_bytes(canaries.messages())
     tap.write_text(f"#!{sys.executable}\nprint(open({str(lines)!r}).read(), end='')\n", encoding="utf-8")
@@ -45,9 +45,7 @@ def write_project(folder: Path, url: str) -> None:
 
 
 @pytest.mark.parametrize("log_format", ["colored", "json"])
-def test_what_the_loader_tells_meltano_is_discreet(
-    keyed_server: SandboxServer, tmp_path: Path, log_format: str
-) -> None:
+def test_the_target_shows_no_canary_to_meltano(keyed_server: SandboxServer, tmp_path: Path, log_format: str) -> None:
     keyed_server.reset()
     keyed_server.seed(fields={"score": "Number"})
     write_project(tmp_path, keyed_server.url)
@@ -60,13 +58,13 @@ def test_what_the_loader_tells_meltano_is_discreet(
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-3000:]
     assert keyed_server.contacts()
-    told = [_own_words(line) for line in (run.stdout + run.stderr).splitlines()]
-    assert any("target-sendgrid" in line and "PUT /v3/marketing/contacts" in line for line in told)
-    assert not [line[:300] for line in told if canaries.found_in([line])]
+    lines_of_target = [_without_meltano(line) for line in (run.stdout + run.stderr).splitlines()]
+    assert any("target-sendgrid" in line and "PUT /v3/marketing/contacts" in line for line in lines_of_target)
+    assert not [line[:300] for line in lines_of_target if canaries.found_in([line])]
 
 
-def _own_words(line: str) -> str:
-    """Return a line without what Meltano logs by itself at debug level: each message of the tap, and the states."""
+def _without_meltano(line: str) -> str:
+    """Return a line of the log without what Meltano itself logs: each message of the tap, and the states."""
     entry: dict[str, Any] = json.loads(line) if line.startswith("{") else {}
     if entry.get("stdio") == "stdout" or " tap-canaries " in line:
         return ""
