@@ -1,4 +1,4 @@
-"""The plain target, asking before it reads what ours asks: the key's scopes, the custom fields and the list."""
+"""The plain SDK target with our requests at start: it asks for the key's scopes, the custom fields and the list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.benchmarks.plain_sdk import API, SECONDS, PlainTarget
 
 
 class CheckingTarget(PlainTarget):
-    """Makes the requests that ours makes before the first record, and only looks whether they succeed."""
+    """Makes the requests that our target makes before the first record, and only checks that they succeed."""
 
     name = "checking-sdk"
 

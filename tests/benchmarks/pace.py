@@ -1,9 +1,9 @@
-"""Print how long a run takes at SendGrid's pace, beside the pace itself.
+"""Print how long a run takes within SendGrid's rate limits, and the shortest time possible (the pace).
 
 Run it with ``uv run python -m tests.benchmarks.pace [PROFILES]``; 1,000,000 by default.
 
-The sandbox limits requests and lets import jobs take as long as was recorded of SendGrid. The pace itself is that of
-the same requests, made ready before: sent as soon as the limit allows, and waited for until their last job has ended.
+The sandbox limits requests, and its import jobs take as long as those recorded of SendGrid. To measure the pace, the
+same requests are made ready first, then sent as soon as the rate limit allows, until the last job has ended.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ POLL_SECONDS = 0.5
 
 
 def bodies(profiles: Path, list_id: str, field_ids: Mapping[str, str]) -> Iterator[bytes]:
-    """Yield the requests that the profiles make."""
+    """Yield the bodies of the requests that the target would send for the profiles."""
     batcher, purpose = Batcher(lambda: 0.0), Purpose(upsert_kind(MAX_ROWS, MAX_BYTES), (list_id,))
     with profiles.open("rb") as file:
         for number, line in enumerate(file):
@@ -65,7 +65,7 @@ def _body(batch: Batch) -> bytes:
 
 
 def replay(into: Account, requests: list[Path]) -> float:
-    """Send ready-made requests and wait for their jobs; return the seconds that took."""
+    """Send ready-made requests, wait for their last job, and return the seconds that this took."""
     connection = http.client.HTTPConnection(urlsplit(into.url).netloc)
     headers = {"Authorization": f"Bearer {into.api_key}", "Content-Type": "application/json"}
 
@@ -88,7 +88,7 @@ def replay(into: Account, requests: list[Path]) -> float:
 
 
 def main() -> None:
-    """Print the pace and the run."""
+    """Print the pace, and the time of the run."""
     count = int(sys.argv[1].replace(",", "")) if len(sys.argv) > 1 else DEFAULT_COUNT
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

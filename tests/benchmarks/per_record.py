@@ -1,11 +1,11 @@
-"""Print what one record costs, for each way through the target, and by number of records.
+"""Print the CPU time for one record, for several kinds of records and settings and several numbers of records.
 
-Run it with ``uv run python -m tests.benchmarks.per_record [RECORDS ...] [WAY ...]``. Beside ours stand a plain SDK
-target that does the same work, and decoding alone. A figure is the CPU time of a whole process less that of a run
-without records, each the least of a few rounds: what else the machine does only adds to it. Jobs end at once, so that
-no contact has to wait for one outside the memory. Compare ratios: machines differ.
+Run it with ``uv run python -m tests.benchmarks.per_record [RECORDS ...] [CASE ...]``. Our target is compared with a
+plain SDK target that does the same work, and with decoding alone. A figure is the CPU time of a whole process minus
+that of a run without records. Of several rounds the lowest counts, because other work of the machine only adds time.
+Jobs end at once, so that no contacts are moved to disk. Compare ratios: machines differ.
 
-All of it takes the better part of an hour; name sizes and ways for less.
+All cases take most of an hour; name sizes and cases to run fewer.
 """
 
 from __future__ import annotations
@@ -30,41 +30,42 @@ DEFAULT_SIZES = (10_000, 100_000, 1_000_000)
 DEFAULT_CAP = 100_000
 ROUNDS = 5
 DECODED_LINES = 10_000
-MOST_PLAIN = 20_000
-"""The plain target is given so many records at most: it takes long, and as long for each."""
+MAX_PLAIN_RECORDS = 20_000
+"""Most records that the plain target gets: it is slow, and its time for one record does not depend on the number."""
 
 OURS, PLAIN = "target_sendgrid", "tests.benchmarks.plain_sdk"
 
 
-class Way(NamedTuple):
-    """A way that records take through the target."""
+class Case(NamedTuple):
+    """A kind of records, with settings."""
 
     name: str
     shape: Shape
     config: dict[str, Any]
 
 
-WAYS = (
-    Way("ordinary", ORDINARY, {}),
-    Way("wide", WIDE, {}),
-    Way("stream map", ORDINARY, {"stream_maps": {STREAM: {"note": "country"}}}),
-    Way("flattening", WIDE, {"flattening_enabled": True, "flattening_max_depth": 0}),
-    Way("unchecked", ORDINARY, {"validate_records": False}),
+CASES = (
+    Case("ordinary", ORDINARY, {}),
+    Case("wide", WIDE, {}),
+    Case("stream map", ORDINARY, {"stream_maps": {STREAM: {"note": "country"}}}),
+    Case("flattening", WIDE, {"flattening_enabled": True, "flattening_max_depth": 0}),
+    Case("unchecked", ORDINARY, {"validate_records": False}),
 )
 
 
 class Round(NamedTuple):
-    """A run without records, and one of so many."""
+    """The figures of a run without records and of a run with records."""
 
     empty: Figures
     whole: Figures
     requests: int
+    """Number of requests in the run with records."""
 
 
 def decode_microseconds(path: Path) -> float:
-    """Return what decoding a line alone takes of CPU time."""
+    """Return the CPU time of decoding one line."""
     decode = msgspec.json.Decoder().decode
-    with path.open("rb") as file:  # few lines: the peak memory of a child process counts from its parent's
+    with path.open("rb") as file:  # few lines: the peak memory of a child process is at least that of its parent
         lines = list(itertools.islice(file, DECODED_LINES))
     started = time.process_time()
     for line in lines:
@@ -72,11 +73,11 @@ def decode_microseconds(path: Path) -> float:
     return (time.process_time() - started) / len(lines) * 1e6
 
 
-def run_once(module: str, way: Way, count: int, folder: Path) -> Round:
-    """Run one target without records and with so many."""
-    config = {"field_mapping": way.shape.field_mapping, "profile_cap": max(count, DEFAULT_CAP)} | way.config
+def run_once(module: str, case: Case, count: int, folder: Path) -> Round:
+    """Run one target without records, and once more with `count` records."""
+    config = {"field_mapping": case.shape.field_mapping, "profile_cap": max(count, DEFAULT_CAP)} | case.config
     with account() as into:
-        config["list_id"] = into.prepare(way.shape)
+        config["list_id"] = into.prepare(case.shape)
         empty = run_target(module, into, config, folder / "0.singer", folder)
         before = len(into.requests())
         whole = run_target(module, into, config, folder / f"{count}.singer", folder)
@@ -84,25 +85,25 @@ def run_once(module: str, way: Way, count: int, folder: Path) -> Round:
 
 
 def microseconds(rounds: list[Round], count: int) -> float:
-    """Return the CPU time of one record of so many."""
+    """Return the CPU time for one record."""
     whole = min(run.whole.cpu_seconds for run in rounds)
     empty = min(run.empty.cpu_seconds for run in rounds)
     return (whole - empty) / count * 1e6
 
 
-def measure(way: Way, count: int, folder: Path) -> None:
-    """Print one line, from rounds in which all that is compared takes turns."""
-    few = min(count, MOST_PLAIN)
+def measure(case: Case, count: int, folder: Path) -> None:
+    """Print one line, from rounds in which decoding, our target and the plain one take turns."""
+    few = min(count, MAX_PLAIN_RECORDS)
     for size in {count, few, 0}:
-        way.shape.write(folder / f"{size}.singer", size)
+        case.shape.write(folder / f"{size}.singer", size)
     decodes, ours, plains = [], [], []
     for _ in range(ROUNDS):
         decodes.append(decode_microseconds(folder / f"{few}.singer"))
-        ours.append(run_once(OURS, way, count, folder))
-        plains.append(run_once(PLAIN, way, few, folder))
+        ours.append(run_once(OURS, case, count, folder))
+        plains.append(run_once(PLAIN, case, few, folder))
     decode, own, plain = min(decodes), microseconds(ours, count), microseconds(plains, few)
     print_row(
-        way.name,
+        case.name,
         f"{count:,}",
         f"{decode:.2f}",
         f"{own:.1f}",
@@ -117,21 +118,21 @@ def measure(way: Way, count: int, folder: Path) -> None:
 
 
 def main() -> None:
-    """Print one line a way and size."""
+    """Print one line for each case and size."""
     arguments = [argument.replace(",", "") for argument in sys.argv[1:]]
     sizes = [int(argument) for argument in arguments if argument.isdecimal()] or DEFAULT_SIZES
     names = [argument for argument in arguments if not argument.isdecimal()]
-    if unknown := set(names) - {way.name for way in WAYS}:
-        sys.exit(f"There is no way {', '.join(unknown)}: {', '.join(way.name for way in WAYS)} are.")
+    if unknown := set(names) - {case.name for case in CASES}:
+        sys.exit(f"Unknown case {', '.join(unknown)}. The cases are: {', '.join(case.name for case in CASES)}.")
     print_row(
-        "way", "records", "decode µs", "µs", "plain SDK µs", "plain/ours", "ours/decode", "rec./CPU s", "wall s",
+        "case", "records", "decode µs", "µs", "plain SDK µs", "plain/ours", "ours/decode", "rec./CPU s", "wall s",
         "peak MB", "requests",
     )  # fmt: skip
-    for way in WAYS:
+    for case in CASES:
         for count in sizes:
-            if not names or way.name in names:
+            if not names or case.name in names:
                 with tempfile.TemporaryDirectory() as name:
-                    measure(way, count, Path(name))
+                    measure(case, count, Path(name))
 
 
 if __name__ == "__main__":

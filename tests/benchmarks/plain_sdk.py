@@ -1,7 +1,7 @@
-"""The yardstick: a target as the SDK's template makes one, doing the same work with the SDK's default checks.
+"""A target for comparison, made as from the SDK's template: it does the same work, with the SDK's default checks.
 
-It maps, converts, lower-cases, caps, merges, encodes and sends. It does not read import jobs' results, keep anything
-for rejected records, or hold states back.
+It maps, converts, lower-cases, caps, merges, encodes and sends. It does not read the results of import jobs, write
+rejected records, or hold states back.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ SECONDS = 60
 
 
 class PlainSink(BatchSink):
-    """Sends a stream's records in batches, of 10,000: it does not look at their bytes."""
+    """Sends a stream's records in batches of 10,000, without a limit on their bytes."""
 
     max_size = 10_000
     people: ClassVar[set[str]] = set()
 
     def setup(self) -> None:
-        """Find the custom fields."""
+        """Look up the custom fields."""
         self.session = requests.Session()
         self.session.headers["Authorization"] = f"Bearer {self.config['api_key']}"
         url = self.config["api_url"] + API
@@ -38,11 +38,11 @@ class PlainSink(BatchSink):
         ]
 
     def start_batch(self, context: dict[str, Any]) -> None:
-        """Start with nobody."""
+        """Start an empty batch."""
         context["contacts"] = {}
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Map a record and merge it with what the batch holds of the same person."""
+        """Map a record, and merge it with the contact of the same person in the batch."""
         contact: dict[str, Any] = {}
         custom_fields: dict[str, Any] = {}
         for key, field_type, is_custom, path in self.fields:

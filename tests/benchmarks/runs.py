@@ -1,4 +1,4 @@
-"""Targets as processes, run into a sandbox process, and what they cost."""
+"""Runs of targets against a sandbox, both in processes of their own, and what the runs cost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 _SLOWING = frozenset({"PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"})
-"""Without bytecode, Python compiles the SDK anew each time: that takes twice as long as all else at start."""
+"""Variables that slow Python down. Without bytecode it compiles the SDK at every start, which triples the time."""
 
 
 class Figures(NamedTuple):
@@ -30,10 +30,11 @@ class Figures(NamedTuple):
     cpu_seconds: float
     peak_megabytes: float
     states: int
+    """Number of states that the run wrote."""
 
 
 class Account:
-    """A sandbox in a process of its own."""
+    """The account of a sandbox in a process of its own."""
 
     def __init__(self, url: str, api_key: str) -> None:
         self.url = url
@@ -42,7 +43,7 @@ class Account:
         self._session.headers["Authorization"] = f"Bearer {api_key}"
 
     def prepare(self, shape: Shape) -> str:
-        """Create the custom fields of a shape and a list; return its id."""
+        """Create the custom fields of a shape, and a list; return the list's id."""
         for name, field_type in shape.custom_fields.items():
             self._answer("POST", "/v3/marketing/field_definitions", json={"name": name, "field_type": field_type})
         return str(self._answer("POST", "/v3/marketing/lists", json={"name": "Benchmark"})["id"])
@@ -58,7 +59,7 @@ class Account:
         return found
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._session.close()
 
     def _answer(self, method: str, path: str, **options: Any) -> dict[str, Any]:
@@ -70,7 +71,7 @@ class Account:
 
 @contextlib.contextmanager
 def account(*options: str) -> Iterator[Account]:
-    """Start a sandbox, by default one without a rate limit, whose jobs end at once: figures are the target's then."""
+    """Start a sandbox. By default it has no rate limit and its jobs end at once, so that only the target takes time."""
     command = [sys.executable, "-m", "target_sendgrid.sandbox", "serve", "--port", "0", "--ready-json"]
     command += ["--until-stdin-closes", *(options or ("--quick", "--no-rate-limit-enabled"))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -80,16 +81,16 @@ def account(*options: str) -> Iterator[Account]:
 
 
 def run_target(module: str, into: Account, config: Mapping[str, Any], lines: Path, folder: Path) -> Figures:
-    """Run a target over a file, as users start it."""
+    """Run a target with a file as standard input, as users do."""
     config_path = folder / "config.json"
     config_path.write_text(json.dumps({"api_url": into.url, "api_key": into.api_key} | dict(config)), encoding="utf-8")
     return run_python(["-m", module, "--config", str(config_path)], lines, folder)
 
 
 def run_python(arguments: Sequence[str], lines: Path, folder: Path) -> Figures:
-    """Run Python with a file as standard input, as users have it: with the bytecode that it keeps of modules.
+    """Run Python with a file as standard input and with cached bytecode, as users do.
 
-    Peak memory is at least that of this process, which it is counted from.
+    The peak memory is at least that of this process, because it counts from the fork.
     """
     environment = {name: value for name, value in os.environ.items() if name not in _SLOWING}
     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Made-up people for benchmarks, as Singer lines: ordinary records, and wide ones with nested objects."""
+"""Generated people for benchmarks, as Singer lines: ordinary records, and wide ones with nested objects."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ _BOOLEAN = {"type": ["boolean", "null"]}
 
 @dataclass(frozen=True)
 class Shape:
-    """Records of one kind."""
+    """A kind of records, with the settings that they need."""
 
     properties: Mapping[str, Any]
     field_mapping: Mapping[str, str]
     custom_fields: Mapping[str, str]
-    """Type by name."""
+    """The type of each custom field, by name."""
     person: Callable[[int], dict[str, Any]]
+    """Returns the person with a number."""
 
     def write(self, path: Path, count: int) -> None:
-        """Write Singer lines of that many people, all different."""
+        """Write Singer lines for `count` different people."""
         with path.open("w", encoding="utf-8") as file:
             schema = {"type": "object", "properties": self.properties}
             message = {"type": "SCHEMA", "stream": STREAM, "key_properties": ["id"], "schema": schema}
@@ -42,7 +43,7 @@ class Shape:
 
 
 def _ordinary(number: int) -> dict[str, Any]:
-    """Return a person, a third of them with capitals in their address."""
+    """Return a person. Every third has capitals in the email address."""
     name = f"Person.{number}" if number % 3 == 0 else f"person.{number}"
     return {
         "id": number,
@@ -60,7 +61,7 @@ def _ordinary(number: int) -> dict[str, Any]:
 
 
 def _wide(number: int) -> dict[str, Any]:
-    """Return a person with 29 columns more, three of which are objects."""
+    """Return a person with 29 more columns, three of which are objects."""
     address = {"street": f"{number % 200} High Street", "region": "Greater London", "floor": number % 9}
     consent = {"email": number % 2 == 0, "phone": None, "given_at": "2025-11-05T08:15:00Z", "source": "web form"}
     last_order = {"id": f"o-{number}", "total": number / 4, "items": [{"sku": f"s-{number % 500}", "count": 1}]}

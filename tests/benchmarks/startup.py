@@ -1,9 +1,10 @@
-"""Print what starting costs, beside a plain SDK target: time and peak memory of runs that take no record.
+"""Print the time and peak memory of runs without records, of our target and of a plain SDK target.
 
-Run it with ``uv run python -m tests.benchmarks.startup [ROUNDS]``. Figures are medians; each ratio is the median of
-those of neighbouring runs. Compare CPU times: what else the machine does shows in them least. An empty run of ours
-makes three requests, a plain one makes none: ``checking`` is a plain target that makes the same three. Peak memory is
-told for targets only: Python alone takes less than this program, and a child's peak counts from its parent's.
+Run it with ``uv run python -m tests.benchmarks.startup [ROUNDS]``. Figures are medians; each ratio is the median of the
+ratios of neighbouring runs. Compare CPU times: other work of the machine affects them least. An empty run of ours
+makes three requests, one of the plain target makes none: ``checking`` is a plain target that makes the same three. Peak
+memory is printed for targets only: Python alone takes less than this program, and the peak of a child process is at
+least that of its parent.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ DEFAULT_ROUNDS = 15
 OURS, PLAIN, CHECKING = "target_sendgrid", "tests.benchmarks.plain_sdk", "tests.benchmarks.checking_sdk"
 
 
-def print_comparison(name: str, rounds: list[tuple[Figures, Figures]], *, tells_memory: bool = True) -> None:
-    """Print the medians of runs of ours and of another target, made in turn."""
+def print_comparison(name: str, rounds: list[tuple[Figures, Figures]], *, has_memory: bool = True) -> None:
+    """Print the medians of runs of our target and of another, which took turns."""
     ours, other = zip(*rounds, strict=True)
     print_row(
         name,
@@ -36,12 +37,12 @@ def print_comparison(name: str, rounds: list[tuple[Figures, Figures]], *, tells_
         f"x {statistics.median(one.wall_seconds / another.wall_seconds for one, another in rounds):.2f}",
         *(f"{statistics.median(run.cpu_seconds for run in runs) * 1000:.0f}" for runs in (ours, other)),
         f"x {statistics.median(one.cpu_seconds / another.cpu_seconds for one, another in rounds):.2f}",
-        *(f"{statistics.median(run.peak_megabytes for run in runs):.1f}" for runs in (ours, other) if tells_memory),
+        *(f"{statistics.median(run.peak_megabytes for run in runs):.1f}" for runs in (ours, other) if has_memory),
     )
 
 
 def main() -> None:
-    """Print one line a command."""
+    """Print one line for each command."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_ROUNDS
     with tempfile.TemporaryDirectory() as name, account() as into:
         folder = Path(name)
@@ -73,7 +74,7 @@ def main() -> None:
             version(module)  # writes the bytecode
         print_row("run", "wall ms", "plain", "ratio", "CPU ms", "plain", "ratio", "peak MB", "plain")
         alone = [(python(), python()) for _ in range(rounds)]
-        print_comparison("python -c pass", alone, tells_memory=False)
+        print_comparison("python -c pass", alone, has_memory=False)
         for row, run, other in rows:
             print_comparison(row, [(run(OURS), run(other)) for _ in range(rounds)])
 
