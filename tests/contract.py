@@ -1,7 +1,8 @@
-"""HTTP exchanges checked against the vendor's OpenAPI files, which stay outside this repository.
+"""Checks of HTTP exchanges against the vendor's OpenAPI files, which are not part of this repository.
 
-They are looked for in the folder `SENDGRID_OPENAPI` names, else in `../shared/openapi` beside the checkout. Where they
-contradict what users recorded of the live API, an `Amendment` says so; each must be needed (`test_contract.py`).
+The files are read from the folder that `SENDGRID_OPENAPI` names, or else from `../shared/openapi` beside the checkout.
+Where they contradict what users recorded of the live API, an `Amendment` changes them; a test fails if an amendment is
+not needed (`tests/sandbox/test_contract.py`).
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class ContractError(AssertionError):
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and its answer. `url` may be any host's; only path and query count."""
+    """One request and its answer. Only path and query of `url` are checked, the host may be any."""
 
     method: str
     url: str
@@ -58,7 +59,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Amendment:
-    """A change to the vendor's files, and why: what users recorded, or what is wrong with the file itself."""
+    """A change to the vendor's files, and the reason: a recording of the live API, or an error in the file."""
 
     name: str
     reason: str
@@ -66,7 +67,7 @@ class Amendment:
 
 
 def _schemas(node: Any) -> list[Document]:
-    """Every object inside a document."""
+    """Return every JSON object inside a document."""
     if isinstance(node, list):
         return [found for item in node for found in _schemas(item)]
     if not isinstance(node, dict):
@@ -134,35 +135,41 @@ def _sample_without_segments(document: Document) -> None:
 
 
 AMENDMENTS = (
-    Amendment("nullable", "OpenAPI 3.1 knows no `nullable`; the files mean type or null.", _nullable),
+    Amendment("nullable", "OpenAPI 3.1 has no `nullable`; the files use it for a type or null.", _nullable),
     Amendment(
         "null error fields",
-        "Errors without a field carry null: recorded in sendgrid-php#602 and others.",
+        "Errors without a field have the field null: recorded in sendgrid-php#602 and elsewhere.",
         _null_error_fields,
     ),
     Amendment(
         "undeclared errors",
-        "The lists and fields files declare no 401, 403 and 500, and no file a 413 or 429; they were recorded.",
+        "The files of lists and fields lack 401, 403 and 500, and all files lack 413 and 429; all were recorded.",
         _undeclared_errors,
     ),
     Amendment(
         "custom_fields absent",
-        "Recorded without `custom_fields` when an account has none; the file requires it.",
+        "Contacts have no `custom_fields` when an account has none, as recorded; the file requires them.",
         _custom_fields_absent,
     ),
-    Amendment("no content", "A 204 has no body; the lists file declares a text.", _no_content),
-    Amendment("job id is text", "Recorded as text for every job; two operations declare an object.", _job_id_is_text),
+    Amendment("no content", "A 204 has no body; the lists file declares a text as one.", _no_content),
+    Amendment(
+        "job id is text",
+        "The id of every job is a text, as recorded; two operations declare an object.",
+        _job_id_is_text,
+    ),
     Amendment(
         "sample without segments",
-        "Recorded in 2026: contacts of `GET contacts` have no `segment_ids`; the file requires them.",
+        "Contacts of `GET contacts` have no `segment_ids`, as recorded in 2026; the file requires them.",
         _sample_without_segments,
     ),
-    Amendment("list sample", "Up to 50 contacts are an array; the lists file declares one object.", _list_sample),
+    Amendment(
+        "list sample", "A sample of up to 50 contacts is an array; the lists file declares one object.", _list_sample
+    ),
 )
 
 
 class Contract:
-    """The vendor's files, amended."""
+    """The vendor's files with all amendments."""
 
     def __init__(self, folder: Path, amendments: tuple[Amendment, ...] = AMENDMENTS) -> None:
         self._folder = folder
@@ -170,10 +177,10 @@ class Contract:
         self._apis: dict[str, OpenAPI] = {}
 
     def check(self, exchange: Exchange, *, is_request_checked: bool = True) -> None:
-        """Check a request and its answer. Of a refused request only the answer is checked.
+        """Check a request and its answer. If the request was refused, only the answer is checked.
 
         Raises:
-            ContractError: One of them breaks the contract.
+            ContractError: The request or the answer breaks the contract.
         """
         parts = urlsplit(exchange.url)
         name = next((name for prefix, name in FILES.items() if parts.path.startswith(prefix)), None)
@@ -207,7 +214,7 @@ class Contract:
             raise ContractError(message) from error
 
     def _api(self, name: str) -> OpenAPI:
-        """Return one file, amended; read when it is first needed, because reading takes a while."""
+        """Return one file with its amendments. It is read when it is first needed, because that takes a while."""
         if name not in self._apis:
             document = deepcopy(_parsed(self._folder / name))
             for amendment in self._amendments:
@@ -216,10 +223,10 @@ class Contract:
         return self._apis[name]
 
     def operation(self, exchange: Exchange) -> str:
-        """Name the operation of an exchange in the vendor's spelling, e.g. `GET /v3/marketing/lists/{id}`.
+        """Return the operation of an exchange in the vendor's spelling, e.g. `GET /v3/marketing/lists/{id}`.
 
         Raises:
-            ContractError: It is in none of the files.
+            ContractError: The operation is in none of the files.
         """
         given = urlsplit(exchange.url).path.split("/")
         candidates = [
@@ -233,7 +240,7 @@ class Contract:
         return min(candidates, key=lambda name: name.count("{"))
 
     def operations(self) -> set[str]:
-        """Every operation of every file, e.g. `GET /v3/scopes`."""
+        """Return every operation of every file, e.g. `GET /v3/scopes`."""
         return {
             f"{method.upper()} {path}"
             for name in set(FILES.values())
@@ -262,7 +269,7 @@ def _causes(error: BaseException) -> str:
 
 
 def folder() -> Path | None:
-    """Where the vendor's files are on this machine, if they are."""
+    """Return the folder of the vendor's files; `None` if they are not on this machine."""
     named = os.environ.get("SENDGRID_OPENAPI")
     found = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "openapi"
     return found if (found / FILES["/v3/scopes"]).is_file() else None
@@ -270,16 +277,16 @@ def folder() -> Path | None:
 
 @cache
 def contract() -> Contract | None:
-    """Return the contract, or nothing when the vendor's files are not on this machine."""
+    """Return the contract; `None` if the vendor's files are not on this machine."""
     found = folder()
     return None if found is None else Contract(found)
 
 
 def required_contract() -> Contract:
-    """Return the contract; skip the test without the vendor's files, or fail it where `CI` is set."""
+    """Return the contract. Without the vendor's files skip the test, or fail it if `CI` is set."""
     found = contract()
     if found is None:
-        reason = "the vendor's OpenAPI files are not here; set SENDGRID_OPENAPI to their folder"
+        reason = "the vendor's OpenAPI files are not on this machine; set SENDGRID_OPENAPI to their folder"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)

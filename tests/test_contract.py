@@ -1,4 +1,4 @@
-"""What the target sends, against the vendor's own description of the API: every request of whole runs."""
+"""Every request that the target sends is checked against the vendor's own description of the API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support import HastyClock, record, schema, singer
 if TYPE_CHECKING:
     from target_sendgrid.sandbox.server import SandboxServer
 
-NEEDED = {
+USED_OPERATIONS = {
     "GET /v3/scopes",
     "GET /v3/marketing/field_definitions",
     "POST /v3/marketing/field_definitions",
@@ -33,7 +33,7 @@ NEEDED = {
 
 @pytest.fixture
 def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[Exchange]:
-    """Every exchange of the test, as it went over the wire."""
+    """Every request of the test with its answer, as they were sent."""
     seen: list[Exchange] = []
     send = requests.adapters.HTTPAdapter.send
 
@@ -55,7 +55,9 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[Exchange]:
                 response.content,
             )
         )
-        response.raw = urllib3.HTTPResponse(io.BytesIO(response.content), preload_content=False)  # to be read again
+        response.raw = urllib3.HTTPResponse(
+            io.BytesIO(response.content), preload_content=False
+        )  # so that the target can read it
         return response
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", recording_send)
@@ -71,7 +73,7 @@ def run(sandbox: SandboxServer, config: dict[str, Any], *messages: dict[str, Any
         target.conclude(None)
 
 
-def test_every_request_of_the_target_is_one_that_the_vendor_describes(
+def test_every_request_of_the_target_is_as_the_vendor_describes_it(
     sandbox: SandboxServer, exchanges: list[Exchange]
 ) -> None:
     contract = required_contract()
@@ -99,7 +101,7 @@ def test_every_request_of_the_target_is_one_that_the_vendor_describes(
     sent = [exchange for exchange in exchanges if exchange.url.startswith(f"{sandbox.url}/v3/")]
     for exchange in sent:
         contract.check(exchange)
-    assert {contract.operation(exchange) for exchange in sent} == NEEDED
+    assert {contract.operation(exchange) for exchange in sent} == USED_OPERATIONS
     assert not sandbox.violations()
 
 
