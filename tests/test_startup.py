@@ -1,4 +1,4 @@
-"""What is loaded at start: what a run does not use costs time and memory all the same."""
+"""Modules that are loaded at start: each costs time and memory, even if the run does not use it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from target_sendgrid.sandbox.server import SandboxServer
 
 _RUN = "from target_sendgrid.__main__ import main; main()"
-_TELL = f"import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); {_RUN}"
-"""Runs the target, and says at the end what is loaded."""
+_RUN_AND_LIST_MODULES = f"import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); {_RUN}"
+"""Code that runs the target, and writes the names of the loaded modules to standard error at the end."""
 
 
 def modules(code: str, *arguments: str) -> set[str]:
-    """Run code that names the loaded modules in the last line of the log; return them."""
+    """Run code that writes the names of the loaded modules in the last line of the log, and return them."""
     run = subprocess.run(
         [sys.executable, "-c", code, *arguments], input=b"", capture_output=True, check=False, timeout=120
     )
@@ -29,6 +29,7 @@ def modules(code: str, *arguments: str) -> set[str]:
 
 
 def third_parties(loaded: set[str]) -> set[str]:
+    """Return the names of the loaded libraries that are neither ours nor in the standard library."""
     own = {"target_sendgrid", "__main__"}
     return {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names - own
 
@@ -40,16 +41,16 @@ def sdk() -> set[str]:
 
 @pytest.fixture
 def empty_run(sandbox: SandboxServer, tmp_path: Path) -> set[str]:
-    """Modules of a run that gets no line."""
+    """The modules that are loaded in a run without input."""
     config = tmp_path / "config.json"
     own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody"}
     config.write_text(json.dumps(own), encoding="utf-8")
-    return modules(_TELL, "--config", str(config))
+    return modules(_RUN_AND_LIST_MODULES, "--config", str(config))
 
 
 @pytest.mark.parametrize("arguments", [("--version",), ("--about", "--format", "json")], ids=["version", "about"])
-def test_nothing_of_a_run_is_loaded_to_tell_about_the_target(arguments: tuple[str, ...]) -> None:
-    own = {name for name in modules(_TELL, *arguments) if name.startswith("target_sendgrid.")}
+def test_version_and_about_load_no_module_that_only_a_run_needs(arguments: tuple[str, ...]) -> None:
+    own = {name for name in modules(_RUN_AND_LIST_MODULES, *arguments) if name.startswith("target_sendgrid.")}
     assert own == {
         "target_sendgrid.__main__",
         "target_sendgrid.redaction",
@@ -62,13 +63,11 @@ def test_nothing_of_a_run_is_loaded_to_tell_about_the_target(arguments: tuple[st
 
 
 @pytest.mark.parametrize("arguments", [("--version",), ("--about", "--format", "json")], ids=["version", "about"])
-def test_no_library_but_the_sdk_and_its_own_is_loaded_to_tell_about_the_target(
-    arguments: tuple[str, ...], sdk: set[str]
-) -> None:
-    assert third_parties(modules(_TELL, *arguments)) <= third_parties(sdk)
+def test_version_and_about_load_no_library_beyond_those_of_the_sdk(arguments: tuple[str, ...], sdk: set[str]) -> None:
+    assert third_parties(modules(_RUN_AND_LIST_MODULES, *arguments)) <= third_parties(sdk)
 
 
-def test_an_empty_run_loads_one_library_beyond_the_sdk(empty_run: set[str], sdk: set[str]) -> None:
+def test_an_empty_run_loads_one_library_beyond_those_of_the_sdk(empty_run: set[str], sdk: set[str]) -> None:
     assert third_parties(empty_run) - third_parties(sdk) == {"msgspec"}
 
 
