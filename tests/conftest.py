@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures and settings for all tests."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.support import QUICK
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-os.environ.pop("PYTHONUNBUFFERED", None)  # most machines lack it; tests that are about it set it
+os.environ.pop("PYTHONUNBUFFERED", None)  # tests that need it set it
 
 EXAMPLES = os.environ.get("EXAMPLES")
-"""How many examples each property is tried on, new ones each time; otherwise 60, always the same."""
+"""Number of examples for each property, new ones in each run. Without it there are 60, the same in each run."""
 
 settings.register_profile("ours", deadline=None, max_examples=int(EXAMPLES or 60), derandomize=not EXAMPLES)
 settings.load_profile("ours")
@@ -25,20 +25,20 @@ settings.load_profile("ours")
 
 @pytest.fixture(scope="session")
 def quick_server() -> Iterator[SandboxServer]:
-    """A SendGrid whose jobs end at the first look, for all tests that need no other."""
+    """A sandbox whose jobs have ended when they are first polled, for all tests that need no other options."""
     with SandboxServer(options=QUICK) as server:
         yield server
 
 
 @pytest.fixture
 def sandbox(quick_server: SandboxServer) -> SandboxServer:
-    """An empty account."""
+    """The sandbox of `quick_server`, with an empty account."""
     quick_server.reset()
     return quick_server
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[SandboxServer]:
-    """A SendGrid whose time stands still until a test moves it."""
+    """A sandbox whose clock moves only when a test moves it."""
     with SandboxServer(options=QUICK, manual_clock=True) as sandbox:
         yield sandbox

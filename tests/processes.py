@@ -1,4 +1,4 @@
-"""The target as a process of its own, with its standard input open."""
+"""The target as a process, whose standard input stays open while a test writes to it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def started(sandbox: SandboxServer, folder: Path, **config: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the target with its standard input open."""
+    """Start the target, and kill it at the end if it still runs."""
     path = folder / "config.json"
     own = {
         "api_url": sandbox.url,
@@ -37,13 +37,14 @@ def started(sandbox: SandboxServer, folder: Path, **config: Any) -> Iterator[sub
 
 
 def write(process: subprocess.Popen[bytes], *messages: Mapping[str, Any] | str) -> None:
+    """Write messages to the target's standard input."""
     assert process.stdin is not None
     process.stdin.write(singer(*messages))
     process.stdin.flush()
 
 
 def wait_for_log(process: subprocess.Popen[bytes], words: str) -> str:
-    """Read the log until it says something; the run is then at that point."""
+    """Read the log up to the first line that contains some words, and return what was read."""
     assert process.stderr is not None
     seen = ""
     while words not in seen:

@@ -1,4 +1,4 @@
-"""What the tests share: a local SendGrid, and the target started the way users start it."""
+"""Helpers that tests share: clocks, runs of the target in this process or in one of its own, and Singer messages."""
 
 from __future__ import annotations
 
@@ -29,18 +29,17 @@ if TYPE_CHECKING:
 QUICK = Options(
     job_counts_after_seconds=0.0, job_final_after_seconds=0.0, field_ready_after_seconds=0.0, rate_limit_enabled=False
 )
-"""A SendGrid whose jobs end at the first look."""
-
+"""Options of a sandbox whose jobs have ended when they are first polled."""
 
 SCRIPTS = Path(sys.executable).parent
-"""Where the commands of the present environment are."""
+"""Folder of the commands that are installed beside this Python."""
 
 WARNINGS_ARE_ERRORS = ("-W", "error", "-W", "default:Python 3")
-"""But for the SDK's own about Pythons that reach their end of life, such as 3.10."""
+"""Options of Python: warnings are errors, except the SDK's about Python versions that soon reach their end of life."""
 
 
 class SandboxClock:
-    """A clock that stands still until somebody sleeps; sleeping moves the sandbox's clock along."""
+    """A clock that moves only when its user sleeps. It moves the clock of the sandbox by the same time."""
 
     def __init__(self, sandbox: SandboxServer) -> None:
         self._sandbox = sandbox
@@ -58,7 +57,7 @@ class SandboxClock:
 
 
 class HastyClock(SystemClock):
-    """The machine's clock, but sleeping takes no time: the clock jumps."""
+    """The machine's clock, except that sleeping takes no time: the clock jumps ahead instead."""
 
     def __init__(self) -> None:
         self._jumped_seconds = 0.0
@@ -74,12 +73,14 @@ class HastyClock(SystemClock):
 
 
 class StepwiseWorker:
-    """Runs the job runner in the steps of those who wait for it, instead of in a thread: in the same order every time.
+    """A worker without a thread: whenever the run waits for an event, it runs a step of the job runner itself.
+
+    So the order of all steps is the same in every run.
 
     Args:
         runner: The job runner.
-        clock: The clock that it waits by.
-        is_late: Returns, at each call that does not wait, whether the runner leaves its next step undone.
+        clock: The clock for its waits.
+        is_late: Asked at each call that does not wait; returns whether the runner skips its next step.
     """
 
     def __init__(self, runner: JobRunner, clock: Clock, *, is_late: Callable[[], bool] = lambda: True) -> None:
@@ -105,7 +106,7 @@ class StepwiseWorker:
         try:
             self._clock.sleep(self._runner.step() or 0.0)
         except BaseException as error:
-            self._failure = error  # a failed runner does no further step
+            self._failure = error  # a failed runner makes no further step
             raise
         finally:
             self._events += self._runner.take_events()
@@ -113,10 +114,11 @@ class StepwiseWorker:
 
 @dataclasses.dataclass(frozen=True)
 class Finished:
-    """A run of the command line that has ended."""
+    """How a run of the target ended, and what it wrote."""
 
     exit_code: int
     states: list[str]
+    """The lines of standard output."""
     log: str
     report: dict[str, Any]
 
@@ -130,7 +132,7 @@ def run_cli(
     arguments: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Finished:
-    """Pipe Singer lines through ``target-sendgrid`` into a sandbox, as a user would in a shell."""
+    """Run ``target-sendgrid`` as a process against a sandbox, with Singer lines as standard input."""
     config_path, report_path = folder / "config.json", folder / "report.json"
     own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "report_path": str(report_path)}
     config_path.write_text(json.dumps(own | dict(config)), encoding="utf-8")
@@ -147,13 +149,13 @@ def run_cli(
 
 
 class _Input(io.TextIOBase):
-    """Standard input that makes a line when it is asked for one."""
+    """Standard input that takes the next line from an iterable each time that it is read."""
 
     def __init__(self, lines: Iterable[str | bytes]) -> None:
         self._lines = iter(lines)
 
     def read(self, _size: int | None = -1, /) -> str:
-        return cast("str", next(self._lines, ""))  # or bytes, as files are that are opened so
+        return cast("str", next(self._lines, ""))  # or bytes, as from a file that is opened in binary mode
 
 
 def run_here(
@@ -164,7 +166,7 @@ def run_here(
     is_late: Callable[[], bool] = lambda: True,
     clock: SandboxClock | None = None,
 ) -> Finished:
-    """Run the target in this process, on a clock that moves the sandbox's along: nothing waits for real time."""
+    """Run the target in this process, on the sandbox's clock, so that no wait takes time."""
     own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody"}
     clock = clock or SandboxClock(sandbox)
     target = TargetSendGrid(
@@ -187,7 +189,7 @@ def run_here(
 
 @contextlib.contextmanager
 def _logged() -> Iterator[io.StringIO]:
-    """Collect what the target logs."""
+    """Collect the target's log lines."""
     log = io.StringIO()
     handler = logging.StreamHandler(log)
     logger = logging.getLogger("target-sendgrid")
@@ -202,13 +204,13 @@ def _logged() -> Iterator[io.StringIO]:
 
 
 def settled_count(stream: Mapping[str, Any]) -> int:
-    """Return how many records of a stream are settled, by its counts in a report."""
+    """Return how many records are settled, from the counts of a stream in a report."""
     count: int = sum(stream.get(bucket.value, 0) for bucket in Bucket) + sum(stream["rejected"].values())
     return count
 
 
 def singer(*messages: Mapping[str, Any] | str) -> bytes:
-    """Return Singer messages as lines; text stands as it is."""
+    """Return Singer messages as lines. A text is a line as it is."""
     lines = [message if isinstance(message, str) else json.dumps(message) for message in messages]
     return "".join(f"{line}\n" for line in lines).encode()
 
@@ -219,7 +221,7 @@ def state(number: int) -> dict[str, Any]:
 
 
 def schema(stream: str = "people", **properties: Any) -> dict[str, Any]:
-    """Return a SCHEMA message; a property given as text is a nullable one of that type."""
+    """Return a SCHEMA message. A property given as text is nullable and of that type."""
     declared = {
         name: {"type": [value, "null"]} if isinstance(value, str) else value for name, value in properties.items()
     }

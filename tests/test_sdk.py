@@ -37,15 +37,15 @@ INCLUDED = [
 
 EXCLUDED: dict[type[TargetTestTemplate], str] = {
     templates.TargetRecordBeforeSchemaTest: (
-        "asks for the SDK's own exception class; the transcript a_record_before_its_schema_ends_the_run shows ours"
+        "expects the SDK's own exception class; the transcript a_record_before_its_schema_ends_the_run shows our error"
     ),
     templates.TargetRecordMissingKeyProperty: (
-        "asks the run to fail; here one bad record costs one record, as the transcript"
+        "expects the run to fail; our target rejects one record, as the transcript"
         " records_that_break_their_schema_cost_themselves shows"
     ),
 }
 
-# Streams of the suite have no email: people are told apart by whatever identifies a record there.
+# Streams of the suite have no email: this property identifies the people of each.
 _IDENTIFIERS = {
     "test_array_data": "id",
     "ForecastingTypeToCategory": "Id",
@@ -65,10 +65,10 @@ _IDENTIFIERS = {
 
 
 class _TargetOfTheSuite(TargetSendGrid):
-    """The target, talking to the suite's sandbox; the SDK's runner leaves closing to us."""
+    """The target with the settings of the suite's sandbox. The SDK's runner does not close targets; the suite does."""
 
     sandbox: ClassVar[SandboxServer]
-    made: ClassVar[list[TargetSendGrid]] = []
+    created: ClassVar[list[TargetSendGrid]] = []
 
     def __init__(self, **options: Any) -> None:
         options["config"] = {
@@ -80,11 +80,11 @@ class _TargetOfTheSuite(TargetSendGrid):
             },
         }
         super().__init__(**options)
-        self.made.append(self)
+        self.created.append(self)
 
 
 class TestStandardSuite(
-    get_target_test_class(  # type: ignore[misc]  # a class made at run time
+    get_target_test_class(  # type: ignore[misc]  # a class created at run time
         _TargetOfTheSuite,
         config={},
         custom_suites=[SingerTestSuite("target", INCLUDED)],
@@ -99,8 +99,8 @@ class TestStandardSuite(
         with SandboxServer(options=QUICK) as sandbox:
             _TargetOfTheSuite.sandbox = sandbox
             yield
-            while _TargetOfTheSuite.made:
-                _TargetOfTheSuite.made.pop().conclude(None)
+            while _TargetOfTheSuite.created:
+                _TargetOfTheSuite.created.pop().conclude(None)
 
 
 def test_every_standard_test_is_included_or_excluded_with_a_reason() -> None:

@@ -1,6 +1,6 @@
-"""Singer transcripts, one claim each, piped through the real command line into the sandbox.
+"""Singer transcripts, one claim each, which are piped through the real command line into the sandbox.
 
-``transcripts/CLAIM.singer`` is what a tap writes; ``transcripts/CLAIM.json`` is the config and what must come of it.
+``transcripts/CLAIM.singer`` is what a tap writes; ``transcripts/CLAIM.json`` holds the config and the expected result.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "transcripts"
 EMPTY: dict[str, Any] = {"custom_fields": {}, "alternate_emails": []}
-"""What a field is that the sandbox leaves out because it is empty."""
+"""Values of fields that the sandbox leaves out because they are empty."""
 CLAIMS = sorted(path.stem for path in FOLDER.glob("*.singer"))
 
 
@@ -62,7 +62,7 @@ def _counts(stream: dict[str, Any]) -> dict[str, Any]:
 
 
 def _assert_contacts(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
-    """Compare an account with what is expected; of each contact only the fields that the claim names."""
+    """Compare the contacts of an account with the expected ones, in the fields that the claim names."""
 
     def name(contact: dict[str, Any]) -> str:
         return str(contact.get("email") or contact.get("external_id"))
