@@ -1,4 +1,4 @@
-"""Delivery with a SendGrid and a clock that the tests drive: what is open, in flight, settled; which states leave."""
+"""Delivery against a sandbox, on a clock that the tests move: what is sent and settled, which states are written."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from target_sendgrid.sendgrid.client import JobStatus
 
 
-class Counter:
-    """Where people hand contacts and states in."""
+class DeliveryHarness:
+    """A delivery with a sandbox, and methods that add changes and states as the lines of a tap would."""
 
     def __init__(self, sandbox: SandboxServer, *, max_rows: int = 30_000) -> None:
         self.sandbox = sandbox
@@ -101,213 +101,221 @@ def server() -> Iterator[SandboxServer]:
 
 
 @pytest.fixture
-def make_counter(server: SandboxServer) -> Iterator[Callable[..., Counter]]:
-    counters: list[Counter] = []
+def make_harness(server: SandboxServer) -> Iterator[Callable[..., DeliveryHarness]]:
+    harnesses: list[DeliveryHarness] = []
 
-    def make(**options: int) -> Counter:
+    def make(**options: int) -> DeliveryHarness:
         server.reset()
-        counters.append(Counter(server, **options))
-        return counters[-1]
+        harnesses.append(DeliveryHarness(server, **options))
+        return harnesses[-1]
 
     yield make
-    for counter in counters:
-        counter.client.transport.close()
+    for harness in harnesses:
+        harness.client.transport.close()
 
 
-def test_a_state_waits_for_a_pending_import_job(make_counter: Callable[..., Counter]) -> None:
-    counter = make_counter(max_rows=1)
-    counter.add("a@example.com")
-    counter.state("1")
-    assert counter.states == []
-    counter.delivery.finish()
-    assert counter.states == ["1"]
-    assert counter.report.stream("people").buckets[Bucket.UPSERTED] == 1
+def test_a_state_waits_for_a_pending_import_job(make_harness: Callable[..., DeliveryHarness]) -> None:
+    harness = make_harness(max_rows=1)
+    harness.add("a@example.com")
+    harness.state("1")
+    assert harness.states == []
+    harness.delivery.finish()
+    assert harness.states == ["1"]
+    assert harness.report.stream("people").buckets[Bucket.UPSERTED] == 1
 
 
-def test_a_state_leaves_at_once_when_nothing_is_unsettled(make_counter: Callable[..., Counter]) -> None:
-    counter = make_counter()
-    counter.state("1")
-    counter.state("2")
-    assert counter.states == ["1", "2"]
+def test_a_state_is_written_at_once_when_nothing_is_unsettled(make_harness: Callable[..., DeliveryHarness]) -> None:
+    harness = make_harness()
+    harness.state("1")
+    harness.state("2")
+    assert harness.states == ["1", "2"]
 
 
-def test_an_open_batch_is_sent_after_five_minutes(make_counter: Callable[..., Counter]) -> None:
-    counter = make_counter()
-    counter.add("a@example.com")
-    counter.state("1")
-    counter.clock.sleep(deliveries.LONGEST_OPEN_SECONDS + 1)
-    counter.delivery.settle_ready()
-    counter.delivery.wait_for_sent()
-    assert counter.states == ["1"]
+def test_an_open_batch_is_sent_after_five_minutes(make_harness: Callable[..., DeliveryHarness]) -> None:
+    harness = make_harness()
+    harness.add("a@example.com")
+    harness.state("1")
+    harness.clock.sleep(deliveries.LONGEST_OPEN_SECONDS + 1)
+    harness.delivery.settle_ready()
+    harness.delivery.wait_for_sent()
+    assert harness.states == ["1"]
 
 
-def test_states_of_settled_batches_leave_while_later_ones_wait(make_counter: Callable[..., Counter]) -> None:
-    counter = make_counter(max_rows=2)
+def test_states_of_settled_batches_are_written_while_later_ones_wait(
+    make_harness: Callable[..., DeliveryHarness],
+) -> None:
+    harness = make_harness(max_rows=2)
     for name in "abc":
-        counter.add(f"{name}@example.com")
-        counter.state(name)
-    counter.delivery.wait_for_sent()
-    assert counter.states == ["b"]
-    counter.delivery.finish()
-    assert counter.states == ["b", "c"]
+        harness.add(f"{name}@example.com")
+        harness.state(name)
+    harness.delivery.wait_for_sent()
+    assert harness.states == ["b"]
+    harness.delivery.finish()
+    assert harness.states == ["b", "c"]
 
 
-def test_waiting_states_do_not_pile_up(make_counter: Callable[..., Counter]) -> None:
-    counter = make_counter(max_rows=30_000)
+def test_waiting_states_that_would_be_written_together_are_not_kept(
+    make_harness: Callable[..., DeliveryHarness],
+) -> None:
+    harness = make_harness(max_rows=30_000)
     for number in range(200):
-        counter.add(f"p{number}@example.com")
-        counter.state(str(number))
-    gate = counter.delivery._gate  # noqa: SLF001 - what it holds is the point
+        harness.add(f"p{number}@example.com")
+        harness.state(str(number))
+    gate = harness.delivery._gate  # noqa: SLF001 - the test is about what the gate holds
     assert len(gate._waiting) == 1  # noqa: SLF001 - as above
-    counter.delivery.finish()
-    assert counter.states == ["199"]
+    harness.delivery.finish()
+    assert harness.states == ["199"]
 
 
-def test_a_person_whose_earlier_version_is_in_flight_waits_for_it(make_counter: Callable[..., Counter]) -> None:
-    counter = make_counter(max_rows=2)
-    counter.add("a@example.com", first_name="Old", city="London")
-    counter.add("b@example.com")
-    counter.add("a@example.com", first_name="New")
-    counter.add("c@example.com")
-    counter.add("d@example.com")
-    counter.delivery.finish()
-    contacts = {contact["email"]: contact for contact in counter.sandbox.contacts()}
+def test_a_contact_waits_while_its_earlier_version_is_in_flight(make_harness: Callable[..., DeliveryHarness]) -> None:
+    harness = make_harness(max_rows=2)
+    harness.add("a@example.com", first_name="Old", city="London")
+    harness.add("b@example.com")
+    harness.add("a@example.com", first_name="New")
+    harness.add("c@example.com")
+    harness.add("d@example.com")
+    harness.delivery.finish()
+    contacts = {contact["email"]: contact for contact in harness.sandbox.contacts()}
     assert contacts["a@example.com"]["first_name"] == "New"
     assert contacts["a@example.com"]["city"] == "London"
-    assert sorted(counter.puts()) == [1, 2, 2]
+    assert sorted(harness.puts()) == [1, 2, 2]
 
 
-def test_a_person_of_two_lists_is_sent_once_with_both(make_counter: Callable[..., Counter]) -> None:
-    counter = make_counter()
-    counter.add("a@example.com")
-    counter.add("a@example.com", to_other_list=True, first_name="Ada")
-    counter.delivery.finish()
-    assert counter.puts() == [1]
-    assert [contact["lists"] for contact in counter.sandbox.contacts()] == [["Everybody", "Others"]]
+def test_a_person_on_two_lists_is_sent_once_with_both(make_harness: Callable[..., DeliveryHarness]) -> None:
+    harness = make_harness()
+    harness.add("a@example.com")
+    harness.add("a@example.com", to_other_list=True, first_name="Ada")
+    harness.delivery.finish()
+    assert harness.puts() == [1]
+    assert [contact["lists"] for contact in harness.sandbox.contacts()] == [["Everybody", "Others"]]
 
 
-def test_a_person_who_is_added_and_removed_is_off_the_list_in_the_end(make_counter: Callable[..., Counter]) -> None:
-    counter = make_counter()
-    counter.add("a@example.com", first_name="Ada")
-    counter.add("b@example.com")
-    counter.remove("a@example.com")
-    counter.state("1")
-    counter.delivery.settle_ready()
-    assert counter.states == []
-    counter.delivery.finish()
-    contacts = {contact["email"]: contact["lists"] for contact in counter.sandbox.contacts()}
+def test_a_person_who_is_added_and_removed_is_off_the_list_in_the_end(
+    make_harness: Callable[..., DeliveryHarness],
+) -> None:
+    harness = make_harness()
+    harness.add("a@example.com", first_name="Ada")
+    harness.add("b@example.com")
+    harness.remove("a@example.com")
+    harness.state("1")
+    harness.delivery.settle_ready()
+    assert harness.states == []
+    harness.delivery.finish()
+    contacts = {contact["email"]: contact["lists"] for contact in harness.sandbox.contacts()}
     assert contacts == {"a@example.com": [], "b@example.com": ["Everybody"]}
-    buckets = counter.report.stream("people").buckets
-    assert (buckets[Bucket.UPSERTED], buckets[Bucket.REMOVED], counter.states) == (2, 1, ["1"])
-    assert counter.report.stream("people").unsettled == 0
+    buckets = harness.report.stream("people").buckets
+    assert (buckets[Bucket.UPSERTED], buckets[Bucket.REMOVED], harness.states) == (2, 1, ["1"])
+    assert harness.report.stream("people").unsettled == 0
 
 
-def test_a_person_who_is_removed_and_added_is_on_the_list_in_the_end(make_counter: Callable[..., Counter]) -> None:
-    counter = make_counter()
-    counter.add("a@example.com", city="London")
-    counter.remove("a@example.com")
-    counter.add("a@example.com", city="Paris")
-    counter.delivery.finish()
-    (contact,) = counter.sandbox.contacts()
+def test_a_person_who_is_removed_and_added_is_on_the_list_in_the_end(
+    make_harness: Callable[..., DeliveryHarness],
+) -> None:
+    harness = make_harness()
+    harness.add("a@example.com", city="London")
+    harness.remove("a@example.com")
+    harness.add("a@example.com", city="Paris")
+    harness.delivery.finish()
+    (contact,) = harness.sandbox.contacts()
     assert (contact["lists"], contact["city"]) == (["Everybody"], "Paris")
 
 
-def test_a_removal_without_effect_is_asked_for_again(
-    make_counter: Callable[..., Counter], monkeypatch: pytest.MonkeyPatch
+def test_a_removal_without_effect_is_sent_again(
+    make_harness: Callable[..., DeliveryHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SendGrid has accepted removals, and finished their jobs, without any effect."""
-    counter = make_counter()
-    counter.add("a@example.com")
-    counter.delivery.finish()
-    remove, calls = counter.client.remove_from_list, []
+    harness = make_harness()
+    harness.add("a@example.com")
+    harness.delivery.finish()
+    remove, calls = harness.client.remove_from_list, []
 
     def without_effect(list_id: str, contact_ids: Sequence[str]) -> str:
         calls.append(len(contact_ids))
-        return remove(counter.other_list_id if len(calls) == 1 else list_id, contact_ids)
+        return remove(harness.other_list_id if len(calls) == 1 else list_id, contact_ids)
 
-    monkeypatch.setattr(counter.client, "remove_from_list", without_effect)
-    counter.remove("a@example.com")
-    counter.state("1")
-    counter.delivery.finish()
-    assert (calls, counter.sandbox.contacts("Everybody"), counter.states) == ([1, 1], [], ["1"])
+    monkeypatch.setattr(harness.client, "remove_from_list", without_effect)
+    harness.remove("a@example.com")
+    harness.state("1")
+    harness.delivery.finish()
+    assert (calls, harness.sandbox.contacts("Everybody"), harness.states) == ([1, 1], [], ["1"])
 
 
-def test_too_many_held_changes_send_what_they_wait_for(
-    make_counter: Callable[..., Counter], monkeypatch: pytest.MonkeyPatch
+def test_when_too_many_changes_are_held_the_changes_before_them_are_sent(
+    make_harness: Callable[..., DeliveryHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batching, "MAX_HELD_BYTES", 10)
-    counter = make_counter()
-    counter.add("a@example.com")
-    counter.remove("a@example.com")
-    assert not counter.batcher.holds_too_much
-    counter.delivery.finish()
-    assert counter.sandbox.contacts("Everybody") == []
+    harness = make_harness()
+    harness.add("a@example.com")
+    harness.remove("a@example.com")
+    assert not harness.batcher.holds_too_much
+    harness.delivery.finish()
+    assert harness.sandbox.contacts("Everybody") == []
 
 
-def fill(counter: Counter, batches: int) -> None:
+def fill(harness: DeliveryHarness, batches: int) -> None:
     for number in range(batches):
-        counter.add(f"p{number}@example.com", postal_code="x" * 1_000)
+        harness.add(f"p{number}@example.com", postal_code="x" * 1_000)
 
 
-def test_contacts_of_accepted_batches_leave_the_memory(
-    make_counter: Callable[..., Counter], monkeypatch: pytest.MonkeyPatch
+def test_contacts_of_accepted_batches_are_moved_to_disk(
+    make_harness: Callable[..., DeliveryHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "MAX_WAITING_BYTES", 2_500)
     monkeypatch.setattr(deliveries, "MAX_BYTES_IN_MEMORY", 5_000)
-    counter = make_counter(max_rows=1)
-    fill(counter, 20)
-    in_flight = counter.batcher.in_flight
+    harness = make_harness(max_rows=1)
+    fill(harness, 20)
+    in_flight = harness.batcher.in_flight
     assert len(in_flight) > 15
     assert sum(not batch.is_spooled for batch in in_flight) <= 5
-    counter.delivery.finish()
-    assert len(counter.sandbox.contacts()) == 20
-    assert counter.report.stream("people").buckets[Bucket.UPSERTED] == 20
+    harness.delivery.finish()
+    assert len(harness.sandbox.contacts()) == 20
+    assert harness.report.stream("people").buckets[Bucket.UPSERTED] == 20
 
 
-def test_jobs_that_end_at_once_are_looked_at_soon_however_long_looking_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_that_end_at_once_are_polled_soon_however_long_a_poll_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deliveries, "MAX_BYTES_IN_MEMORY", 2_500)  # two requests
     count, seconds = 20, 0.4
     with SandboxServer(options=QUICK, manual_clock=True) as sandbox:
-        counter = Counter(sandbox, max_rows=1)
-        look = counter.client.job_status
+        harness = DeliveryHarness(sandbox, max_rows=1)
+        job_status = harness.client.job_status
 
-        def look_slowly(job_id: str) -> JobStatus:
-            counter.clock.sleep(seconds)
-            return look(job_id)
+        def slow_job_status(job_id: str) -> JobStatus:
+            harness.clock.sleep(seconds)
+            return job_status(job_id)
 
-        monkeypatch.setattr(counter.client, "job_status", look_slowly)
-        fill(counter, count)
-        counter.delivery.finish()
-        counter.client.transport.close()
-    waited = counter.clock.slept_seconds - count * seconds
+        monkeypatch.setattr(harness.client, "job_status", slow_job_status)
+        fill(harness, count)
+        harness.delivery.finish()
+        harness.client.transport.close()
+    waited = harness.clock.slept_seconds - count * seconds
     assert waited < count * FIRST_POLL_SECONDS / 3
 
 
-def test_spooled_contacts_come_back_when_their_job_fails(
-    make_counter: Callable[..., Counter], monkeypatch: pytest.MonkeyPatch
+def test_spooled_contacts_are_sent_again_when_their_job_fails(
+    make_harness: Callable[..., DeliveryHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "MAX_WAITING_BYTES", 0)
-    counter = make_counter(max_rows=2)
-    counter.sandbox.add_fault("job_failed")
+    harness = make_harness(max_rows=2)
+    harness.sandbox.add_fault("job_failed")
     for number in range(4):
-        counter.add(f"p{number}@example.com")
-    counter.delivery.finish()
-    assert sorted(contact["email"] for contact in counter.sandbox.contacts()) == [
+        harness.add(f"p{number}@example.com")
+    harness.delivery.finish()
+    assert sorted(contact["email"] for contact in harness.sandbox.contacts()) == [
         f"p{number}@example.com" for number in range(4)
     ]
 
 
 def test_without_room_for_temporary_files_fewer_batches_are_under_way(
-    make_counter: Callable[..., Counter], monkeypatch: pytest.MonkeyPatch
+    make_harness: Callable[..., DeliveryHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "MAX_WAITING_BYTES", 0)
     monkeypatch.setattr(deliveries, "MAX_BYTES_IN_MEMORY", 5_000)
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
-    counter = make_counter(max_rows=1)
-    fill(counter, 20)
-    assert len(counter.batcher.in_flight) <= 5
-    counter.delivery.finish()
-    assert len(counter.sandbox.contacts()) == 20
+    harness = make_harness(max_rows=1)
+    fill(harness, 20)
+    assert len(harness.batcher.in_flight) <= 5
+    harness.delivery.finish()
+    assert len(harness.sandbox.contacts()) == 20
 
 
 def test_a_failure_of_the_job_runner_ends_every_later_wait() -> None:
