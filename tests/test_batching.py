@@ -1,3 +1,5 @@
+"""Batches of changes: their limits, the order of one person's changes, and what is merged or held back."""
+
 from __future__ import annotations
 
 import contextlib
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
     from target_sendgrid.sendgrid.contact import Contact
 
 ENOUGH_BYTES = 1_000_000
-ANY = Purpose(upsert_kind(10, 1_000), ("L",))
-TWO = [encode({"email": f"{letter}@x.com"}) for letter in "ab"]
+ANY_PURPOSE = Purpose(upsert_kind(10, 1_000), ("L",))
+TWO_CONTACTS = [encode({"email": f"{letter}@x.com"}) for letter in "ab"]
 
 
 class Upserts(Batcher):
@@ -60,7 +62,7 @@ def sealed(batcher: Upserts, *list_ids: str) -> Batch:
 
 
 def at(*moments: float) -> Callable[[], float]:
-    """Return a clock that shows one moment after the other."""
+    """Return a clock that shows these moments one after the other."""
     return iter(moments).__next__
 
 
@@ -88,19 +90,19 @@ def body_of(batch: Batch) -> bytes:
 class TestBody:
     def test_a_body_is_what_sendgrid_documents(self) -> None:
         expected = {"list_ids": ["L", "M"], "contacts": [{"email": "a@x.com"}, {"email": "b@x.com"}]}
-        assert json.loads(b"".join(Body(("L", "M"), TWO))) == expected
+        assert json.loads(b"".join(Body(("L", "M"), TWO_CONTACTS))) == expected
 
     @pytest.mark.parametrize("count", [0, 1, 499, 500, 501, 1_000, 1_234])
-    def test_a_body_goes_out_in_pieces_of_the_size_that_it_says(self, count: int) -> None:
+    def test_the_pieces_of_a_body_are_together_as_long_as_its_length_says(self, count: int) -> None:
         contacts = [encode({"email": f"{number}@x.com"}) for number in range(count)]
         body = Body(("L",), contacts)
-        for _ in range(2):  # as when it is sent again
+        for _ in range(2):  # twice, because a request may be sent again
             pieces = list(body)
             assert json.loads(b"".join(pieces)) == {"list_ids": ["L"], "contacts": list(map(json.loads, contacts))}
             assert sum(map(len, pieces)) == len(body)
 
-    def test_a_request_says_how_long_it_is(self) -> None:
-        body = Body(("L",), TWO * 1_000)
+    def test_a_request_has_its_length_in_a_header(self) -> None:
+        body = Body(("L",), TWO_CONTACTS * 1_000)
         headers = requests.Request("PUT", "https://example.com", data=body).prepare().headers
         assert headers["Content-Length"] == str(len(body))
         assert "Transfer-Encoding" not in headers
@@ -141,31 +143,31 @@ class TestRows:
 class TestBytes:
     @pytest.mark.parametrize("slack", [0, 1])
     def test_a_batch_is_full_once_its_body_has_as_many_bytes_as_allowed(self, slack: int) -> None:
-        batcher = Upserts(30_000, len(Body(("L",), TWO)) + slack)
+        batcher = Upserts(30_000, len(Body(("L",), TWO_CONTACTS)) + slack)
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
         assert (batcher.full() is not None) == (slack == 0)
 
     def test_a_body_may_have_exactly_as_many_bytes_as_allowed(self) -> None:
-        batcher = Upserts(30_000, len(Body(("L",), TWO)))
+        batcher = Upserts(30_000, len(Body(("L",), TWO_CONTACTS)))
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
         assert list(changes_of(sealed(batcher, "L"))) == ["a@x.com", "b@x.com"]
 
     def test_a_body_never_has_one_byte_more(self) -> None:
-        batcher = Upserts(30_000, len(Body(("L",), TWO)) - 1)
+        batcher = Upserts(30_000, len(Body(("L",), TWO_CONTACTS)) - 1)
         add(batcher, "a@x.com")
         add(batcher, "b@x.com")
         assert [list(changes_of(sealed(batcher, "L"))) for _ in range(2)] == [["a@x.com"], ["b@x.com"]]
 
-    def test_a_contact_that_alone_is_too_large_is_rejected(self) -> None:
+    def test_a_contact_that_is_too_large_on_its_own_is_rejected(self) -> None:
         batcher = Upserts(30_000, 100)
         with pytest.raises(RecordRejectedError) as caught:
             add(batcher, "a@x.com", city="zaphod" * 20)
         assert (caught.value.reason, "zaphod" in caught.value.sentence) == (Reason.TOO_LARGE, False)
 
-    def test_a_contact_that_alone_is_exactly_as_large_as_allowed_is_taken(self) -> None:
-        size = len(Body(("L",), TWO[:1]))
+    def test_a_contact_that_is_exactly_as_large_as_allowed_is_taken(self) -> None:
+        size = len(Body(("L",), TWO_CONTACTS[:1]))
         batcher = Upserts(30_000, size)
         add(batcher, "a@x.com")
         assert list(changes_of(sealed(batcher, "L"))) == ["a@x.com"]
@@ -178,7 +180,7 @@ class TestBytes:
         batch = sealed(batcher, "L")
         assert (lines_of(batch), "country" in contacts_of(batch)["a@x.com"]) == ({"a@x.com": [1]}, False)
 
-    def test_a_contact_that_was_taken_before_the_limit_sank_still_leaves_by_itself(self) -> None:
+    def test_a_contact_that_was_taken_before_the_limit_was_lowered_is_sent_alone(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com", city="x" * 50)
         add(batcher, "b@x.com", city="x" * 50)
@@ -195,13 +197,13 @@ class TestMerging:
             "email": "a@x.com", "first_name": "Ada", "city": "Paris", "custom_fields": {"e1_T": "z", "e2_T": "y"},
         }  # fmt: skip
 
-    def test_a_merged_contact_remembers_all_its_records(self) -> None:
+    def test_a_merged_contact_keeps_the_origins_of_all_its_records(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         for line in (3, 5, 9):
             add(batcher, "a@x.com", line=line)
         assert lines_of(sealed(batcher, "L")) == {"a@x.com": [3, 5, 9]}
 
-    def test_a_person_who_comes_again_and_again_costs_the_same_each_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_each_further_record_of_a_person_costs_the_same(self, monkeypatch: pytest.MonkeyPatch) -> None:
         copied: list[int] = []
         last: list[Origin] | None = None
 
@@ -219,7 +221,7 @@ class TestMerging:
         assert len(changes_of(sealed(batcher, "L"))["ada@example.com"].origins) == times
         assert sum(copied) < 10
 
-    def test_a_person_of_two_lists_goes_once_with_both(self) -> None:
+    def test_a_person_on_two_lists_is_sent_once_with_both(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com", "M", city="London")
         add(batcher, "a@x.com", "L", country="UK")
@@ -227,19 +229,19 @@ class TestMerging:
         expected = {"email": "a@x.com", "city": "London", "country": "UK"}
         assert contacts_of(sealed(batcher, "L", "M"))["a@x.com"] == expected
 
-    def test_people_of_the_same_lists_go_together_whatever_the_order(self) -> None:
+    def test_people_on_the_same_lists_are_in_one_batch_whatever_the_order(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         for email, list_id in [("a@x.com", "L"), ("a@x.com", "M"), ("b@x.com", "M"), ("b@x.com", "L")]:
             add(batcher, email, list_id)
         assert list(changes_of(sealed(batcher, "L", "M"))) == ["a@x.com", "b@x.com"]
 
-    def test_a_person_who_is_on_the_list_already_stays_in_the_union(self) -> None:
+    def test_a_person_who_is_on_both_lists_already_stays_on_both(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         for list_id in ("L", "M", "L", "M"):
             add(batcher, "a@x.com", list_id)
         assert batcher.open_list_ids() == [("L", "M")]
 
-    def test_a_person_who_joins_another_list_takes_the_first_line_along(self) -> None:
+    def test_a_person_who_joins_another_list_keeps_the_first_line(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "b@x.com", "L", line=1)
         add(batcher, "a@x.com", "L", line=2)
@@ -256,7 +258,7 @@ class TestInFlight:
         add(batcher, "b@x.com", line=3)
         assert lines_of(sealed(batcher, "L")) == {"b@x.com": [3]}
 
-    def test_people_held_back_fill_no_batch(self) -> None:
+    def test_people_who_are_held_back_do_not_make_a_batch_full(self) -> None:
         batcher = Upserts(1, ENOUGH_BYTES)
         add(batcher, "a@x.com")
         sealed(batcher, "L")
@@ -294,7 +296,7 @@ class TestInFlight:
         batcher.release(batch)
         assert contacts_of(sealed(batcher, "L"))["a@x.com"]["city"] == "Paris"
 
-    def test_people_held_back_keep_their_line_after_the_others_left(self) -> None:
+    def test_people_who_are_held_back_keep_their_line_after_the_others_were_sealed(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com", line=1)
         sealed(batcher, "L")
@@ -310,7 +312,7 @@ def removal(email: str, list_id: str = "L", *, line: int = 1) -> Change:
 
 
 class TestSeveralOperations:
-    def test_changes_of_two_operations_go_in_two_batches(self) -> None:
+    def test_changes_of_two_operations_are_in_two_batches(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com")
         batcher.add(removal("b@x.com"))
@@ -353,7 +355,7 @@ class TestSeveralOperations:
         batcher.add(removal("a@x.com", line=2))
         assert lines_of(batcher.seal(Purpose(REMOVE_FROM_LIST, ("L",)))) == {"a@x.com": [1, 2]}
 
-    def test_a_lowered_limit_holds_for_its_own_operation_alone(self) -> None:
+    def test_a_lowered_limit_applies_to_its_own_operation_only(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         batcher.add(removal("a@x.com"))
         batcher.limit_bytes(batcher.kind, 1)
@@ -373,32 +375,32 @@ class TestTimesAndLines:
         add(batcher, "b@x.com")
         assert batcher.open_since() == 10.0
 
-    def test_a_lone_person_who_comes_again_and_again_does_not_hold_the_batch_open(self) -> None:
+    def test_further_records_of_one_person_do_not_make_the_batch_younger(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES, at(10.0))
         for _ in range(3):
             add(batcher, "a@x.com")
         assert batcher.open_since() == 10.0
 
-    def test_a_person_who_joins_another_list_has_waited_since_before(self) -> None:
+    def test_a_person_who_joins_another_list_keeps_the_time_of_the_first_record(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES, at(10.0))
         add(batcher, "a@x.com", "L")
         add(batcher, "a@x.com", "M")
         assert batcher.open_since() == 10.0
 
-    def test_a_person_who_joins_an_open_batch_makes_it_as_old_as_the_wait(self) -> None:
+    def test_an_open_batch_becomes_as_old_as_the_oldest_person_who_joins_it(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES, at(10.0, 20.0))
         for email, list_id in [("a@x.com", "L"), ("b@x.com", "M"), ("a@x.com", "M"), ("b@x.com", "L")]:
             add(batcher, email, list_id)
         assert batcher.open_list_ids() == [("L", "M")]
         assert batcher.open_since() == 10.0
 
-    def test_states_part_where_a_batch_is_opened(self) -> None:
+    def test_the_boundary_line_moves_when_a_batch_is_opened(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         for line, list_id in [(3, "L"), (4, "L"), (6, "M"), (7, "M"), (8, "L")]:
             add(batcher, f"{line}@x.com", list_id, line=line)
         assert batcher.boundary_line == 6
 
-    def test_states_part_where_a_batch_is_sealed(self) -> None:
+    def test_the_boundary_line_moves_when_a_batch_is_sealed(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         for line in (3, 4, 9):
             add(batcher, f"{line}@x.com", line=line)
@@ -414,14 +416,14 @@ class TestTimesAndLines:
 
 
 def test_contacts_and_records_are_counted_by_stream() -> None:
-    alone = Change(ANY, "b", b"{}", Origin("people", 4))
-    merged = Change(ANY, "a", b"{}", Origin("people", 1), [Origin("guests", 2), Origin("people", 3)])
+    alone = Change(ANY_PURPOSE, "b", b"{}", Origin("people", 4))
+    merged = Change(ANY_PURPOSE, "a", b"{}", Origin("people", 1), [Origin("guests", 2), Origin("people", 3)])
     expected = {"people": StreamCount(contacts=2, records=3), "guests": StreamCount(contacts=1, records=1)}
     assert stream_counts([alone, merged]) == expected
 
 
 class TestHeld:
-    def test_what_is_held_is_bounded(self) -> None:
+    def test_the_bytes_of_held_changes_are_limited(self) -> None:
         batcher = Upserts(30_000, 6_000_000)
         add(batcher, "a@x.com")
         batch = sealed(batcher, "L")
@@ -431,7 +433,7 @@ class TestHeld:
         batcher.release(batch)
         assert not batcher.holds_too_much
 
-    def test_a_person_known_to_be_new_is_merged_with_when_coming_again(self) -> None:
+    def test_a_person_added_as_new_is_found_and_merged_when_a_second_record_comes(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         for line, is_new in [(1, True), (2, False)]:
             batcher.add(upsert(batcher.kind, "a@x.com", line=line, n=line), is_new=is_new)
@@ -459,7 +461,7 @@ STEPS = st.lists(st.one_of(ADDS, ADDS, ADDS, REMOVALS, st.just(("seal",)), st.ju
 
 
 class Account:
-    """What SendGrid holds when contacts are applied in the order in which they come."""
+    """The contacts and lists that SendGrid holds after changes in the order in which they are applied."""
 
     def __init__(self) -> None:
         self.contacts: dict[str, dict[str, Any]] = {}
@@ -473,8 +475,8 @@ class Account:
             self.lists.setdefault(identity, set()).update(purpose.list_ids)
 
 
-class Traffic:
-    """A batcher in use: takes records, seals and releases, and checks what must hold at each step."""
+class BatcherHarness:
+    """A batcher to which changes are added and whose batches are sealed and released, with checks at each step."""
 
     def __init__(self, max_rows: int, max_bytes: int, random: Random) -> None:
         self.batcher = Upserts(max_rows, max_bytes)
@@ -520,9 +522,9 @@ class Traffic:
             self.settled.extend(itertools.chain(*lines_of(batch).values()))
 
     def check_first_line(self) -> None:
-        flying = {line for batch in self.in_flight for line in itertools.chain(*lines_of(batch).values())}
+        in_flight_lines = {line for batch in self.in_flight for line in itertools.chain(*lines_of(batch).values())}
         first_open = self.batcher.first_line()
-        waiting = self.taken - flying - set(self.settled)
+        waiting = self.taken - in_flight_lines - set(self.settled)
         assert (first_open is None) == (not waiting)
         assert all(first_open is not None and first_open <= line for line in waiting)
 
@@ -533,24 +535,24 @@ class Traffic:
 
 
 @given(STEPS, st.integers(1, 4), st.integers(150, 400), st.randoms(use_true_random=False))
-def test_everything_added_arrives_once_in_order_and_within_the_limits(
+def test_all_changes_are_sent_once_in_order_and_within_the_limits(
     steps: list[tuple[Any, ...]], max_rows: int, max_bytes: int, random: Random
 ) -> None:
-    traffic = Traffic(max_rows, max_bytes, random)
+    harness = BatcherHarness(max_rows, max_bytes, random)
     for line, step in enumerate(steps, 1):
         if step[0] == "add":
-            traffic.add(line, *step[1:])
+            harness.add(line, *step[1:])
         elif step[0] == "remove":
-            traffic.remove(line, *step[1:])
+            harness.remove(line, *step[1:])
         elif step[0] == "seal":
-            traffic.seal()
+            harness.seal()
         else:
-            traffic.release()
-        traffic.check_first_line()
-    traffic.finish()
-    assert sorted(traffic.settled) == sorted(traffic.taken)
-    assert traffic.account.contacts == traffic.wanted.contacts
-    assert traffic.account.lists == traffic.wanted.lists
+            harness.release()
+        harness.check_first_line()
+    harness.finish()
+    assert sorted(harness.settled) == sorted(harness.taken)
+    assert harness.account.contacts == harness.wanted.contacts
+    assert harness.account.lists == harness.wanted.lists
 
 
 @given(st.lists(ADDS, max_size=40), st.integers(1, 4), st.integers(150, 400))
@@ -570,7 +572,7 @@ def test_a_batch_is_full_when_its_rows_or_its_exact_bytes_reach_a_limit(
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.lists(st.sampled_from("abc"), max_size=2)), max_size=6))
 def test_streams_are_counted_alike_with_and_without_merged_records(made_of: list[tuple[str, list[str]]]) -> None:
     changes = [
-        Change(ANY, "a", b"{}", Origin(first, 1), [Origin(name, 2) for name in later] or None)
+        Change(ANY_PURPOSE, "a", b"{}", Origin(first, 1), [Origin(name, 2) for name in later] or None)
         for first, later in made_of
     ]
     streams = {name for first, later in made_of for name in (first, *later)}
@@ -583,7 +585,7 @@ def test_streams_are_counted_alike_with_and_without_merged_records(made_of: list
     }
 
 
-def test_people_are_found_in_one_group_and_in_several_and_after_those_have_left() -> None:
+def test_people_are_found_in_one_group_and_in_several_and_after_groups_were_sealed() -> None:
     batcher = Upserts(30_000, ENOUGH_BYTES)
     for line, lists in enumerate(["L", "LM", "L", "LM"]):
         for list_id in lists:
