@@ -1,3 +1,5 @@
+"""A contact on the wire: its identity, encoding and merging, and the changes that hold it."""
+
 from __future__ import annotations
 
 from decimal import Decimal
@@ -31,7 +33,7 @@ CONTACTS = st.fixed_dictionaries(
 
 
 def account_after(*updates: Contact) -> Contact:
-    """Return what SendGrid holds after updates in order: what an update leaves out stays."""
+    """Return the contact that SendGrid holds after updates in this order: fields that an update leaves out stay."""
     held: dict[str, Any] = {}
     custom_fields: dict[str, Any] = {}
     for update in updates:
@@ -51,10 +53,10 @@ class TestIdentity:
     def test_the_same_value_of_two_kinds_is_two_people(self) -> None:
         assert identity({"external_id": "7"}) != identity({"anonymous_id": "7"})
 
-    def test_an_empty_email_gives_way_to_the_next_identifier(self) -> None:
+    def test_without_an_email_the_next_identifier_is_used(self) -> None:
         assert identity({"email": "", "external_id": "7"}) == "external_id 7"
 
-    def test_nobody_is_identified_by_a_name(self) -> None:
+    def test_a_contact_with_only_a_name_has_no_identity(self) -> None:
         assert identity({"first_name": "Ada", "custom_fields": {"e1_T": "x"}}) is None
 
 
@@ -78,12 +80,12 @@ class TestMerge:
         earlier = encode({"email": "a@x.com", "city": "London"})
         assert decode(merge(earlier, encode({"email": "a@x.com", "city": "Paris"})))["city"] == "Paris"
 
-    def test_what_the_later_one_leaves_out_stays(self) -> None:
+    def test_a_field_that_the_later_contact_leaves_out_stays(self) -> None:
         earlier = encode({"email": "a@x.com", "city": "London"})
         assert decode(merge(earlier, encode({"email": "a@x.com"})))["city"] == "London"
 
     @pytest.mark.parametrize("value", ["", 0, []])
-    def test_an_empty_value_wins_as_any_other(self, value: object) -> None:
+    def test_a_later_empty_value_wins(self, value: object) -> None:
         earlier = encode({"email": "a@x.com", "city": "London"})
         assert decode(merge(earlier, encode({"email": "a@x.com", "city": value})))["city"] == value
 
@@ -101,7 +103,7 @@ class TestMerge:
         later = {"email": "a@x.com", "alternate_emails": ["c@x.com"]}
         assert decode(merge(earlier, encode(later)))["alternate_emails"] == ["c@x.com"]
 
-    def test_no_custom_fields_appear_where_none_were(self) -> None:
+    def test_merging_contacts_without_custom_fields_adds_none(self) -> None:
         assert "custom_fields" not in decode(merge(encode({"email": "a@x.com"}), encode({"email": "a@x.com"})))
 
     @given(st.lists(CONTACTS, min_size=1, max_size=5))
@@ -131,7 +133,7 @@ def test_a_change_holds_the_encoded_contact_with_its_origins() -> None:
     assert (change.contact, [origin.line for origin in change.origins]) == (b'{"email":"a@x.com"}', [1, 2])
 
 
-def test_no_repr_holds_values() -> None:
+def test_no_repr_shows_values() -> None:
     origin = Origin("people", 7, 0, b'{"record": "canary"}')
     change = Change(PURPOSE, "canary@example.com", encode({"email": "canary@example.com"}), origin)
     assert repr([origin, change]) == "[Origin(stream 'people', line 7), Change([Origin(stream 'people', line 7)])]"

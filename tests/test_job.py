@@ -1,4 +1,4 @@
-"""Contacts on their way: packed, by identity, or on disk, they are the same in the same order."""
+"""Jobs: packed, unpacked or on disk, their contacts are the same and in the same order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def change(contact: bytes, origin: Origin) -> Change:
 
 
 def batch() -> Batch:
-    """Return many people; one came three times, one in a batch file, and one keeps the message it came in."""
+    """Return a batch of many people. One has three records, one of them from a batch file; one has its message."""
     batcher = Batcher(lambda: 0.0)
     for number in range(COUNT):
         batcher.add(change(encode({"email": f"é{number}\n@example.com"}), Origin("people", number)), is_new=True)
@@ -44,7 +44,7 @@ def content_of(job: Job) -> list[tuple[str, bytes, list[Origin]]]:
     return [(identity, change.contact, change.origins) for identity, change in job.changes().items()]
 
 
-def test_contacts_are_the_same_packed_and_unpacked_and_after_being_on_disk() -> None:
+def test_contacts_are_the_same_packed_and_unpacked_and_read_from_disk() -> None:
     plain, spooled, spool = Job.of(batch()), Job.of(batch()), Spool()
     expected = content_of(plain)
     assert len(expected) == plain.count == COUNT + 1
@@ -54,7 +54,7 @@ def test_contacts_are_the_same_packed_and_unpacked_and_after_being_on_disk() -> 
     assert expected[-1] == (
         "external_id 7", b'{"external_id":"7"}', [Origin("people", 9_003, 0, b'{"\xc3\xa9": "\\n"}')]
     )  # fmt: skip
-    for _ in range(2):  # once as it came, once after it was taken apart
+    for _ in range(2):  # once as it was packed, once after it was unpacked
         spooled.pack()
         spooled.spool(spool)
         was_spooled = spooled.is_spooled
@@ -63,7 +63,7 @@ def test_contacts_are_the_same_packed_and_unpacked_and_after_being_on_disk() -> 
         assert content_of(spooled) == expected
 
 
-def test_what_is_done_with_single_changes_is_packed_too() -> None:
+def test_changed_and_rejected_contacts_are_packed_as_they_are() -> None:
     job = Job.of(batch())
     first, second, *_ = list(job.changes())
     job.changes()[first].contact = encode({"email": first, "external_id": "1"})
@@ -78,8 +78,8 @@ def test_what_is_done_with_single_changes_is_packed_too() -> None:
     assert [rejected.change.origin.line for rejected in job.progress.rejected] == [1]
 
 
-def test_an_identity_that_has_changed_meanwhile_still_names_its_contact() -> None:
-    """A contact that was completed with an email goes on under the identity that it came with."""
+def test_a_contact_whose_identifiers_were_completed_keeps_its_identity() -> None:
+    """A contact to which SendGrid's email was added keeps the identity of its record."""
     completed = encode({"external_id": "7", "email": "a@x.com"})
     changes = {
         "external_id 7": Change(PURPOSE, "external_id 7", completed, Origin("people", 1)),
@@ -88,7 +88,7 @@ def test_an_identity_that_has_changed_meanwhile_still_names_its_contact() -> Non
     assert list(unpack(pack(changes), PURPOSE)) == list(changes)
 
 
-def test_a_batch_is_taken_over_once() -> None:
+def test_a_batch_becomes_a_job_only_once() -> None:
     taken = batch()
     Job.of(taken)
     with pytest.raises(LookupError):
@@ -98,6 +98,6 @@ def test_a_batch_is_taken_over_once() -> None:
 def test_a_file_that_was_changed_ends_the_run_with_advice() -> None:
     job, spool = Job.of(batch()), Spool()
     job.spool(spool)
-    spool._make_cipher = Spool()._make_cipher  # noqa: SLF001 - another key has the same effect as another content
+    spool._make_cipher = Spool()._make_cipher  # noqa: SLF001 - another key has the same effect as a changed file
     with pytest.raises(LocalFileError, match="TMPDIR"):
         job.contacts()

@@ -1,3 +1,5 @@
+"""Look-ups: which contacts SendGrid holds as they were sent, and which identifiers it holds besides."""
+
 from __future__ import annotations
 
 from decimal import Decimal
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 NAMES = {"e1_T": "Plan", "e2_N": "visits", "e3_D": "born_on"}
 
 
-class HandClock:
-    """A clock that moves only when somebody sleeps."""
+class ManualClock:
+    """A clock that moves only when its user sleeps."""
 
     def __init__(self) -> None:
         self.time = 1_000.0
@@ -44,9 +46,9 @@ class HandClock:
 
 
 class Account:
-    """Finds contacts, each from a time on."""
+    """An account in which each contact can be found from some time on."""
 
-    def __init__(self, clock: HandClock) -> None:
+    def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
         self.contacts: dict[str, tuple[float, dict[str, Any]]] = {}
         self.searches: list[tuple[str, list[str]]] = []
@@ -62,12 +64,12 @@ class Account:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def account(clock: HandClock) -> Account:
+def account(clock: ManualClock) -> Account:
     return Account(clock)
 
 
@@ -88,18 +90,18 @@ def stored_of(client: Client, changes: dict[str, Change], *list_ids: str) -> set
     return stored(client, changes, list_ids, NAMES.__getitem__)
 
 
-def confirmed_of(client: Client, clock: HandClock, changes: dict[str, Change]) -> set[str]:
-    """Wait until people are confirmed; return those who are."""
+def confirmed_of(client: Client, clock: ManualClock, changes: dict[str, Change]) -> set[str]:
+    """Wait until contacts are confirmed, and return the identities of those that are."""
     tracker = ListTracker(client, lambda _: None, can_create=False)
     operation = Upsert(PURPOSE.kind, client, clock, list_tracker=tracker, field_name=NAMES.__getitem__)
-    batch = cast("Batch", Purposeful(PURPOSE))
+    batch = cast("Batch", BatchStub(PURPOSE))
     job = Job(BatchProgress(batch, len(changes)), dict(changes))
     wait_until_confirmed(operation, job, clock)
     return changes.keys() - job.changes().keys()
 
 
-class Purposeful:
-    """A batch of which only the purpose matters."""
+class BatchStub:
+    """A batch that has nothing but a purpose."""
 
     def __init__(self, purpose: Purpose) -> None:
         self.purpose = purpose
@@ -134,7 +136,9 @@ class TestValues:
             ({"custom_fields": {"e3_D": "2024-02-29T00:00:00Z"}}, {"custom_fields": {"born_on": "2024-02-29"}}),
         ],
     )  # fmt: skip
-    def test_a_contact_is_stored_when_every_sent_value_is_held(self, sent: Contact, found: dict[str, Any]) -> None:
+    def test_a_contact_is_stored_when_the_account_has_every_sent_value(
+        self, sent: Contact, found: dict[str, Any]
+    ) -> None:
         assert is_there(sent, found)
 
     @pytest.mark.parametrize(
@@ -161,7 +165,9 @@ class TestValues:
             ({"custom_fields": {"e1_T": "0001-01-01T00:00:00+14:00"}}, {"custom_fields": {"Plan": "0001-01-01"}}),
         ],
     )  # fmt: skip
-    def test_a_contact_is_not_stored_when_a_sent_value_is_not_held(self, sent: Contact, found: dict[str, Any]) -> None:
+    def test_a_contact_is_not_stored_when_the_account_lacks_a_sent_value(
+        self, sent: Contact, found: dict[str, Any]
+    ) -> None:
         assert not is_there(sent, found)
 
     @pytest.mark.parametrize(
@@ -171,7 +177,7 @@ class TestValues:
         assert is_there({"email": "a@x.com"}, {"email": "a@x.com", "list_ids": held}, "L", "M") is expected
 
     @given(st.text(), st.text() | st.none() | st.integers() | st.floats() | st.booleans() | st.lists(st.text()))
-    def test_no_value_of_the_account_is_a_crash(self, sent: str, found: object) -> None:
+    def test_no_value_in_the_account_causes_a_crash(self, sent: str, found: object) -> None:
         is_there(
             {"city": sent, "custom_fields": {"e1_T": sent, "e2_N": 1}},
             {"city": found, "custom_fields": {"Plan": found, "visits": found}},
@@ -184,7 +190,7 @@ class TestSearch:
         stored_of(client, changes_of(*people))
         assert account.searches == [("email", ["a@x.com"]), ("external_id", ["2"]), ("anonymous_id", ["3"])]
 
-    def test_only_contacts_held_as_sent_are_stored(self, client: Client, account: Account) -> None:
+    def test_only_contacts_that_the_account_holds_as_sent_are_stored(self, client: Client, account: Account) -> None:
         account.hold("a@x.com", city="London")
         account.hold("b@x.com", city="Paris")
         people = [{"email": f"{letter}@x.com", "city": "London"} for letter in "abc"]
@@ -195,36 +201,38 @@ class TestSearch:
             del kind
             return {identifier.upper(): {"email": identifier} for identifier in identifiers}
 
-        account.find_contacts = find  # type: ignore[method-assign]  # an account of another kind
+        account.find_contacts = find  # type: ignore[method-assign]  # this account answers in capitals
         assert stored_of(client, changes_of({"email": "a@x.com"})) == {"a@x.com"}
 
-    def test_nobody_to_look_up_is_no_search(self, client: Client, account: Account) -> None:
+    def test_without_contacts_to_look_up_there_is_no_search(self, client: Client, account: Account) -> None:
         assert (stored_of(client, {}, "L"), account.searches) == (set(), [])
 
 
 class TestWaiting:
-    def test_contacts_that_are_there_are_not_waited_for(
-        self, client: Client, account: Account, clock: HandClock
+    def test_there_is_no_wait_for_contacts_that_are_found_at_once(
+        self, client: Client, account: Account, clock: ManualClock
     ) -> None:
         account.hold("a@x.com")
         assert confirmed_of(client, clock, changes_of({"email": "a@x.com"})) == {"a@x.com"}
         assert clock.sleeps == []
 
-    def test_a_contact_that_shows_later_is_stored(self, client: Client, account: Account, clock: HandClock) -> None:
+    def test_a_contact_that_is_found_later_is_stored(
+        self, client: Client, account: Account, clock: ManualClock
+    ) -> None:
         account.hold("a@x.com", visible_after=90.0)
         assert confirmed_of(client, clock, changes_of({"email": "a@x.com"})) == {"a@x.com"}
 
-    def test_only_those_who_are_missing_are_looked_up_again(
-        self, client: Client, account: Account, clock: HandClock
+    def test_only_missing_contacts_are_looked_up_again(
+        self, client: Client, account: Account, clock: ManualClock
     ) -> None:
         account.hold("a@x.com")
         account.hold("b@x.com", visible_after=1.0)
         confirmed_of(client, clock, changes_of({"email": "a@x.com"}, {"email": "b@x.com"}))
-        asked = [identifiers for _, identifiers in account.searches]
-        assert asked == [["a@x.com", "b@x.com"], ["b@x.com"], ["b@x.com"]]
+        searched = [identifiers for _, identifiers in account.searches]
+        assert searched == [["a@x.com", "b@x.com"], ["b@x.com"], ["b@x.com"]]
 
-    def test_the_wait_for_a_contact_that_never_shows_ends(
-        self, client: Client, account: Account, clock: HandClock
+    def test_the_wait_for_a_contact_that_is_never_found_ends(
+        self, client: Client, account: Account, clock: ManualClock
     ) -> None:
         account.hold("a@x.com")
         started_at = clock.time
@@ -232,26 +240,26 @@ class TestWaiting:
         assert confirmed_of(client, clock, people) == {"a@x.com"}
         assert VISIBLE_SECONDS <= clock.time - started_at <= VISIBLE_SECONDS + 30.0
 
-    def test_waits_grow(self, client: Client, clock: HandClock) -> None:
+    def test_waits_grow(self, client: Client, clock: ManualClock) -> None:
         confirmed_of(client, clock, changes_of({"email": "a@x.com"}))
         assert clock.sleeps[:4] == [0.5, 1.0, 2.0, 4.0]
         assert max(clock.sleeps) == 30.0
 
 
 class Directory:
-    """Contacts by the identifiers that a search finds them by, and how many each search asked for."""
+    """An account with fixed contacts, which counts the identifiers of each search."""
 
     def __init__(self, **found: dict[str, Any]) -> None:
         self._found = {name.replace("_", "@"): contact for name, contact in found.items()}
-        self.asked: list[int] = []
+        self.searched: list[int] = []
 
     def find_contacts(self, kind: str, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:
         del kind
-        self.asked.append(len(identifiers))
+        self.searched.append(len(identifiers))
         return {identifier: self._found[identifier] for identifier in identifiers if identifier in self._found}
 
 
-def test_what_sendgrid_holds_is_added_and_everything_else_kept() -> None:
+def test_identifiers_that_sendgrid_holds_are_added_and_all_else_is_kept() -> None:
     changes = changes_of({"email": "a@x", "city": "London"}, {"email": "b@x"})
     account = Directory(
         a_x={"email": "a@x", "external_id": "7", "anonymous_id": "", "city": "Paris"}, b_x={"email": "b@x"}
@@ -261,23 +269,23 @@ def test_what_sendgrid_holds_is_added_and_everything_else_kept() -> None:
     assert decode(changes["b@x"].contact) == {"email": "b@x"}
 
 
-def test_a_contact_that_lacks_nothing_stays_as_it_is() -> None:
+def test_a_contact_that_lacks_no_identifier_stays_as_it_is() -> None:
     account = Directory(a_x={"email": "a@x", "external_id": "8"})
     assert complete(cast("Client", account), changes_of({"email": "a@x", "external_id": "7"})) == []
 
 
-def test_somebody_whose_alternate_address_it_is_gives_no_identifier() -> None:
+def test_a_contact_found_by_its_alternate_address_adds_no_identifier() -> None:
     account = Directory(a_x={"email": "other@x", "alternate_emails": ["a@x"], "external_id": "7"})
     assert complete(cast("Client", account), changes_of({"email": "a@x"})) == []
 
 
-def test_people_without_an_email_are_found_by_what_they_have() -> None:
+def test_contacts_without_an_email_are_found_by_their_other_identifier() -> None:
     changes = changes_of({"external_id": "7"})
     account = Directory(**{"7": {"external_id": "7", "email": "a@x"}})
     assert complete(cast("Client", account), changes) == ["external_id 7"]
     assert decode(changes["external_id 7"].contact) == {"external_id": "7", "email": "a@x"}
 
 
-def test_nobody_to_complete_is_no_search() -> None:
+def test_without_contacts_to_complete_there_is_no_search() -> None:
     account = Directory()
-    assert (complete(cast("Client", account), {}), account.asked) == ([], [])
+    assert (complete(cast("Client", account), {}), account.searched) == ([], [])

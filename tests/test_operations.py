@@ -1,4 +1,4 @@
-"""The kinds of writes, each against the sandbox: what is asked of SendGrid, and what proves that it was done."""
+"""The operations against the sandbox: which requests they send, and when contacts are confirmed."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("reason", "expected"), [("Provide ALL Identifiers", True), ("email 'x' is not valid", False), ("", False)]
 )
-def test_only_reasons_about_identifiers_ask_for_completion(reason: str, *, expected: bool) -> None:
+def test_only_reasons_about_identifiers_mean_that_identifiers_are_missing(reason: str, *, expected: bool) -> None:
     assert is_missing_identifiers(reason) is expected
 
 
 class Removals:
-    """Removals from one list of a sandbox."""
+    """Removals from one list of the sandbox's account."""
 
     def __init__(self, sandbox: SandboxServer) -> None:
         self.sandbox = sandbox
@@ -43,7 +43,7 @@ class Removals:
         self.list_id = next(found.id for found in self.client.lists())
         self.operation = RemoveFromList(self.client, ListTracker(self.client, lambda _: None, can_create=False))
 
-    def has(self, *contacts: dict[str, Any]) -> None:
+    def seed(self, *contacts: dict[str, Any]) -> None:
         self.sandbox.seed(contacts=[{**contact, "lists": ["Everybody"]} for contact in contacts])
 
     def job_of(self, *contacts: dict[str, Any]) -> Job:
@@ -68,8 +68,8 @@ def removals(server: SandboxServer) -> Iterator[Removals]:
 
 
 class TestRemoveFromList:
-    def test_people_are_taken_off_the_list_and_stay_in_the_account(self, removals: Removals) -> None:
-        removals.has({"email": "a@x.com"}, {"email": "b@x.com"})
+    def test_people_are_removed_from_the_list_and_stay_in_the_account(self, removals: Removals) -> None:
+        removals.seed({"email": "a@x.com"}, {"email": "b@x.com"})
         job = removals.job_of({"email": "a@x.com"})
         submission = removals.operation.submit(job)
         removals.finish()
@@ -79,30 +79,30 @@ class TestRemoveFromList:
         assert len(removals.sandbox.contacts()) == 2
         assert removals.operation.confirm(job) == {"a@x.com"}
 
-    def test_who_is_still_on_the_list_is_not_confirmed(self, removals: Removals) -> None:
-        removals.has({"email": "a@x.com"})
+    def test_a_person_who_is_still_on_the_list_is_not_confirmed(self, removals: Removals) -> None:
+        removals.seed({"email": "a@x.com"})
         assert removals.operation.confirm(removals.job_of({"email": "a@x.com"})) == set()
 
-    def test_nobody_is_created_in_order_to_be_removed(self, removals: Removals) -> None:
+    def test_a_removal_does_not_create_a_contact(self, removals: Removals) -> None:
         job = removals.job_of({"email": "nobody@x.com"})
         assert removals.operation.submit(job) is None
         assert (job.count, removals.sandbox.contacts(), removals.sandbox.jobs()) == (0, [], [])
 
     def test_people_are_found_by_other_identifiers_too(self, removals: Removals) -> None:
-        removals.has({"email": "a@x.com", "external_id": "7"})
+        removals.seed({"email": "a@x.com", "external_id": "7"})
         assert removals.operation.submit(removals.job_of({"external_id": "7"})) is not None
         removals.finish()
         assert removals.members() == []
 
-    def test_a_person_whose_alternate_address_it_is_stays_on_the_list(self, removals: Removals) -> None:
-        removals.has({"email": "a@x.com", "alternate_emails": ["b@x.com"]})
+    def test_a_person_found_by_an_alternate_address_stays_on_the_list(self, removals: Removals) -> None:
+        removals.seed({"email": "a@x.com", "alternate_emails": ["b@x.com"]})
         assert removals.operation.submit(removals.job_of({"email": "b@x.com"})) is None
         assert removals.members() == ["a@x.com"]
 
     def test_a_contact_that_vanishes_after_the_look_up_does_not_keep_the_others_on_the_list(
         self, removals: Removals, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        removals.has({"email": "a@x.com"}, {"email": "b@x.com"})
+        removals.seed({"email": "a@x.com"}, {"email": "b@x.com"})
         remove, calls = removals.client.remove_from_list, []
 
         def vanish_first(list_id: str, contact_ids: Sequence[str]) -> str:
@@ -120,8 +120,8 @@ class TestRemoveFromList:
         removals.finish()
         assert (calls, removals.members()) == ([2, 1], [])
 
-    def test_everybody_is_off_a_list_that_is_deleted(self, removals: Removals) -> None:
-        removals.has({"email": "a@x.com"})
+    def test_a_removal_from_a_deleted_list_is_settled_at_once(self, removals: Removals) -> None:
+        removals.seed({"email": "a@x.com"})
         path = f"/v3/marketing/lists/{removals.list_id}"
         removals.client.transport.request("DELETE", path, what="to delete lists", read=bytes)
         job = removals.job_of({"email": "a@x.com"})
@@ -133,7 +133,7 @@ class TestRemoveFromList:
         def refuse(list_id: str, contact_ids: Sequence[str]) -> str:
             raise NotFoundError(f"{list_id} {len(contact_ids)}")
 
-        removals.has({"email": "a@x.com"})
+        removals.seed({"email": "a@x.com"})
         monkeypatch.setattr(removals.client, "remove_from_list", refuse)
         with pytest.raises(SendGridError, match="does not remove contacts from the list"):
             removals.operation.submit(removals.job_of({"email": "a@x.com"}))

@@ -74,7 +74,7 @@ class TestRowsOfAnErrorsFile:
         rows = ["ada@example.com", "1", "bad"]
         assert list(failed_contacts(file_of(rows), CHANGES)) == ["ada@example.com"]
 
-    def test_a_row_that_could_mean_two_contacts_is_pinned_on_nobody(self) -> None:
+    def test_a_row_that_could_name_two_contacts_fails_neither(self) -> None:
         row_number_like_an_identifier = ["2", "ada@example.com", "bad"]
         assert failed_contacts(file_of(row_number_like_an_identifier), CHANGES) == {}
 
@@ -83,7 +83,7 @@ class TestRowsOfAnErrorsFile:
         changes = changes_of({"external_id": "ab"}, {"external_id": "AB"})
         assert failed_contacts(file_of([named, "bad"]), changes) == {f"external_id {named}": "bad"}
 
-    def test_a_case_that_nobody_has_is_pinned_on_nobody_where_two_differ_in_case(self) -> None:
+    def test_a_row_whose_case_fits_neither_of_two_contacts_fails_neither(self) -> None:
         changes = changes_of({"external_id": "ab"}, {"external_id": "AB"})
         assert failed_contacts(file_of(["Ab", "bad"]), changes) == {}
 
@@ -98,13 +98,13 @@ class TestRowsOfAnErrorsFile:
             b'"',
         ],
     )
-    def test_a_file_that_names_nobody_who_was_sent_pins_nothing(self, content: bytes) -> None:
+    def test_a_file_that_names_no_sent_contact_fails_none(self, content: bytes) -> None:
         assert failed_contacts(content, CHANGES) == {}
 
-    def test_a_value_that_is_no_identifier_names_nobody(self) -> None:
+    def test_a_value_that_is_not_an_identifier_names_no_contact(self) -> None:
         assert failed_contacts(file_of(["row", "invalid"]), CHANGES) == {}
 
-    def test_a_reason_is_cut(self) -> None:
+    def test_a_long_reason_is_cut(self) -> None:
         assert len(failed_contacts(file_of(["ada@example.com", "x" * 10_000]), CHANGES)["ada@example.com"]) == 500
 
 
@@ -113,11 +113,11 @@ class TestEncoding:
         content = gzip.compress(file_of(["ada@example.com", "bad"]))
         assert failed_contacts(content, CHANGES) == {"ada@example.com": "bad"}
 
-    def test_a_byte_order_mark_hides_nobody(self) -> None:
+    def test_a_byte_order_mark_hides_no_contact(self) -> None:
         assert failed_contacts(b"\xef\xbb\xbfada@example.com,bad\n", CHANGES) == {"ada@example.com": "bad"}
 
     @pytest.mark.parametrize("cut", [2, 5, 12, 20, 30, -9, -1])
-    def test_a_compressed_file_that_is_cut_or_broken_pins_nothing(self, cut: int) -> None:
+    def test_a_compressed_file_that_is_cut_or_broken_fails_no_contact(self, cut: int) -> None:
         content = gzip.compress(file_of(["ada@example.com", "bad"]))[:cut]
         assert failed_contacts(content, CHANGES) == {}
 
@@ -126,21 +126,21 @@ class TestEncoding:
         content = gzip.compress(b"ada@example.com,bad\n" + b"\n" * 10_000_000 + b"bob@example.com,bad\n")
         assert failed_contacts(content, CHANGES) == {"ada@example.com": "bad"}
 
-    def test_bytes_that_are_no_utf_8_spoil_only_their_cell(self) -> None:
+    def test_bytes_that_are_not_utf_8_affect_only_their_cell(self) -> None:
         assert list(failed_contacts(b"ada@example.com,b\xe4d\n", CHANGES)) == ["ada@example.com"]
 
-    def test_what_was_read_before_a_cell_beyond_all_measure_stands(self) -> None:
+    def test_rows_before_a_cell_that_is_too_large_are_read(self) -> None:
         content = file_of(["ada@example.com", "bad"]) + b'"' + b"x" * 200_000 + b'"\n'
         assert failed_contacts(content, CHANGES) == {"ada@example.com": "bad"}
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode) | st.binary(max_size=50).map(gzip.compress))
-def test_no_file_is_a_crash(content: bytes) -> None:
+def test_no_file_causes_a_crash(content: bytes) -> None:
     assert set(failed_contacts(content, CHANGES)) <= set(CHANGES)
 
 
 @given(st.permutations(["ada@example.com", "bob@example.com", "K7"]), st.lists(st.sampled_from(["bad", "1,2", '"'])))
-def test_a_file_of_any_order_pins_everybody_it_names(named: list[str], reasons: list[str]) -> None:
+def test_a_file_in_any_order_fails_every_contact_that_it_names(named: list[str], reasons: list[str]) -> None:
     rows = [[*reasons, name] for name in named]
     assert set(failed_contacts(file_of(*rows), CHANGES)) == set(CHANGES)
 
@@ -156,11 +156,11 @@ class TestRefusedContacts:
     def test_an_index_names_a_contact_under_any_spelling(self, path: str) -> None:
         assert refused_contacts([(path, "it is not valid")], PEOPLE) == {BOB: "it is not valid"}
 
-    def test_each_element_names_a_contact_of_its_own(self) -> None:
+    def test_each_error_names_its_own_contact(self) -> None:
         details = [("contacts[0].email", "one"), ("contacts[2].external_id", "two")]
         assert refused_contacts(details, PEOPLE) == {ADA: "one", EVE: "two"}
 
-    def test_the_index_goes_before_the_quoted_email(self) -> None:
+    def test_the_index_is_used_before_the_quoted_email(self) -> None:
         details = [("contacts[2].identifier", f"email '{ADA}' is not valid")]
         assert list(refused_contacts(details, PEOPLE)) == [EVE]
 
@@ -169,7 +169,7 @@ class TestRefusedContacts:
         message = "email 'BOB@example.com' is not valid"
         assert refused_contacts([(path, message)], PEOPLE) == {BOB: message}
 
-    def test_an_index_of_thousands_of_digits_is_no_index(self) -> None:
+    def test_an_index_of_thousands_of_digits_is_ignored(self) -> None:
         assert refused_contacts([(f"contacts[{'9' * 5000}].email", "no")], PEOPLE) == {}
 
     def test_one_message_may_quote_several_emails(self) -> None:
@@ -177,23 +177,23 @@ class TestRefusedContacts:
         assert set(refused_contacts([("", message)], PEOPLE)) == {ADA, BOB}
 
     @pytest.mark.parametrize("email", ["o'brien@example.com", "a'b'c@example.com"])
-    def test_an_email_may_hold_a_quote(self, email: str) -> None:
+    def test_an_email_may_contain_a_quote(self, email: str) -> None:
         assert list(refused_contacts([("", f"email '{email}' is not valid")], [email])) == [email]
 
-    def test_an_email_that_was_not_sent_names_nobody(self) -> None:
+    def test_an_email_that_was_not_sent_names_no_contact(self) -> None:
         assert refused_contacts([("", "email 'zaphod@example.com' is not valid")], PEOPLE) == {}
 
     @pytest.mark.parametrize("details", [[], [("", "invalid JSON")], [("", "invalid input")], [("list_ids[0]", "no")]])
-    def test_a_refusal_without_a_name_names_nobody(self, details: list[tuple[str, str]]) -> None:
+    def test_a_refusal_without_index_and_email_names_no_contact(self, details: list[tuple[str, str]]) -> None:
         assert refused_contacts(details, PEOPLE) == {}
 
     @given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=30))))
-    def test_whatever_sendgrid_says_nobody_is_refused_who_was_not_sent(self, details: list[tuple[str, str]]) -> None:
+    def test_no_message_refuses_a_contact_that_was_not_sent(self, details: list[tuple[str, str]]) -> None:
         assert set(refused_contacts(details, PEOPLE)) <= set(PEOPLE)
 
 
 class TestUnknownFields:
-    def test_unknown_custom_fields_are_told(self) -> None:
+    def test_unknown_custom_fields_are_returned(self) -> None:
         details = [("", "other"), ("", "invalid custom field ids supplied - e1_T,e2_N")]
         assert unknown_fields(details) == ["e1_T", "e2_N"]
 
@@ -204,7 +204,7 @@ class TestUnknownFields:
 
 class TestLists:
     @pytest.mark.parametrize("details", [[("list_ids", "no")], [("list_ids[1]", "")], [("", "invalid list id: 7")]])
-    def test_a_refusal_about_a_list_is_no_contacts_fault(self, details: list[tuple[str, str]]) -> None:
+    def test_a_refusal_about_a_list_is_recognised(self, details: list[tuple[str, str]]) -> None:
         assert is_about_lists(details)
 
     @pytest.mark.parametrize("details", [[], [("contacts[0].email", "no")], [("", "invalid input")]])
@@ -213,9 +213,9 @@ class TestLists:
 
 
 class TestWholeText:
-    def test_all_that_was_said_is_joined(self) -> None:
+    def test_the_whole_text_joins_all_errors(self) -> None:
         details = [("contacts[0].email", "no"), ("", "invalid input")]
         assert whole_text(details) == "contacts[0].email: no; invalid input"
 
-    def test_words_are_cut(self) -> None:
+    def test_a_long_text_is_cut(self) -> None:
         assert len(whole_text([("", "x" * 10_000)])) == 500

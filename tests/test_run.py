@@ -34,7 +34,7 @@ def emails(sandbox: SandboxServer) -> list[str]:
     return sorted(str(contact["email"]) for contact in sandbox.contacts())
 
 
-def test_rejected_records_go_to_a_private_file_as_messages_that_can_be_sent_again(
+def test_rejected_records_are_kept_in_a_private_file_as_messages_that_can_be_sent_again(
     sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     path = tmp_path / "rejected.jsonl"
@@ -103,7 +103,7 @@ def test_the_report_adds_up_and_names_the_list(sandbox: SandboxServer, tmp_path:
     assert "Stream 'people' -> list 'Everybody': 4 received, 1 upserted, 1 duplicates, 1 rejected" in run.log
 
 
-def test_a_failed_run_reports_what_is_not_confirmed(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_a_failed_run_reports_the_records_that_are_not_confirmed(sandbox: SandboxServer, tmp_path: Path) -> None:
     sandbox.add_fault("job_stuck", times=None)
     config = CONFIG | {"job_timeout_seconds": 1}
     run = run_cli(sandbox, config, singer(SCHEMA, record(mail="ada@example.com"), _state(1)), tmp_path)
@@ -117,10 +117,10 @@ def test_a_failed_run_reports_what_is_not_confirmed(sandbox: SandboxServer, tmp_
 @pytest.mark.parametrize(
     ("compression", "is_compressed"), [("gzip", True), ("none", False), (None, False), ("none", True), (None, True)]
 )
-def test_batch_messages_go_through_mapping_cap_and_checks(
+def test_records_of_batch_files_are_mapped_capped_and_checked(
     sandbox: SandboxServer, tmp_path: Path, compression: str | None, *, is_compressed: bool
 ) -> None:
-    """The SDK's writer compresses files whatever its message says."""
+    """The SDK's writer compresses files even if its BATCH message says that they are not compressed."""
     records = [
         {"mail": "Ada@Example.com", "given": "Ada"},
         {"mail": "nobody"},
@@ -184,7 +184,7 @@ def test_batch_files_are_read_as_the_sdk_writes_them(
     ]
 
 
-def test_batch_messages_go_through_stream_maps(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_stream_maps_apply_to_batch_files(sandbox: SandboxServer, tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl.gz"
     path.write_bytes(gzip.compress(b'{"mail": "ada@example.com", "given": "ada"}\n'))
     batch = {
