@@ -3,7 +3,7 @@
 ::
 
     TargetSendGridError                 one sentence for the user; the run exits 1
-    ├── ConfigError                     correct the settings: nothing was sent
+    ├── ConfigError                     correct the settings, the key, a list or a custom field
     ├── InputError                      fix the tap: standard input is not a stream of Singer messages
     ├── CapReachedError                 raise the cap, or choose to truncate
     ├── TooManyRejectedError            look at the rejected records
@@ -159,6 +159,10 @@ class BadRequestError(SendGridError):
     def __init__(self, message: str, details: Sequence[tuple[str, str]]) -> None:
         super().__init__(message)
         self.details = details
+
+    def sendgrid_message(self) -> str:
+        """Return all that SendGrid says, cut to 500 characters. It may quote personal data: never log it."""
+        return "; ".join(f"{path}: {message}" if path else message for path, message in self.details)[:500]
 
 
 class RecordRejectedError(Exception):

@@ -93,10 +93,10 @@ class StepwiseWorker:
     def send(self, batch: Batch) -> None:
         self._runner.accept(batch)
 
-    def next_event(self, timeout_seconds: float | None) -> JobEvent | None:
-        if timeout_seconds is None and not self._is_late():
+    def next_event(self, timeout_seconds: float) -> JobEvent | None:
+        if not timeout_seconds and not self._is_late():
             self._step()
-        if timeout_seconds is not None and not self._events:
+        if timeout_seconds and not self._events:
             self._step()
         return self._events.pop(0) if self._events else None
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +14,7 @@ from target_sendgrid.delivery import batching
 from target_sendgrid.delivery.batching import Batch, Batcher
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST
 from target_sendgrid.delivery.operations.upsert import upsert_kind
-from target_sendgrid.delivery.pending import Change, Purpose, StreamCount, stream_counts, unpack
+from target_sendgrid.delivery.pending import Change, Purpose, unpack
 from target_sendgrid.errors import Reason, RecordRejectedError
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid.contact import Body, decode, encode
@@ -87,31 +85,7 @@ def body_of(batch: Batch) -> bytes:
     return pieces
 
 
-class TestBody:
-    def test_a_body_is_what_sendgrid_documents(self) -> None:
-        expected = {"list_ids": ["L", "M"], "contacts": [{"email": "a@x.com"}, {"email": "b@x.com"}]}
-        assert json.loads(b"".join(Body(("L", "M"), TWO_CONTACTS))) == expected
-
-    @pytest.mark.parametrize("count", [0, 1, 499, 500, 501, 1_000, 1_234])
-    def test_the_pieces_of_a_body_are_together_as_long_as_its_length_says(self, count: int) -> None:
-        contacts = [encode({"email": f"{number}@x.com"}) for number in range(count)]
-        body = Body(("L",), contacts)
-        for _ in range(2):  # twice, because a request may be sent again
-            pieces = list(body)
-            assert json.loads(b"".join(pieces)) == {"list_ids": ["L"], "contacts": list(map(json.loads, contacts))}
-            assert sum(map(len, pieces)) == len(body)
-
-    def test_a_request_has_its_length_in_a_header(self) -> None:
-        body = Body(("L",), TWO_CONTACTS * 1_000)
-        headers = requests.Request("PUT", "https://example.com", data=body).prepare().headers
-        assert headers["Content-Length"] == str(len(body))
-        assert "Transfer-Encoding" not in headers
-
-    def test_an_odd_list_id_is_escaped(self) -> None:
-        assert json.loads(b"".join(Body(('"]',), ())))["list_ids"] == ['"]']
-
-
-class TestRows:
+class TestContacts:
     def test_a_batch_is_full_at_its_row_limit(self) -> None:
         batcher = Upserts(2, ENOUGH_BYTES)
         add(batcher, "a@x.com")
@@ -338,9 +312,10 @@ class TestSeveralOperations:
         sent = []
         while batcher.open_purposes():
             batch = batcher.seal(batcher.open_purposes()[0])
-            sent.append((batch.purpose.kind.name, contacts_of(batch)["a@x.com"].get("city"), *lines_of(batch).values()))
+            city = contacts_of(batch)["a@x.com"].get("city")
+            sent.append((batch.purpose.kind.job_name, city, *lines_of(batch).values()))
             batcher.release(batch)
-        assert sent == [("upsert", "London", [1]), ("remove_from_list", None, [2]), ("upsert", "Paris", [3, 4])]
+        assert sent == [("import job", "London", [1]), ("list-removal job", None, [2]), ("import job", "Paris", [3, 4])]
         assert not batcher.holds_too_much
 
     def test_removals_from_two_lists_are_two_changes(self) -> None:
@@ -415,13 +390,6 @@ class TestTimesAndLines:
         assert batcher.open_since() == 30.0
 
 
-def test_contacts_and_records_are_counted_by_stream() -> None:
-    alone = Change(ANY_PURPOSE, "b", b"{}", Origin("people", 4))
-    merged = Change(ANY_PURPOSE, "a", b"{}", Origin("people", 1), [Origin("guests", 2), Origin("people", 3)])
-    expected = {"people": StreamCount(contacts=2, records=3), "guests": StreamCount(contacts=1, records=1)}
-    assert stream_counts([alone, merged]) == expected
-
-
 class TestHeld:
     def test_the_bytes_of_held_changes_are_limited(self) -> None:
         batcher = Upserts(30_000, 6_000_000)
@@ -439,7 +407,7 @@ class TestHeld:
             batcher.add(upsert(batcher.kind, "a@x.com", line=line, n=line), is_new=is_new)
         assert contacts_of(sealed(batcher, "L")) == {"a@x.com": {"email": "a@x.com", "n": 2}}
 
-    def test_people_are_in_flight_until_their_batch_is_released(self) -> None:
+    def test_a_batch_knows_its_people(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         for number in range(100):
             add(batcher, f"p{number}@x.com")
@@ -567,22 +535,6 @@ def test_a_batch_is_full_when_its_rows_or_its_exact_bytes_reach_a_limit(
     batch = sealed(measured, "L") if measured.open_list_ids() else None
     is_full = batch is not None and (len(changes_of(batch)) >= max_rows or len(body_of(batch)) >= max_bytes)
     assert (batcher.full() is not None) == is_full
-
-
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.lists(st.sampled_from("abc"), max_size=2)), max_size=6))
-def test_streams_are_counted_alike_with_and_without_merged_records(made_of: list[tuple[str, list[str]]]) -> None:
-    changes = [
-        Change(ANY_PURPOSE, "a", b"{}", Origin(first, 1), [Origin(name, 2) for name in later] or None)
-        for first, later in made_of
-    ]
-    streams = {name for first, later in made_of for name in (first, *later)}
-    assert stream_counts(changes) == {
-        stream: StreamCount(
-            sum(stream in (first, *later) for first, later in made_of),
-            sum((first, *later).count(stream) for first, later in made_of),
-        )
-        for stream in streams
-    }
 
 
 def test_people_are_found_in_one_group_and_in_several_and_after_groups_were_sealed() -> None:

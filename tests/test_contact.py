@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.delivery.operations.upsert import upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose, pack
 from target_sendgrid.origin import Origin
-from target_sendgrid.sendgrid.contact import decode, encode, identity, merge
+from target_sendgrid.sendgrid.contact import Body, decode, encode, identity, merge
 
 if TYPE_CHECKING:
     from target_sendgrid.sendgrid.contact import Contact
@@ -21,6 +23,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 NUMBER = st.one_of(
     st.integers(-(10**40), 10**40), st.decimals(allow_nan=False, allow_infinity=False).filter(lambda n: n.is_finite())
 )
+TWO_CONTACTS = [encode({"email": f"{letter}@x.com"}) for letter in "ab"]
 CONTACTS = st.fixed_dictionaries(
     {"email": st.just("ada@example.com")},
     optional={
@@ -112,6 +115,30 @@ class TestMerge:
         for update in updates[1:]:
             merged = merge(merged, encode(update))
         assert decode(merged) == account_after(*updates)
+
+
+class TestBody:
+    def test_a_body_is_what_sendgrid_documents(self) -> None:
+        expected = {"list_ids": ["L", "M"], "contacts": [{"email": "a@x.com"}, {"email": "b@x.com"}]}
+        assert json.loads(b"".join(Body(("L", "M"), TWO_CONTACTS))) == expected
+
+    @pytest.mark.parametrize("count", [0, 1, 499, 500, 501, 1_000, 1_234])
+    def test_the_pieces_of_a_body_are_together_as_long_as_its_length_says(self, count: int) -> None:
+        contacts = [encode({"email": f"{number}@x.com"}) for number in range(count)]
+        body = Body(("L",), contacts)
+        for _ in range(2):  # twice, because a request may be sent again
+            pieces = list(body)
+            assert json.loads(b"".join(pieces)) == {"list_ids": ["L"], "contacts": list(map(json.loads, contacts))}
+            assert sum(map(len, pieces)) == len(body)
+
+    def test_a_request_has_its_length_in_a_header(self) -> None:
+        body = Body(("L",), TWO_CONTACTS * 1_000)
+        headers = requests.Request("PUT", "https://example.com", data=body).prepare().headers
+        assert headers["Content-Length"] == str(len(body))
+        assert "Transfer-Encoding" not in headers
+
+    def test_an_odd_list_id_is_escaped(self) -> None:
+        assert json.loads(b"".join(Body(('"]',), ())))["list_ids"] == ['"]']
 
 
 class TestOrigin:

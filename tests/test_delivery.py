@@ -7,25 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_sendgrid.delivery import batching
-from target_sendgrid.delivery import delivery as deliveries
-from target_sendgrid.delivery import job_runner as jobs
+from target_sendgrid.delivery import batching, delivery, job_runner
 from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.delivery import Delivery
 from target_sendgrid.delivery.job_runner import JobRunner
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST, RemoveFromList
 from target_sendgrid.delivery.operations.upsert import Upsert, upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose
-from target_sendgrid.delivery.poll_schedule import FIRST_POLL_SECONDS
+from target_sendgrid.delivery.poll_schedule import SHORTEST_POLL_SECONDS
 from target_sendgrid.delivery.state import StateGate
 from target_sendgrid.delivery.worker import WorkerThread
-from target_sendgrid.errors import JobFailedError
+from target_sendgrid.errors import JobFailedError, Reason
 from target_sendgrid.origin import Origin
 from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.report.report import Bucket, Report
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.sandbox.server import SandboxServer
-from target_sendgrid.sendgrid.client import Client
+from target_sendgrid.sendgrid.client import Client, JobStatus
 from target_sendgrid.sendgrid.contact import encode
 from target_sendgrid.sendgrid.lists import ListTracker
 from target_sendgrid.sendgrid.transport import Transport
@@ -35,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from target_sendgrid.delivery.batching import Batch
+    from target_sendgrid.delivery.job import Job
     from target_sendgrid.delivery.operation import Operation
-    from target_sendgrid.sendgrid.client import JobStatus
 
 
 class DeliveryHarness:
@@ -135,7 +133,7 @@ def test_an_open_batch_is_sent_after_five_minutes(make_harness: Callable[..., De
     harness = make_harness()
     harness.add("a@example.com")
     harness.state("1")
-    harness.clock.sleep(deliveries.LONGEST_OPEN_SECONDS + 1)
+    harness.clock.sleep(delivery.LONGEST_OPEN_SECONDS + 1)
     harness.delivery.settle_ready()
     harness.delivery.wait_for_sent()
     assert harness.states == ["1"]
@@ -240,6 +238,33 @@ def test_a_removal_without_effect_is_sent_again(
     assert (calls, harness.sandbox.contacts("Everybody"), harness.states) == ([1, 1], [], ["1"])
 
 
+def test_a_removal_is_not_confirmed_by_what_an_errors_file_leaves_out(
+    make_harness: Callable[..., DeliveryHarness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness = make_harness()
+    for name in "ab":
+        harness.add(f"{name}@example.com")
+    harness.delivery.finish()
+
+    def one_error(_: RemoveFromList, job: Job, status: JobStatus) -> dict[str, str]:
+        """Name one person, and remove nobody from the list that the job is for."""
+        del job, status
+        return {"a@example.com": "no"}
+
+    def errored(job_id: str) -> JobStatus:
+        return JobStatus("errored", 0, 1, None, job_id)
+
+    remove = harness.client.remove_from_list
+    monkeypatch.setattr(harness.client, "remove_from_list", lambda _, ids: remove(harness.other_list_id, ids))
+    monkeypatch.setattr(harness.client, "job_status", errored)
+    monkeypatch.setattr(RemoveFromList, "row_errors", one_error)
+    for name in "ab":
+        harness.remove(f"{name}@example.com")
+    harness.delivery.finish()
+    counts = harness.report.stream("people")
+    assert (counts.buckets[Bucket.REMOVED], counts.rejected) == (0, {Reason.FAILED_IN_JOB: 1, Reason.NOT_STORED: 1})
+
+
 def test_when_too_many_changes_are_held_the_changes_before_them_are_sent(
     make_harness: Callable[..., DeliveryHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,8 +285,8 @@ def fill(harness: DeliveryHarness, batches: int) -> None:
 def test_contacts_of_accepted_batches_are_moved_to_disk(
     make_harness: Callable[..., DeliveryHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "MAX_WAITING_BYTES", 2_500)
-    monkeypatch.setattr(deliveries, "MAX_BYTES_IN_MEMORY", 5_000)
+    monkeypatch.setattr(job_runner, "MAX_WAITING_BYTES", 2_500)
+    monkeypatch.setattr(delivery, "MAX_BYTES_IN_MEMORY", 5_000)
     harness = make_harness(max_rows=1)
     fill(harness, 20)
     in_flight = harness.batcher.in_flight
@@ -273,7 +298,7 @@ def test_contacts_of_accepted_batches_are_moved_to_disk(
 
 
 def test_jobs_that_end_at_once_are_polled_soon_however_long_a_poll_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliveries, "MAX_BYTES_IN_MEMORY", 2_500)  # two requests
+    monkeypatch.setattr(delivery, "MAX_BYTES_IN_MEMORY", 2_500)  # two requests
     count, seconds = 20, 0.4
     with SandboxServer(options=QUICK, manual_clock=True) as sandbox:
         harness = DeliveryHarness(sandbox, max_rows=1)
@@ -288,13 +313,13 @@ def test_jobs_that_end_at_once_are_polled_soon_however_long_a_poll_takes(monkeyp
         harness.delivery.finish()
         harness.client.transport.close()
     waited = harness.clock.slept_seconds - count * seconds
-    assert waited < count * FIRST_POLL_SECONDS / 3
+    assert waited < count * SHORTEST_POLL_SECONDS / 3
 
 
 def test_spooled_contacts_are_sent_again_when_their_job_fails(
     make_harness: Callable[..., DeliveryHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "MAX_WAITING_BYTES", 0)
+    monkeypatch.setattr(job_runner, "MAX_WAITING_BYTES", 0)
     harness = make_harness(max_rows=2)
     harness.sandbox.add_fault("job_failed")
     for number in range(4):
@@ -308,8 +333,8 @@ def test_spooled_contacts_are_sent_again_when_their_job_fails(
 def test_without_room_for_temporary_files_fewer_batches_are_under_way(
     make_harness: Callable[..., DeliveryHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "MAX_WAITING_BYTES", 0)
-    monkeypatch.setattr(deliveries, "MAX_BYTES_IN_MEMORY", 5_000)
+    monkeypatch.setattr(job_runner, "MAX_WAITING_BYTES", 0)
+    monkeypatch.setattr(delivery, "MAX_BYTES_IN_MEMORY", 5_000)
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     harness = make_harness(max_rows=1)
     fill(harness, 20)

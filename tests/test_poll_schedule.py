@@ -8,9 +8,9 @@ import pytest
 
 from target_sendgrid.delivery.job import BatchProgress, Job
 from target_sendgrid.delivery.poll_schedule import (
-    FIRST_POLL_SECONDS,
     LONGEST_POLL_SECONDS,
     SELDOM_POLL_SECONDS,
+    SHORTEST_POLL_SECONDS,
     PollSchedule,
 )
 
@@ -74,8 +74,8 @@ def polls_and_delays(
 def test_the_ends_of_jobs_of_equal_duration_are_found_soon_with_few_polls(job_seconds: float) -> None:
     jobs = [(number * 0.15, job_seconds) for number in range(200)]
     polls, delays = polls_and_delays(jobs)
-    assert max(delays) <= 0.15 * job_seconds + FIRST_POLL_SECONDS
-    assert delays[-1] <= 0.05 * job_seconds + FIRST_POLL_SECONDS
+    assert max(delays) <= 0.15 * job_seconds + SHORTEST_POLL_SECONDS
+    assert delays[-1] <= 0.05 * job_seconds + SHORTEST_POLL_SECONDS
     assert polls < 8 * len(jobs) + 100
 
 
@@ -88,7 +88,7 @@ def test_few_polls_are_made_before_the_first_job_ends() -> None:
 @pytest.mark.parametrize("job_seconds", [31.0, 61.0, 121.0, 125.0, 241.0, 482.0])
 def test_the_ends_of_jobs_that_were_polled_just_before_are_found_soon(job_seconds: float) -> None:
     polls, delays = polls_and_delays([(float(number), job_seconds) for number in range(10)])
-    assert max(delays) <= 0.15 * job_seconds + FIRST_POLL_SECONDS
+    assert max(delays) <= 0.15 * job_seconds + SHORTEST_POLL_SECONDS
     assert polls < 150
 
 
@@ -96,7 +96,7 @@ def test_jobs_that_end_at_once_are_polled_soon_however_long_a_poll_takes() -> No
     rounds, poll_seconds = 20, 0.4
     jobs = [(4.0 * number, 0.01) for number in range(rounds) for _ in range(2)]
     _, delays = polls_and_delays(jobs, poll_seconds=poll_seconds)
-    assert max(delays) < FIRST_POLL_SECONDS + 2 * poll_seconds + 0.1
+    assert max(delays) < SHORTEST_POLL_SECONDS + 2 * poll_seconds + 0.1
 
 
 @pytest.mark.parametrize("seconds", [20.0, 70.0, 500.0])

@@ -17,10 +17,10 @@ from target_sendgrid.delivery.operations.row_errors import (
     is_about_lists,
     refused_contacts,
     unknown_fields,
-    whole_text,
 )
 from target_sendgrid.delivery.operations.upsert import upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose
+from target_sendgrid.errors import BadRequestError
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid.contact import encode, identity
 
@@ -215,7 +215,7 @@ class TestLists:
 class TestWholeText:
     def test_the_whole_text_joins_all_errors(self) -> None:
         details = [("contacts[0].email", "no"), ("", "invalid input")]
-        assert whole_text(details) == "contacts[0].email: no; invalid input"
+        assert BadRequestError("", details).sendgrid_message() == "contacts[0].email: no; invalid input"
 
     def test_a_long_text_is_cut(self) -> None:
-        assert len(whole_text([("", "x" * 10_000)])) == 500
+        assert len(BadRequestError("", [("", "x" * 10_000)]).sendgrid_message()) == 500

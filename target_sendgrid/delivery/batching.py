@@ -32,14 +32,14 @@ class Batch(msgspec.Struct, eq=False):
     packed: PackedChanges | None
     """The changes, until the job runner takes them over; then ``None``."""
     first_line: int
-    """Lowest line of standard input that a record of the batch came from."""
+    """No record of the batch came from a lower line of standard input. It may be too low, never too high."""
     byte_count: int
     """Size of the request's body."""
     counts: Mapping[str, StreamCount]
     """How much of each stream is in the batch, by stream."""
     people: IdentitySet
     is_spooled: bool = False
-    """Whether the changes are on disk instead of in memory."""
+    """Whether changes of the batch were moved to disk. It stays true when they are read back to be sent again."""
 
 
 class _Group(msgspec.Struct, eq=False):
@@ -89,7 +89,10 @@ class Batcher:
         """Limits that are lower than the operation's own, because SendGrid has refused larger requests."""
         self._last_line = 0
         self.boundary_line = 0
-        """Line of the record at which a batch was last opened or sealed: states before and after it may leave apart."""
+        """Line of the record at which a batch was last opened or sealed.
+
+        A state before this line may be written earlier than a state after it.
+        """
 
     @property
     def in_flight(self) -> Sequence[Batch]:
@@ -114,7 +117,7 @@ class Batcher:
 
         Args:
             change: The change.
-            is_new: Whether this person is known never to have come before in this run.
+            is_new: Whether this is known to be the person's first record of the run.
 
         Returns:
             Whether a limit may be reached: then ask `next_full` and `holds_too_much`.
@@ -250,7 +253,7 @@ class Batcher:
         return held
 
     def _put(self, change: Change, since: float | None) -> _Group:
-        """Put a change into its open group; it has waited since some moment, or comes now (``None``)."""
+        """Add a change to the open group for its purpose. It has waited since some time, or comes now (``None``)."""
         group = self._groups.get(change.purpose)
         if group is None:
             group = self._open(change, since)

@@ -110,7 +110,7 @@ class Delivery:
 
     def settle_ready(self) -> None:
         """Settle what is ready without waiting, and send batches that are full or have been open for long."""
-        while (event := self._worker.next_event(None)) is not None:
+        while (event := self._worker.next_event(0)) is not None:
             self._handle(event)
         self._write_state()
         while (purpose := self._batcher.next_full()) is not None:
@@ -124,7 +124,7 @@ class Delivery:
         while self._batcher.first_line() is not None:
             self._send_open()
             if self._batcher.in_flight:
-                self._wait_for_event()  # changes that are held for it can be sent then
+                self._wait_for_event()  # which may release held changes, sent in the next round
         self.wait_for_sent()
 
     def wait_for_sent(self) -> None:
@@ -173,14 +173,15 @@ class Delivery:
             self._rejections.flush()
             self._gate.advance(min(lines, default=None))
         except LocalFileError:
-            self._gate.close_from(0)  # the next attempt may seem to succeed
+            # After a failed write, the next one may succeed although data is lost: no further state is written.
+            self._gate.close_from(0)
             raise
 
     def _settle(self, result: BatchResult) -> None:
         batch = result.batch
         self._batcher.release(batch)
-        if result.max_bytes is not None:
-            self._batcher.limit_bytes(batch.purpose.kind, result.max_bytes)
+        if result.lowered_max_bytes is not None:
+            self._batcher.limit_bytes(batch.purpose.kind, result.lowered_max_bytes)
         self._report.job_count += result.job_count
         self._count(result)
         try:
@@ -188,7 +189,7 @@ class Delivery:
                 for origin in change.origins:
                     self.reject(origin, rejection.reason, rejection.sentence, rejection.sendgrid_message)
         except LocalFileError:
-            self._gate.close_from(batch.first_line)  # no file holds the rejected records
+            self._gate.close_from(batch.first_line)  # at least one of its rejected records is not in the file
             raise
         log.info("%s of %s records settled so far.", f"{self._report.settled:,}", f"{self._report.received:,}")
 

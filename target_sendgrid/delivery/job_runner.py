@@ -14,7 +14,6 @@ import msgspec
 
 from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.job import Job, Rejection
-from target_sendgrid.delivery.operations import row_errors
 from target_sendgrid.delivery.poll_schedule import PollSchedule
 from target_sendgrid.delivery.spool import Spool
 from target_sendgrid.errors import (
@@ -25,7 +24,7 @@ from target_sendgrid.errors import (
     Reason,
     TooLargeError,
 )
-from target_sendgrid.wording import counted
+from target_sendgrid.wording import counted, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -55,7 +54,7 @@ class BatchResult(msgspec.Struct, frozen=True):
     batch: Batch
     rejected: Sequence[RejectedContact]
     job_count: int
-    max_bytes: int | None
+    lowered_max_bytes: int | None
     """Most bytes of a request, once SendGrid has refused one for its size."""
 
 
@@ -104,7 +103,7 @@ class JobRunner:
         self._to_send.append(Job.of(batch))
 
     def step(self) -> float | None:
-        """Send one request, or poll one job.
+        """Submit one job or poll one. Where its outcome is unclear, its people are looked up, for up to two minutes.
 
         Returns:
             Seconds until there is more to do; ``None`` when nothing is under way.
@@ -145,13 +144,13 @@ class JobRunner:
         job.job_id, job.list_ids, job.byte_count = submission
         self._poll_schedule.start(job)
         sent, size = counted(job.count, "contact"), counted(job.byte_count, "byte")
-        log.info("Sent %s in %s as %s %s.", sent, size, operation.job_name, job.job_id)
+        log.info("Sent %s in %s as %s %s.", sent, size, operation.kind.job_name, job.job_id)
         self._spool_older_jobs()
 
     def _spool_older_jobs(self) -> None:
         """Move the contacts of older jobs to disk while memory holds too many.
 
-        Where jobs end before their first poll, nothing is moved: it would cost time, and a library that takes memory.
+        Nothing is moved while jobs end before their first poll: encryption takes time, and its library 7 MB of memory.
         """
         if not self._poll_schedule.has_seen_pending:
             return
@@ -168,7 +167,7 @@ class JobRunner:
                 log.warning(
                     "Temporary files can't be written (%s): fewer contacts can be under way at a time. Set `TMPDIR` to"
                     " a folder with more room.",
-                    error.strerror,
+                    words_of(error),
                 )
                 return
             excess -= job.byte_count
@@ -176,12 +175,13 @@ class JobRunner:
 
     def _reject_refused(self, job: Job, error: BadRequestError) -> None:
         """Reject the contacts that a refused request names; send the others again."""
-        refused = row_errors.refused_contacts(error.details, list(job.changes()))
+        operation = self._operation(job)
+        refused = operation.refused(job, error)
         if not refused:
             sentence = "SendGrid refused the contact without naming a field."
-            self._split(job, Rejection(Reason.REFUSED_BY_SENDGRID, sentence, row_errors.whole_text(error.details)))
+            self._split(job, Rejection(Reason.REFUSED_BY_SENDGRID, sentence, error.sendgrid_message()))
             return
-        amended = self._operation(job).amend(job, refused)
+        amended = operation.amend(job, refused)
         for identity, reason in refused.items():
             if identity not in amended:
                 job.reject(identity, Rejection(Reason.REFUSED_BY_SENDGRID, "SendGrid refused the contact.", reason))
@@ -199,7 +199,7 @@ class JobRunner:
             self._resubmit(job.part(half))
 
     def _resubmit(self, job: Job) -> None:
-        """Send what is left of a job before everything that waits; nothing may be left."""
+        """Send the remaining contacts of a job again, ahead of all other jobs. If none remain, the job is over."""
         if job.count:
             self._to_send.appendleft(job)
         else:
@@ -235,9 +235,9 @@ class JobRunner:
         has_row_errors = bool(status.errored_count or status.errors_url)
         if status.status == "completed" and not has_row_errors:
             self._handle_completed(job, status)
-        elif _CONTACT_LIMIT in status.error_text:
+        elif _CONTACT_LIMIT in status.answer_text:
             message = (
-                f"Import job {job.job_id} failed: the account has reached the contact limit of its plan. Upgrade"
+                f"{_name(job)} failed: the account has reached the contact limit of its plan. Upgrade"
                 " the plan or delete contacts, then run again."
             )
             raise ContactLimitError(message)
@@ -247,68 +247,59 @@ class JobRunner:
             self._retry_job(job, "failed without a reason")
 
     def _handle_completed(self, job: Job, status: JobStatus) -> None:
-        """Confirm a completed job: at once, or by looking up its people where completion proves nothing."""
-        operation = self._operation(job)
-        if operation.is_proven_by_completion:
-            log.info(
-                "%s %s completed: %s confirmed, %s of them created or changed.",
-                operation.job_name.capitalize(),
-                job.job_id,
-                counted(job.count, "contact"),
-                f"{status.changed_count:,}",
-            )
-            self._finish_job(job)
+        """Confirm a completed job: at once, or by looking its people up where completion proves nothing."""
+        operation, count = self._operation(job), job.count
+        if not operation.is_proven_by_completion:
+            lookups.wait_until_confirmed(operation, job, self._clock)
+        if job.count and not operation.is_proven_by_completion:
+            sentence = f"The {operation.kind.job_name} completed, and {operation.unconfirmed}."
+            problem = f"completed without effect on {counted(job.count, 'contact')}"
+            self._retry_job(job, problem, Rejection(Reason.NOT_STORED, sentence))
             return
-        count = job.count
-        lookups.wait_until_confirmed(operation, job, self._clock)
-        if job.count:
-            self._retry_job(job, f"completed, but not for {counted(job.count, 'contact')}")
-            return
-        log.info("%s %s completed for %s.", operation.job_name.capitalize(), job.job_id, counted(count, "contact"))
+        log.info(
+            "%s completed: %s confirmed, %s of them created or changed.",
+            _name(job),
+            counted(count, "contact"),
+            f"{status.changed_count:,}",
+        )
         self._finish_job(job)
 
     def _handle_row_errors(self, job: Job, status: JobStatus) -> None:
-        """Reject the contacts that the errors file names; look the others up if it does not account for all errors."""
+        """Reject the contacts that the errors file names; look the others up unless their success is proven.
+
+        It is proven where completion is a proof, and the file names as many contacts as SendGrid counts errors.
+        """
         operation = self._operation(job)
-        log.warning(
-            "%s %s ended '%s': finding out which contacts failed.",
-            operation.job_name.capitalize(),
-            job.job_id,
-            status.status,
-        )
+        log.warning("%s ended '%s': finding out which contacts failed.", _name(job), status.status)
         failed = operation.row_errors(job, status)
         amended = operation.amend(job, failed)
         for identity, reason in failed.items():
             if identity not in amended:
-                sentence = f"SendGrid's {operation.job_name} reported an error."
+                sentence = f"SendGrid's {operation.kind.job_name} reported an error."
                 job.reject(identity, Rejection(Reason.FAILED_IN_JOB, sentence, reason))
         if amended:
             self._resubmit(job.part(amended))
-        if len(failed) != status.errored_count and self._has_current_lists(job):
+        is_proven = operation.is_proven_by_completion and len(failed) == status.errored_count
+        if not is_proven and self._has_current_lists(job):
             log.warning(
-                "The errors file of job %s names %s, the job counts %s errors: looking up the other contacts.",
-                job.job_id, counted(len(failed), "contact"), status.errored_count,
-            )  # fmt: skip
-            lookups.wait_until_confirmed(operation, job, self._clock)
-            sentence = (
-                f"The {operation.job_name} ended with errors, and SendGrid does not hold the contact as it was sent."
+                "%s: its errors file names %s, and SendGrid counts %s errors. Looking up the other contacts.",
+                _name(job),
+                counted(len(failed), "contact"),
+                "an unknown number of" if status.errored_count is None else status.errored_count,
             )
+            lookups.wait_until_confirmed(operation, job, self._clock)
+            sentence = f"The {operation.kind.job_name} ended with errors, and {operation.unconfirmed}."
             for identity in list(job.changes()):
                 job.reject(identity, Rejection(Reason.NOT_STORED, sentence))
         self._finish_job(job)
 
     def _handle_overdue(self, job: Job) -> None:
-        """Settle the contacts of an overdue job that SendGrid holds as sent; send the others again, once."""
-        operation, count = self._operation(job), job.count
-        job.settle(operation.confirm(job))
-        overdue = (
-            f"{operation.job_name.capitalize()} {job.job_id} is still pending after {self._job_timeout_seconds:.0f} s"
-        )
+        """Settle the contacts of an overdue job whose changes a look-up finds; send the others again, once."""
+        count = job.count
+        job.settle(self._operation(job).confirm(job))
+        overdue = f"{_name(job)} is still pending after {self._job_timeout_seconds:.0f} s"
         log.warning(
-            "%s: SendGrid holds %s of its %s as they were sent.",
-            overdue,
-            f"{count - job.count:,}",
-            counted(count, "contact"),
+            "%s: a look-up confirms %s of its %s.", overdue, f"{count - job.count:,}", counted(count, "contact")
         )
         if job.count and job.is_overdue:
             message = (
@@ -319,15 +310,21 @@ class JobRunner:
         job.is_overdue = True
         self._resubmit(job)
 
-    def _retry_job(self, job: Job, problem: str) -> None:
-        """Send the contacts of a failed job again: some jobs fail without a reason and succeed the next time."""
-        job_name = self._operation(job).job_name
+    def _retry_job(self, job: Job, problem: str, rejection: Rejection | None = None) -> None:
+        """Send the contacts of a failed job again: some jobs fail without a reason and succeed the next time.
+
+        Args:
+            job: The job.
+            problem: What is wrong with it, as the end of a sentence.
+            rejection: Why a single contact is rejected when that was of no use; by default, that its job failed.
+        """
         if job.send_count < MAX_SENDS:
-            log.warning("%s %s %s: sending its contacts again.", job_name.capitalize(), job.job_id, problem)
+            log.warning("%s %s: sending its contacts again.", _name(job), problem)
             self._resubmit(job)
             return
+        job_name = job.purpose.kind.job_name
         sentence = f"SendGrid's {job_name} failed {job.send_count} times without a reason."
-        self._split(job, Rejection(Reason.FAILED_IN_JOB, sentence))
+        self._split(job, rejection or Rejection(Reason.FAILED_IN_JOB, sentence))
 
     # Settling
 
@@ -346,8 +343,13 @@ class JobRunner:
         """Report a batch when the last of its contacts is settled."""
         progress = job.progress
         if not progress.open_count:
-            max_bytes = self._operation(job).max_bytes
+            max_bytes = self._operation(job).lowered_max_bytes
             self._events.append(BatchResult(progress.batch, progress.rejected, progress.job_count, max_bytes))
 
     def _operation(self, job: Job) -> Operation:
         return self._operations[job.purpose.kind]
+
+
+def _name(job: Job) -> str:
+    """Return the beginning of a log line about a job, such as "Import job 7f3a"."""
+    return f"{job.purpose.kind.job_name.capitalize()} {job.job_id}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from target_sendgrid.sendgrid.client import Client
     from target_sendgrid.sendgrid.contact import Contact
 
-VISIBLE_SECONDS = 120.0
+MAX_INVISIBLE_SECONDS = 120.0
 """How long the effect of a finished job may stay invisible before it counts as absent."""
 
 _FIRST_WAIT_SECONDS = 0.5
@@ -87,7 +87,7 @@ def wait_until_confirmed(operation: Operation, job: Job, clock: Clock) -> None:
     The account is eventually consistent, so people are looked up again at growing intervals for two minutes. Changes
     that are still not visible then stay in the job.
     """
-    deadline = clock.monotonic() + VISIBLE_SECONDS
+    deadline = clock.monotonic() + MAX_INVISIBLE_SECONDS
     interval = _FIRST_WAIT_SECONDS
     while True:
         job.settle(operation.confirm(job))

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from target_sendgrid.delivery.job import Job
     from target_sendgrid.delivery.pending import OperationKind
+    from target_sendgrid.errors import BadRequestError
     from target_sendgrid.sendgrid.client import JobStatus
 
 
@@ -22,22 +23,25 @@ class Submission(NamedTuple):
 
 
 class Operation(Protocol):
-    """One kind of write. The job runner adds polling, deadlines, retries, splitting and spooling."""
+    """One kind of write. Polling, deadlines, retries, splitting and spooling are the job runner's part."""
 
     @property
     def kind(self) -> OperationKind:
-        """The data that the batcher works by."""
-
-    @property
-    def job_name(self) -> str:
-        """What a log line calls a job of this operation."""
+        """How the batcher groups, limits and counts the changes of this operation."""
 
     @property
     def is_proven_by_completion(self) -> bool:
-        """Whether a completed job without row errors is proof enough; if not, its changes are looked up."""
+        """Whether a change is carried out when its job has completed without an error of its own.
+
+        If not, people are looked up before their changes are confirmed.
+        """
 
     @property
-    def max_bytes(self) -> int | None:
+    def unconfirmed(self) -> str:
+        """End of a sentence about a contact whose change a look-up did not find carried out."""
+
+    @property
+    def lowered_max_bytes(self) -> int | None:
         """Most bytes of a request, once SendGrid has refused one for its size."""
 
     def submit(self, job: Job) -> Submission | None:
@@ -53,11 +57,18 @@ class Operation(Protocol):
             SendGridError: The request failed for good.
         """
 
-    def row_errors(self, job: Job, status: JobStatus) -> dict[str, str]:
-        """Return SendGrid's reason for each person whose change failed in a finished job, by identity."""
+    def refused(self, job: Job, error: BadRequestError) -> dict[str, str]:
+        """Return SendGrid's reason for each change that a refused request names, by identity."""
 
-    def amend(self, job: Job, row_errors: Mapping[str, str]) -> list[str]:
-        """Complete refused changes, where SendGrid's reason shows what they lack.
+    def row_errors(self, job: Job, status: JobStatus) -> dict[str, str]:
+        """Return SendGrid's reason for each change that failed in a finished job, by identity."""
+
+    def amend(self, job: Job, reasons: Mapping[str, str]) -> list[str]:
+        """Complete failed changes, where SendGrid's reason shows what they lack.
+
+        Args:
+            job: The job.
+            reasons: What `refused` or `row_errors` returned.
 
         Returns:
             The identities of those that were changed and can be sent again.

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class OperationKind(msgspec.Struct, frozen=True, eq=False):
     """One kind of write that SendGrid can be asked for, as data: how its changes are batched, merged and counted."""
 
-    name: str
+    job_name: str
+    """Name of its jobs in the log, such as "import job"."""
     max_contacts: int
     """Most contacts in one request."""
     max_bytes: int
@@ -84,7 +85,7 @@ class PackedChanges(NamedTuple):
 
 
 class StreamCount(NamedTuple):
-    """How much of one stream is in some changes."""
+    """Number of contacts and of records of one stream among some changes."""
 
     contacts: int
     records: int

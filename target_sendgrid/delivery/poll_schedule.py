@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.job import Job
 
-FIRST_POLL_SECONDS = 0.5
+SHORTEST_POLL_SECONDS = 0.5
 """Shortest wait from the submission of a job, or from a poll of it, to its next poll."""
 LONGEST_POLL_SECONDS = 30.0
 """Longest wait between two polls of a job, unless `SELDOM_POLL_SECONDS` applies."""
@@ -64,7 +64,7 @@ class PollSchedule:
     def start(self, job: Job) -> None:
         """Schedule the first poll of a job that was just submitted."""
         now = self._clock.monotonic()
-        wait = LONGEST_POLL_SECONDS if self._jobs else FIRST_POLL_SECONDS
+        wait = LONGEST_POLL_SECONDS if self._jobs else SHORTEST_POLL_SECONDS
         self._jobs[job] = timing = _Timing(now, now, now + wait, wait)
         if self._last_job_seconds is not None:
             self._expect_end(timing, self._last_job_seconds)
@@ -88,7 +88,7 @@ class PollSchedule:
         timing, now = self._jobs[job], self._clock.monotonic()
         is_oldest = job is next(iter(self._jobs))
         if self._last_job_seconds is None and is_oldest:
-            timing.interval = max(FIRST_POLL_SECONDS, UNKNOWN_POLL_SHARE * (now - timing.submitted_at))
+            timing.interval = max(SHORTEST_POLL_SECONDS, UNKNOWN_POLL_SHARE * (now - timing.submitted_at))
         is_polled_often = is_oldest or self._last_job_seconds is not None
         timing.interval = min(timing.interval, LONGEST_POLL_SECONDS if is_polled_often else SELDOM_POLL_SECONDS)
         timing.last_pending_at, timing.next_poll_at = now, now + timing.interval
@@ -119,8 +119,8 @@ class PollSchedule:
 
     def _expect_end(self, timing: _Timing, job_seconds: float) -> None:
         """Schedule the next poll of a job that is expected to take some seconds."""
-        first_poll_at = timing.submitted_at + max(FIRST_POLL_SECONDS, (1 - POLL_SHARE) * job_seconds)
-        interval = max(FIRST_POLL_SECONDS, POLL_SHARE * job_seconds)
+        first_poll_at = timing.submitted_at + max(SHORTEST_POLL_SECONDS, (1 - POLL_SHARE) * job_seconds)
+        interval = max(SHORTEST_POLL_SECONDS, POLL_SHARE * job_seconds)
         if timing.last_pending_at < first_poll_at:
             timing.next_poll_at, timing.interval = max(first_poll_at, self._clock.monotonic()), interval
         else:  # it was polled about its expected end already: do not poll all such jobs at once whenever one ends

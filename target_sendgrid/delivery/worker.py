@@ -19,8 +19,11 @@ class Worker(Protocol):
     def send(self, batch: Batch) -> None:
         """Hand over a batch."""
 
-    def next_event(self, timeout_seconds: float | None) -> JobEvent | None:
-        """Return the next event; ``None`` when there is none within the time, or now (``None``).
+    def next_event(self, timeout_seconds: float) -> JobEvent | None:
+        """Return the next event, or ``None`` if there is none in time.
+
+        Args:
+            timeout_seconds: How long to wait for one; 0 returns at once.
 
         Raises:
             TargetSendGridError: The error that stopped the job runner. It is raised again at every later call.
@@ -50,8 +53,11 @@ class WorkerThread:
             self._thread.start()
         self._inbox.put(batch)
 
-    def next_event(self, timeout_seconds: float | None) -> JobEvent | None:
-        """Return the next event; ``None`` when there is none within the time, or now (``None``).
+    def next_event(self, timeout_seconds: float) -> JobEvent | None:
+        """Return the next event, or ``None`` if there is none in time.
+
+        Args:
+            timeout_seconds: How long to wait for one; 0 returns at once.
 
         Raises:
             TargetSendGridError: The error that stopped the job runner.

@@ -15,7 +15,8 @@ from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldTy
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from target_sendgrid.sendgrid.transport import Pieces, Transport
+    from target_sendgrid.sendgrid.contact import Body
+    from target_sendgrid.sendgrid.transport import Transport
 
 FINAL_STATUSES = frozenset({"completed", "errored", "failed"})
 """Statuses that an import job keeps (the vendor's contacts API description); with any other it is under way."""
@@ -48,14 +49,14 @@ class JobStatus(NamedTuple):
         changed_count: Number of contacts that were created or updated, as far as known.
         errored_count: Number of contacts that failed; ``None`` until SendGrid knows it.
         errors_url: Link to the errors file, where there is one.
-        error_text: The whole answer as text: where a failed job says why is not documented.
+        answer_text: The whole answer as text: where a failed job says why is not documented.
     """
 
     status: str
     changed_count: int
     errored_count: int | None
     errors_url: str | None
-    error_text: str
+    answer_text: str
 
     @property
     def is_pending(self) -> bool:
@@ -157,7 +158,7 @@ class Client:
 
     # Contacts
 
-    def upsert(self, body: Pieces | bytes) -> str:
+    def upsert(self, body: Body) -> str:
         """Send one request of contacts and return the id of its import job.
 
         Args:
@@ -183,7 +184,7 @@ class Client:
             changed_count=results.created_count + results.updated_count,
             errored_count=results.errored_count,
             errors_url=results.errors_url,
-            error_text=msgspec.json.encode(answer).decode(),
+            answer_text=msgspec.json.encode(answer).decode(),
         )
 
     def find_contacts(self, kind: str, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:

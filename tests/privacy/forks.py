@@ -72,7 +72,7 @@ def run(order: dict[str, Any]) -> None:
     sys.argv = ["target-sendgrid", "--config", order["config"]]
     make_verbose()
     vars(clock)["SystemClock"] = HastyClock
-    vars(polling).update(FIRST_POLL_SECONDS=0.01, LONGEST_POLL_SECONDS=0.1)
+    vars(polling).update(SHORTEST_POLL_SECONDS=0.01, LONGEST_POLL_SECONDS=0.1)
     vars(jobs).update(LOST_JOB_SECONDS=0.2)
     if "crash" in order:
         crash(**order["crash"])

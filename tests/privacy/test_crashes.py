@@ -34,7 +34,7 @@ PLACES = (
     "sendgrid.transport:Transport.request",
     "sendgrid.transport:Transport._send",
     "sendgrid.transport:Transport.download",
-    "sendgrid.transport:read",
+    "sendgrid.transport:read_body",
     "sendgrid.transport:make_session",
     "sendgrid.answers:error_for",
     "sendgrid.answers:error_details",

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_sendgrid.delivery.job import Job
+    from target_sendgrid.errors import BadRequestError
     from target_sendgrid.sendgrid.client import Client, JobStatus
     from target_sendgrid.sendgrid.lists import ListTracker
 
 REMOVE_FROM_LIST = OperationKind(
-    name="remove_from_list",
+    job_name="list-removal job",
     max_contacts=MAX_IDS_PER_REMOVAL,
     max_bytes=sys.maxsize,  # the request holds ids only, whose number is limited
     overhead_bytes=lambda _: 0,
@@ -48,9 +49,9 @@ class RemoveFromList:
     """
 
     kind = REMOVE_FROM_LIST
-    job_name = "list-removal job"
     is_proven_by_completion = False
-    max_bytes = None
+    unconfirmed = "the contact is still on the list"
+    lowered_max_bytes = None
 
     def __init__(self, client: Client, list_tracker: ListTracker) -> None:
         self._client = client
@@ -79,13 +80,18 @@ class RemoveFromList:
         )
         raise SendGridError(message)
 
+    def refused(self, job: Job, error: BadRequestError) -> dict[str, str]:
+        """Return nobody: the request names contacts by SendGrid's ids, and no refusal that quotes one is known."""
+        del job, error
+        return {}
+
     def row_errors(self, job: Job, status: JobStatus) -> dict[str, str]:
         """Return the reasons in the job's errors file, by identity."""
         return row_errors.failed_in_job(self._client, job, status)
 
-    def amend(self, job: Job, row_errors: Mapping[str, str]) -> list[str]:
+    def amend(self, job: Job, reasons: Mapping[str, str]) -> list[str]:
         """Return nobody: a removal holds nothing that could be completed."""
-        del job, row_errors
+        del job, reasons
         return []
 
     def confirm(self, job: Job) -> set[str]:

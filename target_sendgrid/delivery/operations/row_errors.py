@@ -75,11 +75,6 @@ def is_about_lists(details: Sequence[tuple[str, str]]) -> bool:
     return any(path.startswith("list_ids") or _UNKNOWN_LIST in message for path, message in details)
 
 
-def whole_text(details: Sequence[tuple[str, str]]) -> str:
-    """Return everything that an error response says. It may quote personal data."""
-    return "; ".join(f"{path}: {message}" if path else message for path, message in details)[:_MAX_REASON_LENGTH]
-
-
 def failed_in_job(client: Client, job: Job, status: JobStatus) -> dict[str, str]:
     """Download a finished job's errors file; return its reason for each contact of the job, by identity.
 

@@ -45,7 +45,7 @@ def upsert_kind(max_contacts: int, max_bytes: int) -> OperationKind:
         max_bytes: Most bytes of one request's body.
     """
     return OperationKind(
-        name="upsert",
+        job_name="import job",
         max_contacts=max_contacts,
         max_bytes=max_bytes,
         overhead_bytes=functools.cache(lambda list_ids: len(Body(list_ids, ()))),
@@ -65,8 +65,8 @@ class Upsert:
         field_name: Returns the name of a custom field, given its id.
     """
 
-    job_name = "import job"
     is_proven_by_completion = True
+    unconfirmed = "SendGrid does not hold the contact as it was sent"
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Upsert:
         field_name: Callable[[str], str],
     ) -> None:
         self.kind = kind
-        self.max_bytes: int | None = None
+        self.lowered_max_bytes: int | None = None
         self._client = client
         self._clock = clock
         self._list_tracker = list_tracker
@@ -98,30 +98,34 @@ class Upsert:
                 details = error.details if isinstance(error, BadRequestError) else None
                 unknown_fields = row_errors.unknown_fields(details or ())
                 if unknown_fields:
-                    message = self._without_fields(unknown_fields)
+                    message = self._unknown_fields_message(unknown_fields)
                 elif details is None or row_errors.is_about_lists(details):
                     is_recreated = self._list_tracker.recreate(list_ids)
                     if is_recreated and not has_recreated:
                         has_recreated = True
                         continue
-                    message = self._without_lists(list_ids)
+                    message = self._unknown_lists_message(list_ids)
                 else:
                     raise
             if self._clock.monotonic() >= deadline:
                 raise ConfigError(message)
             self._clock.sleep(UNKNOWN_WAIT_SECONDS)
 
+    def refused(self, job: Job, error: BadRequestError) -> dict[str, str]:
+        """Return the reasons for the contacts that the error names by their index in the request, or by their email."""
+        return row_errors.refused_contacts(error.details, list(job.changes()))
+
     def row_errors(self, job: Job, status: JobStatus) -> dict[str, str]:
         """Return the reasons in the job's errors file, by identity."""
         return row_errors.failed_in_job(self._client, job, status)
 
-    def amend(self, job: Job, row_errors: Mapping[str, str]) -> list[str]:
+    def amend(self, job: Job, reasons: Mapping[str, str]) -> list[str]:
         """Add the identifiers that SendGrid has, where its words say that identifiers are missing.
 
         The words are undocumented: "provide all identifiers" was reported.
         """
         changes = job.changes()
-        refused = [identity for identity, reason in row_errors.items() if is_missing_identifiers(reason)]
+        refused = [identity for identity, reason in reasons.items() if is_missing_identifiers(reason)]
         completed = lookups.complete(self._client, {identity: changes[identity] for identity in refused})
         if completed:
             log.info("Sending %s again with all their identifiers.", counted(len(completed), "contact"))
@@ -134,22 +138,23 @@ class Upsert:
 
     def _upsert(self, body: Body, count: int) -> str:
         """Send a body, unless one of its size was refused before. A single contact is always tried."""
-        if self.max_bytes is not None and len(body) > self.max_bytes and count > 1:
-            message = f"SendGrid has refused requests of more than {self.max_bytes} bytes."
+        max_bytes = self.lowered_max_bytes
+        if max_bytes is not None and len(body) > max_bytes and count > 1:
+            message = f"SendGrid has refused requests of more than {max_bytes} bytes."
             raise TooLargeError(message)
         try:
             return self._client.upsert(body)
         except TooLargeError:
             limit = max(len(body) // 2, LOWEST_BYTE_LIMIT)
-            self.max_bytes = min(self.max_bytes or limit, limit)
+            self.lowered_max_bytes = min(max_bytes or limit, limit)
             log.warning(
                 "SendGrid refused a request of %s bytes: sending at most %s bytes in each from now on.",
                 f"{len(body):,}",
-                f"{self.max_bytes:,}",
+                f"{self.lowered_max_bytes:,}",
             )
             raise
 
-    def _without_fields(self, field_ids: list[str]) -> str:
+    def _unknown_fields_message(self, field_ids: list[str]) -> str:
         named = [(field_id, self._field_name(field_id)) for field_id in field_ids]
         # An id that no field has is SendGrid's own text, which could quote anything.
         names = ", ".join(f"'{name}'" for field_id, name in named if name != field_id) or "that was sent"
@@ -158,7 +163,7 @@ class Upsert:
             " custom fields in SendGrid and run again."
         )
 
-    def _without_lists(self, list_ids: tuple[str, ...]) -> str:
+    def _unknown_lists_message(self, list_ids: tuple[str, ...]) -> str:
         return (
             f"SendGrid does not accept contacts for the list {self._list_tracker.label(list_ids)}, though it shows that"
             " list. Run again later."
