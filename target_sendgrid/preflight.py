@@ -14,7 +14,7 @@ from target_sendgrid.report.report import check_report_path
 from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.embedded import EmbeddedSandbox
 from target_sendgrid.sendgrid.lists import Lists
-from target_sendgrid.sendgrid.transport import RUN_RETRY_SECONDS, Transport
+from target_sendgrid.sendgrid.transport import Transport
 from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Connection(msgspec.Struct, frozen=True):
         self.resources.close()
 
 
-class Preflight(msgspec.Struct):
+class PreflightResult(msgspec.Struct):
     """What the checks have found, and the connection if none of them found an error."""
 
     findings: list[Finding] = []
@@ -77,7 +77,7 @@ class Preflight(msgspec.Struct):
     """Whether a report can be written where the settings say: anything else in that place must not be replaced."""
     request_count: int = 0
 
-    def connected(self) -> Connection:
+    def require_connection(self) -> Connection:
         """Return the connection.
 
         Raises:
@@ -92,7 +92,7 @@ class Preflight(msgspec.Struct):
         self.findings.append(Finding(Level.OK, what))
 
 
-def preflight(settings: Settings, clock: Clock, result: Preflight) -> None:
+def preflight(settings: Settings, clock: Clock, result: PreflightResult) -> None:
     """Check the files, the key, its scopes, the custom fields and the lists. Nothing is sent, and nothing created.
 
     The checks build on each other, so the first one that finds an error is the last; errors of one check come together.
@@ -110,7 +110,7 @@ def preflight(settings: Settings, clock: Clock, result: Preflight) -> None:
             result.findings += [Finding(Level.ERROR, problem.what, problem.next_step) for problem in error.problems]
 
 
-def _connect(settings: Settings, clock: Clock, result: Preflight, resources: contextlib.ExitStack) -> Connection:
+def _connect(settings: Settings, clock: Clock, result: PreflightResult, resources: contextlib.ExitStack) -> Connection:
     if settings.report_path:
         check_report_path(settings.report_path)
         result.can_write_report = True
@@ -130,7 +130,7 @@ def _connect(settings: Settings, clock: Clock, result: Preflight, resources: con
     finally:
         result.request_count = transports[0].request_count
     for transport in transports:
-        transport.retry_budget_seconds = RUN_RETRY_SECONDS
+        transport.start_run()
     return Connection(transports, catalogue, lists, rejections, resources.pop_all())
 
 
@@ -156,19 +156,20 @@ def _transports(settings: Settings, clock: Clock, resources: contextlib.ExitStac
     return transport(), transport()
 
 
-def _check_scopes(client: Client, result: Preflight) -> None:
+def _check_scopes(client: Client, result: PreflightResult) -> None:
     try:
         scopes = client.scopes()
     except ForbiddenError:
-        return  # some keys may not list their scopes; the next requests show what they may do
+        result.add_ok("The API key may not list its scopes: the next checks show what it may do.")
+        return
     if any(scope.startswith(_MARKETING_SCOPES) for scope in scopes):
         result.add_ok("The API key is valid and has access to Marketing.")
         return
     what = "The API key does not list the scope `marketing.read`: SendGrid may refuse it."
-    result.findings.append(Finding(Level.WARNING, what, "Give the key Marketing access if it does."))
+    result.findings.append(Finding(Level.WARNING, what, "If it does, give the key Marketing access."))
 
 
-def _check_lists(lists: Lists, settings: Settings, result: Preflight) -> None:
+def _check_lists(lists: Lists, settings: Settings, result: PreflightResult) -> None:
     list_ids, list_names = settings.lists()
     problems = lists.problems(list_ids, list_names)
     if problems:

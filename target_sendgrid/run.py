@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from target_sendgrid.audience.cap import NEW, REFUSED, ProfileCap
+from target_sendgrid.audience.cap import NEW, OVER_CAP, ProfileCap
 from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.delivery import Delivery
 from target_sendgrid.delivery.job_runner import JobRunner
@@ -78,7 +78,7 @@ class Run:
         clock: Clock,
         write_state: Callable[[bytes], None],
         check_stop: Callable[[], None],
-        make_worker: MakeWorker = WorkerThread,
+        make_worker: MakeWorker | None = None,
     ) -> None:
         transport, worker_transport = connection.transports
         self._connection = connection
@@ -86,7 +86,7 @@ class Run:
         self._client, worker_client = Client(transport), Client(worker_transport)
         self._check_stop = check_stop
         self.is_opening_stream = False
-        """Whether the run asks SendGrid about a new stream. It can be left at any moment then: it holds no record."""
+        """Whether the run asks SendGrid about a new stream. A signal may stop it at once then: it takes no record."""
         self._is_finished = False
         self.cap = ProfileCap(settings.profile_cap)
         self.report = report
@@ -109,7 +109,7 @@ class Run:
         self._batcher = Batcher(clock.monotonic)
         self._delivery = Delivery(
             batcher=self._batcher,
-            worker=make_worker(runner),
+            worker=(make_worker or WorkerThread)(runner),
             gate=StateGate(write_state),
             report=report,
             rejections=connection.rejections,
@@ -127,13 +127,13 @@ class Run:
         """
         self.is_opening_stream = True
         try:
-            return self._opened(name, schema, key_properties)
+            return self._resolve_stream(name, schema, key_properties)
         finally:
             self.is_opening_stream = False
 
-    def _opened(self, name: str, schema: Mapping[str, Any], key_properties: Sequence[str]) -> Stream:
+    def _resolve_stream(self, name: str, schema: Mapping[str, Any], key_properties: Sequence[str]) -> Stream:
         settings, counts = self._settings.for_stream(name), self.report.stream(name)
-        self._connection.rejections.key_properties[name] = key_properties
+        self._connection.rejections.keep_keys(name, key_properties)
         if not settings.is_enabled:
             log.info("Stream '%s' is not enabled: its records are read and not sent.", name)
             return Stream(name, counts, Purpose(self._upsert_kind, ()), None)
@@ -161,7 +161,7 @@ class Run:
 
     def keep_schema(self, name: str, message: bytes) -> None:
         """Keep the SCHEMA message of a stream for the file of rejected records, so that they can be sent again."""
-        self._connection.rejections.schemas[name] = message
+        self._connection.rejections.keep_schema(name, message)
 
     # Records
 
@@ -183,7 +183,8 @@ class Run:
         contact = stream.mapping.contact(record)
         identity = contacts.identity(contact)
         if identity is None:
-            raise InputError(f"{origin} has no identity.")  # the mapping rejects those
+            message = "the mapping has made a contact without an identifier"
+            raise LookupError(message)
         self.take(stream, identity, contacts.encode(contact), origin)
 
     def take(self, stream: Stream, identity: str, contact: bytes, origin: Origin) -> None:
@@ -193,7 +194,7 @@ class Run:
             CapReachedError: It is one person more than the cap allows, and that is to end the run.
         """
         admission = self.cap.admit(identity)
-        if admission is REFUSED:
+        if admission is OVER_CAP:
             self._leave_out(stream, origin)
             return
         change = Change(stream.purpose, identity, contact, origin)
@@ -206,7 +207,7 @@ class Run:
             self._delivery.send_full()
 
     def reject(self, origin: Origin, error: RecordRejectedError) -> None:
-        """Take note of a rejected record."""
+        """Log, file and count a rejected record."""
         self._delivery.reject(origin, error.reason, error.sentence)
 
     def receive_state(self, line: int, state: bytes) -> None:
@@ -235,10 +236,14 @@ class Run:
         for name in self._settings.streams:
             if name not in self.report.streams:
                 log.warning("Stream '%s' is in the setting `streams`, but never came.", name)
-        self._connection.rejections.check(self.report.rejected, self.report.received)
+        self._connection.rejections.check(self.report.rejected_count, self.report.received)
 
-    def save(self, error: BaseException) -> None:
-        """Settle what can be settled after an error: everything that was read if reading ended, else what was sent."""
+    def settle_after(self, error: BaseException) -> None:
+        """Settle what can be settled after an error.
+
+        Bad input and a reached cap only end the reading, so everything read before is settled; after any other error,
+        what was sent.
+        """
         if self._is_finished:
             return
         try:

@@ -39,7 +39,7 @@ def environment_problems(environment: Mapping[str, str], schema: Mapping[str, An
         if variable not in environment:
             continue
         kind = main_type(prop)
-        if not _FITS.get(kind, _fits_anything)(environment[variable]):
+        if kind in _FITS and not _FITS[kind](environment[variable]):
             problems.append(f"The environment variable {variable} must be {_WANTED[kind]}.")
     known = [name.upper() for name in schema["properties"]]
     for variable in sorted(environment):
@@ -55,10 +55,6 @@ def _is_json(kind: type, text: str) -> bool:
         return isinstance(json.loads(text), kind)
     except ValueError:
         return False
-
-
-def _fits_anything(text: str) -> bool:
-    return isinstance(text, str)
 
 
 _FITS: Mapping[str, Callable[[str], bool]] = {
@@ -105,7 +101,7 @@ def _rule(error: jsonschema.ValidationError) -> str:
 
 
 def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with a config that fits the schema: settings that miss or contradict each other."""
+    """Yield what is wrong with a config that fits the schema: settings that are missing or contradict each other."""
     for name, value in config.items():
         if isinstance(value, float) and not math.isfinite(value):  # NaN passes every bound of the schema
             yield f"The setting `{name}` must be a finite number."

@@ -21,6 +21,7 @@ from singer_sdk.target_base import Target
 from target_sendgrid.errors import ConfigError, LocalFileError, TargetSendGridError, TerminatedError
 from target_sendgrid.settings import CONFIG_SCHEMA, Settings
 from target_sendgrid.settings_checks import environment_problems
+from target_sendgrid.wording import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.worker import MakeWorker
+    from target_sendgrid.preflight import PreflightResult
     from target_sendgrid.run import Run
     from target_sendgrid.singer.sink import SendGridSink
 
@@ -78,7 +80,7 @@ class TargetSendGrid(Target):
         self._make_worker = make_worker
         self._started_at = self._clock.monotonic()
         self.report = Report()
-        self._can_write_report = False
+        self._checked: PreflightResult | None = None
         self._run: Run | None = None
         super().__init__(message_reader=RecordReader(self._open_run, self), **options)
         self.max_parallelism = 1  # the SDK's threads would drain nothing here, and cost start-up time
@@ -125,7 +127,7 @@ class TargetSendGrid(Target):
             config_jsonschema["properties"].pop(name, None)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Leave the check to `Settings`, whose messages quote no values. The SDK reads the config only after it."""
+        """Let `Settings` check the config, because its messages quote no values. The SDK uses the config only later."""
         del raise_errors
         _ = self.settings
         return []
@@ -170,6 +172,8 @@ class TargetSendGrid(Target):
         Raises:
             LocalFileError: The report can't be written, and there was no other error.
         """
+        if self._checked is not None:
+            self.report.request_count = self._checked.request_count
         if self._run is not None:
             self._run.close()
         if error is not None:
@@ -179,7 +183,7 @@ class TargetSendGrid(Target):
         self.report.seconds = self._clock.monotonic() - self._started_at
         for line in self.report.summary():
             self.logger.info("%s", line)
-        if not self._can_write_report or not self.settings.report_path:
+        if self._checked is None or not self._checked.can_write_report or not self.settings.report_path:
             return
         try:
             self.report.write(self.settings.report_path)
@@ -212,7 +216,7 @@ class TargetSendGrid(Target):
         """
         before = self.get_sink(stream_name) if schema is not None and self.sink_exists(stream_name) else None
         sink = super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
-        if before not in {None, sink}:
+        if before is not None and before is not sink:
             self.drain_all()
         return sink
 
@@ -242,27 +246,22 @@ class TargetSendGrid(Target):
         Raises:
             TargetSendGridError: A check found an error.
         """
-        from target_sendgrid.preflight import Level, Preflight, preflight  # noqa: PLC0415 - loads what only a run needs
+        from target_sendgrid.preflight import Level, PreflightResult, preflight  # noqa: PLC0415 - loads what only a run needs
         from target_sendgrid.run import Run  # noqa: PLC0415 - as above
 
-        checked = Preflight()
-        try:
-            preflight(self.settings, self._clock, checked)
-        finally:
-            self._can_write_report = checked.can_write_report
-            self.report.request_count = checked.request_count
+        self._checked = checked = PreflightResult()
+        preflight(self.settings, self._clock, checked)
         for finding in checked.findings:
             if finding.level is Level.WARNING:
                 self.logger.warning("%s", finding)
-        options = {} if self._make_worker is None else {"make_worker": self._make_worker}
         self._run = Run(
-            checked.connected(),
+            checked.require_connection(),
             self.settings,
             report=self.report,
             clock=self._clock,
             write_state=_write_state,
             check_stop=self._check_stop,
-            **options,
+            make_worker=self._make_worker,
         )
         return self._run
 
@@ -280,15 +279,15 @@ class TargetSendGrid(Target):
                 self._check_stop()
                 self.logger.warning("Stopping: waiting up to %.0f s for what was sent.", GRACE_SECONDS)
             if self._run is not None:
-                self._run.save(error)
+                self._run.settle_after(error)
         except TerminatedError:
             self.logger.warning("Stopped without waiting for what was sent.")
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """Record the signal; waiting code and the reader check for it. While SendGrid is being opened, stop at once.
+        """Record the signal; the reader and waiting code check for it. While a run or a stream is opened, stop at once.
 
-        The second signal stops at once, wherever the run is, and nothing is settled after it: a record that was being
-        taken might be in no batch yet, and a state written then could pass it.
+        The second signal stops the run at once, wherever it is, and nothing is settled after it: a record that was
+        being taken might be in no batch yet, and a state written then could cover it.
         """
         del frame
         self._signals.append(signum)
@@ -347,5 +346,5 @@ def _write_state(state: bytes) -> None:
         sys.stdout.write(state.decode() + "\n")
         sys.stdout.flush()
     except OSError as error:
-        message = f"The state can't be written to standard output: {error.strerror}. Run again from the last state."
+        message = f"The state can't be written to standard output: {words_of(error)}. Run again from the last state."
         raise LocalFileError(message) from None

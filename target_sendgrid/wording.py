@@ -27,3 +27,13 @@ def suggest(name: str, known: Iterable[str]) -> str:
 def words_of(error: Exception) -> str:
     """Return what is wrong with a path or a file: the system's own words where there are any, without a full stop."""
     return (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
+
+
+def words_of_cause(error: Exception) -> str:
+    """Return the system's words for what is behind an error, such as "Connection refused", or the error's name."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.audience import cap as cap_module
-from target_sendgrid.audience.cap import KNOWN, NEW, REFUSED, ProfileCap
+from target_sendgrid.audience.cap import KNOWN, NEW, OVER_CAP, ProfileCap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ LIMIT = 100_000
 
 def admitted(cap: ProfileCap, count: int) -> int:
     """Return how many of a number of different people are admitted."""
-    return sum(cap.admit(f"person{number}@example.com") is not REFUSED for number in range(count))
+    return sum(cap.admit(f"person{number}@example.com") is not OVER_CAP for number in range(count))
 
 
 @pytest.fixture(params=[cap_module.MAX_IN_SET, 10, 0], autouse=True)
@@ -42,12 +42,12 @@ def test_duplicates_take_no_room(count: int) -> None:
 def test_the_last_free_place_is_given_once() -> None:
     cap = ProfileCap(LIMIT)
     admitted(cap, 99_999)
-    assert [cap.admit("ada@x.com"), cap.admit("bob@x.com"), cap.admit("ada@x.com")] == [NEW, REFUSED, KNOWN]
+    assert [cap.admit("ada@x.com"), cap.admit("bob@x.com"), cap.admit("ada@x.com")] == [NEW, OVER_CAP, KNOWN]
 
 
 def test_known_people_are_admitted_when_the_cap_is_reached() -> None:
     cap = ProfileCap(1)
-    assert [cap.admit("a"), cap.admit("b"), cap.admit("a")] == [NEW, REFUSED, KNOWN]
+    assert [cap.admit("a"), cap.admit("b"), cap.admit("a")] == [NEW, OVER_CAP, KNOWN]
 
 
 def test_people_over_the_cap_are_not_counted() -> None:
@@ -59,7 +59,7 @@ def test_people_over_the_cap_are_not_counted() -> None:
 
 def test_people_over_the_cap_stay_out_when_they_come_again() -> None:
     cap = ProfileCap(1)
-    assert [cap.admit("a"), cap.admit("b"), cap.admit("b")] == [NEW, REFUSED, REFUSED]
+    assert [cap.admit("a"), cap.admit("b"), cap.admit("b")] == [NEW, OVER_CAP, OVER_CAP]
 
 
 def test_without_a_limit_everybody_is_admitted_and_counted() -> None:
@@ -72,7 +72,7 @@ def test_the_first_people_up_to_the_limit_are_admitted_and_nobody_else(identitie
     cap = ProfileCap(limit)
     first = list(dict.fromkeys(identities))[:limit]
     admissions = [cap.admit(identity) for identity in identities]
-    assert [admission is not REFUSED for admission in admissions] == [identity in first for identity in identities]
+    assert [admission is not OVER_CAP for admission in admissions] == [identity in first for identity in identities]
     assert [identity for identity, admission in zip(identities, admissions, strict=True) if admission is NEW] == first
 
 

@@ -20,6 +20,7 @@ from target_sendgrid.errors import (
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.sandbox.server import SandboxServer
 from target_sendgrid.sendgrid.client import MAX_IDENTIFIERS_PER_SEARCH, MAX_IDS_PER_REMOVAL, Client
+from target_sendgrid.sendgrid.contact import Body, encode
 from target_sendgrid.sendgrid.fields import FieldType
 from target_sendgrid.sendgrid.transport import Transport
 from tests.support import SandboxClock
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     MakeClient: TypeAlias = Callable[..., tuple[Client, SandboxServer, SandboxClock]]
 
-PERSON = b'{"contacts":[{"email":"ada@example.com"}]}'
+PERSON = Body((), [encode({"email": "ada@example.com"})])
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 

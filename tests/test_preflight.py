@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_sendgrid.errors import ConfigError, UnauthorizedError
-from target_sendgrid.preflight import Finding, Level, Preflight, preflight
+from target_sendgrid.preflight import Finding, Level, PreflightResult, preflight
 from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.transport import RUN_RETRY_SECONDS
 from target_sendgrid.settings import Settings
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from target_sendgrid.sandbox.server import SandboxServer
 
 
-def checked(sandbox: SandboxServer, **config: Any) -> Preflight:
+def checked(sandbox: SandboxServer, **config: Any) -> PreflightResult:
     """Run the checks and close what they opened."""
     own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody"}
-    result = Preflight()
+    result = PreflightResult()
     preflight(Settings.from_config(own | config), SandboxClock(sandbox), result)
     if result.connection:
         result.connection.close()
     return result
 
 
-def errors_of(result: Preflight) -> list[Finding]:
+def errors_of(result: PreflightResult) -> list[Finding]:
     return [finding for finding in result.findings if finding.level is Level.ERROR]
 
 
@@ -54,7 +54,7 @@ def test_nothing_is_created(sandbox: SandboxServer) -> None:
 
 
 def test_requests_get_a_larger_retry_budget_after_the_checks(sandbox: SandboxServer) -> None:
-    connection = checked(sandbox).connected()
+    connection = checked(sandbox).require_connection()
     assert [transport.retry_budget_seconds for transport in connection.transports] == [RUN_RETRY_SECONDS] * 2
 
 
@@ -63,8 +63,8 @@ def test_a_key_without_the_scope_is_a_warning_before_it_is_an_error(sandbox: San
     warning, error = result.findings
     assert (warning.level, error.level) == (Level.WARNING, Level.ERROR)
     assert str(warning) == (
-        "The API key does not list the scope `marketing.read`: SendGrid may refuse it. Give the key Marketing access if"
-        " it does."
+        "The API key does not list the scope `marketing.read`: SendGrid may refuse it. If it does, give"
+        " the key Marketing access."
     )
     assert error.what == "SendGrid forbids this API key to read custom fields (403)."
     assert error.next_step.startswith("Give the key Marketing access")
@@ -77,7 +77,7 @@ def test_a_wrong_key_is_an_error_that_says_what_to_do(sandbox: SandboxServer) ->
     assert error.next_step.startswith("Check `api_key`")
     assert str(error) == f"{error.what} {error.next_step}"
     with pytest.raises(UnauthorizedError, match="SendGrid refused the API key"):
-        result.connected()
+        result.require_connection()
     assert (result.connection, result.request_count) == (None, 1)
 
 
@@ -90,7 +90,7 @@ def test_all_errors_about_lists_are_found_at_once(sandbox: SandboxServer) -> Non
         ("SendGrid has no list named 'Nobody', and `create_list` is false.", ""),
     ]
     with pytest.raises(ConfigError):
-        result.connected()
+        result.require_connection()
 
 
 def test_a_missing_folder_is_found_before_anything_is_asked_of_sendgrid(sandbox: SandboxServer, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_what_was_found_before_a_signal_is_known_after_it(
     monkeypatch.setattr(Client, "scopes", stop)
     own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody"}
     settings = Settings.from_config(own | {"report_path": str(tmp_path / "report.json")})
-    result = Preflight()
+    result = PreflightResult()
     with pytest.raises(KeyboardInterrupt):
         preflight(settings, SandboxClock(sandbox), result)
     assert (result.can_write_report, result.connection) == (True, None)

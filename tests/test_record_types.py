@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from singer_sdk.exceptions import InvalidJSONSchema
 from singer_sdk.sinks.core import JSONSchemaValidator
 
-from target_sendgrid.mapping.record_types import NoTypeError, RecordType
+from target_sendgrid.mapping.record_types import NoFastPathError, RecordType
 from tests.random_schemas import Case
 
 
@@ -61,7 +61,7 @@ _VALUES: st.SearchStrategy[str] = st.recursive(
 def record_type(schema: dict[str, Any], **lengths: tuple[int, int]) -> type[msgspec.Struct] | None:
     try:
         return RecordType(schema, (), {(name,): length for name, length in lengths.items()}).struct
-    except NoTypeError:
+    except NoFastPathError:
         return None
 
 

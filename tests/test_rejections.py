@@ -55,8 +55,8 @@ def test_every_reason_has_a_meaning() -> None:
 
 class TestEntries:
     def test_an_entry_holds_all_that_is_known(self, rejections: Rejections, path: Path) -> None:
-        rejections.key_properties["people"] = ["id"]
-        rejections.schemas["people"] = b'{"type":"SCHEMA"}'
+        rejections.keep_keys("people", ["id"])
+        rejections.keep_schema("people", b'{"type":"SCHEMA"}')
         reject(rejections)
         assert entries_of(path) == [
             {

@@ -54,7 +54,7 @@ class TestCounts:
     def test_totals_are_the_sums_over_the_streams(self, streams: dict[str, StreamReport]) -> None:
         report = Report(streams=streams)
         assert report.received == sum(stream.received for stream in streams.values())
-        assert report.rejected == sum(stream.rejected_count for stream in streams.values())
+        assert report.rejected_count == sum(stream.rejected_count for stream in streams.values())
         assert report.settled == report.received - sum(stream.unsettled for stream in streams.values())
 
     def test_a_stream_is_counted_in_one_place(self) -> None:

@@ -100,7 +100,7 @@ def test_the_report_adds_up_and_names_the_list(sandbox: SandboxServer, tmp_path:
     assert stream["received"] == settled_count(stream) == 4
     assert stream["list_name"] == "Everybody"
     assert run.report["outcome"] == "succeeded"
-    assert "Stream 'people' -> list 'Everybody': 4 received, 1 upserted, 1 duplicates, 1 rejected" in run.log
+    assert "Stream 'people' -> list 'Everybody': 4 received, 1 upserted, 1 duplicate, 1 rejected" in run.log
 
 
 def test_a_failed_run_reports_the_records_that_are_not_confirmed(sandbox: SandboxServer, tmp_path: Path) -> None:

@@ -27,10 +27,10 @@ class Admission(Enum):
 
     NEW = "the first record of a person"
     KNOWN = "a record of a person who was admitted before"
-    REFUSED = "a record of a person over the cap"
+    OVER_CAP = "a record of a person over the cap"
 
 
-NEW, KNOWN, REFUSED = Admission
+NEW, KNOWN, OVER_CAP = Admission
 """The members as module globals: every record looks one up, and an attribute of the class takes longer."""
 
 
@@ -67,7 +67,7 @@ class ProfileCap:
         if hashed in first:
             return KNOWN
         if self._most_in_set == self.limit:
-            return REFUSED
+            return OVER_CAP
         return self._admit_to_bucket(hashed & _HASH_MASK)
 
     def _admit_to_bucket(self, hashed: int) -> Admission:
@@ -82,7 +82,7 @@ class ProfileCap:
         if found >= 0:
             return KNOWN
         if self.limit is not None and self.distinct_profiles >= self.limit:
-            return REFUSED
+            return OVER_CAP
         self._buckets[number] = bucket + tag
         self._count_in_buckets += 1
         return NEW

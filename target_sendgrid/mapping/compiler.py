@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("target-sendgrid.mapping")
 
-_CREATES_NOTHING = "Create it in SendGrid, or set `create_custom_fields` to true."
+_CREATE_FIELD_ADVICE = "Create it in SendGrid, or set `create_custom_fields` to true."
 
 
 def compile_mapping(
@@ -120,7 +120,7 @@ def _field_problem(field: str, catalogue: FieldCatalogue, *, can_create: bool) -
         return f"'{field}' is set by SendGrid itself and can't be mapped."
     near = suggest(field, [*fields.MAX_LENGTHS, *catalogue.names()])
     if not can_create:
-        return f"SendGrid has no contact field '{field}'.{near or ' ' + _CREATES_NOTHING}"
+        return f"SendGrid has no contact field '{field}'.{near or ' ' + _CREATE_FIELD_ADVICE}"
     if not fields.CUSTOM_FIELD_NAME.match(field):
         return (
             f"'{field}' can't be created as a custom field: a name has 1 to 100 letters, digits and underscores and"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from target_sendgrid.errors import RecordRejectedError
-from target_sendgrid.mapping.record_types import NoTypeError, RecordType
+from target_sendgrid.mapping.record_types import NoFastPathError, RecordType
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.fields import IDENTIFIERS
 
@@ -41,18 +41,18 @@ class FastPath:
         mapping: The stream's field mapping.
 
     Raises:
-        NoTypeError: The schema or the mapping has something that only the slow path supports.
+        NoFastPathError: The schema or the mapping has something that only the slow path supports.
     """
 
     def __init__(self, schema: Mapping[str, Any], key_properties: Collection[str], mapping: FieldMapping) -> None:
         if mapping.clears_nulls or all(field.key != "email" for field in mapping.fields):
-            raise NoTypeError
+            raise NoFastPathError
         record_type = RecordType(schema, key_properties, _text_lengths(mapping.fields))
         sources = []
         for field in mapping.fields:
             found = record_type.properties.get(field.path)
             if found is None or (field.plain_length and not found.json_types <= _EXACT_AS_TEXT):
-                raise NoTypeError
+                raise NoFastPathError
             is_converted = not (field.plain_length and found.json_types <= _TEXT_ONLY)
             sources.append((field, found.attribute, is_converted))
         self.record_type = record_type.struct
@@ -66,7 +66,7 @@ class FastPath:
     def contact(self, record: Any) -> tuple[str, bytes] | None:  # noqa: ANN401 - a struct of `record_type`
         """Return the identity and the encoded contact of a record, or ``None`` if it has to take the slow path.
 
-        A value that cannot be converted is a reason for that, also an empty text that should be a number or a date.
+        The slow path is needed if a value cannot be converted, or if an empty text is mapped to a number or a date.
         """
         try:
             contact = self._make_contact(record)
@@ -83,7 +83,7 @@ def fast_path_for(schema: Mapping[str, Any], key_properties: Collection[str], ma
     """Return the fast path of a stream, or ``None`` if all its records have to take the slow path."""
     try:
         return FastPath(schema, key_properties, mapping)
-    except NoTypeError:
+    except NoFastPathError:
         return None
 
 

@@ -30,7 +30,7 @@ _RULES = frozenset(
 _INT64 = range(-(2**63), 2**63)
 
 
-class NoTypeError(Exception):
+class NoFastPathError(Exception):
     """There is no type for the schema."""
 
 
@@ -52,7 +52,7 @@ class RecordType:
         lengths: Least and most characters of texts by path, in addition to the rules of the schema.
 
     Raises:
-        NoTypeError: No type accepts exactly what this schema accepts.
+        NoFastPathError: No type accepts exactly what this schema accepts.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class RecordType:
                 "Record", fields, rename=names, kw_only=True, gc=False, forbid_unknown_fields=has_others is False
             )
         except ValueError:  # msgspec supports no property whose name must be escaped in JSON
-            raise NoTypeError from None
+            raise NoFastPathError from None
 
     def _options(self, schema: object, path: Path, prefix: str | None) -> dict[str, Any]:
         """Return the type for each JSON type that a schema allows."""
@@ -144,18 +144,18 @@ class RecordType:
 
 
 def _check(has_type: bool) -> None:  # noqa: FBT001 - the condition itself
-    """Raise `NoTypeError` unless a condition holds."""
+    """Raise `NoFastPathError` unless a condition holds."""
     if not has_type:
-        raise NoTypeError
+        raise NoFastPathError
 
 
 def _bound(schema: Mapping[str, Any], keyword: str) -> int | None:
     """Return the value of a keyword, ``None`` without the keyword.
 
     Raises:
-        NoTypeError: It is not a whole number of 64 bits.
+        NoFastPathError: It is not a whole number of 64 bits.
     """
     number = schema.get(keyword)
     if keyword in schema and (type(number) is not int or number not in _INT64):
-        raise NoTypeError
+        raise NoFastPathError
     return number

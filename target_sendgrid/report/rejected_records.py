@@ -66,7 +66,7 @@ class RejectedRecordsFile:
         os.close(self._descriptor)
 
     def _file_error(self, error: OSError) -> LocalFileError:
-        return LocalFileError(f"Rejected records can't be written to {self._path}: {error.strerror}.")
+        return LocalFileError(f"Rejected records can't be written to {self._path}: {words_of(error)}.")
 
 
 def _open_private(path: str) -> int:

@@ -10,6 +10,7 @@ import msgspec
 
 from target_sendgrid.errors import Reason, TooManyRejectedError
 from target_sendgrid.report.rejected_records import RejectedRecordsFile
+from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,9 +50,9 @@ class Rejections:
     """
 
     def __init__(self, path: str | None, max_percent: float) -> None:
-        self.key_properties: dict[str, Sequence[str]] = {}
+        self._key_properties: dict[str, Sequence[str]] = {}
         """Names of each stream's key properties, for the file."""
-        self.schemas: dict[str, bytes] = {}
+        self._schemas: dict[str, bytes] = {}
         """The SCHEMA message that each stream's records came with, for the file."""
         self._max_percent = max_percent
         self._path = path
@@ -62,6 +63,14 @@ class Rejections:
     def keeps_records(self) -> bool:
         """Whether there is a file, so that origins must hold the messages that their records came in."""
         return self._file is not None
+
+    def keep_keys(self, stream: str, key_properties: Sequence[str]) -> None:
+        """Keep the names of a stream's key properties, for the file."""
+        self._key_properties[stream] = key_properties
+
+    def keep_schema(self, stream: str, message: bytes) -> None:
+        """Keep the SCHEMA message of a stream, for the file, so that its records can be sent again."""
+        self._schemas[stream] = message
 
     def add(self, origin: Origin, reason: Reason, sentence: str, sendgrid_message: str | None = None) -> None:
         """Log a rejected record, without its values, and keep it in the file.
@@ -86,11 +95,11 @@ class Rejections:
                 "stream": origin.stream,
                 "line": origin.line,
                 "file_line": origin.file_line or None,
-                "key_properties": list(self.key_properties.get(origin.stream, ())),
+                "key_properties": list(self._key_properties.get(origin.stream, ())),
                 "reason": reason.value,
                 "sentence": sentence,
                 "sendgrid_message": sendgrid_message,
-                "schema": msgspec.Raw(self.schemas.get(origin.stream, b"null")),
+                "schema": msgspec.Raw(self._schemas.get(origin.stream, b"null")),
                 "message": None if origin.message is None or is_text else msgspec.Raw(origin.message),
             }
             if origin.message is not None and is_text:
@@ -98,7 +107,7 @@ class Rejections:
             self._file.append(msgspec.json.encode(entry) + b"\n")
 
     def flush(self) -> None:
-        """Make sure that the file survives a crash, before a state is written that passes the rejected records.
+        """Make sure that the file survives a crash, before a state that covers the rejected records is written.
 
         Raises:
             LocalFileError: The disk does not take it.
@@ -123,8 +132,9 @@ class Rejections:
             return
         others = "The others were sent." if rejected < received else "Check the field mapping first."
         where = f"See {self._path}." if self._path else "Set `rejected_records_path` to keep them in a file."
+        were = "was" if rejected == 1 else "were"
         message = (
-            f"{rejected} of {received} records were rejected ({percent:.1f} %), more than `max_rejected_percent`"
-            f" ({self._max_percent:g} %) allows. {others} {where}"
+            f"{rejected} of {counted(received, 'record')} {were} rejected ({percent:.1f} %), more than"
+            f" `max_rejected_percent` ({self._max_percent:g} %) allows. {others} {where}"
         )
         raise TooManyRejectedError(message)

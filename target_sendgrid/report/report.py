@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from target_sendgrid.errors import LocalFileError
-from target_sendgrid.wording import words_of
+from target_sendgrid.wording import counted, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,25 +30,29 @@ class Bucket(str, Enum):
 
     Attributes:
         value: Key of the JSON report.
-        label: Word of the summary line.
-        is_always_shown: Whether the summary line shows a count of 0, too.
+        label: Words of the summary line for counts above 1.
+        label_of_one: Words of the summary line for a count of 1.
+        is_always_shown: Whether the summary line also shows a count of 0.
+        is_always_reported: Whether the JSON report also has a count of 0.
     """
 
     label: str
+    label_of_one: str
     is_always_shown: bool
+    is_always_reported: bool
 
-    UPSERTED = "upserted", "upserted", True
-    DUPLICATE = "duplicates", "duplicates"
-    OVER_CAP = "over_cap", "over the cap"
-    REMOVED = "removed", "removed"
-    IGNORED = "ignored", "ignored by rule"
+    UPSERTED = "upserted", "upserted", "upserted", True, True
+    DUPLICATE = "duplicates", "duplicates", "duplicate", False, True
+    OVER_CAP = "over_cap", "over the cap", "over the cap", False, True
+    REMOVED = "removed", "removed", "removed", False, False
+    IGNORED = "ignored", "ignored by rule", "ignored by rule", False, True
 
-    def __new__(cls, key: str, label: str, is_always_shown: bool = False) -> Self:  # noqa: FBT001, FBT002 - a member is written as a tuple
-        """Make a member from its key, its label and whether it is always shown."""
+    def __new__(cls, key: str, label: str, label_of_one: str, *flags: bool) -> Self:
+        """Make a member from its attributes, in the order of the docstring."""
         member = str.__new__(cls, key)
         member._value_ = key
-        member.label = label
-        member.is_always_shown = is_always_shown
+        member.label, member.label_of_one = label, label_of_one
+        member.is_always_shown, member.is_always_reported = flags
         return member
 
 
@@ -91,8 +95,9 @@ class StreamReport:
             if bucket is _FIRST_AFTER_REJECTED and self.rejected:
                 reasons = ", ".join(f"{reason.value} {count:,}" for reason, count in self.rejected.most_common())
                 parts.append(f"{self.rejected_count:,} rejected ({reasons})")
-            if self.buckets[bucket] or bucket.is_always_shown:
-                parts.append(f"{self.buckets[bucket]:,} {bucket.label}")
+            count = self.buckets[bucket]
+            if count or bucket.is_always_shown:
+                parts.append(f"{count:,} {bucket.label_of_one if count == 1 else bucket.label}")
         if self.unsettled:
             parts.append(f"{self.unsettled:,} NOT CONFIRMED")
         return ", ".join(parts)
@@ -103,7 +108,7 @@ class StreamReport:
         for bucket in Bucket:
             if bucket is _FIRST_AFTER_REJECTED:
                 counts["rejected"] = {reason.value: count for reason, count in sorted(self.rejected.items())}
-            if bucket is not Bucket.REMOVED or self.buckets[bucket]:  # no setting leads to removals yet
+            if self.buckets[bucket] or bucket.is_always_reported:
                 counts[bucket.value] = self.buckets[bucket]
         return counts | {"unsettled": self.unsettled}
 
@@ -133,7 +138,7 @@ class Report:
         return sum(stream.received for stream in self.streams.values())
 
     @property
-    def rejected(self) -> int:
+    def rejected_count(self) -> int:
         """Number of records rejected, for all streams together."""
         return sum(stream.rejected_count for stream in self.streams.values())
 
@@ -149,8 +154,8 @@ class Report:
             yield f"Stream '{name}'{into}: {stream.summary()}."
         outcome = "failed" if self.error is not None else "done"
         yield (
-            f"Run {outcome} in {self.seconds:.1f} s: {self.distinct_profiles:,} distinct profiles, {self.job_count:,}"
-            f" import jobs, {self.request_count:,} requests."
+            f"Run {outcome} in {self.seconds:.1f} s: {counted(self.distinct_profiles, 'distinct profile')},"
+            f" {counted(self.job_count, 'import job')}, {counted(self.request_count, 'request')}."
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -20,11 +20,13 @@ from target_sendgrid.errors import ConfigError, Problem, SendGridError, Transien
 from target_sendgrid.sendgrid import answers
 from target_sendgrid.sendgrid.retry import RetryPolicy, seconds_until_reset
 from target_sendgrid.settings_checks import LOOPBACK_HOSTS
+from target_sendgrid.wording import words_of_cause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from target_sendgrid.clock import Clock
+    from target_sendgrid.sendgrid.contact import Body
 
 Answer = TypeVar("Answer")
 
@@ -54,14 +56,6 @@ _PATH_WORDS = frozenset(
 urllib3.connection.HTTPConnection.debuglevel = 0
 
 
-class Pieces(Protocol):
-    """The body of a request in pieces, which can be sent more than once. Its length is that of all, in bytes."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[bytes]: ...
-
-
 class Transport:
     """Sends requests to the API in one session. Safe to use from one thread at a time.
 
@@ -73,7 +67,6 @@ class Transport:
         timeout_seconds: Longest wait for an answer.
 
     Attributes:
-        retry_budget_seconds: How many seconds the transient failures of one request may last.
         request_count: Number of requests that were sent, retries included.
     """
 
@@ -96,8 +89,17 @@ class Transport:
         self._session.headers.update({"Authorization": f"Bearer {api_key}", "Accept": "application/json"})
         if on_behalf_of:
             self._session.headers["on-behalf-of"] = on_behalf_of
-        self.retry_budget_seconds = STARTUP_RETRY_SECONDS
+        self._has_run_started = False
         self.request_count = 0
+
+    @property
+    def retry_budget_seconds(self) -> float:
+        """How many seconds the transient failures of one request may last."""
+        return RUN_RETRY_SECONDS if self._has_run_started else STARTUP_RETRY_SECONDS
+
+    def start_run(self) -> None:
+        """Use the retry budget of a run from now on. Until then, nothing is sent that changes the account."""
+        self._has_run_started = True
 
     def close(self) -> None:
         """Close the connections."""
@@ -110,7 +112,7 @@ class Transport:
         *,
         what: str,
         read: Callable[[bytes], Answer],
-        body: Pieces | bytes | None = None,
+        body: Body | bytes | None = None,
     ) -> Answer:
         """Send a request until it succeeds, and return what its answer says.
 
@@ -132,10 +134,10 @@ class Transport:
         try:
             return self._retry.call(attempt, retry_budget_seconds=self.retry_budget_seconds)
         except TransientError as error:
-            if self.retry_budget_seconds == STARTUP_RETRY_SECONDS:
-                next_step = "Nothing was sent. Check `api_url` and the network, and run again."
-            else:
+            if self._has_run_started:
                 next_step = "What SendGrid has confirmed stays; run again to send the rest."
+            else:
+                next_step = "Nothing was sent. Check `api_url` and the network, and run again."
             failure = f"SendGrid could not be reached at {self._host} {what}: {error}."
             raise UnreachableError(failure, next_step) from None
 
@@ -158,7 +160,7 @@ class Transport:
                     if response.status_code != requests.codes.ok:
                         message = f"The download answered {response.status_code}."
                         raise SendGridError(message)
-                    return read(response, self._clock)
+                    return read_body(response, self._clock)
         except TransientError as error:
             message = f"The download failed: {error}."
             raise SendGridError(message) from None
@@ -168,7 +170,7 @@ class Transport:
         message = f"The download was redirected more than {_MAX_REDIRECTS} times."
         raise SendGridError(message)
 
-    def _send(self, method: str, path: str, body: Pieces | bytes | None, what: str) -> bytes:
+    def _send(self, method: str, path: str, body: Body | bytes | None, what: str) -> bytes:
         """Send one request, once, and return the body of a 2xx answer."""
         bucket = f"{method} {_template(path)}"
         self._wait_for_rate_limit(bucket)
@@ -184,12 +186,12 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                content = read(response, self._clock)
+                content = read_body(response, self._clock)
         except requests.exceptions.SSLError:
             message = f"The TLS certificate of {self._host} can't be trusted."
             raise SendGridError(message, "Check `api_url` and proxies.") from None
         except requests.RequestException as error:
-            message = f"{bucket} failed ({_words(error)})"
+            message = f"{bucket} failed ({words_of_cause(error)})"
             raise TransientError(message) from None
         status = response.status_code
         log.debug("%s -> %d (%d bytes)", bucket, status, len(content))
@@ -244,7 +246,7 @@ def make_session(url: str) -> requests.Session:
     return session
 
 
-def read(response: requests.Response, clock: Clock) -> bytes:
+def read_body(response: requests.Response, clock: Clock) -> bytes:
     """Return the whole body of an answer, up to `MAX_ANSWER_BYTES` and `LONGEST_READ_SECONDS`.
 
     Raises:
@@ -271,13 +273,3 @@ def _template(path: str) -> str:
     """Return a path without query and ids: what SendGrid counts requests by, and what may be logged."""
     parts = urlsplit(path).path.split("/")
     return "/".join(part if part in _PATH_WORDS or not part else "{id}" for part in parts)
-
-
-def _words(error: requests.RequestException) -> str:
-    """Return the system's words for what ended a request, such as "Connection refused", or the name of the error."""
-    cause: object = error
-    while isinstance(cause, BaseException):
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-        cause = cause.__cause__ or cause.__context__
-    return type(error).__name__

@@ -98,7 +98,7 @@ class MessageProcessor:
                 self._reject_unreadable(number, line)
             return
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-            _fail(number, "is no Singer message", f"It must be a JSON object with a `type`: {_KNOWN_TYPES}.")
+            _fail(number, "is not a Singer message", f"It must be a JSON object with a `type`: {_KNOWN_TYPES}.")
         message_type: str = message["type"]
         if message_type == "RECORD":
             self._process_record(message, number, line)
@@ -134,14 +134,14 @@ class MessageProcessor:
         encoding, manifest = message.get("encoding"), message.get("manifest")
         if not isinstance(encoding, dict) or not isinstance(manifest, list):
             _fail(number, "is a BATCH message without `encoding` and `manifest`", "Singer asks for both.")
-        fast_route = next((route for route in routes if route.fast is not None), None)
+        only_route = routes[0] if len(routes) == 1 else None
         start = b'{"type":"RECORD","stream":' + msgspec.json.encode(stream) + b',"record":'
         keeps_messages = self._run.keeps_messages
         content = batch_file_chunks(encoding, manifest, number, self._on_idle)
         for file_line, line in enumerate(split_lines(content), 1):
             kept = start + line.strip() + b"}" if keeps_messages else None
             origin = Origin(stream, number, file_line, kept)
-            if fast_route is not None and fast_route.accept_line(line, origin):
+            if only_route is not None and only_route.accept_line(line, origin):
                 continue
             try:
                 record = decode_json(line)
@@ -167,7 +167,7 @@ class MessageProcessor:
             _fail(number, f"is a {message['type']} message without a `stream`", "Singer asks for its name.")
         routes = self._table.of(stream)
         if routes is None:
-            name = f"stream '{stream}'" if stream.isprintable() else "a stream of an odd name"
+            name = f"stream '{stream}'" if stream.isprintable() else "a stream whose name has control characters"
             _fail(number, f"belongs to {name}, which has no SCHEMA yet", "A SCHEMA must come first.")
         return stream, routes
 
@@ -178,7 +178,8 @@ class MessageProcessor:
             stream, _ = self._routes_of(message, number)
             self._reject_line(line, Origin(stream, number))
         elif is_too_long(line):
-            _fail(number, f"is longer than {MAX_LINE_BYTES:,} bytes", "Only a record of that size can be left out.")
+            advice = "Only a record of that length can be skipped, and this is another message."
+            _fail(number, f"is longer than {MAX_LINE_BYTES:,} bytes", advice)
         else:
             advice = "A tap that ends early leaves half a line; other programs write text."
             _fail(number, "is not valid JSON", advice)
@@ -189,7 +190,7 @@ class MessageProcessor:
         if is_too_long(line):
             error = RecordRejectedError(Reason.TOO_LARGE, f"The record's line is longer than {MAX_LINE_BYTES:,} bytes.")
         else:
-            sentence = "The record is no JSON: broken characters, NaN, a number out of range, or nested too deeply."
+            sentence = "The record is not JSON: broken characters, NaN, a number out of range, or nested too deeply."
             error = RecordRejectedError(Reason.UNREADABLE, sentence)
             if self._run.keeps_messages:
                 origin = msgspec.structs.replace(origin, message=line)

@@ -27,7 +27,7 @@ class RecordReader(GenericSingerReader[bytes]):
     """Reads Singer messages and passes their content to a run.
 
     Args:
-        open_run: Opens SendGrid and returns the run, ready for records. Called once, before the first line is read. It
+        open_run: Runs the checks of preflight and returns the run. Called once, before the first line is read. It
             may raise `TargetSendGridError`.
         sdk: The SDK's streams.
     """

@@ -36,7 +36,7 @@ class SdkStreams(Protocol):
 
 
 class StreamRoute(msgspec.Struct, frozen=True, eq=False):
-    """The way of a stream's records to one output stream. It is valid until the stream's SCHEMA changes."""
+    """How the records of one stream reach one output stream. It is valid until the stream's SCHEMA changes."""
 
     alias: str
     """Name of the output stream."""

@@ -1,4 +1,4 @@
-"""The SDK's sink: takes the records of one output stream and passes them to the run. It has no rules of its own."""
+"""The SDK's sink: takes the records of one output stream and passes them to the run."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class SendGridSink(Sink):
             self._received_before = received
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Take a record as the SDK hands it over."""
+        """Take a record; required by the SDK, which never calls it: the reader calls `take`."""
         self.take(record, context["origin"])
 
     def process_batch(self, context: dict[str, Any]) -> None:

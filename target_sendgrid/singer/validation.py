@@ -27,7 +27,8 @@ _MAX_SECONDS = 5.0
 _KEYWORDS_FOR_SDK = frozenset({"pattern", "patternProperties", "not", "oneOf", "if", "maxContains"})
 """Keywords that make the fast validator unusable, because it could accept what the SDK's validator rejects.
 
-Its regular expressions differ from Python's. The other keywords turn a stricter check inside them into a laxer one.
+The fast validator's regular expressions differ from Python's. The other keywords turn a stricter check inside them into
+a laxer one.
 """
 
 
@@ -50,7 +51,7 @@ class RecordValidator(BaseJSONSchemaValidator):
         self._sdk_validator = JSONSchemaValidator(schema).validator
         try:
             fast = jsonschema_rs.Draft202012Validator(
-                schema=not _needs_sdk(schema) and schema, validate_formats=False, retriever=_fetch_nothing
+                schema=False if _needs_sdk(schema) else schema, validate_formats=False, retriever=_fetch_nothing
             )
         except ValueError:  # only the SDK's validator understands the schema
             fast = jsonschema_rs.Draft202012Validator(schema=False)

@@ -49,7 +49,7 @@ def main() -> None:
         (Path(folder) / "plain").write_bytes(MESSAGES)
         (Path(folder) / "words").write_text("".join(f'"\\"{word}\\""\n' for word in WORDS), encoding="utf-8")
         sandbox.seed(fields=FIELDS)
-        desk = hostile.Desk(sandbox, Path(folder))
+        harness = hostile.HostileRuns(sandbox, Path(folder))
         runs = 0
 
         def run_once(content: bytes) -> None:
@@ -58,8 +58,8 @@ def main() -> None:
             if runs % _RUNS_PER_ACCOUNT == 0:
                 sandbox.reset()
                 sandbox.seed(fields=FIELDS)
-            desk.path.unlink(missing_ok=True)
-            desk.run(content)
+            harness.path.unlink(missing_ok=True)
+            harness.run(content)
 
         atheris.Setup([*sys.argv, folder, f"-dict={folder}/words", "-max_len=4096", "-timeout=60"], run_once)
         atheris.Fuzz()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PEOPLE = schema(email="string", first_name="string")
 
 
-class Desk:
+class HostileRuns:
     """Runs the target on hostile input.
 
     Args:
@@ -71,7 +71,7 @@ def assert_promises(run: Finished) -> None:
 
 
 @pytest.fixture
-def desk(server: SandboxServer, tmp_path: Path) -> Desk:
+def runs(server: SandboxServer, tmp_path: Path) -> HostileRuns:
     """An empty account whose jobs have ended when they are first polled."""
     server.reset()
-    return Desk(server, tmp_path)
+    return HostileRuns(server, tmp_path)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.hostile.conftest import Desk
+    from tests.hostile.conftest import HostileRuns
     from tests.support import Finished
 
 ADA = record(email="ada@example.com")
@@ -37,9 +37,9 @@ UNREADABLE = "File 1 of the BATCH message at line 4 can't be read"
 INCOMPLETE = "is a BATCH message without `encoding` and `manifest`"
 
 
-def send(desk: Desk, encoding: object, manifest: object, **config: Any) -> Finished:
+def send(runs: HostileRuns, encoding: object, manifest: object, **config: Any) -> Finished:
     batch = {"type": "BATCH", "stream": "people", "encoding": encoding, "manifest": manifest}
-    return desk.run(PEOPLE, ADA, state(1), batch, state(2), **config)
+    return runs.run(PEOPLE, ADA, state(1), batch, state(2), **config)
 
 
 @pytest.mark.parametrize(
@@ -80,23 +80,23 @@ def send(desk: Desk, encoding: object, manifest: object, **config: Any) -> Finis
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_an_odd_batch_message_ends_the_run(desk: Desk, encoding: object, manifest: object, words: str) -> None:
-    run = send(desk, encoding, manifest)
+def test_an_odd_batch_message_ends_the_run(runs: HostileRuns, encoding: object, manifest: object, words: str) -> None:
+    run = send(runs, encoding, manifest)
     assert run.exit_code == 1
     assert words in run.log
     assert run.states == ['{"n": 1}']
-    assert desk.emails() == ["ada@example.com"]
+    assert runs.emails() == ["ada@example.com"]
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), RuntimeError("secret"), EOFError(), ImportError(), AssertionError()])
 def test_an_error_of_a_library_about_a_file_is_reported_without_its_text(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception
+    runs: HostileRuns, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(fsspec, "open", fail)
-    run = send(desk, JSONL, ["s3://exports/people.jsonl"])
+    run = send(runs, JSONL, ["s3://exports/people.jsonl"])
     assert run.exit_code == 1
     assert f"{UNREADABLE} ({type(error).__name__})" in run.log
     assert "secret" not in run.log
@@ -104,78 +104,78 @@ def test_an_error_of_a_library_about_a_file_is_reported_without_its_text(
 
 
 def test_an_error_of_our_own_while_a_file_is_read_is_no_error_of_the_file(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    runs: HostileRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         message = "The disk is full."
         raise LocalFileError(message)
 
     monkeypatch.setattr(fsspec, "open", fail)
-    run = send(desk, JSONL, ["s3://exports/people.jsonl"])
+    run = send(runs, JSONL, ["s3://exports/people.jsonl"])
     assert run.report["error"] == "The disk is full."
     assert UNREADABLE not in run.log
 
 
 @pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b'{"email": "b@example.com"}\n' * 10_000)[:-50]])
-def test_a_file_that_is_broken_ends_the_run(desk: Desk, content: bytes) -> None:
-    path = desk.folder / "people.gz"
+def test_a_file_that_is_broken_ends_the_run(runs: HostileRuns, content: bytes) -> None:
+    path = runs.folder / "people.gz"
     path.write_bytes(content)
-    run = send(desk, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
+    run = send(runs, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
     assert run.exit_code == 1
     assert UNREADABLE in run.log
     assert run.states == ['{"n": 1}']
-    assert "ada@example.com" in desk.emails()
+    assert "ada@example.com" in runs.emails()
 
 
 @pytest.mark.parametrize("line", [b"[]", b"null", b'"x"'])
-def test_a_line_of_a_file_that_is_no_object_is_rejected_alone(desk: Desk, line: bytes) -> None:
-    reasons = _load_with_bad_line(desk, line)
+def test_a_line_of_a_file_that_is_no_object_is_rejected_alone(runs: HostileRuns, line: bytes) -> None:
+    reasons = _load_with_bad_line(runs, line)
     assert reasons == [(4, 2, "not_an_object", None)]
 
 
 @pytest.mark.parametrize(
     "line", [b"{", b"[" * 100_000, b'{"email": "\xff"}', b'{"email": NaN}', b"\x00", b"\xef\xbb\xbf{}"]
 )
-def test_an_unreadable_line_of_a_file_is_rejected_alone_and_kept_as_text(desk: Desk, line: bytes) -> None:
-    reasons = _load_with_bad_line(desk, line)
+def test_an_unreadable_line_of_a_file_is_rejected_alone_and_kept_as_text(runs: HostileRuns, line: bytes) -> None:
+    reasons = _load_with_bad_line(runs, line)
     assert reasons == [(4, 2, "unreadable", line.decode(errors="backslashreplace"))]
 
 
-def _load_with_bad_line(desk: Desk, line: bytes) -> list[tuple[int, int, str, str | None]]:
+def _load_with_bad_line(runs: HostileRuns, line: bytes) -> list[tuple[int, int, str, str | None]]:
     """Load a file whose second line is bad, and return how the line is kept."""
-    path = desk.folder / "people.jsonl"
+    path = runs.folder / "people.jsonl"
     path.write_bytes(b'{"email": "b@example.com"}\r\n' + line + b'\n\n\r\n{"email": "c@example.com"}')
-    run = send(desk, JSONL, [path.as_uri()])
+    run = send(runs, JSONL, [path.as_uri()])
     assert run.exit_code == 0
-    assert desk.emails() == ["ada@example.com", "b@example.com", "c@example.com"]
+    assert runs.emails() == ["ada@example.com", "b@example.com", "c@example.com"]
     assert run.states == ['{"n": 2}']
-    return [(entry["line"], entry["file_line"], entry["reason"], entry.get("text")) for entry in desk.rejected()]
+    return [(entry["line"], entry["file_line"], entry["reason"], entry.get("text")) for entry in runs.rejected()]
 
 
-def test_a_line_of_a_file_is_bounded(desk: Desk) -> None:
-    path = desk.folder / "people.jsonl.gz"
+def test_a_line_of_a_file_is_bounded(runs: HostileRuns) -> None:
+    path = runs.folder / "people.jsonl.gz"
     with gzip.open(path, "wb", compresslevel=1) as file:
         for _ in range(70):
             file.write(b"x" * (1 << 20))
         file.write(b'\n{"email": "b@example.com"}\n')
-    run = send(desk, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
+    run = send(runs, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
     assert run.exit_code == 0
-    assert desk.emails() == ["ada@example.com", "b@example.com"]
-    assert json.dumps(desk.reasons()) == '[[4, "too_large"]]'
+    assert runs.emails() == ["ada@example.com", "b@example.com"]
+    assert json.dumps(runs.reasons()) == '[[4, "too_large"]]'
 
 
-def test_a_number_that_no_double_holds_is_read_as_in_a_record_message(desk: Desk) -> None:
-    path = desk.folder / "people.jsonl"
+def test_a_number_that_no_double_holds_is_read_as_in_a_record_message(runs: HostileRuns) -> None:
+    path = runs.folder / "people.jsonl"
     path.write_bytes(b'{"email": "b@example.com", "unmapped": 1e400}\n')
-    run = send(desk, JSONL, [path.as_uri()])
+    run = send(runs, JSONL, [path.as_uri()])
     assert run.exit_code == 0
-    assert desk.emails() == ["ada@example.com", "b@example.com"]
+    assert runs.emails() == ["ada@example.com", "b@example.com"]
 
 
-def test_a_parquet_file_without_the_extra_is_a_clear_error(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_parquet_file_without_the_extra_is_a_clear_error(runs: HostileRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.delitem(sys.modules, "target_sendgrid.singer.parquet", raising=False)
-    run = send(desk, PARQUET, ["file:///none.parquet"])
+    run = send(runs, PARQUET, ["file:///none.parquet"])
     assert run.exit_code == 1
     assert "line 4 lists Parquet files, which need the extra `parquet`: install `target-sendgrid[parquet]`." in run.log
     assert run.states == ['{"n": 1}']
@@ -206,14 +206,14 @@ WHOLE = parquet_file(100, row_group_size=40)
     ],
     ids=["empty", "text", "magic", "cut", "headless", "packed", "header", "checksum"],
 )
-def test_a_parquet_file_that_is_broken_ends_the_run(desk: Desk, content: bytes) -> None:
-    path = desk.folder / "people.parquet"
+def test_a_parquet_file_that_is_broken_ends_the_run(runs: HostileRuns, content: bytes) -> None:
+    path = runs.folder / "people.parquet"
     path.write_bytes(content)
-    run = send(desk, PARQUET, [path.as_uri()])
+    run = send(runs, PARQUET, [path.as_uri()])
     assert run.exit_code == 1
     assert UNREADABLE in run.log
     assert run.states == ['{"n": 1}']
-    assert desk.emails() == ["ada@example.com"]
+    assert runs.emails() == ["ada@example.com"]
 
 
 def test_a_parquet_file_that_is_cut_off_while_it_is_read_ends_the_reading(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.hostile.conftest import PEOPLE
 from tests.support import record, schema, state
 
 if TYPE_CHECKING:
-    from tests.hostile.conftest import Desk
+    from tests.hostile.conftest import HostileRuns
 
 ADA, GRACE = record(email="ada@example.com"), record(email="grace@example.com")
 BOTH = ["ada@example.com", "grace@example.com"]
@@ -41,21 +41,21 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("value", UNREADABLE.values(), ids=UNREADABLE)
-def test_an_unreadable_record_is_rejected_alone_and_kept_as_text(desk: Desk, value: bytes) -> None:
-    run = desk.run(PEOPLE, ADA, holding(value), GRACE, state(1))
+def test_an_unreadable_record_is_rejected_alone_and_kept_as_text(runs: HostileRuns, value: bytes) -> None:
+    run = runs.run(PEOPLE, ADA, holding(value), GRACE, state(1))
     assert run.exit_code == 0
     assert run.states == ['{"n": 1}']
-    assert desk.emails() == BOTH
-    (entry,) = desk.rejected()
+    assert runs.emails() == BOTH
+    (entry,) = runs.rejected()
     assert (entry["line"], entry["reason"], entry["message"]) == (3, "unreadable", None)
     assert entry["text"].startswith('{"type": "RECORD", "stream": "people", "record": {"email": "x@example.com"')
     assert entry["text"].endswith("}}")
     assert "x@example.com" not in run.log
 
 
-def test_the_text_of_an_unreadable_record_shows_each_byte(desk: Desk) -> None:
-    desk.run(PEOPLE, holding(b'"Zo\xc3\xab \xff"'))
-    assert '"Zoë \\xff"' in desk.rejected()[0]["text"]
+def test_the_text_of_an_unreadable_record_shows_each_byte(runs: HostileRuns) -> None:
+    runs.run(PEOPLE, holding(b'"Zo\xc3\xab \xff"'))
+    assert '"Zoë \\xff"' in runs.rejected()[0]["text"]
 
 
 @pytest.mark.parametrize(
@@ -72,21 +72,23 @@ def test_the_text_of_an_unreadable_record_shows_each_byte(desk: Desk) -> None:
     ],
     ids=lambda line: f"{line[:60]!r}",
 )
-def test_a_line_that_is_no_record_ends_the_run_after_what_came_before(desk: Desk, line: bytes) -> None:
-    run = desk.run(PEOPLE, ADA, state(1), line, GRACE, state(2))
+def test_a_line_that_is_no_record_ends_the_run_after_what_came_before(runs: HostileRuns, line: bytes) -> None:
+    run = runs.run(PEOPLE, ADA, state(1), line, GRACE, state(2))
     assert run.exit_code == 1
     assert "Line 4 of standard input is not valid JSON." in run.log
     assert run.states == ['{"n": 1}']
-    assert desk.emails() == BOTH[:1]
+    assert runs.emails() == BOTH[:1]
 
 
 @pytest.mark.parametrize("value", [b"NaN", b'"\xff"', b"[" * DEEP + b"]" * DEEP], ids=["NaN", "bytes", "deep"])
 @pytest.mark.parametrize("stream", [b"others", b"a\\nb", b"\\ud800", b"\\\\"])
-def test_an_unreadable_record_of_a_stream_without_schema_ends_the_run(desk: Desk, stream: bytes, value: bytes) -> None:
-    run = desk.run(PEOPLE, ADA, b'{"type": "RECORD", "stream": "' + stream + b'", "record": {"a": ' + value + b"}}")
+def test_an_unreadable_record_of_a_stream_without_schema_ends_the_run(
+    runs: HostileRuns, stream: bytes, value: bytes
+) -> None:
+    run = runs.run(PEOPLE, ADA, b'{"type": "RECORD", "stream": "' + stream + b'", "record": {"a": ' + value + b"}}")
     assert run.exit_code == 1
     assert "which has no SCHEMA yet" in run.log
-    assert desk.emails() == BOTH[:1]
+    assert runs.emails() == BOTH[:1]
 
 
 @pytest.mark.parametrize(
@@ -97,83 +99,83 @@ def test_an_unreadable_record_of_a_stream_without_schema_ends_the_run(desk: Desk
     ],
     ids=["a long record", "longer than the kept part"],
 )
-def test_a_record_of_a_line_too_long_is_rejected_alone(desk: Desk, line: bytes, *, is_cut: bool) -> None:
+def test_a_record_of_a_line_too_long_is_rejected_alone(runs: HostileRuns, line: bytes, *, is_cut: bool) -> None:
     assert (len(line) > 1 << 26) is is_cut
-    run = desk.run(PEOPLE, ADA, line, GRACE, state(1))
+    run = runs.run(PEOPLE, ADA, line, GRACE, state(1))
     assert run.exit_code == 0
-    assert desk.reasons() == [(3, "too_large")]
-    assert desk.rejected()[0]["message"] is None
-    assert desk.emails() == BOTH
+    assert runs.reasons() == [(3, "too_large")]
+    assert runs.rejected()[0]["message"] is None
+    assert runs.emails() == BOTH
 
 
 @pytest.mark.parametrize("digits", [400, 4_300, 4_301, 100_000])
 @pytest.mark.parametrize("field", ["first_name", "score", "since"])
-def test_a_number_of_many_digits_costs_its_record_at_most(desk: Desk, digits: int, field: str) -> None:
+def test_a_number_of_many_digits_costs_its_record_at_most(runs: HostileRuns, digits: int, field: str) -> None:
     declared = schema(email="string", first_name=["string"], score="number", since={})
     declared["schema"]["properties"]["first_name"] = {}
     line = (
         f'{{"type": "RECORD", "stream": "people", "record": {{"email": "x@example.com", "{field}": {"9" * digits}}}}}'
     )
-    desk.sandbox.seed(fields={"score": "Number", "since": "Date"})
-    run = desk.run(declared, ADA, line, GRACE, state(1))
+    runs.sandbox.seed(fields={"score": "Number", "since": "Date"})
+    run = runs.run(declared, ADA, line, GRACE, state(1))
     assert run.exit_code == 0
-    assert [line for line, _ in desk.reasons()] == [3]
+    assert [line for line, _ in runs.reasons()] == [3]
     assert run.states == ['{"n": 1}']
-    assert desk.emails() == BOTH
+    assert runs.emails() == BOTH
 
 
-def test_the_last_of_two_equal_keys_counts(desk: Desk) -> None:
+def test_the_last_of_two_equal_keys_counts(runs: HostileRuns) -> None:
     line = '{"type": "RECORD", "stream": "people", "record": {"email": "x@example.com", "email": "ada@example.com"}}'
-    assert desk.run(PEOPLE, line).exit_code == 0
-    assert desk.emails() == BOTH[:1]
+    assert runs.run(PEOPLE, line).exit_code == 0
+    assert runs.emails() == BOTH[:1]
 
 
 @pytest.mark.parametrize(
     "name", ["__proto__", "constructor", "_sdc_deleted_at", "", ".", "a.b", "a b", '"', "'", "\\", "\0"]
 )
-def test_a_property_of_an_odd_name_can_be_mapped(desk: Desk, name: str) -> None:
+def test_a_property_of_an_odd_name_can_be_mapped(runs: HostileRuns, name: str) -> None:
     declared = schema(**{name: "string", "mail": "string"})
     values = {"mail": "ada@example.com", name: "Ada"}
-    run = desk.run(declared, record(**values), field_mapping={"email": "mail", "first_name": name})
+    run = runs.run(declared, record(**values), field_mapping={"email": "mail", "first_name": name})
     assert run.exit_code == 0, run.log
-    assert [contact["first_name"] for contact in desk.sandbox.contacts()] == ["Ada"]
+    assert [contact["first_name"] for contact in runs.sandbox.contacts()] == ["Ada"]
 
 
-def test_thousands_of_properties_do_no_harm(desk: Desk) -> None:
+def test_thousands_of_properties_do_no_harm(runs: HostileRuns) -> None:
     names = [f"p{number}" for number in range(5_000)]
     declared = schema(email="string", **dict.fromkeys(names, "string"))
-    run = desk.run(declared, record(email="ada@example.com", **dict.fromkeys(names, "x")))
+    run = runs.run(declared, record(email="ada@example.com", **dict.fromkeys(names, "x")))
     assert run.exit_code == 0
-    assert desk.emails() == BOTH[:1]
+    assert runs.emails() == BOTH[:1]
 
 
 @pytest.mark.parametrize(
     "expression",
     ["1 / 0", "int(first_name)", "first_name[99]", "record['none']", "first_name * 10**12", "2 ** 10**9", "float('x')"],
 )
-def test_a_stream_map_that_raises_anything_costs_one_record(desk: Desk, expression: str) -> None:
+def test_a_stream_map_that_raises_anything_costs_one_record(runs: HostileRuns, expression: str) -> None:
     good = record(email="grace@example.com", first_name="skip")
     maps = {"people": {"first_name": f"'Grace' if first_name == 'skip' else {expression}"}}
-    run = desk.run(PEOPLE, record(email="ada@example.com", first_name="Ada"), good, stream_maps=maps)
+    run = runs.run(PEOPLE, record(email="ada@example.com", first_name="Ada"), good, stream_maps=maps)
     assert run.exit_code == 0, run.log
-    assert desk.reasons() == [(2, "stream_map_failed")]
-    assert desk.emails() == BOTH[1:]
+    assert runs.reasons() == [(2, "stream_map_failed")]
+    assert runs.emails() == BOTH[1:]
 
 
 @pytest.mark.parametrize("depth", [100, 500, 900, 2_000, 10_000])
-def test_depth_within_a_record_costs_the_record_at_most(desk: Desk, depth: int) -> None:
+def test_depth_within_a_record_costs_the_record_at_most(runs: HostileRuns, depth: int) -> None:
     inner: Any = {"$ref": "#/$defs/deep"}
     declared = schema(email="string", first_name=inner)
     declared["schema"]["$defs"] = {"deep": {"anyOf": [{"type": "string"}, {"type": "array", "items": inner}]}}
     lines = [holding(b"[" * depth + b'"x"' + b"]" * depth), holding(b"[" * depth + b"1" + b"]" * depth)]
-    run = desk.run(declared, ADA, *lines, GRACE)
+    run = runs.run(declared, ADA, *lines, GRACE)
     assert run.exit_code == 0
-    assert {"ada@example.com", "grace@example.com"} <= set(desk.emails())
+    assert {"ada@example.com", "grace@example.com"} <= set(runs.emails())
     assert run.report["streams"]["people"]["received"] == 4
-    assert (4, "schema_violation") in desk.reasons() or (4, "unreadable") in desk.reasons()
+    assert (4, "schema_violation") in runs.reasons() or (4, "unreadable") in runs.reasons()
 
 
-def test_the_file_of_rejected_records_stays_one_of_lines(desk: Desk) -> None:
+def test_the_file_of_rejected_records_stays_one_of_lines(runs: HostileRuns) -> None:
     line = json.dumps(record(email="no\u2028address\x85")).encode()
-    desk.run(PEOPLE, line, holding(b'"\r"'), holding(b'"\xff"'))
-    assert [json.loads(entry)["line"] for entry in desk.path.read_bytes().split(b"\n")[:-1]] == [2, 3, 4]
+    runs.run(PEOPLE, line, holding(b'"\r"'), holding(b'"\xff"'))
+    assert [json.loads(entry)["line"] for entry in runs.path.read_bytes().split(b"\n")[:-1]] == [2, 3, 4]
