@@ -53,7 +53,7 @@ class StreamRoute(msgspec.Struct, frozen=True, eq=False):
         """Send a record through the stream map to the sink."""
         self.stream.counts.received += 1
         if self.transform is None:
-            self.sink.take(record, origin)
+            self.sink.take(self.stream, record, origin)
             return
         if self.alias != origin.stream:
             origin = msgspec.structs.replace(origin, stream=self.alias)
@@ -66,7 +66,7 @@ class StreamRoute(msgspec.Struct, frozen=True, eq=False):
         if transformed is None:
             self.stream.counts.buckets[Bucket.IGNORED] += 1
             return
-        self.sink.take(transformed, origin)
+        self.sink.take(self.stream, transformed, origin)
 
     def accept_line(self, line: bytes, origin: Origin) -> bool:
         """Send a record that is alone in a line along the fast path.
@@ -107,6 +107,8 @@ class RouteTable:
         self._routes: dict[str, list[StreamRoute]] = {}
         self._schema_digests: dict[str, bytes] = {}
         """Digest of the last SCHEMA message of each stream."""
+        self._open: dict[str, tuple[SendGridSink, Stream]] = {}
+        """The present sink of each output stream, with the stream that was opened for it."""
         self.fast_decoder = FastDecoder()
         """Decodes the records of the streams that have a fast path."""
 
@@ -150,7 +152,7 @@ class RouteTable:
         """Report the counts of received records to the SDK's metrics."""
         for routes in self._routes.values():
             for route in routes:
-                route.sink.count_metrics()
+                route.sink.count_metrics(route.stream.counts.received)
 
     def _set_routes(self, name: str, stream_maps: Sequence[StreamMap]) -> None:
         # Sinks are looked up now, since a later SCHEMA message of another stream can replace the sink of an alias.
@@ -164,12 +166,26 @@ class RouteTable:
     def _route(self, stream_map: StreamMap, *, can_be_fast: bool) -> StreamRoute:
         alias = stream_map.stream_alias
         sink = self._sdk.sink(alias)
+        stream = self._opened(alias, sink)
         is_identity = type(stream_map) is SameRecordTransform and not stream_map.flattening_enabled
         return StreamRoute(
             alias=alias,
             transform=None if is_identity else stream_map.transform,
             run=self._run,
             sink=sink,
-            stream=sink.stream,
-            fast=sink.make_fast_path() if is_identity and can_be_fast else None,
+            stream=stream,
+            fast=sink.make_fast_path(stream) if is_identity and can_be_fast else None,
         )
+
+    def _opened(self, alias: str, sink: SendGridSink) -> Stream:
+        """Return the opened stream of a sink.
+
+        It is opened only once all sinks of a SCHEMA message are made: an invalid schema must not create a list.
+        """
+        known = self._open.get(alias)
+        if known is not None and known[0] is sink:
+            return known[1]
+        stream = sink.open_stream()
+        sink.count_metrics(stream.counts.received)
+        self._open[alias] = (sink, stream)
+        return stream

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from target_sendgrid.mapping.fast_path import FastPath
     from target_sendgrid.origin import Origin
-    from target_sendgrid.run import Run
+    from target_sendgrid.run import Run, Stream
 
 
 class HasRun(Protocol):
@@ -40,7 +40,6 @@ class SendGridSink(Sink):
 
     Raises:
         InputError: The schema cannot be used.
-        ConfigError: The list or the field mapping of the stream is wrong.
     """
 
     def __init__(
@@ -55,9 +54,8 @@ class SendGridSink(Sink):
         # The SDK computes these properties at each access.
         self._keys = tuple(self.key_properties)
         self._validate = self._validator.validate if self._validator is not None else None
-        # Not in `setup`, where the SDK would log errors in its own words.
-        self.stream = self._run.open_stream(stream_name, self.original_schema, self.key_properties)
-        self._received_before = self.stream.counts.received
+        self._counted: int | None = None
+        """Number of records that the SDK's metrics know of; ``None`` before the first call of `count_metrics`."""
 
     @property
     def is_full(self) -> bool:
@@ -80,17 +78,24 @@ class SendGridSink(Sink):
             message = f"The SCHEMA of stream '{self.stream_name}' is not a valid JSON schema. Fix the tap."
         raise InputError(message)
 
-    def make_fast_path(self) -> FastPath | None:
-        """Return the fast path for records that need no stream map, or ``None`` if only the slow path is possible."""
-        mapping = self.stream.mapping
-        if mapping is None or self._validate is None:
-            return None
-        return fast_path_for(self.original_schema, self._keys, mapping)
+    def open_stream(self) -> Stream:
+        """Find the list and resolve the field mapping of the stream, creating what is missing and may be created.
 
-    def take(self, record: dict[str, Any], origin: Origin) -> None:
-        """Take a record on the slow path. A record that breaks a rule is rejected alone."""
-        if self.stream.mapping is None:
-            self.stream.counts.buckets[Bucket.IGNORED] += 1
+        Raises:
+            ConfigError: The list or the field mapping is wrong.
+        """
+        return self._run.open_stream(self.stream_name, self.original_schema, self.key_properties)
+
+    def make_fast_path(self, stream: Stream) -> FastPath | None:
+        """Return the fast path for records that need no stream map, or ``None`` if only the slow path is possible."""
+        if stream.mapping is None or self._validate is None:
+            return None
+        return fast_path_for(self.original_schema, self._keys, stream.mapping)
+
+    def take(self, stream: Stream, record: dict[str, Any], origin: Origin) -> None:
+        """Take a record of the opened stream on the slow path. A record that breaks a rule is rejected alone."""
+        if stream.mapping is None:
+            stream.counts.buckets[Bucket.IGNORED] += 1
             return
         try:
             if self._validate is not None:
@@ -99,22 +104,24 @@ class SendGridSink(Sink):
                 if key not in record:
                     sentence = f"The record lacks the key property '{key}'."
                     raise RecordRejectedError(Reason.MISSING_KEY_PROPERTY, sentence)  # noqa: TRY301 - one way to reject
-            self._run.receive(self.stream, record, origin)
+            self._run.receive(stream, record, origin)
         except RecordRejectedError as error:
             self._run.reject(origin, error)
         except RecursionError:
             self._run.reject(origin, RecordRejectedError(Reason.UNREADABLE, "The record is nested too deeply."))
 
-    def count_metrics(self) -> None:
-        """Add the records received since the last call to the SDK's metrics, which are too slow for each record."""
-        received = self.stream.counts.received
-        if received > self._received_before:
-            self.record_counter_metric.increment(received - self._received_before)
-            self._received_before = received
+    def count_metrics(self, received: int) -> None:
+        """Add the records received since the last call to the SDK's metrics, which are too slow for each record.
+
+        Args:
+            received: Number of records of the stream so far. The first call only sets where counting begins.
+        """
+        if self._counted is not None and received > self._counted:
+            self.record_counter_metric.increment(received - self._counted)
+        self._counted = received
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Take a record; required by the SDK, which never calls it: the reader calls `take`."""
-        self.take(record, context["origin"])
+        """Do nothing: the SDK requires it and never calls it, since routes call `take`."""
 
     def process_batch(self, context: dict[str, Any]) -> None:
         """Do nothing: the run sends batches by itself."""

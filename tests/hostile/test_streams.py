@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_sendgrid.errors import InputError
+from target_sendgrid.singer.sink import SendGridSink
 from tests.hostile.conftest import PEOPLE
-from tests.support import record, schema, state
+from tests.support import record, run_here, schema, singer, state
 
 if TYPE_CHECKING:
+    from singer_sdk.sinks.core import BaseJSONSchemaValidator
+
+    from target_sendgrid.sandbox.server import SandboxServer
     from tests.hostile.conftest import HostileRuns
 
 ADA = record(email="ada@example.com")
@@ -32,7 +37,7 @@ def test_a_stream_named_with_control_characters_is_refused(runs: HostileRuns, na
 def test_a_message_of_such_a_stream_forges_no_line_of_the_log(runs: HostileRuns, kind: str, name: str) -> None:
     run = runs.run(PEOPLE, {"type": kind, "stream": name, "record": {}, "encoding": {}, "manifest": []})
     assert run.exit_code == 1
-    assert "a stream of an odd name, which has no SCHEMA yet" in run.log
+    assert "a stream whose name has control characters, which has no SCHEMA yet" in run.log
     assert name not in run.log
 
 
@@ -192,3 +197,20 @@ def test_records_of_a_stream_that_is_not_enabled_are_not_validated(runs: Hostile
     assert run.report["streams"]["people"]["ignored"] == 1
     assert run.report["streams"]["people"]["rejected"] == {}
     assert run.states == ['{"n": 1}']
+
+
+def test_an_invalid_schema_of_one_output_stream_creates_no_list_for_another(
+    sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get_validator = SendGridSink.get_validator
+
+    def validator_of(sink: SendGridSink) -> BaseJSONSchemaValidator | None:
+        if sink.stream_name == "second":
+            raise InputError("The SCHEMA is not valid.")
+        return get_validator(sink)
+
+    monkeypatch.setattr(SendGridSink, "get_validator", validator_of)
+    maps = {"people": {"email": "email"}, "second": {"__source__": "people", "email": "email"}}
+    run = run_here(sandbox, {"stream_maps": maps}, [singer(schema(email="string"))])
+    assert "The SCHEMA is not valid." in run.log
+    assert {request["method"] for request in sandbox.requests()} == {"GET"}
