@@ -151,9 +151,9 @@ def test_lists_fields_and_contacts_can_be_created_and_found(make_client: MakeCli
     assert client.job_status(job_id).is_pending
     server.settle()
     assert client.job_status(job_id).status == "completed"
-    assert list(client.find_contacts("email", ["ada@example.com", "nobody@example.com"])) == ["ada@example.com"]
-    assert client.find_contacts("email", ["nobody@example.com"]) == {}
-    assert list(client.find_contacts("email", ["not an address", "ada@example.com"])) == ["ada@example.com"]
+    assert list(dict(client.find_contacts("email", ["ada@example.com", "nobody@example.com"]))) == ["ada@example.com"]
+    assert dict(client.find_contacts("email", ["nobody@example.com"])) == {}
+    assert list(dict(client.find_contacts("email", ["not an address", "ada@example.com"]))) == ["ada@example.com"]
 
 
 def test_any_number_of_contacts_is_looked_up_in_searches_of_the_size_that_sendgrid_takes(
@@ -162,13 +162,13 @@ def test_any_number_of_contacts_is_looked_up_in_searches_of_the_size_that_sendgr
     client, server, _ = make_client()
     emails = [f"p{number}@example.com" for number in range(2 * MAX_IDENTIFIERS_PER_SEARCH + 1)]
     server.seed(contacts=[{"email": email} for email in emails])
-    assert sorted(client.find_contacts("email", emails)) == sorted(emails)
+    assert sorted(dict(client.find_contacts("email", emails))) == sorted(emails)
     assert [entry["status"] for entry in server.requests()] == [200, 200, 200]
 
 
 def test_looking_nobody_up_sends_no_request(make_client: MakeClient) -> None:
     client, server, _ = make_client()
-    assert client.find_contacts("email", []) == {}
+    assert dict(client.find_contacts("email", [])) == {}
     assert server.requests() == []
 
 
@@ -182,7 +182,7 @@ class TestRemoval:
         emails = ["ada@example.com", "grace@example.com"]
         server.seed(lists=["Customers"], contacts=[{"email": email, "lists": ["Customers"]} for email in emails])
         (found,) = client.lists()
-        ids = {email: contact["id"] for email, contact in client.find_contacts("email", emails).items()}
+        ids = {email: contact["id"] for email, contact in dict(client.find_contacts("email", emails)).items()}
         return client, server, found.id, ids
 
     def test_a_removed_contact_is_off_the_list_and_still_exists(
@@ -194,7 +194,7 @@ class TestRemoval:
         server.settle()
         assert client.job_status(job_id).status == "completed"
         assert [contact["email"] for contact in server.contacts("Customers")] == ["grace@example.com"]
-        assert client.find_contacts("email", ["ada@example.com"])["ada@example.com"]["list_ids"] == []
+        assert dict(client.find_contacts("email", ["ada@example.com"]))["ada@example.com"]["list_ids"] == []
 
     def test_several_contacts_are_removed_by_one_request(
         self, members: tuple[Client, SandboxServer, str, dict[str, str]]
@@ -230,7 +230,7 @@ class TestRemoval:
         emails = [f"p{number}@example.com" for number in range(MAX_IDS_PER_REMOVAL)]
         server.seed(lists=["Customers"], contacts=[{"email": email, "lists": ["Customers"]} for email in emails])
         (found,) = client.lists()
-        client.remove_from_list(found.id, [contact["id"] for contact in client.find_contacts("email", emails).values()])
+        client.remove_from_list(found.id, [contact["id"] for _, contact in client.find_contacts("email", emails)])
         server.settle()
         assert server.contacts("Customers") == []
 

@@ -17,7 +17,7 @@ from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.delivery.poll_schedule import SHORTEST_POLL_SECONDS
 from target_sendgrid.delivery.state import StateGate
 from target_sendgrid.delivery.worker import WorkerThread
-from target_sendgrid.errors import JobFailedError, Reason
+from target_sendgrid.errors import JobFailedError, NotFoundError, Reason
 from target_sendgrid.origin import Origin
 from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.report.report import Bucket, Report
@@ -88,7 +88,7 @@ class DeliveryHarness:
     def _runner(self) -> JobRunner:
         tracker = ListTracker(self.client, lambda _: None, can_create=False)
         upsert = Upsert(self.kind, self.client, self.clock, list_tracker=tracker, field_name=str)
-        operations: list[Operation] = [upsert, RemoveFromList(self.client, tracker)]
+        operations: list[Operation] = [upsert, RemoveFromList(self.client, self.clock, tracker)]
         return JobRunner(operations, self.client, self.clock, list_tracker=tracker, job_timeout_seconds=3600)
 
 
@@ -263,6 +263,50 @@ def test_a_removal_is_not_confirmed_by_what_an_errors_file_leaves_out(
     harness.delivery.finish()
     counts = harness.report.stream("people")
     assert (counts.buckets[Bucket.REMOVED], counts.rejected) == (0, {Reason.FAILED_IN_JOB: 1, Reason.NOT_STORED: 1})
+
+
+def test_removals_without_effect_end_the_run_within_half_an_hour(
+    make_harness: Callable[..., DeliveryHarness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness = make_harness()
+    for number in range(20):
+        harness.add(f"p{number}@example.com")
+    harness.delivery.finish()
+    remove = harness.client.remove_from_list
+    monkeypatch.setattr(harness.client, "remove_from_list", lambda _, ids: remove(harness.other_list_id, ids))
+    for number in range(20):
+        harness.remove(f"p{number}@example.com")
+    harness.state("1")
+    started_at = harness.clock.slept_seconds
+    with pytest.raises(JobFailedError, match="completed without effect on 20 contacts, though it was sent 4 times"):
+        harness.delivery.finish()
+    assert harness.clock.slept_seconds - started_at < 1_800
+    assert harness.states == []
+
+
+def test_one_contact_that_sendgrid_does_not_know_does_not_keep_the_others_on_the_list(
+    make_harness: Callable[..., DeliveryHarness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search may show a contact that is deleted already, and then every request that names it is refused."""
+    harness = make_harness()
+    for number in range(5):
+        harness.add(f"p{number}@example.com")
+    harness.delivery.finish()
+    (ghost,) = (one["id"] for one in harness.sandbox.contacts(detail=True) if one["email"] == "p3@example.com")
+    remove = harness.client.remove_from_list
+
+    def refuse_the_ghost(list_id: str, contact_ids: Sequence[str]) -> str:
+        if ghost in contact_ids:
+            raise NotFoundError("SendGrid does not know it (404).")
+        return remove(list_id, contact_ids)
+
+    monkeypatch.setattr(harness.client, "remove_from_list", refuse_the_ghost)
+    for number in range(5):
+        harness.remove(f"p{number}@example.com")
+    harness.delivery.finish()
+    counts = harness.report.stream("people")
+    assert (counts.buckets[Bucket.REMOVED], counts.rejected) == (4, {Reason.REFUSED_BY_SENDGRID: 1})
+    assert [contact["email"] for contact in harness.sandbox.contacts("Everybody")] == ["p3@example.com"]
 
 
 def test_when_too_many_changes_are_held_the_changes_before_them_are_sent(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +19,7 @@ from target_sendgrid.sendgrid.contact import decode, encode, identity
 from target_sendgrid.sendgrid.lists import ListTracker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.sendgrid.client import Client
@@ -57,10 +58,12 @@ class Account:
         contact = {"list_ids": ["L"], "email": identifier, **fields}
         self.contacts[identifier] = (self.clock.time + visible_after, contact)
 
-    def find_contacts(self, kind: str, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def find_contacts(self, kind: str, identifiers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         self.searches.append((kind, list(identifiers)))
-        found = {identifier: self.contacts[identifier] for identifier in identifiers if identifier in self.contacts}
-        return {identifier: contact for identifier, (since, contact) in found.items() if self.clock.time >= since}
+        for identifier in identifiers:
+            since, contact = self.contacts.get(identifier, (math.inf, {}))
+            if self.clock.time >= since:
+                yield identifier, contact
 
 
 @pytest.fixture
@@ -197,9 +200,9 @@ class TestSearch:
         assert stored_of(client, changes_of(*people), "L") == {"a@x.com"}
 
     def test_an_answer_in_other_capitals_is_understood(self, client: Client, account: Account) -> None:
-        def find(kind: str, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:
+        def find(kind: str, identifiers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
             del kind
-            return {identifier.upper(): {"email": identifier} for identifier in identifiers}
+            return iter([(identifier.upper(), {"email": identifier}) for identifier in identifiers])
 
         account.find_contacts = find  # type: ignore[method-assign]  # this account answers in capitals
         assert stored_of(client, changes_of({"email": "a@x.com"})) == {"a@x.com"}
@@ -253,10 +256,10 @@ class Directory:
         self._found = {name.replace("_", "@"): contact for name, contact in found.items()}
         self.searched: list[int] = []
 
-    def find_contacts(self, kind: str, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def find_contacts(self, kind: str, identifiers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         del kind
         self.searched.append(len(identifiers))
-        return {identifier: self._found[identifier] for identifier in identifiers if identifier in self._found}
+        return ((identifier, self._found[identifier]) for identifier in identifiers if identifier in self._found)
 
 
 def test_identifiers_that_sendgrid_holds_are_added_and_all_else_is_kept() -> None:
@@ -289,3 +292,29 @@ def test_contacts_without_an_email_are_found_by_their_other_identifier() -> None
 def test_without_contacts_to_complete_there_is_no_search() -> None:
     account = Directory()
     assert (complete(cast("Client", account), {}), account.searched) == ([], [])
+
+
+def test_search_results_are_not_collected(clock: ManualClock) -> None:
+    """30,000 people with all their fields would take hundreds of megabytes."""
+
+    class Held(dict[str, Any]):
+        alive = 0
+        most_alive = 0
+
+        def __init__(self, **fields: Any) -> None:
+            super().__init__(**fields)
+            Held.alive += 1
+            Held.most_alive = max(Held.most_alive, Held.alive)
+
+        def __del__(self) -> None:
+            Held.alive -= 1
+
+    def find(kind: str, identifiers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        return ((identifier, Held(**{kind: identifier})) for identifier in identifiers)
+
+    account = Account(clock)
+    account.find_contacts = find  # type: ignore[method-assign]  # this account holds everybody
+    people = changes_of(*[{"email": f"{number}@x.com"} for number in range(1_000)])
+    assert len(stored_of(cast("Client", account), people)) == 1_000
+    assert complete(cast("Client", account), people) == []
+    assert Held.most_alive < 5

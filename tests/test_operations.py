@@ -8,10 +8,10 @@ import pytest
 
 from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.job import Job
-from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST, RemoveFromList
+from target_sendgrid.delivery.operations.remove_from_list import ABSENT_SECONDS, REMOVE_FROM_LIST, RemoveFromList
 from target_sendgrid.delivery.operations.upsert import is_missing_identifiers
 from target_sendgrid.delivery.pending import Change, Purpose
-from target_sendgrid.errors import NotFoundError, SendGridError
+from target_sendgrid.errors import BadRequestError, NotFoundError
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.contact import encode, identity
@@ -37,11 +37,12 @@ class Removals:
 
     def __init__(self, sandbox: SandboxServer) -> None:
         self.sandbox = sandbox
-        transport = Transport(sandbox.url, sandbox.api_key, clock=SandboxClock(sandbox), timeout_seconds=5)
-        self.client = Client(transport)
+        self.clock = SandboxClock(sandbox)
+        self.client = Client(Transport(sandbox.url, sandbox.api_key, clock=self.clock, timeout_seconds=5))
         sandbox.seed(lists=["Everybody"])
         self.list_id = next(found.id for found in self.client.lists())
-        self.operation = RemoveFromList(self.client, ListTracker(self.client, lambda _: None, can_create=False))
+        tracker = ListTracker(self.client, lambda _: None, can_create=False)
+        self.operation = RemoveFromList(self.client, self.clock, tracker)
 
     def seed(self, *contacts: dict[str, Any]) -> None:
         self.sandbox.seed(contacts=[{**contact, "lists": ["Everybody"]} for contact in contacts])
@@ -120,14 +121,55 @@ class TestRemoveFromList:
         removals.finish()
         assert (calls, removals.members()) == ([2, 1], [])
 
-    def test_a_removal_from_a_deleted_list_is_settled_at_once(self, removals: Removals) -> None:
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            {"kind": "status", "status": 404, "body": {"errors": [{"field": None, "message": "not found"}]}},
+            {"kind": "status", "status": 400, "body": {"errors": [{"field": "", "message": "invalid input"}]}},
+            {"kind": "status", "status": 200, "body": {}},
+        ],
+        ids=["404", "400", "empty"],
+    )
+    def test_one_wrong_answer_of_a_search_settles_nobody(self, removals: Removals, fault: dict[str, Any]) -> None:
+        removals.seed({"email": "a@x.com"})
+        job = removals.job_of({"email": "a@x.com"})
+        path = "/v3/marketing/contacts/search/emails"
+        removals.sandbox.add_fault(path=path, **fault)
+        assert removals.operation.submit(job) is not None
+        removals.finish()
+        removals.sandbox.add_fault(path=path, **fault)
+        assert removals.operation.confirm(job) == set()
+        assert removals.operation.confirm(job) == {"a@x.com"}
+
+    def test_a_person_is_absent_only_after_a_minute_of_look_ups(self, removals: Removals) -> None:
+        job = removals.job_of({"email": "late@x.com"})
+        started_at = removals.clock.slept_seconds
+        assert removals.operation.submit(job) is None
+        assert removals.clock.slept_seconds - started_at >= ABSENT_SECONDS
+
+    def test_a_person_who_becomes_visible_meanwhile_is_removed(
+        self, removals: Removals, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sleep = removals.clock.sleep
+
+        def arrive(seconds: float) -> None:
+            sleep(seconds)
+            if removals.clock.slept_seconds >= ABSENT_SECONDS / 2 and not removals.sandbox.contacts():
+                removals.seed({"email": "late@x.com"})
+
+        monkeypatch.setattr(removals.clock, "sleep", arrive)
+        assert removals.operation.submit(removals.job_of({"email": "late@x.com"})) is not None
+        removals.finish()
+        assert removals.members() == []
+
+    def test_a_removal_from_a_deleted_list_is_settled_without_a_job(self, removals: Removals) -> None:
         removals.seed({"email": "a@x.com"})
         path = f"/v3/marketing/lists/{removals.list_id}"
         removals.client.transport.request("DELETE", path, what="to delete lists", read=bytes)
         job = removals.job_of({"email": "a@x.com"})
         assert (removals.operation.submit(job), job.count) == (None, 0)
 
-    def test_a_removal_that_is_refused_again_and_again_ends_the_run(
+    def test_a_removal_that_is_refused_again_and_again_is_sent_in_parts_by_the_runner(
         self, removals: Removals, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(list_id: str, contact_ids: Sequence[str]) -> str:
@@ -135,5 +177,5 @@ class TestRemoveFromList:
 
         removals.seed({"email": "a@x.com"})
         monkeypatch.setattr(removals.client, "remove_from_list", refuse)
-        with pytest.raises(SendGridError, match="does not remove contacts from the list"):
+        with pytest.raises(BadRequestError, match="does not remove contacts from the list"):
             removals.operation.submit(removals.job_of({"email": "a@x.com"}))

@@ -252,9 +252,11 @@ class JobRunner:
         if not operation.is_proven_by_completion:
             lookups.wait_until_confirmed(operation, job, self._clock)
         if job.count and not operation.is_proven_by_completion:
-            sentence = f"The {operation.kind.job_name} completed, and {operation.unconfirmed}."
             problem = f"completed without effect on {counted(job.count, 'contact')}"
-            self._retry_job(job, problem, Rejection(Reason.NOT_STORED, sentence))
+            if job.send_count >= MAX_SENDS:
+                message = f"{_name(job)} {problem}, though it was sent {job.send_count} times. Run again later."
+                raise JobFailedError(message)
+            self._retry_job(job, problem)
             return
         log.info(
             "%s completed: %s confirmed, %s of them created or changed.",
@@ -310,21 +312,15 @@ class JobRunner:
         job.is_overdue = True
         self._resubmit(job)
 
-    def _retry_job(self, job: Job, problem: str, rejection: Rejection | None = None) -> None:
-        """Send the contacts of a failed job again: some jobs fail without a reason and succeed the next time.
-
-        Args:
-            job: The job.
-            problem: What is wrong with it, as the end of a sentence.
-            rejection: Why a single contact is rejected when that was of no use; by default, that its job failed.
-        """
+    def _retry_job(self, job: Job, problem: str) -> None:
+        """Send the contacts of a failed job again: some jobs fail without a reason and succeed the next time."""
         if job.send_count < MAX_SENDS:
             log.warning("%s %s: sending its contacts again.", _name(job), problem)
             self._resubmit(job)
             return
         job_name = job.purpose.kind.job_name
         sentence = f"SendGrid's {job_name} failed {job.send_count} times without a reason."
-        self._split(job, rejection or Rejection(Reason.FAILED_IN_JOB, sentence))
+        self._split(job, Rejection(Reason.FAILED_IN_JOB, sentence))
 
     # Settling
 

@@ -26,22 +26,23 @@ _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 30.0
 
 
-def find_people(client: Client, changes: Mapping[str, Change]) -> dict[str, dict[str, Any]]:
-    """Look people up by the first identifier of each.
+def find_people(client: Client, changes: Mapping[str, Change]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Look people up by the first identifier of each, 100 in a request.
 
     Args:
         client: SendGrid.
         changes: Their changes, by identity.
 
-    Returns:
-        Contacts as SendGrid's search returns them, by identity. People who are not in the account are left out.
+    Yields:
+        Identities with the contacts as SendGrid's search returns them, without those who are not in the account.
     """
     by_kind: dict[str, dict[str, str]] = {}
     for identity, change in changes.items():
         contact = contacts.decode(change.contact)
         kind = next(kind for kind in IDENTIFIERS if kind in contact)
         by_kind.setdefault(kind, {})[str(contact[kind])] = identity
-    return {identity: holder for kind, index in by_kind.items() for identity, holder in _holders(client, kind, index)}
+    for kind, index in by_kind.items():
+        yield from _holders(client, kind, index)
 
 
 def stored(
@@ -50,7 +51,7 @@ def stored(
     """Return the identities of those contacts that the account holds as they were sent."""
     return {
         identity
-        for identity, holder in find_people(client, changes).items()
+        for identity, holder in find_people(client, changes)
         if is_stored(contacts.decode(changes[identity].contact), holder, list_ids, field_name)
     }
 
@@ -131,7 +132,7 @@ def _holders(client: Client, kind: str, index: Mapping[str, str]) -> Iterator[tu
     """
     if not index:
         return
-    for key, holder in client.find_contacts(kind, list(index)).items():
+    for key, holder in client.find_contacts(kind, list(index)):
         identifier = key if key in index else key.lower()
         if identifier in index and holder.get(kind) == identifier:
             yield index[identifier], holder

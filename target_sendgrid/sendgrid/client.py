@@ -187,17 +187,15 @@ class Client:
             answer_text=msgspec.json.encode(answer).decode(),
         )
 
-    def find_contacts(self, kind: str, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def find_contacts(self, kind: str, identifiers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         """Return the contacts with these identifiers, by the identifier that was asked for.
 
         Args:
             kind: ``email``, ``phone_number_id``, ``external_id`` or ``anonymous_id``.
             identifiers: Any number of them. One that SendGrid does not accept as such finds nothing.
         """
-        found: dict[str, dict[str, Any]] = {}
         for start in range(0, len(identifiers), MAX_IDENTIFIERS_PER_SEARCH):
-            found |= self._search(kind, identifiers[start : start + MAX_IDENTIFIERS_PER_SEARCH])
-        return found
+            yield from self._search(kind, identifiers[start : start + MAX_IDENTIFIERS_PER_SEARCH]).items()
 
     def _search(self, kind: str, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Search once; halve what SendGrid refuses, because one malformed identifier makes it refuse all."""

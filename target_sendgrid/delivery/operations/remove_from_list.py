@@ -12,15 +12,16 @@ from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.operation import Submission
 from target_sendgrid.delivery.operations import row_errors
 from target_sendgrid.delivery.pending import OperationKind
-from target_sendgrid.errors import NotFoundError, SendGridError
+from target_sendgrid.errors import BadRequestError, NotFoundError
 from target_sendgrid.report.report import Bucket
+from target_sendgrid.sendgrid.answers import as_shape
 from target_sendgrid.sendgrid.client import MAX_IDS_PER_REMOVAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.job import Job
-    from target_sendgrid.errors import BadRequestError
     from target_sendgrid.sendgrid.client import Client, JobStatus
     from target_sendgrid.sendgrid.lists import ListTracker
 
@@ -33,18 +34,27 @@ REMOVE_FROM_LIST = OperationKind(
     bucket=Bucket.REMOVED,
 )
 
+ABSENT_SECONDS = 60.0
+"""How long look-ups must not find a person before the person counts as absent from the account.
+
+A contact that was just upserted is visible after about half a minute, and one answer of a proxy proves nothing.
+"""
+
+_WAIT_SECONDS = 10.0
 _MAX_TRIES = 3
-"""How often people are looked up for one request, when contacts vanish between the look-up and the request."""
+"""How often one request is tried, when contacts vanish between the look-up and the request."""
 
 
 class RemoveFromList:
-    """Takes contacts off a list. Their changes hold identifiers alone, and nobody is created in order to be removed.
+    """Takes contacts off a list. Their changes need identifiers alone, and nobody is created in order to be removed.
 
-    SendGrid has accepted removals, and finished their jobs, without any effect (reported in 2020). So people are looked
-    up after the job, and those who are still on the list are removed again.
+    SendGrid has accepted removals, and finished their jobs, without any effect (reported in 2020). So a person counts
+    as removed only when a look-up finds the contact and the contact is not on the list, or when the person is absent
+    from the account for a minute. Who is still on the list is removed again.
 
     Args:
         client: SendGrid.
+        clock: Where time comes from.
         list_tracker: The lists' ids as they are now.
     """
 
@@ -53,32 +63,32 @@ class RemoveFromList:
     unconfirmed = "the contact is still on the list"
     lowered_max_bytes = None
 
-    def __init__(self, client: Client, list_tracker: ListTracker) -> None:
+    def __init__(self, client: Client, clock: Clock, list_tracker: ListTracker) -> None:
         self._client = client
+        self._clock = clock
         self._list_tracker = list_tracker
 
     def submit(self, job: Job) -> Submission | None:
-        """Look up the contacts' ids and ask for their removal. People who are not in the account are settled."""
+        """Look up the contacts' ids and ask for their removal. People who are absent from the account are settled.
+
+        Raises:
+            BadRequestError: SendGrid refuses the request again and again, because one of the contacts is unknown to it.
+        """
         (list_id,) = self._list_tracker.current(job.purpose.list_ids)
-        for _ in range(_MAX_TRIES):
-            people = lookups.find_people(self._client, job.changes())
-            job.settle(job.changes().keys() - people.keys())
-            contact_ids = list(dict.fromkeys(str(contact["id"]) for contact in people.values()))
+        for number in range(_MAX_TRIES):
+            if number:
+                self._clock.sleep(_WAIT_SECONDS)
+                job.settle(self.confirm(job))
+            contact_ids = self._contact_ids(job)
             if not contact_ids:
                 return None
             try:
                 job_id = self._client.remove_from_list(list_id, contact_ids)
             except NotFoundError:  # one unknown id fails the whole request, and so does an unknown list
-                if self._client.find_list(list_id) is None:
-                    job.settle_all()
-                    return None
                 continue
             return Submission(job_id, (list_id,), sum(map(len, contact_ids)))
-        message = (
-            f"SendGrid does not remove contacts from the list {self._list_tracker.label(job.purpose.list_ids)}, though"
-            " it shows both the list and the contacts. Run again later."
-        )
-        raise SendGridError(message)
+        message = f"SendGrid does not remove contacts from the list {self._list_tracker.label(job.purpose.list_ids)}."
+        raise BadRequestError(message, [])
 
     def refused(self, job: Job, error: BadRequestError) -> dict[str, str]:
         """Return nobody: the request names contacts by SendGrid's ids, and no refusal that quotes one is known."""
@@ -95,11 +105,26 @@ class RemoveFromList:
         return []
 
     def confirm(self, job: Job) -> set[str]:
-        """Return who is not on the list any more."""
+        """Return the people whose contact is found and is not on the list."""
         (list_id,) = self._list_tracker.current(job.purpose.list_ids)
-        people = lookups.find_people(self._client, job.changes())
         return {
             identity
-            for identity in job.changes()
-            if identity not in people or list_id not in (people[identity].get("list_ids") or ())
+            for identity, contact in lookups.find_people(self._client, job.changes())
+            if list_id not in (contact.get("list_ids") or ())
         }
+
+    def _contact_ids(self, job: Job) -> list[str]:
+        """Return the ids of a job's contacts, after settling the people who stay absent from the account."""
+        deadline = self._clock.monotonic() + ABSENT_SECONDS
+        while True:
+            contact_ids = {
+                identity: as_shape(contact.get("id"), str)
+                for identity, contact in lookups.find_people(self._client, job.changes())
+            }
+            if len(contact_ids) == job.count:
+                break
+            if self._clock.monotonic() >= deadline:
+                job.settle(job.changes().keys() - contact_ids.keys())
+                break
+            self._clock.sleep(_WAIT_SECONDS)
+        return list(dict.fromkeys(contact_ids.values()))  # two identifiers may be of one contact
