@@ -255,9 +255,8 @@ class Run:
             if second is not error:  # the error that stopped the delivery stops it again
                 log.error("%s", second)  # noqa: TRY400 - a traceback helps no user
 
-    def close(self) -> None:
-        """Close the connection, and complete the report."""
-        self._connection.close()
+    def complete_report(self) -> None:
+        """Add to the report what is known only at the end."""
         self.report.distinct_profiles = self.cap.distinct_profiles
         self.report.request_count = self._connection.request_count
         for counts in self.report.streams.values():

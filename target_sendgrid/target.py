@@ -68,9 +68,12 @@ class TargetSendGrid(Target):
         make_worker: MakeWorker | None = None,
         **options: Any,  # noqa: ANN401 - the SDK's own arguments
     ) -> None:
-        from target_sendgrid.clock import SystemClock  # noqa: PLC0415 - not needed for `--version` and `--about`
-        from target_sendgrid.report.report import Report  # noqa: PLC0415 - as above
-        from target_sendgrid.singer.reader import RecordReader  # noqa: PLC0415 - as above
+        # Not needed for `--version` and `--about`. All modules of a run are loaded before the SDK takes signals over: a
+        # signal that comes while modules load would end the run without a report.
+        from target_sendgrid import preflight, run  # noqa: F401, PLC0415 - as said above
+        from target_sendgrid.clock import SystemClock  # noqa: PLC0415 - as said above
+        from target_sendgrid.report.report import Report  # noqa: PLC0415 - as said above
+        from target_sendgrid.singer.reader import RecordReader  # noqa: PLC0415 - as said above
 
         self._signals: list[int] = []
         self._grace_ends_at: float | None = None
@@ -164,7 +167,7 @@ class TargetSendGrid(Target):
             self.conclude(error or sys.exc_info()[1])
 
     def conclude(self, error: BaseException | None) -> None:
-        """Close the run, log the summary, and write the report.
+        """Log the summary, write the report, and close what the run has opened.
 
         Args:
             error: The error that ended the run.
@@ -172,10 +175,17 @@ class TargetSendGrid(Target):
         Raises:
             LocalFileError: The report can't be written, and there was no other error.
         """
+        try:
+            self._report(error)
+        finally:
+            if self._checked is not None and self._checked.connection is not None:
+                self._checked.connection.close()
+
+    def _report(self, error: BaseException | None) -> None:
         if self._checked is not None:
             self.report.request_count = self._checked.request_count
         if self._run is not None:
-            self._run.close()
+            self._run.complete_report()
         if error is not None:
             # The text of an error that is not ours may quote a value.
             is_ours = isinstance(error, (TargetSendGridError, TerminatedError))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import gzip
 import io
 import json
+import signal
 import stat
 import subprocess
 import sys
@@ -20,7 +22,10 @@ from s3fs import S3FileSystem  # type: ignore[import-untyped]  # it ships no typ
 from singer_sdk.batch import Batcher
 from singer_sdk.helpers._batch import BatchConfig
 
+from target_sendgrid.errors import TerminatedError
+from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.sandbox.server import SandboxServer
+from target_sendgrid.target import TargetSendGrid
 from tests.support import QUICK, record, run_cli, schema, settled_count, singer
 
 if TYPE_CHECKING:
@@ -284,3 +289,34 @@ def test_one_person_over_the_default_cap_fails_the_run(sandbox: SandboxServer, t
 
 def _state(number: int) -> dict[str, Any]:
     return {"type": "STATE", "value": {"n": number}}
+
+
+def test_a_file_that_cannot_be_closed_costs_neither_summary_nor_report(
+    sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Rejections) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Rejections, "close", fail)
+    report = tmp_path / "report.json"
+    own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "report_path": str(report)}
+    target = TargetSendGrid(config=CONFIG | own)
+    with pytest.raises(OSError, match="Input/output error"):
+        target.carry_out(io.StringIO(""))
+    assert json.loads(report.read_text(encoding="utf-8"))["outcome"] == "succeeded"
+
+
+def test_a_signal_before_the_run_is_made_leaves_nothing_open(
+    sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = []
+
+    def stop(*_: object, **__: object) -> None:
+        raise TerminatedError(signal.SIGTERM)
+
+    monkeypatch.setattr("target_sendgrid.run.Run.__init__", stop)
+    monkeypatch.setattr(Rejections, "close", lambda _: closed.append("rejections"))
+    target = TargetSendGrid(config=CONFIG | {"api_url": sandbox.url, "api_key": sandbox.api_key})
+    with pytest.raises(TerminatedError):
+        target.carry_out(io.StringIO(""))
+    assert closed == ["rejections"]

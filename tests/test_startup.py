@@ -79,3 +79,19 @@ def test_an_empty_run_loads_nothing_that_only_records_need(empty_run: set[str], 
 
 def test_the_target_never_loads_the_sandbox(empty_run: set[str]) -> None:
     assert [name for name in empty_run if name.startswith(("target_sendgrid.sandbox", "flask"))] == []
+
+
+def test_a_run_is_loaded_before_the_sdk_takes_signals_over() -> None:
+    """A signal that comes while modules load would end the run without a report."""
+    code = """
+import sys
+from singer_sdk.target_base import Target
+from target_sendgrid.target import TargetSendGrid
+
+def stop(self, *arguments, **options):
+    sys.exit(0 if {"target_sendgrid.preflight", "target_sendgrid.run"} <= sys.modules.keys() else 1)
+
+Target.__init__ = stop
+TargetSendGrid(config={})
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
