@@ -21,6 +21,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "target_sendgrid"
 SANDBOX = PACKAGE / "sandbox"
 
+MOST_LINES = 400
+MOST_MODULES_AT_THE_TOP = 14
+
 
 def is_of_time(module: str) -> bool:
     return module == "time" or module.startswith("time.")
@@ -61,6 +64,12 @@ def test_the_target_never_imports_the_sandbox(path: Path) -> None:
 def test_only_the_clock_reads_the_time_and_waits() -> None:
     users = [relative_name(path) for path in modules_of_the_target() if any(map(is_of_time, imported_modules(path)))]
     assert users == ["clock.py"]
+
+
+def test_modules_stay_small_and_few_are_at_the_top() -> None:
+    lines = {relative_name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+    assert sum("/" not in name for name in lines) <= MOST_MODULES_AT_THE_TOP
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
