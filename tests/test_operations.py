@@ -147,6 +147,25 @@ class TestRemoveFromList:
         assert removals.operation.submit(job) is None
         assert removals.clock.slept_seconds - started_at >= ABSENT_SECONDS
 
+    def test_a_wrong_answer_of_the_last_search_does_not_make_a_person_absent(
+        self, removals: Removals, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The search is repeated because of another person, who is absent."""
+        removals.seed({"email": "a@x.com"})
+        job = removals.job_of({"email": "a@x.com"}, {"email": "nobody@x.com"})
+        sleep = removals.clock.sleep
+
+        def fail_after(seconds: float) -> None:
+            sleep(seconds)
+            removals.sandbox.clear_faults()
+            removals.sandbox.add_fault("status", status=404, body={}, path="/v3/marketing/contacts/search/emails")
+
+        monkeypatch.setattr(removals.clock, "sleep", fail_after)
+        assert removals.operation.submit(job) is not None
+        removals.sandbox.clear_faults()
+        removals.finish()
+        assert (job.count, removals.members()) == (1, [])
+
     def test_a_person_who_becomes_visible_meanwhile_is_removed(
         self, removals: Removals, monkeypatch: pytest.MonkeyPatch
     ) -> None:

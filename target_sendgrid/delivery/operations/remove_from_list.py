@@ -114,13 +114,12 @@ class RemoveFromList:
         }
 
     def _contact_ids(self, job: Job) -> list[str]:
-        """Return the ids of a job's contacts, after settling the people who stay absent from the account."""
+        """Return the ids of a job's contacts, after settling the people whom no look-up finds for a minute."""
         deadline = self._clock.monotonic() + ABSENT_SECONDS
+        contact_ids: dict[str, str] = {}
         while True:
-            contact_ids = {
-                identity: as_shape(contact.get("id"), str)
-                for identity, contact in lookups.find_people(self._client, job.changes())
-            }
+            for identity, contact in lookups.find_people(self._client, job.changes()):
+                contact_ids[identity] = as_shape(contact.get("id"), str)
             if len(contact_ids) == job.count:
                 break
             if self._clock.monotonic() >= deadline:
