@@ -60,7 +60,7 @@ class Run:
     """Connects the steps of one run.
 
     Args:
-        connection: SendGrid and the files, checked and open. The run closes it.
+        connection: SendGrid and the files, checked and open. The caller closes it after the run.
         settings: The checked settings.
         report: Counts what becomes of records.
         clock: Where time comes from.

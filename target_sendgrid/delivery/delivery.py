@@ -109,7 +109,10 @@ class Delivery:
         self._gate.close_from(line)
 
     def settle_ready(self) -> None:
-        """Settle what is ready without waiting, and send batches that are full or have been open for long."""
+        """Settle what is ready, and send batches that are full or have been open for long.
+
+        It waits only where one more request would exceed the limits of what may be under way.
+        """
         while (event := self._worker.next_event(0)) is not None:
             self._handle(event)
         self._write_state()
