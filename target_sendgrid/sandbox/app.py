@@ -13,7 +13,8 @@ from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAll
 from target_sendgrid.sandbox.account.problems import Problem, RefusedError, UnknownListError, UnknownThingError
 from target_sendgrid.sandbox.http.answers import answer, error, errors
 from target_sendgrid.sandbox.http.current import EXTENSION
-from target_sendgrid.sandbox.http.layer import CONTROL_PREFIX, Layer, html
+from target_sendgrid.sandbox.http.fault_answers import html
+from target_sendgrid.sandbox.http.layer import CONTROL_PREFIX, Layer
 from target_sendgrid.sandbox.http.wire import print_failure
 from target_sendgrid.sandbox.routes import contacts as contacts_routes
 from target_sendgrid.sandbox.routes import control as control_routes

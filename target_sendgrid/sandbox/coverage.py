@@ -1,4 +1,4 @@
-"""What the sandbox emulates of SendGrid, what it does not, and what it simplifies."""
+"""What the sandbox emulates of SendGrid, what it does not, what it simplifies, and which faults can be ordered."""
 
 from __future__ import annotations
 
@@ -43,11 +43,35 @@ NOT_EMULATED = {
     "/v3/mail/send": "Nothing is ever sent.",
 }
 
+FAULTS = {
+    "status": "any status with any body and headers, in place of the route's answer",
+    "html_error": "a proxy's page of HTML with any status",
+    "refusal": "400 that names contacts by index or by quoting them, names everybody, or names nobody",
+    "status_after": "as status, after the request was handled",
+    "reset": "the connection is cut before the request is handled",
+    "cut_after": "the connection is cut after the request was handled",
+    "truncate": "the connection is cut in the middle of the answer",
+    "delay": "the answer comes late",
+    "rate_limited": "429 with or without the headers that announce a wait",
+    "no_job_id": "the job is queued, and the answer lacks its id",
+    "job_id_repeated": "the answer holds the id of the job before",
+    "job_failed": "the job ends failed, with its contacts stored or not, with or without an errors file",
+    "job_stuck": "the job stays pending, with its contacts stored or not",
+    "job_lost": "the job's id is answered with 404, with its contacts stored or not",
+    "job_late": "the job is applied later than usual, possibly after newer ones",
+    "job_errored_rows": "some contacts are turned down",
+    "job_result": "the job ends with any status, counts and errors file",
+    "errors_file": "the job's errors file is missing, broken, or names too few or too many",
+    "contacts_unseen": "a search does not see some contacts",
+    "lists_unseen": "a search does not see which lists some contacts are on",
+}
+"""Kinds of faults that can be ordered at `/_sandbox/faults`, by the attributes of `http.faults.Fault`."""
+
 SIMPLIFIED = (
     "Sub-accounts named in on-behalf-of are checked against the option subusers, but share one account's data.",
     "A contact becomes visible at the moment when its job becomes final.",
     "Counts of a pending job are worked out early only while few contacts wait (option counts_preview_max_contacts).",
-    "Where the live API puts the text of a failed job was never recorded; here it is errors[0].message of the job.",
+    "Where the live API reports the plan's contact limit was never recorded; option contact_limit_in selects a place.",
     "Words of errors that were never recorded are the sandbox's own.",
     f"The errors file's columns were never recorded; option errors_file_columns takes any of: {', '.join(COLUMNS)}.",
     "The contact's fields keep their exact text; Unicode normalisation and HTML cleaning are not imitated.",
@@ -55,12 +79,15 @@ SIMPLIFIED = (
 
 
 def document() -> dict[str, Any]:
-    """Return what is emulated, what is not and what is simplified, as plain values for JSON."""
-    return {"emulated": EMULATED, "not_emulated": NOT_EMULATED, "simplified": SIMPLIFIED}
+    """Return what is emulated, what is not, what is simplified, and the faults, as plain values for JSON."""
+    return {"emulated": EMULATED, "not_emulated": NOT_EMULATED, "simplified": SIMPLIFIED, "faults": FAULTS}
 
 
 def as_text() -> str:
-    """Return what is emulated, what is not and what is simplified, as text for people."""
+    """Return what is emulated, what is not, what is simplified, and the faults, as text for people."""
     parts = ["Emulated:", *(f"  {route}  {note}".rstrip() for route, note in EMULATED.items()), ""]
     parts += ["Not emulated:", *(f"  {route}  {note}" for route, note in NOT_EMULATED.items()), ""]
-    return "\n".join((*parts, "Simplified:", *(f"  {note}" for note in SIMPLIFIED)))
+    parts += ["Simplified:", *(f"  {note}" for note in SIMPLIFIED), ""]
+    return "\n".join(
+        (*parts, "Faults to order at /_sandbox/faults:", *(f"  {kind}: {what}" for kind, what in FAULTS.items()))
+    )

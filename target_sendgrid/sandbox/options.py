@@ -64,6 +64,11 @@ class Options:
     )
     alternate_emails_when_empty: Literal["list", "null"] = _switch("list", "How no alternate emails are shown.")
     contact_quota: int | None = _switch(None, "Most contacts the plan allows; none when left out.")
+    contact_limit_in: Literal["errors_file", "refusal", "job_property"] = _switch(
+        "errors_file",
+        "Where the plan's limit is reported: in the errors file, for the contacts that do not fit (the job is errored, "
+        "or failed if none fitted); in a 400, for the whole request; or in an undocumented property of a failed job.",
+    )
     max_lists: int = _switch(1_000, "Most lists of an account.")
     max_custom_fields: int = _switch(500, "Most custom fields of an account.")
     errors_file_columns: tuple[str, ...] = _switch(

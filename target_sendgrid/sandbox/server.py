@@ -180,12 +180,13 @@ class SandboxServer:
         path: str | None = None,
         **order: Any,  # noqa: ANN401 - attributes of any type
     ) -> int:
-        """Order a fault by the attributes of `faults.Fault`; return its number.
+        """Order a fault by the attributes of `faults.Fault`, and `contacts` of `faults.Match`; return its number.
 
         Raises:
             BadFaultError: The order is not valid.
         """
-        fault = fault_orders.ordered({"kind": kind, "match": {"method": method, "path": path}, **order})
+        match = {"method": method, "path": path, "contacts": order.pop("contacts", ())}
+        fault = fault_orders.ordered({"kind": kind, "match": match, **order})
         with self._sandbox.lock:
             return self._sandbox.faults.add(fault)
 

@@ -127,7 +127,7 @@ def test_a_job_that_always_fails_is_split_until_the_failing_contact_is_alone(acc
 
 @proves(promises.ACCOUNT_FULL)
 def test_a_full_account_ends_the_run(account: Account) -> None:
-    account.sandbox.set_options(contact_quota=1)
+    account.sandbox.set_options(contact_quota=1, contact_limit_in="job_property")
     run = account.load(*TWO)
     assert promises.ACCOUNT_FULL.is_kept_by(run), run
     assert account.puts() == [202]

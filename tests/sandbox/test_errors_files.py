@@ -89,6 +89,10 @@ def test_switches_set_columns_and_compression(make_client: MakeClient) -> None:
         ("garbage", 200, b"\x00"),
         ("gzip", 200, b"\x1f\x8b"),
         ("unknown_rows", 200, b"email,error\r\nnobody1@unknown.example,"),
+        ("fewer_rows", 200, b"email,error\r\nb@example.com,city is too long\r\n"),
+        ("everybody", 200, b"email,error\r\na@example.com,internal error\r\nb@example.com,internal error\r\n7,"),
+        ("empty", 200, b"email,error\r\n"),
+        ("commas", 200, b"\x1f\x8b"),
     ],
 )
 def test_a_fault_breaks_the_file(client: Client, mode: str, status: int, start: bytes) -> None:
@@ -101,3 +105,38 @@ def test_a_fault_breaks_the_file(client: Client, mode: str, status: int, start: 
 def test_a_fault_leaves_the_link_out(client: Client) -> None:
     client.sandbox.add_fault("errors_file", mode="missing")
     assert failed_job(client)["results"] == {"requested_count": 3, "created_count": 1, "errored_count": 2}
+
+
+def test_a_file_of_commas_is_small_until_it_is_unpacked(client: Client) -> None:
+    client.sandbox.add_fault("errors_file", mode="commas")
+    content = download(failed_job(client)).content
+    assert len(content) < 100_000
+    assert gzip.decompress(content) == b"," * (64 * 1024 * 1024)
+
+
+@pytest.mark.parametrize("mode", ["everybody", "empty"])
+def test_a_job_without_row_errors_may_have_a_file(client: Client, mode: str) -> None:
+    client.sandbox.add_fault("errors_file", mode=mode)
+    job = client.upsert({"email": "a@example.com"})
+    assert job["status"] == "completed"
+    assert job["results"] == {"requested_count": 1, "created_count": 1, "errors_url": job["results"]["errors_url"]}
+    assert client.reasons(job).count("a@example.com") == (mode == "everybody")
+
+
+def test_the_store_fails_for_a_while(client: Client) -> None:
+    job = failed_job(client)
+    client.sandbox.add_fault("status", path="/errors/*", status=503)
+    client.sandbox.add_fault("rate_limited", path="/errors/*", seconds=9)
+    client.sandbox.add_fault("reset", path="/errors/*")
+    answers = [download(job), download(job)]
+    assert [answer.status_code for answer in answers] == [503, 429]
+    assert answers[1].headers["x-ratelimit-reset"] == "9"
+    with pytest.raises(requests.ConnectionError):
+        download(job)
+    assert download(job).status_code == 200
+
+
+def test_the_store_is_another_host_that_general_faults_do_not_reach(client: Client) -> None:
+    job = failed_job(client)
+    client.sandbox.add_fault("status", times=None)
+    assert download(job).status_code == 200

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from target_sendgrid.sandbox.http.faults import BadFaultError
+from target_sendgrid.sandbox import coverage
+from target_sendgrid.sandbox.http import faults
 from tests.sandbox.client import MARKETING
 
 if TYPE_CHECKING:
@@ -44,6 +45,72 @@ def test_a_body_of_text_is_sent_as_it_is(client: Client) -> None:
 def test_an_html_error_is_the_proxys_page(client: Client) -> None:
     client.sandbox.add_fault("html_error", status=502)
     assert "<title>502 Bad Gateway</title>" in client.call("GET", LISTS, is_answer_checked=False).text
+
+
+@pytest.mark.parametrize("kind", ["status", "html_error", "status_after"])
+def test_a_status_may_be_one_that_nobody_knows(client: Client, kind: str) -> None:
+    client.sandbox.add_fault(kind, status=499)
+    response = client.call("GET", LISTS, is_answer_checked=False)
+    assert response.status_code == 499
+    assert "unknown status" in response.text.lower()
+
+
+def test_status_after_handles_the_request_and_answers_otherwise(client: Client) -> None:
+    client.sandbox.add_fault("status_after", status=502, body="bad gateway")
+    response = client.call("PUT", CONTACTS, {"contacts": [ADA]}, is_answer_checked=False)
+    assert (response.status_code, response.text) == (502, "bad gateway")
+    client.sandbox.settle()
+    assert client.sandbox.contacts() == [{**ADA, "lists": []}]
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ({"emails": ["B@example.com"]}, [("contacts[1].identifier", "email 'b@example.com' is not valid")]),
+        ({"identifiers": ["7"], "names": "quote"}, [("", "email '7' is not valid")]),
+        ({"first": 1}, [("contacts[0].identifier", "email 'ada@example.com' is not valid")]),
+        ({"names": "nobody"}, [("", "invalid input")]),
+        ({"contacts": ["b@example.com"]}, [("contacts[1].identifier", "email 'b@example.com' is not valid")]),
+    ],
+)
+def test_a_refusal_names_its_people(client: Client, order: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    client.sandbox.add_fault("refusal", **order)
+    assert client.refused(ADA, {"email": "b@example.com"}, {"external_id": "7"}) == (400, expected)
+
+
+def test_a_refusal_may_name_everybody_with_any_status(client: Client) -> None:
+    client.sandbox.add_fault("refusal", names="everybody", status=422)
+    contacts = [ADA, {"external_id": "7"}]
+    status, problems = client.errors("PUT", CONTACTS, {"contacts": contacts}, is_answer_checked=False)
+    assert (status, [field for field, _ in problems]) == (422, ["contacts[0].identifier", "contacts[1].identifier"])
+
+
+def test_a_fault_may_strike_only_requests_that_hold_somebody(client: Client) -> None:
+    client.sandbox.add_fault("status", contacts=["ADA@example.com", "7"], status=413, times=None)
+
+    def put(*contacts: dict[str, Any]) -> int:
+        return client.call("PUT", CONTACTS, {"contacts": contacts}, is_answer_checked=False).status_code
+
+    other = {"email": "b@example.com"}
+    assert [put(ADA, other), put(other), put({"external_id": "7"})] == [413, 202, 413]
+    assert client.call("PUT", CONTACTS, data=b"{").status_code == 400
+    search = client.call("POST", f"{CONTACTS}/search/emails", {"emails": ["ada@example.com"]}, is_answer_checked=False)
+    assert search.status_code == 413
+
+
+def test_a_job_may_fail_only_if_it_holds_somebody(client: Client) -> None:
+    client.sandbox.add_fault("job_failed", contacts=["ada@example.com"], times=None)
+    other = {"email": "b@example.com"}
+    assert [client.upsert(*contacts)["status"] for contacts in ([ADA, other], [other])] == ["failed", "completed"]
+
+
+def test_a_fault_may_last_for_a_time_from_when_it_first_strikes(client: Client) -> None:
+    client.sandbox.add_fault("status", skip=1, for_seconds=60)
+    found = statuses(client, 1)
+    for seconds in (100, 59, 1):
+        client.sandbox.advance(seconds)
+        found += statuses(client, 1)
+    assert found == [200, 500, 500, 200]
 
 
 def test_a_reset_cuts_the_connection_before_anything_happens(client: Client) -> None:
@@ -92,45 +159,33 @@ def test_rate_limited_announces_a_wait(client: Client, order: dict[str, Any], ex
         assert reset == expected
 
 
-def test_no_job_id_queues_the_job_and_answers_without_its_id(client: Client) -> None:
-    client.sandbox.add_fault("no_job_id")
-    assert client.call("PUT", CONTACTS, {"contacts": [ADA]}).json() == {}
-    client.sandbox.settle()
-    assert client.sandbox.contacts() == [{**ADA, "lists": []}]
+def test_contacts_may_be_unseen_by_searches_for_a_while(client: Client) -> None:
+    client.upsert(ADA, {"email": "b@example.com"})
+    client.sandbox.add_fault("contacts_unseen", emails=["ada@example.com"], for_seconds=60)
+    emails = {"emails": ["ada@example.com", "b@example.com"]}
+
+    def hits() -> dict[str, bool]:
+        found = client.call("POST", f"{CONTACTS}/search/emails", emails).json()["result"]
+        return {email: "contact" in hit for email, hit in found.items()}
+
+    assert hits() == {"ada@example.com": False, "b@example.com": True}
+    client.sandbox.advance(60)
+    assert hits() == {"ada@example.com": True, "b@example.com": True}
 
 
-def test_a_failed_job_has_no_text_applies_nothing_and_succeeds_when_sent_again(client: Client) -> None:
-    client.sandbox.add_fault("job_failed")
-    job = client.upsert(ADA)
-    assert (job["status"], job["results"]) == ("failed", {"requested_count": 1})
-    assert client.sandbox.contacts() == []
-    assert client.upsert(ADA)["status"] == "completed"
+def test_a_search_that_sees_nobody_is_404(client: Client) -> None:
+    client.upsert(ADA)
+    client.sandbox.add_fault("contacts_unseen")
+    found = client.errors("POST", f"{CONTACTS}/search/emails", {"emails": ["ada@example.com"]})
+    assert found == (404, [(None, "contact not found")])
 
 
-@pytest.mark.parametrize(("applied", "visible"), [(False, 0), (True, 1)])
-def test_a_stuck_job_is_pending_forever(client: Client, *, applied: bool, visible: int) -> None:
-    client.sandbox.add_fault("job_stuck", applied=applied)
-    identity = client.put(ADA)
-    client.sandbox.advance(10_000)
-    assert client.job(identity)["status"] == "pending"
-    assert len(client.sandbox.contacts()) == visible
-
-
-@pytest.mark.parametrize(("applied", "visible"), [(False, 0), (True, 1)])
-def test_a_lost_job_is_404(client: Client, *, applied: bool, visible: int) -> None:
-    client.sandbox.add_fault("job_lost", applied=applied)
-    identity = client.put(ADA)
-    client.sandbox.settle()
-    assert client.call("GET", f"{CONTACTS}/imports/{identity}").status_code == 404
-    assert len(client.sandbox.contacts()) == visible
-
-
-def test_errored_rows_are_those_named_or_the_first_ones(client: Client) -> None:
-    contacts = [{"email": f"{name}@example.com"} for name in "abcd"]
-    client.sandbox.add_fault("job_errored_rows", first=1, emails=["C@example.com"], reason="bad luck")
-    job = client.upsert(*contacts)
-    assert client.reasons(job) == "email,error\r\na@example.com,bad luck\r\nc@example.com,bad luck\r\n"
-    assert [contact["email"] for contact in client.sandbox.contacts()] == ["b@example.com", "d@example.com"]
+def test_lists_may_be_unseen_by_searches(client: Client) -> None:
+    identity = client.make_list()
+    client.upsert(ADA, lists=[identity])
+    client.sandbox.add_fault("lists_unseen", first=1)
+    assert client.find("ada@example.com")["list_ids"] == []
+    assert client.find("ada@example.com")["list_ids"] == [identity]
 
 
 def test_a_fault_strikes_once_unless_ordered_otherwise(client: Client) -> None:
@@ -171,8 +226,22 @@ def test_a_fault_is_named_in_the_request_log(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "order"), [("nope", {}), ("status", {"state": 500}), ("status", {"times": "x"}), ("errors_file", {})]
+    ("kind", "order"),
+    [
+        ("nope", {}),
+        ("status", {"state": 500}),
+        ("status", {"times": "x"}),
+        ("status", {"status": 100}),
+        ("status", {"late_seconds": 1}),
+        ("job_late", {}),
+        ("errors_file", {}),
+        ("errors_file", {"mode": "nope"}),
+    ],
 )
 def test_a_fault_that_is_not_valid_is_refused(client: Client, kind: str, order: dict[str, Any]) -> None:
-    with pytest.raises(BadFaultError):
+    with pytest.raises(faults.BadFaultError):
         client.sandbox.add_fault(kind, **order)
+
+
+def test_the_coverage_lists_every_kind() -> None:
+    assert set(coverage.FAULTS) == faults.WIRE_KINDS | faults.JOB_KINDS | faults.SEARCH_KINDS

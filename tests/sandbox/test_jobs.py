@@ -85,6 +85,24 @@ def test_jobs_apply_in_the_order_of_submission(client: Client) -> None:
     assert client.find("ada@example.com")["city"] == "Rome"
 
 
+def test_the_early_counts_of_a_job_include_those_of_earlier_jobs_only(client: Client) -> None:
+    client.sandbox.add_fault("job_late", late_seconds=100)
+    late, usual = client.put(ADA), client.put(ADA)
+    client.sandbox.advance(30)
+    assert client.job(usual)["results"] == {"requested_count": 1, "created_count": 1}
+    assert client.job(late)["results"] == {"requested_count": 1}
+
+
+def test_a_job_that_removes_the_only_identifier_fails_without_a_text(client: Client) -> None:
+    client.upsert(ADA)
+    path = f"{MARKETING}/contacts/{client.find('ada@example.com')['id']}/identifiers"
+    document = {"identifier_type": "EMAIL", "identifier_value": "ada@example.com"}
+    identity = client.call("DELETE", path, document).json()["job_id"]
+    client.sandbox.settle()
+    job = client.job(identity)
+    assert (job["status"], "errors" in job) == ("failed", False)
+
+
 def test_a_job_is_completed_without_row_errors_errored_with_some_failed_with_all(client: Client) -> None:
     field = client.make_field("age", "Number")
     bad = [{"email": f"{name}@example.com", "custom_fields": {field: "x"}} for name in "bc"]

@@ -205,12 +205,49 @@ def test_created_at_is_the_time_of_the_request_and_updated_at_that_of_the_job(cl
     assert (contact["created_at"], contact["updated_at"]) == (job["started_at"], job["finished_at"])
 
 
-def test_a_contact_over_the_quota_fails_the_whole_job(make_client: MakeClient) -> None:
+QUOTA = "you have hit your contact limit"
+
+
+def test_contacts_over_the_quota_are_in_the_errors_file(make_client: MakeClient) -> None:
     client = make_client(contact_quota=2)
+    client.upsert(ADA)
+    contacts = [{"email": f"{name}@example.com"} for name in "bcb"]
+    job = client.upsert(*contacts, {"email": "d@example.com"}, {**ADA, "city": "London"})
+    assert job["status"] == "errored"
+    assert {name: job["results"].get(name) for name in ("created_count", "updated_count", "errored_count")} == {
+        "created_count": 1,
+        "updated_count": 1,
+        "errored_count": 2,
+    }
+    assert "errors" not in job
+    assert client.reasons(job) == f"email,error\r\nc@example.com,{QUOTA}\r\nd@example.com,{QUOTA}\r\n"
+    assert {contact["email"]: contact.get("city") for contact in client.sandbox.contacts()} == {
+        "ada@example.com": "London",
+        "b@example.com": None,
+    }
+
+
+def test_a_job_fails_if_none_of_its_contacts_fits(make_client: MakeClient) -> None:
+    client = make_client(contact_quota=1)
     client.upsert(ADA)
     job = client.upsert({"email": "b@example.com"}, {"email": "c@example.com"})
     assert job["status"] == "failed"
-    assert job["errors"] == [{"field": None, "message": "you have hit your contact limit"}]
+    assert client.reasons(job).count(QUOTA) == 2
+
+
+def test_a_request_over_the_quota_may_be_refused_as_a_whole(make_client: MakeClient) -> None:
+    client = make_client(contact_quota=1, contact_limit_in="refusal")
+    assert client.refused(ADA, {"email": "b@example.com"}) == (400, [(None, QUOTA)])
+    assert client.upsert(ADA)["status"] == "completed"
+    assert client.upsert({**ADA, "city": "London"})["status"] == "completed"
+
+
+def test_a_job_over_the_quota_may_fail_as_a_whole_with_an_undocumented_text(make_client: MakeClient) -> None:
+    client = make_client(contact_quota=2, contact_limit_in="job_property")
+    client.upsert(ADA)
+    job = client.upsert({"email": "b@example.com"}, {"email": "c@example.com"})
+    assert (job["status"], job["results"]) == ("failed", {"requested_count": 2})
+    assert job["errors"] == [{"field": None, "message": QUOTA}]
     assert len(client.sandbox.contacts()) == 1
 
 

@@ -7,7 +7,8 @@ import gzip
 import io
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -18,15 +19,28 @@ if TYPE_CHECKING:
 
     from target_sendgrid.sandbox.account.account import Account
 
-MODES = {
+Mode = Literal[
+    "", "missing", "gone", "garbage", "expired", "unknown_rows", "fewer_rows", "everybody", "empty", "commas", "gzip"
+]
+
+MODES: dict[Mode, str] = {
     "missing": "the job names no errors file",
     "gone": "404 from the object store",
     "garbage": "bytes that are no CSV",
     "expired": "403 and XML, as after the link's expiry",
     "unknown_rows": "rows of people who were not in the request",
+    "fewer_rows": "the last row error is left out",
+    "everybody": "a row for each contact of the request, also if the job has no row errors",
+    "empty": "the header alone, also if the job has no row errors",
+    "commas": "64 MiB of commas, compressed",
     "gzip": "compressed",
 }
 """Ways in which a fault can break an errors file, with what becomes of the file."""
+
+WITHOUT_ROW_ERRORS = frozenset({"everybody", "empty"})
+"""Modes in which even a job without row errors has a file."""
+
+_COMMAS_BYTES = 64 * 1024 * 1024
 
 COLUMNS = ("email", "identifier", *IDENTIFIERS[1:], "row", "index", "error", "reason", "message")
 """Columns that the sandbox fills; others can be configured and stay empty. `row` counts from 1, `index` from 0."""
@@ -50,16 +64,16 @@ class Download:
     content: bytes
 
 
-def keep(account: Account, job: int, made_at: float, errors: list[list[Any]]) -> None:
-    """Store a job's row errors and the link to them."""
-    if not errors:
+def keep(account: Account, job: sqlite3.Row, rows: list[list[Any]], mode: Mode) -> None:
+    """Store the rows of a job's errors file and the link to it, if there is one."""
+    if mode == "missing" or not (rows or mode in WITHOUT_ROW_ERRORS):
         return
     account.store.run(
         "UPDATE jobs SET errors = ?, errors_signature = ?, errors_expire_at = ? WHERE number = ?",
-        msgspec.json.encode(errors),
+        msgspec.json.encode(rows),
         secrets.token_hex(32),
-        made_at + account.options.errors_file_expires_seconds,
-        job,
+        float(job["final_at"]) + account.options.errors_file_expires_seconds,
+        job["number"],
     )
 
 
@@ -69,7 +83,7 @@ def url(job: sqlite3.Row, base_url: str) -> str:
     return f"{base_url}/errors/{job['id']}?signature={job['errors_signature']}&expires={expires}"
 
 
-def download(account: Account, job_id: str, signature: str, mode: str) -> Download:
+def download(account: Account, job_id: str, signature: str, mode: Mode) -> Download:
     """Answer a request for an errors file. `mode` is one of `MODES`, or empty for an intact file."""
     job = account.store.row("SELECT * FROM jobs WHERE id = ? AND errors_signature = ?", job_id, signature)
     if job is None or mode == "gone":
@@ -78,13 +92,24 @@ def download(account: Account, job_id: str, signature: str, mode: str) -> Downlo
         return Download(403, "application/xml", _EXPIRED)
     if mode == "garbage":
         return Download(200, "text/csv", b"\x00\xff\xfe not a table \x00")
+    if mode == "commas":
+        return Download(200, "application/gzip", _commas())
     rows: list[list[Any]] = msgspec.json.decode(job["errors"])
     if mode == "unknown_rows":
         rows = [[row[0], f"nobody{row[0]}@unknown.example", None, None, None, row[-1]] for row in rows]
+    if mode == "fewer_rows":
+        rows = rows[:-1]
+    if mode == "empty":
+        rows = []
     content = _csv(account.options.errors_file_columns, rows)
     if account.options.errors_file_gzip or mode == "gzip":
         return Download(200, "application/gzip", gzip.compress(content, mtime=0))
     return Download(200, "text/csv", content)
+
+
+@cache
+def _commas() -> bytes:
+    return gzip.compress(b"," * _COMMAS_BYTES, mtime=0)
 
 
 def _csv(columns: tuple[str, ...], rows: list[list[Any]]) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -33,24 +33,28 @@ class Trouble:
     """What a fault does to one job.
 
     Attributes:
-        failed: Whether it ends `failed` without a text, with nothing applied.
+        ends: Status that it ends with, whatever became of its contacts; empty: the status that follows from them.
         stuck: Whether it stays `pending` forever.
         lost: Whether its id is answered with 404.
-        applied: Whether the contacts of a stuck or lost job are stored all the same.
+        applied: Whether its contacts are stored.
+        late_seconds: How much later than usual it is applied.
+        counts: Counts by the names that SendGrid shows, over the real ones; `None` for an absent one.
         first: Number of leading rows that turn into row errors.
         identifiers: Emails or other identifiers whose rows turn into row errors.
         reason: Text of those row errors.
-        errors_file: How the errors file is broken, see `errors_files.MODES`.
+        errors_file: What the errors file holds, see `errors_files.MODES`.
     """
 
-    failed: bool = False
+    ends: Literal["", "completed", "errored", "failed"] = ""
     stuck: bool = False
     lost: bool = False
-    applied: bool = False
+    applied: bool = True
+    late_seconds: float = 0.0
+    counts: dict[str, int | None] = field(default_factory=dict)
     first: int = 0
     identifiers: tuple[str, ...] = ()
     reason: str = "internal error"
-    errors_file: str = ""
+    errors_file: errors_files.Mode = ""
 
 
 NO_TROUBLE = Trouble()
@@ -70,21 +74,28 @@ def submit(account: Account, kind: Kind, payload: bytes, requested: int, trouble
         kind,
         requested,
         now,
-        now + account.options.job_counts_after_seconds,
-        now + account.options.job_final_after_seconds,
+        now + account.options.job_counts_after_seconds + trouble.late_seconds,
+        now + account.options.job_final_after_seconds + trouble.late_seconds,
         payload,
         msgspec.json.encode(asdict(trouble)).decode(),
     )
     return identity
 
 
+def last_id(account: Account) -> str | None:
+    """Return the id of the job that was submitted last."""
+    found = account.store.row("SELECT id FROM jobs ORDER BY number DESC LIMIT 1")
+    return None if found is None else str(found["id"])
+
+
 def apply_due(account: Account) -> None:
-    """Apply every job that is due, in the order of submission."""
+    """Apply every job that is due: in the order of submission, except that a late job comes later."""
     now = account.clock.now()
-    for job in account.store.rows("SELECT * FROM jobs WHERE applied = 0 AND final_at <= ? ORDER BY number", now):
+    due = account.store.rows("SELECT * FROM jobs WHERE applied = 0 AND final_at <= ? ORDER BY final_at, number", now)
+    for job in due:
         outcome = _run(account, job)
         _keep_counts(account, job, outcome)
-        errors_files.keep(account, int(job["number"]), float(job["final_at"]), outcome.errors)
+        _keep_errors_file(account, job, outcome)
         account.store.run("UPDATE jobs SET applied = 1, payload = NULL WHERE number = ?", job["number"])
 
 
@@ -110,7 +121,7 @@ def described(account: Account, identity: str, errors_base_url: str) -> dict[str
         raise unknown()
     now = account.clock.now()
     if not job["applied"] and now >= job["counts_at"] and job["created"] is None:
-        _preview_counts(account, int(job["number"]))
+        _preview_counts(account, job)
         job = _job(account, identity) or job
     return _described(account, job, errors_base_url)
 
@@ -135,11 +146,15 @@ def _described(account: Account, job: sqlite3.Row, errors_base_url: str) -> dict
         results |= {f"{name}_count": job[name] for name in names if job[name]}
     if shown["status"] != "pending":
         shown["finished_at"] = iso_seconds(job["final_at"])
-        if job["errored"] and _trouble(job).errors_file != "missing":
+        if job["errors_signature"] is not None:
             results["errors_url"] = errors_files.url(job, errors_base_url)
-        if job["failure"]:
-            # Where the live API puts this text was never recorded.
+        if job["failure"] == merge.QUOTA_FAILURE:
             shown["errors"] = [{"field": None, "message": job["failure"]}]
+        for name, count in _trouble(job).counts.items():
+            if count is None:
+                results.pop(name, None)
+            else:
+                results[name] = count
     return shown
 
 
@@ -147,14 +162,20 @@ def _status(job: sqlite3.Row) -> str:
     trouble = _trouble(job)
     if trouble.stuck or not job["applied"]:
         return "pending"
-    if trouble.failed or job["failure"] or (job["errored"] and job["errored"] >= job["requested"]):
+    if trouble.ends:
+        return trouble.ends
+    if job["failure"] or (job["errored"] and job["errored"] >= job["requested"]):
         return "failed"
     return "errored" if job["errored"] else "completed"
 
 
-def _preview_counts(account: Account, last: int) -> None:
+def _preview_counts(account: Account, last: sqlite3.Row) -> None:
     """Work out the counts of waiting jobs up to this one, without applying them."""
-    waiting = account.store.rows("SELECT * FROM jobs WHERE applied = 0 AND number <= ? ORDER BY number", last)
+    waiting = account.store.rows(
+        "SELECT * FROM jobs WHERE applied = 0 AND (final_at, number) <= (?, ?) ORDER BY final_at, number",
+        last["final_at"],
+        last["number"],
+    )
     if sum(job["requested"] for job in waiting) > account.options.counts_preview_max_contacts:
         return
     outcomes: list[merge.Outcome] = []
@@ -178,13 +199,21 @@ def _keep_counts(account: Account, job: sqlite3.Row, outcome: merge.Outcome) -> 
     )
 
 
+def _keep_errors_file(account: Account, job: sqlite3.Row, outcome: merge.Outcome) -> None:
+    mode = _trouble(job).errors_file
+    rows = outcome.errors
+    if mode == "everybody" and job["kind"] == "upsert":
+        rows = merge.forced_errors(msgspec.json.decode(job["payload"]), None)
+    errors_files.keep(account, job, rows, mode)
+
+
 def _run(account: Account, job: sqlite3.Row) -> merge.Outcome:
     trouble = _trouble(job)
-    if trouble.failed or ((trouble.stuck or trouble.lost) and not trouble.applied):
-        return merge.Outcome()
     document = msgspec.json.decode(job["payload"])
+    forced = merge.ForcedErrors(trouble.first, frozenset(trouble.identifiers), trouble.reason)
+    if not trouble.applied:
+        return merge.Outcome(errors=merge.forced_errors(document, forced) if job["kind"] == "upsert" else [])
     if job["kind"] == "upsert":
-        forced = merge.ForcedErrors(trouble.first, frozenset(trouble.identifiers), trouble.reason)
         return merge.apply_upsert(account, document, float(job["submitted_at"]), float(job["final_at"]), forced)
     if job["kind"] == "delete":
         return merge.Outcome(deleted=contacts.delete(account, document["ids"]))
@@ -203,7 +232,7 @@ def _trouble(job: sqlite3.Row) -> Trouble:
     return msgspec.json.decode(job["trouble"], type=Trouble)
 
 
-def errors_file_mode(account: Account, identity: str) -> str:
+def errors_file_mode(account: Account, identity: str) -> errors_files.Mode:
     """Return how a fault breaks the errors file of a job: a key of `errors_files.MODES`, or an empty text."""
     job = _job(account, identity)
     return "" if job is None else _trouble(job).errors_file

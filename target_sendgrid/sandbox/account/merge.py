@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.sandbox.account import lists
@@ -39,14 +40,9 @@ class ForcedErrors:
     identifiers: frozenset[str] = frozenset()
     reason: str = "internal error"
 
-    def check(self, index: int, identifiers: list[str | None]) -> None:
-        """Turn a row down that a fault names.
-
-        Raises:
-            RowError: A fault names the row.
-        """
-        if index < self.first or not self.identifiers.isdisjoint(filter(None, identifiers)):
-            raise RowError(self.reason)
+    def names(self, index: int, identifiers: list[str | None]) -> bool:
+        """Return whether a fault turns a row down."""
+        return index < self.first or not self.identifiers.isdisjoint(one.lower() for one in identifiers if one)
 
 
 def apply_upsert(
@@ -55,14 +51,39 @@ def apply_upsert(
     """Merge the contacts of one request into the account. The body was checked when it came in."""
     merge = _Merge(account, document["contacts"], forced)
     outcome = merge.run()
-    quota = account.options.contact_quota
-    if quota is not None and outcome.created:
-        held = account.store.number("SELECT count(*) FROM contacts") + billed_deletions(account)
-        if held + outcome.created > quota:
+    room = room_for_contacts(account)
+    if room is not None and outcome.created > room:
+        if account.options.contact_limit_in == "job_property":
             return Outcome(failure=QUOTA_FAILURE)
+        merge.drop_new_contacts(outcome, room)
     members = merge.write(list(dict.fromkeys(document.get("list_ids") or [])), submitted_at, applied_at)
     outcome.updated = members if not account.options.count_unchanged_as_updated else merge.touched
     return outcome
+
+
+def room_for_contacts(account: Account) -> int | None:
+    """Return how many more contacts the plan allows, `None` without a limit. Deleted ones count for a month."""
+    quota = account.options.contact_quota
+    if quota is None:
+        return None
+    return max(0, quota - account.store.number("SELECT count(*) FROM contacts") - billed_deletions(account))
+
+
+def exceeds_quota(account: Account, contacts: list[dict[str, Any]]) -> bool:
+    """Return whether an upsert would create more contacts than the plan allows."""
+    room = room_for_contacts(account)
+    return room is not None and _Merge(account, contacts, ForcedErrors()).run().created > room
+
+
+def forced_errors(document: dict[str, Any], forced: ForcedErrors | None) -> list[list[Any]]:
+    """Return a row error for each contact of an upsert that a fault turns down, or for every contact."""
+    given = enumerate(_identifiers(contact) for contact in document["contacts"])
+    reason = forced.reason if forced is not None else ForcedErrors.reason
+    return [
+        [index, *identifiers, reason]
+        for index, identifiers in given
+        if forced is None or forced.names(index, identifiers)
+    ]
 
 
 def omits_identifier(account: Account, contacts: list[dict[str, Any]]) -> list[tuple[int, str]]:
@@ -83,7 +104,8 @@ class _Merge:
         self._entries: dict[int, Entry] = {}
         self._index: list[dict[str, Entry]] = [{} for _ in IDENTIFIERS]
         self._next_number = account.store.number("SELECT max(number) FROM contacts") + 1
-        self._kept: dict[int, None] = {}
+        self._kept: dict[int, list[int]] = {}
+        """Number of each contact that is stored, and the rows that it is from."""
         self.touched = 0
 
     def run(self) -> Outcome:
@@ -95,9 +117,21 @@ class _Merge:
             why = self._turned_down(index, contact, identifiers)
             if why is not None:
                 outcome.errors.append([index, *identifiers, why])
+        self._count(outcome)
+        return outcome
+
+    def drop_new_contacts(self, outcome: Outcome, room: int) -> None:
+        """Turn down the rows of all new contacts but the first ones."""
+        new = [number for number in self._kept if self._entries[number].is_new]
+        for number in new[room:]:
+            identifiers = self._entries[number].identifiers
+            outcome.errors += [[row, *identifiers, QUOTA_FAILURE] for row in self._kept.pop(number)]
+        outcome.errors.sort(key=itemgetter(0))
+        self._count(outcome)
+
+    def _count(self, outcome: Outcome) -> None:
         self.touched = sum(1 for number in self._kept if not self._entries[number].is_new)
         outcome.created = len(self._kept) - self.touched
-        return outcome
 
     def write(self, list_ids: list[str], submitted_at: float, applied_at: float) -> int:
         """Store what changed; return how many stored contacts did, a new list membership included."""
@@ -154,9 +188,10 @@ class _Merge:
                 index[identifier] = entry
 
     def _turned_down(self, index: int, contact: dict[str, Any], identifiers: list[str | None]) -> str | None:
+        if self._forced.names(index, identifiers):
+            return self._forced.reason
         try:
-            self._forced.check(index, identifiers)
-            self._kept[self._row(contact, identifiers).number] = None
+            self._kept.setdefault(self._row(contact, identifiers).number, []).append(index)
         except RowError as error:
             return str(error)
         return None

@@ -8,6 +8,10 @@ from flask import Response
 from werkzeug.wrappers import Request
 
 from target_sendgrid.sandbox.account import errors_files, jobs
+from target_sendgrid.sandbox.http.fault_answers import struck
+from target_sendgrid.sandbox.http.faults import STORE_PREFIX
+from target_sendgrid.sandbox.http.faults_in_force import Arrival
+from target_sendgrid.sandbox.http.wire import ConnectionCutError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +20,8 @@ if TYPE_CHECKING:
 
     from target_sendgrid.sandbox.http.state import Sandbox
 
-PREFIX = "/errors/"
+STORE_KINDS = frozenset({"status", "html_error", "rate_limited", "reset"})
+"""Kinds of faults that strike downloads."""
 
 
 class ErrorsApp:
@@ -38,7 +43,13 @@ class ErrorsApp:
             )
             return Response("Only one auth mechanism allowed", status=400, content_type="text/plain")
         account = self._sandbox.account
-        job_id = request.path.removeprefix(PREFIX)
+        arrival = Arrival(request.method, request.path, b"", account.clock.now())
+        fault = self._sandbox.faults.take(STORE_KINDS, arrival)
+        if fault is not None and fault.kind == "reset":
+            raise ConnectionCutError
+        if fault is not None:
+            return struck(fault, arrival)
+        job_id = request.path.removeprefix(STORE_PREFIX)
         mode = jobs.errors_file_mode(account, job_id)
         found = errors_files.download(account, job_id, request.args.get("signature", ""), mode)
         return Response(found.content, status=found.status, content_type=found.content_type)

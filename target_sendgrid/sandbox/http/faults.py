@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
 from target_sendgrid.sandbox.account import errors_files
 from target_sendgrid.sandbox.account.jobs import Trouble
 
-WireKind = Literal["status", "html_error", "reset", "cut_after", "truncate", "delay", "rate_limited"]
-JobKind = Literal["no_job_id", "job_failed", "job_stuck", "job_lost", "job_errored_rows", "errors_file"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
-WIRE_KINDS = frozenset({"status", "html_error", "reset", "cut_after", "truncate", "delay", "rate_limited"})
+WireKind = Literal[
+    "status", "html_error", "refusal", "status_after", "reset", "cut_after", "truncate", "delay", "rate_limited"
+]
+JobKind = Literal[
+    "no_job_id",
+    "job_id_repeated",
+    "job_failed",
+    "job_stuck",
+    "job_lost",
+    "job_late",
+    "job_errored_rows",
+    "job_result",
+    "errors_file",
+]
+SearchKind = Literal["contacts_unseen", "lists_unseen"]
+
+WIRE_KINDS: frozenset[str] = frozenset(get_args(WireKind))
 """Kinds of faults that strike any request."""
 
-JOB_KINDS = frozenset({"no_job_id", "job_failed", "job_stuck", "job_lost", "job_errored_rows", "errors_file"})
+JOB_KINDS: frozenset[str] = frozenset(get_args(JobKind))
 """Kinds of faults that strike requests that create a job."""
+
+SEARCH_KINDS: frozenset[str] = frozenset(get_args(SearchKind))
+"""Kinds of faults that strike searches."""
+
+STORE_PREFIX = "/errors/"
+"""Start of the paths of the object store, which is another host: a fault strikes it only if it matches such a path."""
+
+_MAY_APPLY_NOTHING = frozenset({"job_id_repeated", "job_failed", "job_stuck", "job_lost", "job_result"})
+_LATE_KINDS = frozenset({"status_after", "cut_after", "truncate", *JOB_KINDS})
+_MIN_STATUS, _MAX_STATUS = 200, 999
 
 
 class BadFaultError(Exception):
@@ -27,70 +51,106 @@ class BadFaultError(Exception):
 
 
 class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which requests a fault strikes: all, or those of a method and a path (a shell-style pattern, no query)."""
+    """Which requests a fault strikes. Whatever is left out does not matter.
+
+    Attributes:
+        method: HTTP method.
+        path: Path without the query, as a shell-style pattern.
+        contacts: Identifiers, in any case. Only requests that hold one of these people are struck.
+    """
 
     method: str | None = None
     path: str | None = None
+    contacts: tuple[str, ...] = ()
 
     def fits(self, method: str, path: str) -> bool:
-        """Return whether a request is one of them."""
+        """Return whether method and path of a request are matched."""
+        if path.startswith(STORE_PREFIX) and not (self.path or "").startswith(STORE_PREFIX):
+            return False
         return self.method in {None, method} and (self.path is None or fnmatchcase(path, self.path))
+
+    def holds(self, identifiers: Collection[str]) -> bool:
+        """Return whether one of the people that a request holds is matched."""
+        return not self.contacts or any(identifier.lower() in identifiers for identifier in self.contacts)
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An order for a fault. Attributes that its kind does not use are ignored.
 
+    A fault about people has `first`, `emails` and `identifiers`; where all three are left out, it is about the people
+    that it matches.
+
     Attributes:
         kind: What happens.
         match: Which requests it strikes.
-        times: How often it strikes, `None` for always. Left out: once, or always when there is a probability.
+        times: How often it strikes, `None` for always. Left out: once, or always when there is a probability or a time.
+        for_seconds: How long it strikes, by the sandbox's clock, from the first time on.
         skip: How many matching requests pass first.
         probability: Chance that a matching request is struck.
         seed: Seed of the random numbers that `probability` is compared with.
-        status: Status of the answer of `status` and `html_error`.
-        body: Body of the answer of `status`: JSON, or text that is sent as it is.
-        headers: Headers of the answer of `status`.
+        status: Status of the answer of `status`, `status_after`, `html_error` and `refusal`. Left out: 400 for
+            `refusal`, or else 500.
+        body: Body of the answer of `status` and `status_after`: JSON, or text that is sent as it is.
+        headers: Headers of the answer of `status` and `status_after`.
         seconds: Length of `delay`; wait that `rate_limited` announces.
         reset: Whether `rate_limited` announces seconds or an epoch time.
         with_headers: Whether `rate_limited` sends `x-ratelimit-*` at all.
-        applied: Whether the contacts of a `job_stuck` or `job_lost` are stored all the same.
-        first: For `job_errored_rows`: number of leading rows that it strikes.
-        emails: For `job_errored_rows`: emails of the rows that it strikes.
-        identifiers: For `job_errored_rows`: identifiers of the rows that it strikes.
-        reason: For `job_errored_rows`: reason in the errors file.
-        mode: For `errors_file`: one of `errors_files.MODES`.
+        names: How a `refusal` names its people: by index, only by quoting them, not at all, or all people of the
+            request instead.
+        late_seconds: How much later than usual the job of an accepted request is applied.
+        applied: Whether the contacts of a `job_failed`, `job_stuck`, `job_lost`, `job_result` or `job_id_repeated` are
+            stored all the same.
+        ends: Status that a `job_result` ends with. Left out: the status that follows from its contacts.
+        counts: Counts of a `job_failed` or `job_result` by their names in SendGrid's answer, over those that follow
+            from its contacts; `None` for an absent one.
+        first: Number of leading contacts that the fault is about.
+        emails: Emails that the fault is about.
+        identifiers: Identifiers that the fault is about.
+        reason: Reason in the errors file.
+        mode: What the errors file of a job holds, one of `errors_files.MODES`. Left out: a row for each row error.
     """
 
-    kind: WireKind | JobKind
+    kind: WireKind | JobKind | SearchKind
     match: Match = Match()
     times: int | msgspec.UnsetType | None = msgspec.UNSET
+    for_seconds: float | None = None
     skip: int = 0
     probability: float | None = None
     seed: int = 0
-    status: int = 500
+    status: int | None = None
     body: Any = None
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     seconds: float = 1.0
     reset: Literal["seconds", "epoch"] = "seconds"
     with_headers: bool = True
+    names: Literal["index", "quote", "nobody", "everybody"] = "index"
+    late_seconds: float = 0.0
     applied: bool = False
+    ends: Literal["", "completed", "errored", "failed"] = ""
+    counts: dict[str, int | None] = msgspec.field(default_factory=dict)
     first: int = 0
     emails: tuple[str, ...] = ()
     identifiers: tuple[str, ...] = ()
     reason: str = "internal error"
-    mode: Literal["", "missing", "gone", "garbage", "expired", "unknown_rows", "gzip"] = ""
+    mode: errors_files.Mode = ""
 
-    def trouble(self) -> Trouble:
-        """Return what this fault does to a job."""
+    def people(self) -> frozenset[str]:
+        """Return the identifiers that the fault is about, besides the `first` contacts, in lower case."""
+        named = (*self.emails, *self.identifiers)
+        return frozenset(one.lower() for one in (named if named or self.first else self.match.contacts))
+
+    def trouble(self, late_seconds: float) -> Trouble:
+        """Return what this fault does to a job, with the delay that another fault ordered for it."""
+        has_row_errors = self.kind == "job_errored_rows" or bool(self.first or self.emails or self.identifiers)
         return Trouble(
-            failed=self.kind == "job_failed",
+            ends="failed" if self.kind == "job_failed" else self.ends,
             stuck=self.kind == "job_stuck",
             lost=self.kind == "job_lost",
-            applied=self.applied,
-            first=self.first if self.kind == "job_errored_rows" else 0,
-            identifiers=(*(email.lower() for email in self.emails), *self.identifiers)
-            if self.kind == "job_errored_rows"
-            else (),
+            applied=self.applied or self.kind not in _MAY_APPLY_NOTHING,
+            late_seconds=self.late_seconds + late_seconds,
+            counts=self.counts,
+            first=self.first,
+            identifiers=tuple(self.people()) if has_row_errors else (),
             reason=self.reason,
             errors_file=self.mode,
         )
@@ -107,74 +167,19 @@ def ordered(document: object) -> Fault:
     except msgspec.ValidationError as error:
         message = f"The sandbox does not understand this fault: {error}."
         raise BadFaultError(message) from error
-    if fault.kind == "errors_file" and fault.mode not in errors_files.MODES:
-        message = f"An errors_file fault takes a mode: {', '.join(errors_files.MODES)}."
+    message = _problem(fault)
+    if message:
         raise BadFaultError(message)
     return fault
 
 
-@dataclass
-class _Standing:
-    """A fault in force, and how often it has struck."""
-
-    number: int
-    fault: Fault
-    left: int | None
-    to_skip: int
-    chances: random.Random
-    struck: int = 0
-
-    def strikes(self) -> bool:
-        if self.left == 0:
-            return False
-        if self.to_skip:
-            self.to_skip -= 1
-            return False
-        if self.fault.probability is not None and self.chances.random() >= self.fault.probability:
-            return False
-        self.struck += 1
-        if self.left is not None:
-            self.left -= 1
-        return True
-
-
-@dataclass
-class Faults:
-    """The faults in force, oldest first. Callers hold the sandbox's lock."""
-
-    _standing: list[_Standing] = field(default_factory=list)
-    _next_number: int = 1
-
-    def add(self, fault: Fault) -> int:
-        """Put a fault in force; return its number."""
-        times = fault.times
-        if isinstance(times, msgspec.UnsetType):
-            times = 1 if fault.probability is None else None
-        number = self._next_number
-        self._next_number += 1
-        chances = random.Random(fault.seed)  # noqa: S311 - chances that can be repeated, no secrets
-        self._standing.append(_Standing(number, fault, times, fault.skip, chances))
-        return number
-
-    def take(self, kinds: frozenset[str], method: str, path: str) -> Fault | None:
-        """Return the fault that strikes this request, if one does."""
-        for standing in self._standing:
-            if standing.fault.kind in kinds and standing.fault.match.fits(method, path) and standing.strikes():
-                return standing.fault
-        return None
-
-    def clear(self, number: int | None = None) -> None:
-        """Lift one fault, or all."""
-        self._standing = [] if number is None else [one for one in self._standing if one.number != number]
-
-    def described(self) -> list[dict[str, Any]]:
-        """Return every fault, with how often it struck and how often it still will."""
-        return [
-            {
-                **msgspec.to_builtins(standing.fault),
-                "id": standing.number,
-                "struck": standing.struck,
-                "left": standing.left,
-            }
-            for standing in self._standing
-        ]
+def _problem(fault: Fault) -> str:
+    if fault.kind == "errors_file" and not fault.mode:
+        return f"An errors_file fault takes a mode: {', '.join(errors_files.MODES)}."
+    if fault.kind == "job_late" and not fault.late_seconds:
+        return "A job_late fault takes late_seconds."
+    if fault.late_seconds and fault.kind not in _LATE_KINDS:
+        return f"Only these faults take late_seconds: {', '.join(sorted(_LATE_KINDS))}."
+    if fault.status is not None and not _MIN_STATUS <= fault.status <= _MAX_STATUS:
+        return f"A fault's status is between {_MIN_STATUS} and {_MAX_STATUS}."
+    return ""

@@ -20,9 +20,16 @@ def accepted(
     sandbox: Sandbox, kind: jobs.Kind, payload: bytes, requested: int, status: HTTPStatus = HTTPStatus.ACCEPTED
 ) -> Response:
     """Queue a job and answer with its id."""
-    fault = sandbox.faults.take(JOB_KINDS, request.method, request.path)
+    account = sandbox.account
+    notes = request.environ[NOTES_KEY]
+    late_seconds = notes.get("late_seconds", 0.0)
+    fault = sandbox.faults.take(JOB_KINDS, notes["arrival"])
     if fault is None:
-        return answer({"job_id": jobs.submit(sandbox.account, kind, payload, requested)}, status)
-    request.environ[NOTES_KEY]["fault"] = fault.kind
-    identity = jobs.submit(sandbox.account, kind, payload, requested, fault.trouble())
-    return answer({} if fault.kind == "no_job_id" else {"job_id": identity}, status)
+        trouble = jobs.Trouble(late_seconds=late_seconds)
+        return answer({"job_id": jobs.submit(account, kind, payload, requested, trouble)}, status)
+    notes["fault"] = fault.kind
+    last = jobs.last_id(account)
+    identity = jobs.submit(account, kind, payload, requested, fault.trouble(late_seconds))
+    if fault.kind == "no_job_id":
+        return answer({}, status)
+    return answer({"job_id": last if last is not None and fault.kind == "job_id_repeated" else identity}, status)

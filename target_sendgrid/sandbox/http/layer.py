@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import time
 from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-import msgspec
 from flask import Request, Response
 
 from target_sendgrid.sandbox.account import jobs
-from target_sendgrid.sandbox.http.answers import JSON, error
+from target_sendgrid.sandbox.http.fault_answers import html, struck
 from target_sendgrid.sandbox.http.faults import WIRE_KINDS, Fault
+from target_sendgrid.sandbox.http.faults_in_force import Arrival
 from target_sendgrid.sandbox.http.state import RequestEntry, Sandbox
 from target_sendgrid.sandbox.http.wire import ConnectionCutError
 
@@ -46,14 +45,17 @@ class Layer:
             with self._sandbox.lock:
                 return list(self._handled(request)(environ, start_response))
         with self._sandbox.lock:
-            fault = self._sandbox.faults.take(WIRE_KINDS, request.method, request.path)
+            arrival = Arrival(request.method, request.path, _body(request), self._sandbox.account.clock.now())
+            fault = self._sandbox.faults.take(WIRE_KINDS, arrival)
         kind = fault.kind if fault is not None else ""
         if fault is not None and kind == "delay":
             # A real delay, since it tests the client's own time limits.
             time.sleep(fault.seconds)
-        environ[NOTES_KEY] = {"fault": kind or None}
+        environ[NOTES_KEY] = {"fault": kind or None, "arrival": arrival}
+        if fault is not None:
+            environ[NOTES_KEY]["late_seconds"] = fault.late_seconds
         with self._sandbox.lock:
-            response = self._answer(request, fault)
+            response = self._answer(request, fault, arrival)
             self._log(request, response)
         if kind in {"reset", "cut_after"}:
             raise ConnectionCutError
@@ -61,13 +63,14 @@ class Layer:
             return _truncated(response, environ, start_response)
         return list(response(environ, start_response))
 
-    def _answer(self, request: Request, fault: Fault | None) -> Response:
-        if fault is not None and fault.kind not in {"delay", "cut_after", "truncate"}:
-            return _struck(fault, self._sandbox.account.clock.now())
+    def _answer(self, request: Request, fault: Fault | None, arrival: Arrival) -> Response:
+        if fault is not None and fault.kind not in {"delay", "status_after", "cut_after", "truncate"}:
+            return struck(fault, arrival)
         line = f"{request.method} {request.environ.get('REQUEST_URI', '')} HTTP/1.1"
         if len(line) > MAX_REQUEST_LINE_BYTES:
             return html(HTTPStatus.REQUEST_URI_TOO_LONG, "Request-URI Too Large")
-        return self._handled(request)
+        response = self._handled(request)
+        return struck(fault, arrival) if fault is not None and fault.kind == "status_after" else response
 
     def _handled(self, request: Request) -> Response:
         account = self._sandbox.account
@@ -81,9 +84,8 @@ class Layer:
 
     def _log(self, request: Request, response: Response) -> None:
         notes = request.environ[NOTES_KEY]
-        stream = request.environ["wsgi.input"]
-        is_kept = self._sandbox.account.options.keep_bodies and isinstance(stream, BytesIO)
-        body = stream.getvalue().decode("utf-8", "replace") if is_kept else None
+        is_kept = self._sandbox.account.options.keep_bodies
+        body = _body(request).decode("utf-8", "replace") if is_kept else None
         self._sandbox.requests.append(
             RequestEntry(
                 at=self._sandbox.account.clock.now(),
@@ -99,38 +101,9 @@ class Layer:
         )
 
 
-def html(status: HTTPStatus, title: str) -> Response:
-    """Return the proxy's error page."""
-    page = (
-        f"<html>\r\n<head><title>{status.value} {title}</title></head>\r\n<body>\r\n<center><h1>{status.value} {title}"
-        "</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
-    )
-    return Response(page, status=status.value, content_type="text/html")
-
-
-def _struck(fault: Fault, now: float) -> Response:
-    if fault.kind == "html_error":
-        return html(HTTPStatus(fault.status), HTTPStatus(fault.status).phrase)
-    if fault.kind == "rate_limited":
-        response = error(HTTPStatus.TOO_MANY_REQUESTS, None, "too many requests")
-        if fault.with_headers:
-            moment = now + fault.seconds if fault.reset == "epoch" else fault.seconds
-            response.headers["x-ratelimit-limit"] = "200"
-            response.headers["x-ratelimit-remaining"] = "0"
-            response.headers["x-ratelimit-reset"] = str(math.ceil(moment))
-        return response
-    if fault.kind == "status":
-        body = fault.body
-        if body is None:
-            body = {"errors": [{"message": HTTPStatus(fault.status).phrase.lower()}]}
-        text = body if isinstance(body, str) else msgspec.json.encode(body)
-        return Response(text, status=fault.status, headers=fault.headers, content_type=_content_type(fault, body))
-    return Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
-
-
-def _content_type(fault: Fault, body: object) -> str:
-    named = {name.lower(): value for name, value in fault.headers.items()}
-    return named.get("content-type", "text/plain" if isinstance(body, str) else JSON)
+def _body(request: Request) -> bytes:
+    stream = request.environ["wsgi.input"]
+    return stream.getvalue() if isinstance(stream, BytesIO) else b""
 
 
 def _truncated(response: Response, environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.sandbox.account.store import emptied
-from target_sendgrid.sandbox.http.faults import Faults
+from target_sendgrid.sandbox.http.faults_in_force import Faults
 from target_sendgrid.sandbox.http.rate_limits import RateLimits
 
 if TYPE_CHECKING:

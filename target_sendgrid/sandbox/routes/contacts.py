@@ -33,6 +33,8 @@ def upsert() -> Response:
         omitting = merge.omits_identifier(account, found)
         if omitting:
             raise RefusedError(*(Problem(f"contacts[{index}].identifier", why) for index, why in omitting))
+    if account.options.contact_limit_in == "refusal" and merge.exceeds_quota(account, found):
+        raise refused(None, merge.QUOTA_FAILURE)
     return accepted(sandbox, "upsert", body, len(found))
 
 
