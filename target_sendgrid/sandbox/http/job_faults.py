@@ -24,12 +24,12 @@ def accepted(
     notes = request.environ[NOTES_KEY]
     late_seconds = notes.get("late_seconds", 0.0)
     fault = sandbox.faults.take(JOB_KINDS, notes["arrival"])
-    if fault is None:
+    last = jobs.last_id(account)
+    if fault is None or (fault.kind == "job_id_repeated" and last is None):
         trouble = jobs.Trouble(late_seconds=late_seconds)
         return answer({"job_id": jobs.submit(account, kind, payload, requested, trouble)}, status)
     notes["fault"] = fault.kind
-    last = jobs.last_id(account)
     identity = jobs.submit(account, kind, payload, requested, fault.trouble(late_seconds))
     if fault.kind == "no_job_id":
         return answer({}, status)
-    return answer({"job_id": last if last is not None and fault.kind == "job_id_repeated" else identity}, status)
+    return answer({"job_id": last if fault.kind == "job_id_repeated" else identity}, status)
