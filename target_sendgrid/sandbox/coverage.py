@@ -54,7 +54,7 @@ FAULTS = {
     "delay": "the answer comes late",
     "rate_limited": "429 with or without the headers that announce a wait",
     "no_job_id": "the job is queued, and the answer lacks its id",
-    "job_id_repeated": "the answer holds the id of the job before",
+    "job_id_repeated": "the answer holds the id that was answered before",
     "job_failed": "the job ends failed, with its contacts stored or not, with or without an errors file",
     "job_stuck": "the job stays pending, with its contacts stored or not",
     "job_lost": "the job's id is answered with 404, with its contacts stored or not",

@@ -32,7 +32,13 @@ def test_no_mix_of_faults_loses_or_blames_anybody(account: Account, tmp_path: Pa
     mix, harness = Mix(seed), MixHarness(account.sandbox, tmp_path)
     harness.start(mix)
     run, rejected = harness.run(mix, messages_of(mix, account))
-    order = {"faults": harness.sandbox.faults(), "deleted": mix.deleted_list, "quota": mix.quota, **mix.options}
+    order = {
+        "exit": run.exit_code,
+        "faults": harness.sandbox.faults(),
+        "deleted": mix.deleted_list,
+        "quota": mix.quota,
+        **mix.options,
+    }
     details = json.dumps({**order, "rows": mix.batch_size_rows, "states": run.states}) + run.log
     problems = [*lost(mix, run, rejected, harness.contacts()), *blamed(mix, rejected), *inconsistent(run, rejected)]
     if run.exit_code == 0 and (not run.states or run.states[-1] != json.dumps(mix.messages[-1]["value"])):

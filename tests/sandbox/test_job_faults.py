@@ -102,14 +102,22 @@ def test_a_job_may_end_in_any_way(client: Client, name: str) -> None:
     assert stored == (2 - order.get("first", 0) if order.get("applied") else 0)
 
 
-@pytest.mark.parametrize(("applied", "visible"), [(False, 1), (True, 2)])
-def test_a_job_id_may_be_that_of_the_job_before(client: Client, *, applied: bool, visible: int) -> None:
-    client.sandbox.add_fault("job_id_repeated", applied=applied, times=2)
+@pytest.mark.parametrize(("applied", "visible"), [(False, 1), (True, 3)])
+def test_a_job_id_may_be_the_one_that_was_answered_before(client: Client, *, applied: bool, visible: int) -> None:
+    client.sandbox.add_fault("job_id_repeated", applied=applied, times=3)
     first = client.put(ADA)
-    assert client.put({"email": "b@example.com"}) == first
+    assert [client.put({"email": f"{name}@example.com"}) for name in "bc"] == [first, first]
     client.sandbox.settle()
     assert client.job(first)["results"] == {"requested_count": 1, "created_count": 1}
     assert len(client.sandbox.contacts()) == visible
+
+
+def test_a_job_id_whose_answer_was_lost_is_not_repeated(client: Client) -> None:
+    first = client.put(ADA)
+    client.sandbox.add_fault("status_after")
+    assert client.call("PUT", CONTACTS, {"contacts": [ADA]}).status_code == 500
+    client.sandbox.add_fault("job_id_repeated")
+    assert client.put(ADA) == first
 
 
 def test_a_late_job_is_applied_after_a_newer_one(client: Client) -> None:

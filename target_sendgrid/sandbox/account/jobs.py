@@ -82,12 +82,6 @@ def submit(account: Account, kind: Kind, payload: bytes, requested: int, trouble
     return identity
 
 
-def last_id(account: Account) -> str | None:
-    """Return the id of the job that was submitted last."""
-    found = account.store.row("SELECT id FROM jobs ORDER BY number DESC LIMIT 1")
-    return None if found is None else str(found["id"])
-
-
 def apply_due(account: Account) -> None:
     """Apply every job that is due: in the order of submission, except that a late job comes later."""
     now = account.clock.now()

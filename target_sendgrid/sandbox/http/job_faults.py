@@ -20,16 +20,18 @@ def accepted(
     sandbox: Sandbox, kind: jobs.Kind, payload: bytes, requested: int, status: HTTPStatus = HTTPStatus.ACCEPTED
 ) -> Response:
     """Queue a job and answer with its id."""
-    account = sandbox.account
     notes = request.environ[NOTES_KEY]
     late_seconds = notes.get("late_seconds", 0.0)
     fault = sandbox.faults.take(JOB_KINDS, notes["arrival"])
-    last = jobs.last_id(account)
-    if fault is None or (fault.kind == "job_id_repeated" and last is None):
-        trouble = jobs.Trouble(late_seconds=late_seconds)
-        return answer({"job_id": jobs.submit(account, kind, payload, requested, trouble)}, status)
-    notes["fault"] = fault.kind
-    identity = jobs.submit(account, kind, payload, requested, fault.trouble(late_seconds))
-    if fault.kind == "no_job_id":
+    if fault is not None and fault.kind == "job_id_repeated" and sandbox.last_job_id is None:
+        fault = None
+    trouble = jobs.Trouble(late_seconds=late_seconds) if fault is None else fault.trouble(late_seconds)
+    identity = jobs.submit(sandbox.account, kind, payload, requested, trouble)
+    if fault is not None:
+        notes["fault"] = fault.kind
+    if fault is not None and fault.kind == "no_job_id":
         return answer({}, status)
-    return answer({"job_id": last if fault.kind == "job_id_repeated" else identity}, status)
+    if fault is not None and fault.kind == "job_id_repeated":
+        return answer({"job_id": sandbox.last_job_id}, status)
+    notes["job_id"] = identity
+    return answer({"job_id": identity}, status)

@@ -30,6 +30,9 @@ A route gets a copy of the environment, but the same dictionary.
 
 MAX_REQUEST_LINE_BYTES = 8_192
 
+_LOST_ANSWERS = frozenset({"reset", "status_after", "cut_after", "truncate"})
+"""Kinds of faults after which the route's answer does not arrive."""
+
 
 class Layer:
     """A WSGI application around another."""
@@ -57,6 +60,8 @@ class Layer:
         with self._sandbox.lock:
             response = self._answer(request, fault, arrival)
             self._log(request, response)
+            if kind not in _LOST_ANSWERS:
+                self._sandbox.last_job_id = environ[NOTES_KEY].get("job_id", self._sandbox.last_job_id)
         if kind in {"reset", "cut_after"}:
             raise ConnectionCutError
         if kind == "truncate":

@@ -46,6 +46,8 @@ class Sandbox:
     rate_limits: RateLimits = field(default_factory=RateLimits)
     requests: deque[RequestEntry] = field(default_factory=lambda: deque(maxlen=REQUESTS_KEPT))
     violations: list[str] = field(default_factory=list)
+    last_job_id: str | None = None
+    """The job id that was answered last, if the answer arrived."""
     url: str = ""
     errors_base_url: str = ""
 
@@ -56,6 +58,7 @@ class Sandbox:
         self.rate_limits.clear()
         self.requests.clear()
         self.violations.clear()
+        self.last_job_id = None
 
     @property
     def lock(self) -> RLock:
