@@ -38,10 +38,12 @@ class Mix:
     seed: int
     messages: list[dict[str, Any]] = field(init=False)
     """What the tap writes; the first message is line 1."""
+    outages: list[Order] = field(init=False)
+    """Faults that strike all requests for a while. They come first, since nothing succeeds during an outage."""
     poison: list[Order] = field(init=False)
-    """Faults that strike each request with certain people, in every run."""
+    """Faults that strike each request with certain people. They are in force in the next run as well."""
     faults: list[Order] = field(init=False)
-    """The other faults, which are gone before the next run."""
+    """Faults that strike at random."""
     at_fault: set[str] = field(init=False)
     """The people who may be rejected, by email: SendGrid refuses them whenever they are sent."""
     options: dict[str, Any] = field(init=False)
@@ -73,14 +75,15 @@ class Mix:
             "refusal_names": rng.choice(["index", "email", "nobody"]),
         }
         self.quota = {"contact_quota": None}
-        self.poison = []
+        self.outages, self.poison, self.faults = [], [], []
         if names_good:
             self.faults = [rng.choice(mixed_faults.NAMING)]
         else:
+            self.outages = [self._outage()] if rng.random() < 0.5 else []
+            self.faults = [self._fault() for _ in range(rng.randint(1 - len(self.outages), 4))]
+            if not self.outages and rng.random() < 0.1:
+                self.faults.append({"skip": rng.randint(0, 15), **rng.choice(mixed_faults.LOSING_ONE)})
             self.poison = [self._poison(emails) for _ in range(rng.choice([0, 0, 1, 1, 3]))]
-            self.faults = [self._fault() for _ in range(rng.randint(1, 5))]
-            if rng.random() < 0.15:
-                self.faults.append({"skip": rng.randint(0, 30), "times": None, **rng.choice(mixed_faults.LASTING)})
             if rng.random() < 0.1:
                 place = rng.choice(["errors_file", "refusal", "job_property"])
                 self.quota = {"contact_quota": rng.randint(0, people), "contact_limit_in": place}
@@ -91,16 +94,18 @@ class Mix:
         """Return whether the job runner skips its next step."""
         return self._rng.random() < 0.5
 
-    def _fault(self) -> Order:
-        """Return a fault that strikes at random, or for a while if somebody might be at fault for it."""
+    def _outage(self) -> Order:
+        """Return a fault that strikes all requests for a while, so that any contact seems to be at fault."""
         rng = self._rng
-        drawn = rng.random()
-        if drawn < 0.3:
-            for_a_while: Order = rng.choice(
-                [{"times": rng.randint(1, 30)}, {"for_seconds": rng.choice([5, 60, 600, 7200])}]
-            )
-            return {"skip": rng.randint(0, 15), **for_a_while, **rng.choice(mixed_faults.UNCLEAR)}
-        kinds = mixed_faults.GHOSTS if drawn < 0.5 else mixed_faults.PASSING
+        if rng.random() < 0.3:
+            return {"skip": rng.randint(0, 30), "times": None, **rng.choice(mixed_faults.LASTING)}
+        how_long: Order = rng.choice([{"times": rng.randint(1, 30)}, {"for_seconds": rng.choice([5, 60, 600, 7200])}])
+        return {"skip": rng.randint(0, 15), **how_long, **rng.choice(mixed_faults.UNCLEAR)}
+
+    def _fault(self) -> Order:
+        """Return a fault that strikes at random and does not speak against any contact."""
+        rng = self._rng
+        kinds = mixed_faults.GHOSTS if rng.random() < 0.3 else mixed_faults.PASSING
         chance = {"probability": rng.choice([0.03, 0.1, 0.1, 0.3, 0.6]), "seed": self.seed, "times": 40}
         return {**chance, **rng.choice(kinds)}
 

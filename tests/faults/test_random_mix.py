@@ -95,7 +95,7 @@ class MixHarness:
         """Empty the account, set the options of a mix, and order its faults."""
         self.sandbox.reset()
         self.sandbox.set_options(**asdict(QUICK) | mix.options | mix.quota)
-        for fault in (*mix.poison, *mix.faults):
+        for fault in (*mix.outages, *mix.poison, *mix.faults):
             self.sandbox.add_fault(**fault)
 
     def heal(self, mix: Mix) -> None:
