@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import random
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,7 @@ class MixHarness:
 
     def start(self, mix: Mix) -> None:
         """Empty the account, set the options of a mix, and order its faults."""
+        random.seed(mix.seed)  # the lengths of waits are random
         self.sandbox.reset()
         self.sandbox.set_options(**asdict(QUICK) | mix.options | mix.quota)
         for fault in (*mix.outages, *mix.poison, *mix.faults):
