@@ -7,7 +7,8 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from target_sendgrid.errors import InputError, TargetSendGridError, TerminatedError
-from target_sendgrid.singer.lines import CHUNK_BYTES
+from target_sendgrid.singer.decoding import is_complete
+from target_sendgrid.singer.lines import CHUNK_BYTES, MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,8 +20,15 @@ _SCHEMES = frozenset({"file", "s3"})
 _COMPRESSIONS = (None, "None", "none", "gzip")
 """Supported values of ``compression`` for JSONL files. A Parquet file states its own compression."""
 
+_KEPT_END_BYTES = 8
+"""Bytes kept of the end of a line that is too long: enough for the last bracket, a carriage return and blanks."""
+
 _GZIP_START = b"\x1f\x8b"
 """First bytes of every gzip file."""
+
+
+class _CutOffError(Exception):
+    """A file ends in the middle of a record."""
 
 
 def batch_file_chunks(
@@ -35,7 +43,7 @@ def batch_file_chunks(
         on_idle: Called before each chunk. May raise to end the reading.
 
     Raises:
-        InputError: The encoding is not supported or needs an extra, or a file cannot be read.
+        InputError: The encoding is not supported or needs an extra, or a file cannot be read or is cut off.
     """
     read = _reader(encoding, line)
     for number, address in enumerate(manifest, 1):
@@ -46,6 +54,12 @@ def batch_file_chunks(
             for chunk in read(address):
                 on_idle()
                 yield chunk
+        except _CutOffError:
+            message = (
+                f"File {number} of the BATCH message at line {line} ends in the middle of a record. The records before"
+                " it are sent; fix the tap and run again."
+            )
+            raise InputError(message) from None
         except (TargetSendGridError, TerminatedError):  # raised by `on_idle`
             raise
         except Exception as error:  # noqa: BLE001 - libraries for S3 raise anything, and their texts may quote anything
@@ -84,8 +98,16 @@ def _read_jsonl(address: str, *, is_compressed: bool) -> Iterator[bytes]:
         is_compressed = file.read(len(_GZIP_START)) == _GZIP_START or is_compressed
         file.seek(0)
         content = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if is_compressed else file
+        last_line = bytearray()
         while chunk := content.read(CHUNK_BYTES):
             yield chunk
+            line_end = chunk.rfind(b"\n")
+            if line_end >= 0:
+                last_line.clear()
+            last_line += chunk[line_end + 1 :]
+            del last_line[MAX_LINE_BYTES + 1 : -_KEPT_END_BYTES]  # only the end of a line that is too long is looked at
+    if not is_complete(bytes(last_line)):
+        raise _CutOffError
     yield b"\n"
 
 

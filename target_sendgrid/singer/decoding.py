@@ -44,6 +44,22 @@ def is_too_long(line: bytes) -> bool:
     return len(line) > MAX_LINE_BYTES
 
 
+def is_complete(line: bytes) -> bool:
+    """Return whether a last line that has no line end is blank or a whole JSON value, strict or not.
+
+    A line that is too long or nested too deeply to be read counts as whole if it ends like an object.
+    """
+    if is_too_long(line):
+        return line.rstrip().endswith(b"}")
+    try:
+        _parse_leniently(line.decode("utf-8-sig", errors="replace"))
+    except RecursionError:
+        return line.rstrip().endswith(b"}")
+    except ValueError:
+        return not line.strip()
+    return True
+
+
 def decode_leniently(line: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Decode a line that is too long, nested too deeply or JSON for lenient decoders only, such as the SDK's own.
 
@@ -54,13 +70,16 @@ def decode_leniently(line: bytes) -> Any:  # noqa: ANN401 - any JSON value
     if is_too_long(line):
         return _start_of_record(line)
     try:
-        # Numbers stay text: Python refuses to read thousands of digits, and nothing is computed with them.
-        text = line.decode(errors="replace")
-        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str, strict=False)
+        return _parse_leniently(line.decode(errors="replace"))
     except RecursionError:
         return _start_of_record(line) if line.rstrip().endswith(b"}") else None
     except ValueError:
         return None
+
+
+def _parse_leniently(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    # Numbers stay text: Python refuses to read thousands of digits, and nothing is computed with them.
+    return json.loads(text, parse_int=str, parse_float=str, parse_constant=str, strict=False)
 
 
 def _start_of_record(line: bytes) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import gzip
 import json
 import os
 import random
@@ -164,6 +165,20 @@ def test_while_a_tap_stalls_states_are_written_and_open_batches_are_sent(account
     assert written == ['{"n": 1}']
     assert world_promises.TAP_STALLS.is_kept_by(run), run
     assert account.emails("Everybody") == ["ada@example.com", "b@example.com"]
+
+
+@proves(world_promises.BATCH_FILE_CUT)
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_a_batch_file_that_is_cut_off_ends_the_run(account: Account, tmp_path: Path, *, is_compressed: bool) -> None:
+    people = b"".join(json.dumps({"email": f"p{number}@example.com"}).encode() + b"\n" for number in range(10_000))
+    path = tmp_path / "people.jsonl"
+    path.write_bytes(gzip.compress(people)[:-100] if is_compressed else people[:-10])
+    batch = {"type": "BATCH", "stream": "people", "encoding": {"format": "jsonl"}, "manifest": [path.as_uri()]}
+    run = account.run([record(email="ada@example.com"), state(1), batch, LAST_STATE])
+    assert world_promises.BATCH_FILE_CUT.is_kept_by(run), run
+    assert run.states == ['{"n": 1}']
+    assert run.report["streams"]["people"]["rejected"] == {}
+    assert {"ada@example.com", "p0@example.com"} <= set(account.emails("Everybody"))
 
 
 @proves(world_promises.SCHEMAS_ALTERNATE)

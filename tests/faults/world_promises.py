@@ -58,6 +58,13 @@ TAP_DIES = Promise(
     "is not valid JSON. A tap that ends early leaves half a line",
     1,
 )
+BATCH_FILE_CUT = Promise(
+    TAP,
+    "a JSONL file that a BATCH message lists, compressed or not, ends in the middle of a record",
+    "sends the records before that place, then stops; no state after that BATCH message is written",
+    "of the BATCH message",
+    1,
+)
 TAP_STALLS = Promise(
     TAP,
     "it writes nothing for minutes",

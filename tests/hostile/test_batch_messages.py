@@ -17,7 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.errors import InputError, LocalFileError, TerminatedError
+from target_sendgrid.singer import batch_files
 from target_sendgrid.singer.batch_files import batch_file_chunks
+from target_sendgrid.singer.lines import MAX_LINE_BYTES
 from tests.hostile.conftest import PEOPLE
 from tests.support import record, state
 
@@ -150,6 +152,68 @@ def _load_with_bad_line(runs: HostileRuns, line: bytes) -> list[tuple[int, int, 
     assert runs.emails() == ["ada@example.com", "b@example.com", "c@example.com"]
     assert run.states == ['{"n": 2}']
     return [(entry["line"], entry["file_line"], entry["reason"], entry.get("text")) for entry in runs.rejected()]
+
+
+WHOLE_LINE = b'{"email": "b@example.com"}\n'
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+@pytest.mark.parametrize(
+    "end", [b"{", b'{"email": "c@example.com', b'{"email": "c@example.com"', b'{"a": {"b": 1}', b"\0\0"]
+)
+def test_a_file_that_is_cut_in_a_record_ends_the_run(runs: HostileRuns, end: bytes, *, is_packed: bool) -> None:
+    path = runs.folder / "people.jsonl"
+    content = WHOLE_LINE + end
+    path.write_bytes(gzip.compress(content) if is_packed else content)
+    whole = runs.folder / "whole.jsonl"
+    whole.write_bytes(WHOLE_LINE.replace(b"b@", b"d@"))
+    run = send(runs, JSONL, [whole.as_uri(), path.as_uri(), whole.as_uri()])
+    assert run.exit_code == 1
+    assert "File 2 of the BATCH message at line 4 ends in the middle of a record." in run.log
+    assert run.states == ['{"n": 1}']
+    assert runs.emails() == ["ada@example.com", "b@example.com", "d@example.com"]
+    assert run.report["streams"]["people"]["received"] == 3
+
+
+def test_the_end_of_a_file_is_found_wherever_chunks_end(runs: HostileRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = runs.folder / "people.jsonl"
+    for size in range(1, 12):
+        monkeypatch.setattr(batch_files, "CHUNK_BYTES", size)
+        path.write_bytes(WHOLE_LINE + WHOLE_LINE.strip())
+        content = b"".join(batch_file_chunks(JSONL, [path.as_uri()], 4, lambda: None))
+        assert content == WHOLE_LINE * 2
+        path.write_bytes(WHOLE_LINE + WHOLE_LINE[:-2])
+        with pytest.raises(InputError, match="ends in the middle of a record"):
+            list(batch_file_chunks(JSONL, [path.as_uri()], 4, lambda: None))
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (b'{"email": NaN}', "unreadable"),
+        (b'{"email": "\xff"}', "unreadable"),
+        (b"\xef\xbb\xbf{}", "unreadable"),
+        (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "unreadable"),
+        (b'{"a": "' + b"x" * MAX_LINE_BYTES + b'"}', "too_large"),
+        (b"[]", "not_an_object"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_last_line_that_is_whole_but_no_record_is_rejected_alone(runs: HostileRuns, end: bytes, reason: str) -> None:
+    path = runs.folder / "people.jsonl"
+    path.write_bytes(WHOLE_LINE + end + b"\r")
+    run = send(runs, JSONL, [path.as_uri()])
+    assert run.exit_code == 0
+    assert [entry["reason"] for entry in runs.rejected()] == [reason]
+    assert run.states == ['{"n": 2}']
+
+
+def test_a_last_line_that_is_too_long_and_cut_ends_the_run(runs: HostileRuns) -> None:
+    path = runs.folder / "people.jsonl"
+    path.write_bytes(WHOLE_LINE + b'{"a": "' + b"x" * MAX_LINE_BYTES)
+    run = send(runs, JSONL, [path.as_uri()])
+    assert run.exit_code == 1
+    assert run.states == ['{"n": 1}']
 
 
 def test_a_line_of_a_file_is_bounded(runs: HostileRuns) -> None:
