@@ -27,6 +27,12 @@ class _StateMessage(msgspec.Struct):
     value: msgspec.Raw
 
 
+_python_json = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+"""Decodes what Python's own JSON decoder takes. Numbers stay text: Python refuses to read thousands of digits."""
+
+_SEPARATOR = re.compile(r"[ \t\r\n:,}]*")
+"""Matches what is between keys and values of an object that is known to be JSON, and its end."""
+
 _state_decoder = msgspec.json.Decoder(_StateMessage)
 
 
@@ -37,6 +43,31 @@ def decode_state(line: bytes) -> bytes:
         msgspec.DecodeError: The line is not a STATE message.
     """
     return bytes(_state_decoder.decode(line).value)
+
+
+def decode_python_state(line: bytes) -> bytes | None:
+    """Return the value of a STATE message that is JSON for Python only, as the tap wrote it.
+
+    Python's own encoder, which most taps use, writes NaN, infinities, half surrogate pairs and integers of any size.
+
+    Returns:
+        The value, or ``None`` if the line is not such a message.
+    """
+    try:
+        text = line.decode()
+        message = _python_json.decode(text)
+        if not isinstance(message, dict) or message.get("type") != "STATE":
+            return None
+        value, position = None, text.index("{") + 1
+        while (position := _end_of_separator(text, position)) < len(text):
+            key, position = _python_json.raw_decode(text, position)
+            start = _end_of_separator(text, position)
+            _, position = _python_json.raw_decode(text, start)
+            if key == "value":
+                value = text[start:position].encode()
+    except (ValueError, RecursionError):
+        return None
+    return value
 
 
 def is_too_long(line: bytes) -> bool:
@@ -75,6 +106,11 @@ def decode_leniently(line: bytes) -> Any:  # noqa: ANN401 - any JSON value
         return _start_of_record(line) if line.rstrip().endswith(b"}") else None
     except ValueError:
         return None
+
+
+def _end_of_separator(text: str, position: int) -> int:
+    match = _SEPARATOR.match(text, position)
+    return match.end() if match else position
 
 
 def _parse_leniently(text: str) -> Any:  # noqa: ANN401 - any JSON value

@@ -14,6 +14,7 @@ from target_sendgrid.singer.decoding import (
     DECODE_ERRORS,
     decode_json,
     decode_leniently,
+    decode_python_state,
     decode_state,
     is_too_long,
 )
@@ -95,7 +96,7 @@ class MessageProcessor:
             message = decode_json(line)
         except DECODE_ERRORS:
             if line.strip():
-                self._reject_unreadable(number, line)
+                self._process_unreadable(number, line)
             return
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
             _fail(number, "is not a Singer message", f"It must be a JSON object with a `type`: {_KNOWN_TYPES}.")
@@ -171,12 +172,16 @@ class MessageProcessor:
             _fail(number, f"belongs to {name}, which has no SCHEMA yet", "A SCHEMA must come first.")
         return stream, routes
 
-    def _reject_unreadable(self, number: int, line: bytes) -> None:
-        """Reject a RECORD message that is too long or no strict JSON. Any other such line ends the run."""
+    def _process_unreadable(self, number: int, line: bytes) -> None:
+        """Process a line that is too long or no strict JSON: reject a record, take a state. Others end the run."""
         message = decode_leniently(line)
-        if isinstance(message, dict) and message.get("type") == "RECORD":
+        message_type = message.get("type") if isinstance(message, dict) else None
+        if message_type == "RECORD":
             stream, _ = self._routes_of(message, number)
             self._reject_line(line, Origin(stream, number))
+        elif message_type == "STATE" and (value := decode_python_state(line)) is not None:
+            self._run.receive_state(number, value)
+            self._stats["STATE"] += 1
         elif is_too_long(line):
             advice = "Only a record of that length can be skipped, and this is another message."
             _fail(number, f"is longer than {MAX_LINE_BYTES:,} bytes", advice)
