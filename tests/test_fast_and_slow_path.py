@@ -31,12 +31,13 @@ PROPERTIES: dict[str, Any] = {
     "home": {"type": ["object", "string", "null"], "properties": {"city": _TEXT}, "additionalProperties": False},
     "seen_at": _TEXT | {"format": "date-time"},
     "counts": {"type": "array", "items": {"type": "number"}},
+    "others": {"type": ["array", "string", "null"], "items": _TEXT},
 }
 FIELD_MAPPING = {
     "email": "email", "first_name": "first_name", "city": "home.city",
-    "score": "score", "visits": "visits", "since": "since",
+    "score": "score", "visits": "visits", "since": "since", "alternate_emails": "others",
 }  # fmt: skip
-RESERVED = ("email", "first_name", "last_name", "city")
+RESERVED = ("email", "first_name", "last_name", "city", "alternate_emails")
 CONFIG = {"create_custom_fields": True, "max_rejected_percent": 100}
 PATHS: dict[str, dict[str, Any]] = {
     "fast": {},
@@ -46,7 +47,8 @@ PATHS: dict[str, dict[str, Any]] = {
 NUMBERS = ["0", "-0.0", "7", "7.0", "1.10", "0.1", "1e3", "1.5E+10", "123456789012345678901234567890"]
 MOMENTS = ['"2024-02-29"', '"2024-01-31T23:59:59+00:00"', '"2024-01-28T23:59:59Z"', '"2024-01-28 23:59:59.5"']
 GOOD = {
-    "email": ['"ada@example.com"', '"Ada@Example.com "', '"bob@example.com"'],
+    "email": ['"ada@example.com"', '"Ada@Example.com "', '"bob@example.com"', '"\\ufeffBOB@example.com\\u200b"'],
+    "others": ['"A@x.com"', "[]", '["K@x.com\\u00ad", "k@x.com"]'],
     "first_name": ['"Ada"', "null", '""', json.dumps("é" * 50)],
     "score": NUMBERS,
     "amount": NUMBERS,

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from target_sendgrid.errors import Reason, RecordRejectedError
+from target_sendgrid.sendgrid.contact import normalised_email
 from target_sendgrid.sendgrid.fields import MAX_ALTERNATE_EMAILS, MAX_CUSTOM_TEXT, MAX_EMAIL
 
 _EMAIL = re.compile(r'(?:"[^"\x00-\x1f\x7f]*"|[^\s@\x00-\x1f\x7f]+)@[^\s@\x00-\x1f\x7f]+\Z')
@@ -119,7 +120,7 @@ def to_date(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of an
 
 
 def to_email(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of any type
-    """Return an email address without surrounding blanks and in lower case, as SendGrid stores it, or ``""``.
+    """Return an email address in its normal form (`normalised_email`), or ``""``.
 
     The check excludes only what cannot be an address. SendGrid checks again and reports the addresses it refuses.
 
@@ -130,7 +131,7 @@ def to_email(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of a
         raise RecordRejectedError(Reason.INVALID_EMAIL, f"{label} is {_kind(value)}, not an email address.")
     if _PLAIN_EMAIL.match(value) and len(value) <= MAX_EMAIL:
         return value.lower()
-    email = value.strip().lower()
+    email = normalised_email(value)
     if not email:
         return ""
     if len(email) > MAX_EMAIL:
