@@ -11,14 +11,19 @@ import sys
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from target_sendgrid import redaction
-from target_sendgrid.errors import TargetSendGridError, TerminatedError
+from target_sendgrid.errors import ConfigError, TargetSendGridError, TerminatedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_sendgrid.target import TargetSendGrid
+
 log = logging.getLogger("target-sendgrid")
 
 _SIGNAL_EXIT = 128
+
+_LEVEL_VARIABLES = ("TARGET_SENDGRID_LOGLEVEL", "LOGLEVEL")
+"""Variables that the SDK reads the log level from. The first one that is set counts."""
 
 
 def main() -> None:
@@ -38,7 +43,7 @@ def main() -> None:
     redaction.install()
     try:
         try:
-            exit_code, lines = _run(TargetSendGrid.cli.main)
+            exit_code, lines = _run(lambda: _command(TargetSendGrid))
         finally:
             _flush_or_drop(sys.stdout)
         # Logged only after the exception has been handled, since a log handler could print an exception in progress.
@@ -49,6 +54,27 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # a signal while Python shuts down would replace the exit code
     sys.exit(exit_code)
+
+
+def _command(target: type[TargetSendGrid]) -> NoReturn:
+    """Set up the log, and run the SDK's command line.
+
+    Raises:
+        ConfigError: A variable about logging can't be used.
+    """
+    name = next((name for name in _LEVEL_VARIABLES if os.environ.get(name)), None)
+    if name is None:
+        os.environ.pop("LOGLEVEL", None)  # the SDK takes an empty text for the name of a level
+    elif not isinstance(logging.getLevelName(os.environ[name].upper()), int):
+        message = f"The environment variable `{name}` is no log level. Use DEBUG, INFO, WARNING, ERROR or CRITICAL."
+        raise ConfigError(message)
+    try:
+        cli = target.cli  # sets up the log
+    except Exception:  # noqa: BLE001 - YAML and logging raise anything, and their texts quote the file
+        log.disabled = False
+        message = "The logging file that `SINGER_SDK_LOG_CONFIG` names can't be used. Check its YAML and its levels."
+        raise ConfigError(message) from None
+    cli.main()
 
 
 def _run(command: Callable[[], NoReturn]) -> tuple[int, list[str]]:
