@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import logging
@@ -28,6 +29,7 @@ _LEVEL_VARIABLES = ("TARGET_SENDGRID_LOGLEVEL", "LOGLEVEL")
 
 def main() -> None:
     """Run ``target-sendgrid``."""
+    _forbid_core_dumps()
     # By default Python collects garbage after every 700 new objects, which takes a tenth of the start's time. A higher
     # threshold would save nothing more, and would leave a megabyte of garbage (see `tests/benchmarks/startup.py`).
     gc.set_threshold(10_000, 50, 100)
@@ -54,6 +56,14 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # a signal while Python shuts down would replace the exit code
     sys.exit(exit_code)
+
+
+def _forbid_core_dumps() -> None:
+    """Make sure that a crash of this process, or of the sandbox that it starts, leaves no file of its memory."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # Windows has no such limit
+        import resource  # noqa: PLC0415 - as said above
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _command(target: type[TargetSendGrid]) -> NoReturn:

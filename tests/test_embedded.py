@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import subprocess
-from typing import TYPE_CHECKING, Any
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from target_sendgrid.clock import SystemClock
 from target_sendgrid.errors import ConfigError
 from target_sendgrid.sendgrid.client import Client
-from target_sendgrid.sendgrid.embedded import EmbeddedSandbox
+from target_sendgrid.sendgrid.embedded import _PASSED_ON, EmbeddedSandbox
 from target_sendgrid.sendgrid.transport import Transport
+from tests.processes import wait_for_log
 
-if TYPE_CHECKING:
-    from pathlib import Path
+SECRETS = (
+    "TARGET_SENDGRID_API_KEY", "SENDGRID_API_KEY", "MELTANO_LOAD_API_KEY", "TAP_POSTGRES_PASSWORD", "AWS_TOKEN",
+    "PYTHON_KEYRING_PASSWORD", "PYTHONANYWHERE_TOKEN", "LC_SECRET", "LD_KEY", "DYLD_TOKEN", "PATH_KEY", "HOME_TOKEN",
+)  # fmt: skip
+"""Names of variables that no program but their own needs. Some begin like names that Python needs."""
 
-SECRETS = ("TARGET_SENDGRID_API_KEY", "SENDGRID_API_KEY", "MELTANO_LOAD_API_KEY", "TAP_POSTGRES_PASSWORD", "AWS_TOKEN")
+
+ALLOWED = set(_PASSED_ON)
 
 
 class Started:
@@ -50,8 +60,41 @@ def test_the_sandbox_gets_no_key_and_no_password_and_its_own_key_is_on_no_comman
     sandbox.stop()
     [command], [environment] = started.commands, started.environments
     assert "canary" not in environment.values()
-    assert "PATH" in environment
+    assert environment["PATH"] == os.environ["PATH"]
+    assert set(environment) <= ALLOWED
     assert sandbox.api_key not in " ".join(command)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_process_of_the_sandbox_has_listed_variables_only_and_dumps_no_core(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in SECRETS:
+        monkeypatch.setenv(name, "canary")
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"api_url": "sandbox", "list_name": "Everybody"}), encoding="utf-8")
+    with subprocess.Popen(
+        [sys.executable, "-c", _WITH_CORE_DUMPS, "--config", str(path)],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        wait_for_log(process, "Embedded sandbox at")
+        target = Path("/proc") / str(process.pid)
+        (child,) = (target / "task" / str(process.pid) / "children").read_text().split()
+        variables = (Path("/proc") / child / "environ").read_bytes().split(b"\0")
+        limits = [(Path("/proc") / number / "limits").read_text() for number in (str(process.pid), child)]
+        process.kill()
+    assert {line.partition(b"=")[0].decode() for line in variables if line} <= ALLOWED
+    for text in limits:
+        assert re.search(r"^Max core file size +0 +0 ", text, re.MULTILINE), text
+
+
+_WITH_CORE_DUMPS = """
+import resource
+_, most = resource.getrlimit(resource.RLIMIT_CORE)
+resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+from target_sendgrid.__main__ import main
+main()
+"""
 
 
 def test_a_started_sandbox_answers_until_it_is_stopped(started: Started) -> None:

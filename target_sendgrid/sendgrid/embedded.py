@@ -15,8 +15,15 @@ log = logging.getLogger("target-sendgrid.sendgrid")
 
 _STOP_SECONDS = 10.0
 
-_PASSED_ON = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT"})
-_PASSED_ON_PREFIXES = ("PYTHON", "LC_", "LD_", "DYLD_")
+_PASSED_ON = (
+    "HOME", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "VIRTUAL_ENV",
+    "LANG", "LC_ALL", "LC_CTYPE", "TZ",
+    "DYLD_FALLBACK_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH", "LD_PRELOAD",
+    "PYTHONCOERCECLOCALE", "PYTHONDEVMODE", "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED",
+    "PYTHONHOME", "PYTHONIOENCODING", "PYTHONNOUSERSITE", "PYTHONPATH", "PYTHONPLATLIBDIR", "PYTHONPYCACHEPREFIX",
+    "PYTHONSAFEPATH", "PYTHONUSERBASE", "PYTHONUTF8", "PYTHONWARNINGS",
+)  # fmt: skip
+"""Environment variables that Python may need to start and to find its modules."""
 
 
 class _Ready(msgspec.Struct):
@@ -94,6 +101,4 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _environment() -> dict[str, str]:
     """Return the variables that Python needs to start. All others may be keys and passwords, also those of taps."""
-    return {
-        name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
-    }
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
