@@ -10,7 +10,7 @@ from singer_sdk.sinks import Sink
 from target_sendgrid.errors import InputError, Reason, RecordRejectedError
 from target_sendgrid.mapping.fast_path import fast_path_for
 from target_sendgrid.report.report import Bucket
-from target_sendgrid.singer.validation import RecordValidator, has_outside_reference
+from target_sendgrid.singer.validation import RecordValidator, has_outside_reference, slow_properties
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,10 @@ class SendGridSink(Sink):
         self._run = cast("HasRun", target).run
         # The SDK computes these properties at each access.
         self._keys = tuple(self.key_properties)
-        self._validate = self._validator.validate if self._validator is not None else None
+        self._records = cast("RecordValidator | None", self._validator)
+        self._validate = self._records.validate if self._records is not None else None
+        self._slow_seconds = 0.0
+        """CPU time of slow validations that was looked at."""
         self._counted: int | None = None
         """Number of records that the SDK's metrics know of; ``None`` before the first call of `count_metrics`."""
 
@@ -93,7 +96,12 @@ class SendGridSink(Sink):
         return fast_path_for(self.original_schema, self._keys, stream.mapping)
 
     def take(self, stream: Stream, record: dict[str, Any], origin: Origin) -> None:
-        """Take a record of the opened stream on the slow path. A record that breaks a rule is rejected alone."""
+        """Take a record of the opened stream on the slow path. A record that breaks a rule is rejected alone.
+
+        Raises:
+            InputError: Validation takes too long.
+            TerminatedError: A signal asked the run to stop.
+        """
         if stream.mapping is None:
             stream.counts.buckets[Bucket.IGNORED] += 1
             return
@@ -109,6 +117,28 @@ class SendGridSink(Sink):
             self._run.reject(origin, error)
         except RecursionError:
             self._run.reject(origin, RecordRejectedError(Reason.UNREADABLE, "The record is nested too deeply."))
+
+        if self._records is not None and self._records.slow_seconds > self._slow_seconds:
+            self._slow_seconds = self._records.slow_seconds
+            self._check_slow_record(record, origin)
+
+    def _check_slow_record(self, record: dict[str, Any], origin: Origin) -> None:
+        """End the run after too many slow records, or after a signal: the rest of a chunk may be as slow.
+
+        Raises:
+            InputError: There were too many.
+            TerminatedError: A signal asked the run to stop.
+        """
+        self._run.on_idle()
+        if self._records is None or not self._records.is_too_slow:
+            return
+        properties = " and ".join(f"'{name}'" for name in slow_properties(self.original_schema, record))
+        message = (
+            f"Validating records takes too long, the last time at {origin}: the SCHEMA has slow rules"
+            f"{f' for {properties}' if properties else ''}. Simplify its patterns in the tap, or set"
+            " `validate_records: false`."
+        )
+        raise InputError(message)
 
     def count_metrics(self, received: int) -> None:
         """Add the records received since the last call to the SDK's metrics, which are too slow for each record.

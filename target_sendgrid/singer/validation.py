@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 _MAX_SECONDS = 5.0
 """CPU time after which the validation of a record ends: some regular expressions never finish on some texts."""
 
+_MAX_SLOW_SECONDS = 60.0
+"""CPU time for the slow records under one schema, after which the run ends: a whole stream of them would take days."""
+
+_SLOW_SECONDS = 0.1
+"""CPU time from which a record is slow. Ordinary records take less than a hundredth of it."""
+
+_PATTERNS = frozenset({"pattern", "patternProperties"})
+
 _KEYWORDS_FOR_SDK = frozenset({"pattern", "patternProperties", "not", "oneOf", "if", "maxContains"})
 """Keywords that make the fast validator unusable, because it could accept what the SDK's validator rejects.
 
@@ -48,6 +56,8 @@ class RecordValidator(BaseJSONSchemaValidator):
 
     def __init__(self, schema: dict[str, Any]) -> None:
         super().__init__(schema)
+        self.slow_seconds = 0.0
+        """CPU time of the slow records so far."""
         self._sdk_validator = JSONSchemaValidator(schema).validator
         try:
             fast = jsonschema_rs.Draft202012Validator(
@@ -70,7 +80,7 @@ class RecordValidator(BaseJSONSchemaValidator):
         except ValueError:
             pass
         try:
-            with _time_limit():
+            with self._time_limit():
                 error = next(iter(self._sdk_validator.iter_errors(record)), None)
         except TimeoutError:
             sentence = f"Validating the record by its schema's patterns takes more than {_MAX_SECONDS:.0f} seconds."
@@ -87,6 +97,37 @@ class RecordValidator(BaseJSONSchemaValidator):
             rule = ".".join(str(part) for part in error.absolute_schema_path)
             raise RecordRejectedError(Reason.SCHEMA_VIOLATION, f"The record breaks the schema's rule `{rule}`.")
 
+    @property
+    def is_too_slow(self) -> bool:
+        """Whether the slow records so far took more time than a run should spend on them."""
+        return self.slow_seconds > _MAX_SLOW_SECONDS
+
+    @contextlib.contextmanager
+    def _time_limit(self) -> Iterator[None]:
+        """Limit and measure the CPU time of the code inside, also of a running regular expression.
+
+        Works in the main thread only, and counts the CPU time of other threads meanwhile.
+
+        Raises:
+            TimeoutError: The code took longer than the limit.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def end(*_: object) -> NoReturn:
+            raise TimeoutError
+
+        before = signal.signal(signal.SIGVTALRM, end)
+        try:
+            signal.setitimer(signal.ITIMER_VIRTUAL, _MAX_SECONDS)
+            yield
+        finally:
+            left_seconds, _ = signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            signal.signal(signal.SIGVTALRM, before)
+            if _MAX_SECONDS - left_seconds >= _SLOW_SECONDS:
+                self.slow_seconds += _MAX_SECONDS - left_seconds
+
 
 def has_outside_reference(schema: dict[str, Any]) -> bool:
     """Return whether a schema refers to another document.
@@ -98,6 +139,16 @@ def has_outside_reference(schema: dict[str, Any]) -> bool:
         for inner in objects_in(schema)
         for keyword in ("$ref", "$dynamicRef", "$recursiveRef")
     )
+
+
+def slow_properties(schema: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
+    """Return those properties of a record whose schemas have patterns, which are what makes validation slow."""
+    properties: Mapping[str, Any] = schema.get("properties", {})
+    return [
+        name
+        for name, inner in properties.items()
+        if record.get(name) is not None and any(not _PATTERNS.isdisjoint(part) for part in objects_in(inner))
+    ]
 
 
 def _needs_sdk(schema: dict[str, Any]) -> bool:
@@ -114,26 +165,3 @@ def _has_large_divisor(schema: Mapping[str, Any]) -> bool:
 def _fetch_nothing(uri: str) -> NoReturn:
     """Refuse to fetch any other document, such as the one that ``$schema`` names."""
     raise LookupError(uri)
-
-
-@contextlib.contextmanager
-def _time_limit() -> Iterator[None]:
-    """Limit the CPU time of the code inside, also of a running regular expression. Works in the main thread only.
-
-    Raises:
-        TimeoutError: The code took longer than the limit.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(*_: object) -> NoReturn:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGVTALRM, end)
-    try:
-        signal.setitimer(signal.ITIMER_VIRTUAL, _MAX_SECONDS)
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)

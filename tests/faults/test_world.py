@@ -20,6 +20,7 @@ import pytest
 
 from target_sendgrid.delivery.delivery import LONGEST_OPEN_SECONDS
 from target_sendgrid.sandbox.server import SandboxServer
+from target_sendgrid.singer import validation
 from target_sendgrid.singer.sink import SendGridSink
 from tests.faults import kills, world_promises
 from tests.faults.conftest import SCHEMA
@@ -199,6 +200,19 @@ def test_schemas_that_alternate_do_not_fill_the_memory(account: Account) -> None
     assert sinks == [1]
     assert run.report["streams"]["flips"]["received"] == 300
     assert {contact["first_name"] for contact in account.sandbox.contacts()} == {f"No. {n}" for n in range(250, 300)}
+
+
+@proves(world_promises.PATTERNS_ARE_SLOW)
+def test_a_stream_of_slow_records_ends_the_run(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validation, "_MAX_SECONDS", 0.1)
+    monkeypatch.setattr(validation, "_MAX_SLOW_SECONDS", 0.25)
+    text = schema(email="string", code={"pattern": "^(a+)+$"})
+    slow = [record(email=f"p{number}@example.com", code="a" * 60 + "!") for number in range(20)]
+    run = account.run([text, record(email="ada@example.com"), state(1), *slow, LAST_STATE])
+    assert world_promises.PATTERNS_ARE_SLOW.is_kept_by(run), run
+    assert run.report["streams"]["people"]["rejected"]["schema_violation"] <= 3
+    assert run.states == ['{"n": 1}']
+    assert account.emails("Everybody") == ["ada@example.com"]
 
 
 _LIMIT_BYTES = 4096

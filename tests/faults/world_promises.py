@@ -79,6 +79,16 @@ SCHEMAS_ALTERNATE = Promise(
     "",
     0,
 )
+PATTERNS_ARE_SLOW = Promise(
+    TAP,
+    "its schema has a pattern that takes seconds on many records",
+    (
+        "rejects a record whose validation takes 5 seconds of CPU time; stops once the records that took more than 0.1"
+        " seconds took a minute in all"
+    ),
+    "Validating records takes too long",
+    1,
+)
 UNREACHABLE_AT_FIRST = Promise(
     NETWORK,
     "before the first record: the host's name is unknown, there is no route to it, or it refuses the connection",
