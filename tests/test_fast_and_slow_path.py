@@ -159,6 +159,49 @@ def test_a_schema_that_comes_back_is_used_again(server: SandboxServer) -> None:
     assert run.report["streams"]["people"]["rejected"] == {"missing_key_property": 1}
 
 
+@pytest.mark.parametrize("is_batch", [False, True])
+@pytest.mark.parametrize("broken", [b"\xff", b"\xed\xa0\x80"], ids=repr)
+@pytest.mark.parametrize("place", [b'"unmapped": "%s"', b'"%s": 1', b'"unmapped": {"deep": ["%s"]}'])
+@pytest.mark.parametrize("path", PATHS)
+def test_broken_utf_8_anywhere_rejects_the_record(
+    server: SandboxServer, tmp_path: Path, path: str, place: bytes, broken: bytes, *, is_batch: bool
+) -> None:
+    server.reset()
+    schema, *_ = lines([], path)
+    records = [b'{"email": "ada@x.com", ' + place % text + b"}" for text in ("é".encode(), broken)]
+    if is_batch:
+        file = tmp_path / "people.jsonl"
+        file.write_bytes(b"\n".join(records) + b"\n")
+        batch = {"type": "BATCH", "stream": "people", "encoding": {"format": "jsonl"}, "manifest": [file.as_uri()]}
+        messages = [json.dumps(batch).encode()]
+    else:
+        messages = [b'{"type": "RECORD", "stream": "people", "record": ' + record + b"}" for record in records]
+    config = CONFIG | {"field_mapping": FIELD_MAPPING} | PATHS[path]
+    run = run_here(server, config, (line + b"\n" for line in [schema.encode(), *messages]))
+    counts = run.report["streams"]["people"]
+    assert (counts["received"], counts["rejected"]) == (2, {"unreadable": 1})
+
+
+@pytest.mark.parametrize("is_batch", [False, True])
+def test_a_schema_that_needs_the_slow_path_ends_the_fast_path(
+    server: SandboxServer, tmp_path: Path, *, is_batch: bool
+) -> None:
+    """The type of the first schema would accept what the second one does not."""
+    server.reset()
+    first = {"type": "object", "properties": {"email": {"type": "string"}, "tier": {"type": "string"}}}
+    second = {"type": "object", "properties": {"email": {"type": "string"}, "tier": {"enum": ["gold"]}}}
+    record = {"email": "ada@x.com", "tier": "tin"}
+    file = tmp_path / "people.jsonl"
+    file.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    batch = {"type": "BATCH", "stream": "a", "encoding": {"format": "jsonl"}, "manifest": [file.as_uri()]}
+    message = batch if is_batch else {"type": "RECORD", "stream": "a", "record": record}
+    schemas = [{"type": "SCHEMA", "stream": "a", "schema": schema, "key_properties": []} for schema in (first, second)]
+    given = [schemas[0], message, schemas[1], message, schemas[0], message]
+    run = run_here(server, CONFIG, (f"{json.dumps(one)}\n" for one in given))
+    counts = run.report["streams"]["a"]
+    assert (counts["received"], counts["rejected"]) == (3, {"schema_violation": 1})
+
+
 def test_streams_that_share_an_alias_keep_their_own_mapping(server: SandboxServer) -> None:
     server.reset()
     first = {"type": "object", "properties": {"email": {"type": "string"}, "first_name": {"type": "string"}}}
