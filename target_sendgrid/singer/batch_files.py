@@ -95,7 +95,10 @@ def _reader(encoding: Mapping[str, Any], line: int) -> Callable[[str], Iterator[
 def _read_jsonl(address: str, *, is_compressed: bool) -> Iterator[bytes]:
     with _open(address) as file:
         # The SDK's own writer always compresses files, whatever its message says.
-        is_compressed = file.read(len(_GZIP_START)) == _GZIP_START or is_compressed
+        start = file.read(len(_GZIP_START))
+        if is_compressed and not start:
+            raise _CutOffError  # no gzip file is empty, and Python would read none of its lines
+        is_compressed = start == _GZIP_START or is_compressed
         file.seek(0)
         content = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if is_compressed else file
         last_line = bytearray()

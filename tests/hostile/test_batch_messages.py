@@ -175,6 +175,19 @@ def test_a_file_that_is_cut_in_a_record_ends_the_run(runs: HostileRuns, end: byt
     assert run.report["streams"]["people"]["received"] == 3
 
 
+def test_a_gzip_file_that_is_empty_is_cut_off(runs: HostileRuns) -> None:
+    path = runs.folder / "people.jsonl.gz"
+    path.write_bytes(b"")
+    run = send(runs, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
+    assert run.exit_code == 1
+    assert run.states == ['{"n": 1}']
+    path.write_bytes(gzip.compress(b""))
+    run = send(runs, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
+    assert run.exit_code == 0
+    path.write_bytes(b"")
+    assert send(runs, JSONL, [path.as_uri()]).exit_code == 0
+
+
 def test_the_end_of_a_file_is_found_wherever_chunks_end(runs: HostileRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     path = runs.folder / "people.jsonl"
     for size in range(1, 12):

@@ -9,7 +9,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from target_sendgrid.singer.decoding import DECODE_ERRORS, decode_json, decode_python_state, decode_state
 from tests.hostile.conftest import PEOPLE
 from tests.support import record, singer, state
 
@@ -59,6 +62,25 @@ def test_a_state_is_written_as_the_tap_wrote_it(runs: HostileRuns, value: str, f
     assert run.exit_code == 0, run.log
     assert run.states == [value] or value.count("\u2028")
     assert "\n".join(run.states).replace("\n", "\u2028") == value
+
+
+PYTHON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=[]), max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(exclude_categories=[])), inner),
+    max_leaves=8,
+)
+
+
+@given(value=PYTHON_VALUES, separators=st.sampled_from([(",", ":"), (" ,  ", " : ")]), is_ascii=st.booleans())
+def test_any_state_that_python_writes_is_kept(value: object, separators: tuple[str, str], *, is_ascii: bool) -> None:
+    text = json.dumps(value, separators=separators, ensure_ascii=is_ascii)
+    other = json.dumps({"value": value, "type": "X"}, separators=separators)
+    line = f'{{"a" :{other}, "value": {text} ,"type":"STATE","z":{other} }}'.encode(errors="replace")
+    try:
+        decode_json(line)
+        assert decode_state(line) == text.encode(errors="replace")
+    except DECODE_ERRORS:
+        assert decode_python_state(line) == text.encode(errors="replace")
 
 
 @pytest.mark.parametrize(
