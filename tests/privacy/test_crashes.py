@@ -47,7 +47,7 @@ PLACES = (
     "singer.routes:RouteTable.register_schema",
     "singer.routes:StreamRoute.accept",
     "singer.messages:MessageProcessor._process_state",
-    "singer.messages:MessageProcessor._reject_unreadable",
+    "singer.messages:MessageProcessor._process_unreadable",
     "singer.sink:SendGridSink.__init__",
     "singer.sink:SendGridSink.take",
     "singer.validation:RecordValidator.validate",
