@@ -148,6 +148,7 @@ class TestValues:
         ("sent", "found"),
         [
             ({"email": "a@x.com"}, {}),
+            ({"email": "a@x.com"}, {"email": "b@x.com"}),
             ({"city": "London"}, {"city": "Paris"}),
             ({"city": "London"}, {"city": "london"}),
             ({"city": "London"}, {}),
@@ -206,6 +207,25 @@ class TestSearch:
 
         account.find_contacts = find  # type: ignore[method-assign]  # this account answers in capitals
         assert stored_of(client, changes_of({"email": "a@x.com"})) == {"a@x.com"}
+
+    @pytest.mark.parametrize("key", ["mÜller@x.com", "müller@x.com", "MÜLLER@x.com"])
+    @pytest.mark.parametrize("held", ["mÜller@x.com", "müller@x.com"])
+    def test_an_address_is_found_whose_other_letters_sendgrid_has_put_in_lower_case(
+        self, client: Client, account: Account, key: str, held: str
+    ) -> None:
+        def find(kind: str, identifiers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+            del kind, identifiers
+            return iter([(key, {"email": held})])
+
+        account.find_contacts = find  # type: ignore[method-assign]  # this account answers with other letters
+        assert stored_of(client, changes_of({"email": "mÜller@x.com"})) == {"mÜller@x.com"}
+
+    def test_other_identifiers_are_found_as_they_are_only(self, client: Client, account: Account) -> None:
+        def find(kind: str, identifiers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+            return iter([(identifier, {kind: identifier.lower()}) for identifier in identifiers])
+
+        account.find_contacts = find  # type: ignore[method-assign]  # this account answers with another identifier
+        assert stored_of(client, changes_of({"external_id": "A1"})) == set()
 
     def test_without_contacts_to_look_up_there_is_no_search(self, client: Client, account: Account) -> None:
         assert (stored_of(client, {}, "L"), account.searches) == (set(), [])

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.sendgrid import contact as contacts
+from target_sendgrid.sendgrid.contact import is_same_email
 from target_sendgrid.sendgrid.fields import IDENTIFIERS
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ def is_stored(
     found_fields = {str(name).lower(): value for name, value in (found.get("custom_fields") or {}).items()}
     if not all(_is_same(value, found_fields.get(field_name(key).lower())) for key, value in sent_fields.items()):
         return False
-    return all(_is_same(value, found.get(key)) for key, value in sent.items() if key != "custom_fields")
+    if "email" in sent and not is_same_email(sent["email"], found.get("email")):
+        return False
+    return all(_is_same(value, found.get(key)) for key, value in sent.items() if key not in {"custom_fields", "email"})
 
 
 def _holders(client: Client, kind: str, index: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -132,9 +135,11 @@ def _holders(client: Client, kind: str, index: Mapping[str, str]) -> Iterator[tu
     """
     if not index:
         return
+    folded = {identifier.lower(): identifier for identifier in index}
     for key, holder in client.find_contacts(kind, list(index)):
-        identifier = key if key in index else key.lower()
-        if identifier in index and holder.get(kind) == identifier:
+        identifier = key if key in index else folded.get(key.lower())
+        found = holder.get(kind)
+        if identifier is not None and (found == identifier or (kind == "email" and is_same_email(identifier, found))):
             yield index[identifier], holder
 
 

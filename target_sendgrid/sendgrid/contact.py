@@ -66,6 +66,11 @@ def normalised_email(text: str) -> str:
     return text.strip(_AROUND_EMAILS).translate(_ASCII_LOWER)
 
 
+def is_same_email(sent: object, found: object) -> bool:
+    """Return whether two addresses are the same to SendGrid, which does not say whose letters it puts in lower case."""
+    return str(sent).lower() == str(found).lower()
+
+
 def decode(encoded: bytes) -> Contact:
     """Return the contact that `encode` encoded."""
     return _decoder.decode(encoded)
