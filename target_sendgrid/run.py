@@ -194,13 +194,16 @@ class Run:
             CapReachedError: It is one person more than the cap allows, and that is to end the run.
         """
         admission = self.cap.admit(identity)
-        if admission is OVER_CAP:
-            self._leave_out(stream, origin)
-            return
         change = Change(stream.purpose, identity, contact, origin)
         try:
+            if admission is OVER_CAP:
+                self._batcher.check_size(change)  # a contact that no request can hold is no reason to end the run
+                self._leave_out(stream, origin)
+                return
             is_limit_reached = self._batcher.add(change, is_new=admission is NEW)
         except RecordRejectedError as error:
+            if admission is NEW:
+                self.cap.withdraw(identity)
             self.reject(origin, error)
             return
         if is_limit_reached:

@@ -62,6 +62,30 @@ def test_people_over_the_cap_stay_out_when_they_come_again() -> None:
     assert [cap.admit("a"), cap.admit("b"), cap.admit("b")] == [NEW, OVER_CAP, OVER_CAP]
 
 
+def test_a_person_whose_admission_is_withdrawn_leaves_the_place_to_others() -> None:
+    cap = ProfileCap(2)
+    cap.admit("a")
+    assert cap.admit("b") is NEW
+    cap.withdraw("b")
+    assert cap.distinct_profiles == 1
+    assert [cap.admit("c"), cap.admit("b"), cap.admit("a"), cap.distinct_profiles] == [NEW, OVER_CAP, KNOWN, 2]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefghijklmnopqrst"), st.booleans())), st.integers(1, 15))
+def test_people_whose_admission_is_withdrawn_are_unknown_again(steps: list[tuple[str, bool]], limit: int) -> None:
+    cap = ProfileCap(limit)
+    known: set[str] = set()
+    for identity, is_withdrawn in steps:
+        expected = KNOWN if identity in known else NEW if len(known) < limit else OVER_CAP
+        assert cap.admit(identity) is expected
+        if expected is NEW:
+            known.add(identity)
+            if is_withdrawn:
+                cap.withdraw(identity)
+                known.remove(identity)
+        assert cap.distinct_profiles == len(known)
+
+
 def test_without_a_limit_everybody_is_admitted_and_counted() -> None:
     cap = ProfileCap(None)
     assert (admitted(cap, 200), admitted(cap, 200), cap.distinct_profiles) == (200, 200, 200)

@@ -26,7 +26,7 @@ from target_sendgrid.errors import TerminatedError
 from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.sandbox.server import SandboxServer
 from target_sendgrid.target import TargetSendGrid
-from tests.support import QUICK, record, run_cli, schema, settled_count, singer
+from tests.support import QUICK, record, run_cli, run_here, schema, settled_count, singer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -276,6 +276,33 @@ def test_the_embedded_sandbox_keeps_its_account_between_runs(tmp_path: Path) -> 
     with SandboxServer(database=database, options=QUICK) as account:
         assert emails(account) == ["ada@example.com", "grace@example.com"]
         assert [contact["lists"] for contact in account.contacts("Everybody")] == [["Everybody"]] * 2
+
+
+@pytest.mark.parametrize("validate_records", [True, False], ids=["fast path", "slow path"])
+@pytest.mark.parametrize("on_profile_cap", ["fail", "truncate"])
+def test_people_whose_contact_no_request_can_hold_do_not_count_for_the_cap(
+    sandbox: SandboxServer, on_profile_cap: str, *, validate_records: bool
+) -> None:
+    names = [f"field{number}" for number in range(4)]
+    sandbox.seed(fields=dict.fromkeys(names, "Text"))
+    too_large = dict.fromkeys(names, "\N{GRINNING FACE}" * 1_000)
+    config = CONFIG | {"field_mapping": {"email": "mail"} | {name: name for name in names}, "batch_size_bytes": 10_000}
+    config |= {"profile_cap": 1, "on_profile_cap": on_profile_cap, "validate_records": validate_records}
+    messages = [
+        schema(mail="string", **dict.fromkeys(names, "string")),
+        record(mail="before@example.com", **too_large),
+        record(mail="ada@example.com"),
+        record(mail="after@example.com", **too_large),
+        record(mail="ada@example.com", **too_large),
+        _state(1),
+    ]
+    run = run_here(sandbox, config, (singer(message) for message in messages))
+    assert run.exit_code == 0, run.log
+    assert run.states == ['{"n": 1}']
+    assert emails(sandbox) == ["ada@example.com"]
+    assert run.report["distinct_profiles"] == 1
+    counts = run.report["streams"]["people"]
+    assert (counts["upserted"], counts["rejected"], counts["over_cap"]) == (1, {"too_large": 3}, 0)
 
 
 def test_one_person_over_the_default_cap_fails_the_run(sandbox: SandboxServer, tmp_path: Path) -> None:

@@ -70,6 +70,20 @@ class ProfileCap:
             return OVER_CAP
         return self._admit_to_bucket(hashed & _HASH_MASK)
 
+    def withdraw(self, identity: str) -> None:
+        """Take back the admission of the person who was admitted last, as a new one: the contact will not be sent.
+
+        Args:
+            identity: The person. Nobody else may have been asked about since.
+        """
+        hashed = hash(identity)
+        if hashed in self._first:
+            self._first.remove(hashed)
+            return
+        number = hashed & ((1 << _BUCKET_BITS) - 1)
+        self._buckets[number] = self._buckets[number][:-_TAG_BYTES]
+        self._count_in_buckets -= 1
+
     def _admit_to_bucket(self, hashed: int) -> Admission:
         if not self._buckets:
             self._buckets = [b""] * (1 << _BUCKET_BITS)

@@ -139,8 +139,20 @@ class Batcher:
                 if self._group_of is not None:
                     self._group_of[identity] = group
                 return len(group.changes) >= group.max_contacts
-        self._check_size(change)
+        self.check_size(change)
         return self._put(change, None).is_full if is_free else self._hold(change)
+
+    def check_size(self, change: Change) -> None:
+        """Check that a request can hold a contact.
+
+        Raises:
+            RecordRejectedError: The contact alone is larger than a request may be.
+        """
+        size = _overhead_bytes(change.purpose) + len(change.contact)
+        max_bytes = self._max_bytes(change.purpose.kind)
+        if size > max_bytes:
+            sentence = f"The contact takes {size} bytes; a request takes at most {max_bytes}."
+            raise RecordRejectedError(Reason.TOO_LARGE, sentence)
 
     def next_full(self) -> Purpose | None:
         """Return the purpose of an open batch that has reached a limit, or ``None``."""
@@ -219,12 +231,12 @@ class Batcher:
             return None
         purpose = _united(waiting.purpose, change.purpose)
         if purpose is None:
-            self._check_size(change)
+            self.check_size(change)
             return self._hold(change)
         # One list of origins for all records of a person: copying it each time would take quadratic time.
         later = waiting.later or []
         merged = Change(purpose, identity, contacts.merge(waiting.contact, change.contact), waiting.origin, later)
-        self._check_size(merged)
+        self.check_size(merged)
         later.append(change.origin)
         if group is not None:
             self._remove(identity, group)
@@ -302,13 +314,6 @@ class Batcher:
 
     def _max_bytes(self, kind: OperationKind) -> int:
         return self._byte_limits.get(kind, kind.max_bytes)
-
-    def _check_size(self, change: Change) -> None:
-        size = _overhead_bytes(change.purpose) + len(change.contact)
-        max_bytes = self._max_bytes(change.purpose.kind)
-        if size > max_bytes:
-            sentence = f"The contact takes {size} bytes; a request takes at most {max_bytes}."
-            raise RecordRejectedError(Reason.TOO_LARGE, sentence)
 
 
 def _united(earlier: Purpose, later: Purpose) -> Purpose | None:
