@@ -107,10 +107,11 @@ class Run:
             job_timeout_seconds=settings.job_timeout_seconds,
         )
         self._batcher = Batcher(clock.monotonic)
+        self._gate = StateGate(write_state, connection.rejections.limit)
         self._delivery = Delivery(
             batcher=self._batcher,
             worker=(make_worker or WorkerThread)(runner),
-            gate=StateGate(write_state),
+            gate=self._gate,
             report=report,
             rejections=connection.rejections,
             clock=clock,
@@ -229,7 +230,7 @@ class Run:
     # Ending
 
     def finish(self) -> None:
-        """Send and settle everything, then check the share of rejected records.
+        """Send and settle everything, then check whether too many records were rejected.
 
         Raises:
             TargetSendGridError: Something could not be settled, or too much was rejected.
@@ -239,7 +240,7 @@ class Run:
         for name in self._settings.streams:
             if name not in self.report.streams:
                 log.warning("Stream '%s' is in the setting `streams`, but never came.", name)
-        self._connection.rejections.check(self.report.rejected_count, self.report.received)
+        self._connection.rejections.check(self.report, self._gate.held_from_line)
 
     def settle_after(self, error: BaseException) -> None:
         """Settle what can be settled after an error.
@@ -260,6 +261,7 @@ class Run:
 
     def complete_report(self) -> None:
         """Add to the report what is known only at the end."""
+        self.report.state_held_from_line = self._gate.held_from_line
         self.report.distinct_profiles = self.cap.distinct_profiles
         self.report.request_count = self._connection.request_count
         for counts in self.report.streams.values():

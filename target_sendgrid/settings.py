@@ -117,8 +117,9 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "max_rejected_percent", th.NumberType(minimum=0, maximum=100), default=10, title="Most rejected records",
-        description="Share of rejected records, in percent, above which the run exits 1. Good records are sent all the"
-        " same. 0 means that a single rejected record is too many.",
+        description="Share of rejected records, in percent, above which no STATE is written and the run exits 1. Up to"
+        " 10 rejected records are allowed if anybody is accepted; records without an identifier do not count then. Good"
+        " records are sent all the same. 0 means that a single rejected record is too many, 100 allows everything.",
     ),
     th.Property(
         "rejected_records_path", th.StringType, title="Rejected records file",

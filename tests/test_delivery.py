@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_sendgrid.delivery import batching, delivery, job_runner
+from target_sendgrid.delivery import batching, delivery, job_runner, state
 from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.delivery import Delivery
 from target_sendgrid.delivery.job_runner import JobRunner
@@ -19,6 +19,7 @@ from target_sendgrid.delivery.state import StateGate
 from target_sendgrid.delivery.worker import WorkerThread
 from target_sendgrid.errors import JobFailedError, NotFoundError, Reason
 from target_sendgrid.origin import Origin
+from target_sendgrid.report.rejection_limit import RejectionLimit
 from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.report.report import Bucket, Report
 from target_sendgrid.sandbox.options import Options
@@ -54,7 +55,7 @@ class DeliveryHarness:
         self.delivery = Delivery(
             batcher=self.batcher,
             worker=StepwiseWorker(self._runner(), self.clock),
-            gate=StateGate(lambda state: self.states.append(state.decode())),
+            gate=StateGate(lambda state: self.states.append(state.decode()), RejectionLimit(100)),
             report=self.report,
             rejections=Rejections(None, 100),
             clock=self.clock,
@@ -152,9 +153,10 @@ def test_states_of_settled_batches_are_written_while_later_ones_wait(
     assert harness.states == ["b", "c"]
 
 
-def test_waiting_states_that_would_be_written_together_are_not_kept(
-    make_harness: Callable[..., DeliveryHarness],
+def test_of_many_waiting_states_those_that_would_be_written_together_are_not_kept(
+    make_harness: Callable[..., DeliveryHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(state, "MAX_WAITING_BYTES", 0)
     harness = make_harness(max_rows=30_000)
     for number in range(200):
         harness.add(f"p{number}@example.com")

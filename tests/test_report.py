@@ -54,7 +54,13 @@ class TestCounts:
     def test_totals_are_the_sums_over_the_streams(self, streams: dict[str, StreamReport]) -> None:
         report = Report(streams=streams)
         assert report.received == sum(stream.received for stream in streams.values())
-        assert report.rejected_count == sum(stream.rejected_count for stream in streams.values())
+        assert report.not_ignored == report.received - sum(
+            stream.buckets[Bucket.IGNORED] for stream in streams.values()
+        )
+        counts, rejected = report.limit_counts(), sum(stream.rejected_count for stream in streams.values())
+        assert counts.records == report.not_ignored
+        assert counts.without_identifier == sum(stream.rejected[Reason.NO_IDENTIFIER] for stream in streams.values())
+        assert counts.rejected + counts.without_identifier == report.rejected_by_reason().total() == rejected
         assert report.settled == report.received - sum(stream.unsettled for stream in streams.values())
 
     def test_a_stream_is_counted_in_one_place(self) -> None:
@@ -86,6 +92,10 @@ class TestSummary:
         expected = f"Run {outcome} in 61.3 s: 1,000 distinct profiles, 2 import jobs, 9 requests."
         assert list(report.summary()) == [expected]
 
+    def test_a_state_that_the_limit_of_rejections_holds_back_has_a_line(self) -> None:
+        line, _ = Report(state_held_from_line=12).summary()
+        assert line.startswith("No state from line 12 on was written: more of the records before it were rejected than")
+
 
 class TestJson:
     def test_the_report_holds_everything_that_is_counted(self) -> None:
@@ -97,10 +107,11 @@ class TestJson:
         )  # fmt: skip
         report = Report(
             streams={"people": people}, distinct_profiles=3, job_count=1, request_count=7, seconds=1.23456,
-            created_fields=["plan"],
+            created_fields=["plan"], state_held_from_line=12,
         )  # fmt: skip
         assert report.to_dict() == {
-            "outcome": "succeeded", "error": None, "seconds": 1.235, "distinct_profiles": 3, "import_jobs": 1,
+            "outcome": "succeeded", "error": None, "state_held_from_line": 12, "seconds": 1.235,
+            "distinct_profiles": 3, "import_jobs": 1,
             "requests": 7, "created_custom_fields": ["plan"],
             "streams": {
                 "people": {

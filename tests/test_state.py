@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from target_sendgrid.delivery import state as state_module
 from target_sendgrid.delivery.state import StateGate
+from target_sendgrid.errors import Reason
+from target_sendgrid.report.rejection_limit import LimitCounts, RejectionLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Gate:
     """A state gate, and the states that it wrote."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_percent: float = 100) -> None:
         self.written: list[str] = []
-        self._gate = StateGate(lambda state: self.written.append(state.decode()))
+        self._gate = StateGate(lambda state: self.written.append(state.decode()), RejectionLimit(max_percent))
         self.advance = self._gate.advance
         self.close_from = self._gate.close_from
 
-    def receive(self, line: int, state: str | None = None, *, boundary: int = 0) -> None:
-        self._gate.receive(line, (state or str(line)).encode(), boundary_line=boundary)
+    @property
+    def held_from_line(self) -> int | None:
+        return self._gate.held_from_line
+
+    def receive(self, line: int, state: str | None = None, *, boundary: int = 0, records: int = 0) -> None:
+        self._gate.receive(line, (state or str(line)).encode(), boundary_line=boundary, record_count=records)
+
+    def reject(self, *lines: int, reason: Reason = Reason.INVALID_EMAIL) -> None:
+        for line in lines:
+            self._gate.count_rejected(line, reason)
+
+
+@pytest.fixture
+def no_memory() -> Iterator[None]:
+    """Keep few states: only the last of those that become ready together."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(state_module, "MAX_WAITING_BYTES", 0)
+        yield
 
 
 def test_nothing_is_written_before_the_gate_is_advanced() -> None:
@@ -99,13 +123,115 @@ def test_the_first_state_after_a_sealed_batch_does_not_wait_for_the_next_batch()
     assert gate.written == ["11"]
 
 
-def test_of_states_that_would_be_written_together_only_the_last_is_kept() -> None:
+def test_many_waiting_states_take_little_memory() -> None:
+    """Beyond it, only the last of those is kept that become ready together."""
     gate = Gate()
-    for line in range(2, 10_000, 2):
-        gate.receive(line, boundary=1)
-    for first_unsettled in range(1, 10_002):
-        gate.advance(first_unsettled)
-    assert gate.written == ["9998"]
+    text = "x" * 1_000
+    for line in range(2, 20_000, 2):
+        gate.receive(line, f"{line} {text}", boundary=1)
+    for first_unsettled in range(1, 20_002):
+        gate.advance(first_unsettled)  # a state that is kept is written once everything before it is settled
+    assert 100 < len(gate.written) < state_module.MAX_WAITING_BYTES / len(text)
+    assert gate.written[-1].startswith("19998 ")
+
+
+def test_memory_is_free_again_once_states_are_written() -> None:
+    gate = Gate(10)
+    for line in range(1, 3_000):
+        gate.receive(line, "x" * 1_000 + str(line), boundary=0)
+    gate.advance(None)
+    gate.receive(3_000, boundary=2_999)
+    gate.reject(*range(3_001, 3_020))
+    gate.receive(3_020, boundary=2_999, records=19)
+    gate.advance(None)
+    assert gate.written[1:] == ["3000"]
+
+
+class TestLimit:
+    def test_a_state_over_the_limit_is_not_written(self) -> None:
+        gate = Gate(10)
+        gate.reject(*range(1, 12))
+        gate.receive(20, records=19)
+        gate.advance(None)
+        assert (gate.written, gate.held_from_line) == ([], 20)
+
+    def test_a_later_state_that_is_within_the_limit_again_is_written(self) -> None:
+        gate = Gate(10)
+        gate.reject(*range(1, 12))
+        gate.receive(20, records=19)
+        gate.advance(None)
+        gate.receive(112, records=110)
+        gate.advance(None)
+        assert (gate.written, gate.held_from_line) == (["112"], None)
+
+    def test_of_states_that_become_ready_together_the_last_one_within_the_limit_is_written(self) -> None:
+        gate = Gate(10)
+        gate.receive(20, records=19)
+        gate.receive(25, records=23)
+        gate.reject(*range(26, 40))
+        gate.receive(40, records=37)
+        gate.receive(41, records=37)
+        gate.advance(None)
+        assert (gate.written, gate.held_from_line) == (["25"], 40)
+
+    def test_only_records_before_a_state_count_for_it(self) -> None:
+        gate = Gate(10)
+        gate.receive(10, boundary=9, records=9)
+        gate.receive(40, boundary=39, records=38)
+        gate.receive(90, boundary=89, records=87)
+        gate.reject(*range(11, 31))  # in an import job that ends after all states have come
+        gate.advance(9)
+        assert gate.written == []
+        gate.advance(39)
+        assert gate.written == ["10"]
+        gate.advance(None)
+        assert (gate.written, gate.held_from_line) == (["10"], 40)
+
+    def test_rejected_records_count_for_all_later_states(self) -> None:
+        gate = Gate(10)
+        gate.receive(20, boundary=19, records=19)
+        gate.receive(30, boundary=29, records=28)
+        gate.receive(200, boundary=199, records=197)
+        gate.reject(*range(1, 12))
+        gate.advance(None)
+        gate.receive(201, boundary=201, records=197)
+        gate.reject(*range(202, 222))
+        gate.receive(230, boundary=229, records=225)
+        gate.advance(None)
+        assert (gate.written, gate.held_from_line) == (["200", "201"], 230)
+
+    @pytest.mark.usefixtures("no_memory")
+    def test_the_counts_of_a_state_that_is_not_kept_go_over_to_the_next(self) -> None:
+        gate = Gate(10)
+        gate.reject(*range(1, 7))
+        gate.receive(10, records=9)
+        gate.receive(20, records=18)
+        gate.reject(2, 15, 21, 22, 23)
+        gate.receive(30, records=27)
+        gate.advance(None)
+        assert (gate.written, gate.held_from_line) == ([], 30)
+
+    def test_records_without_an_identifier_do_not_count_where_somebody_was_accepted(self) -> None:
+        gate = Gate(0)
+        gate.reject(*range(1, 30), reason=Reason.NO_IDENTIFIER)
+        gate.receive(30, boundary=29, records=29)
+        gate.receive(40, boundary=39, records=30)
+        gate.advance(None)
+        assert (gate.written, gate.held_from_line) == (["40"], None)
+
+    def test_a_state_that_nothing_came_before_is_never_over_the_limit(self) -> None:
+        gate = Gate(0)
+        gate.receive(1)
+        gate.advance(None)
+        assert gate.written == ["1"]
+
+    def test_a_closed_line_is_no_matter_of_the_limit(self) -> None:
+        gate = Gate(10)
+        gate.reject(*range(1, 12))
+        gate.receive(20, records=19)
+        gate.close_from(5)
+        gate.advance(None)
+        assert (gate.written, gate.held_from_line) == ([], None)
 
 
 class TestClosing:
@@ -223,3 +349,103 @@ def test_the_last_state_is_written_at_the_end(steps: list[str]) -> None:
         run.gate.advance(run.first_unsettled)
     run.gate.advance(None)
     assert run.gate.written[-1] == str(run.line)
+
+
+class LimitedRun:
+    """Records with outcomes, some of which are known only after later records, and a gate with a limit."""
+
+    def __init__(self, max_percent: float) -> None:
+        self.limit = RejectionLimit(max_percent)
+        self.gate = Gate(max_percent)
+        self.line = self.boundary = 0
+        self.records: dict[int, str] = {}
+        self.states: list[int] = []
+        self.batches: list[list[int]] = [[]]
+        """Lines of records that are not settled: first those in flight, last those that are open."""
+
+    def do(self, step: str) -> None:
+        if step == "seal":
+            self.boundary = max(self.records, default=0)
+            self.batches.append([])
+        elif step == "settle":
+            self._settle(0)
+        elif step == "settle newest":
+            self._settle(-2)
+        elif step == "state":
+            self.line += 1
+            self.states.append(self.line)
+            self.gate.receive(self.line, boundary=self.boundary, records=len(self.records))
+        else:
+            self.line += 1
+            if step == "ignored":
+                return
+            self.records[self.line] = step
+            if step == "accepted" or step.startswith("in its job"):
+                self.boundary = self.boundary if self.batches[-1] else self.line
+                self.batches[-1].append(self.line)
+            else:
+                self._reject(self.line)
+
+    def finish(self) -> None:
+        while len(self.batches) > 1:
+            self._settle(0)
+        self.batches.append([])
+        self._settle(0)
+
+    def _settle(self, place: int) -> None:
+        if len(self.batches) > 1:
+            for line in self.batches.pop(place):
+                if self.records[line] != "accepted":
+                    self._reject(line)
+
+    def _reject(self, line: int) -> None:
+        self.gate.reject(line, reason=Reason.NO_IDENTIFIER if "nobody" in self.records[line] else Reason.TOO_LONG)
+
+    def advance(self) -> None:
+        self.gate.advance(min((line for batch in self.batches for line in batch), default=None))
+
+    def is_within(self, state: int) -> bool:
+        before = [outcome for line, outcome in self.records.items() if line < state]
+        nobody = before.count("nobody")
+        return not self.limit.is_exceeded(
+            LimitCounts(len(before), len(before) - before.count("accepted") - nobody, nobody)
+        )
+
+
+LIMITED_STEPS = st.lists(
+    st.tuples(
+        st.sampled_from([
+            "accepted", "rejected", "in its job", "nobody", "ignored", "state", "seal", "settle", "settle newest",
+        ]),
+        st.integers(1, 12),
+    ).map(lambda step: [step[0]] * (step[1] if step[0] in {"accepted", "rejected", "in its job"} else 1)),
+    max_size=40,
+).map(lambda parts: [step for part in parts for step in part])  # fmt: skip
+PERCENT = st.sampled_from([0, 10, 50, 90, 100])
+
+
+@given(LIMITED_STEPS, PERCENT)
+def test_the_newest_settled_state_within_the_limit_is_written(steps: list[str], max_percent: float) -> None:
+    run = LimitedRun(max_percent)
+    for step in [*steps, "finish"]:
+        run.finish() if step == "finish" else run.do(step)
+        run.advance()
+        first_unsettled = min((line for batch in run.batches for line in batch), default=run.line + 1)
+        ready = [state for state in run.states if state < first_unsettled]
+        within = [state for state in ready if run.is_within(state)]
+        assert run.gate.written[-1:] == list(map(str, within[-1:]))
+        held = [state for state in ready if state > max(within, default=0)]
+        assert run.gate.held_from_line == (held[0] if held else None)
+
+
+@pytest.mark.usefixtures("no_memory")
+@given(LIMITED_STEPS, PERCENT)
+def test_with_many_states_no_state_over_the_limit_is_written_either(steps: list[str], max_percent: float) -> None:
+    run = LimitedRun(max_percent)
+    for step in steps:
+        run.do(step)
+        run.advance()
+    run.finish()
+    run.advance()
+    assert all(run.is_within(int(state)) for state in run.gate.written)
+    assert not run.states or not run.is_within(run.states[-1]) or run.gate.written[-1] == str(run.states[-1])

@@ -98,10 +98,12 @@ class Delivery:
         """Log a rejected record, keep it where the user asked for that, and count it."""
         self._rejections.add(origin, reason, sentence, sendgrid_message)
         self._report.stream(origin.stream).rejected[reason] += 1
+        self._gate.count_rejected(origin.line, reason)
 
     def receive_state(self, line: int, state: bytes) -> None:
         """Take a STATE message, and write it as soon as every record before it is settled."""
-        self._gate.receive(line, state, boundary_line=self._batcher.boundary_line)
+        boundary_line, record_count = self._batcher.boundary_line, self._report.not_ignored
+        self._gate.receive(line, state, boundary_line=boundary_line, record_count=record_count)
         self.settle_ready()
 
     def hold_state_from(self, line: int) -> None:

@@ -10,12 +10,14 @@ import msgspec
 
 from target_sendgrid.errors import Reason, TooManyRejectedError
 from target_sendgrid.report.rejected_records import RejectedRecordsFile
+from target_sendgrid.report.rejection_limit import RejectionLimit
 from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from target_sendgrid.origin import Origin
+    from target_sendgrid.report.report import Report
 
 log = logging.getLogger("target-sendgrid.report")
 
@@ -46,7 +48,7 @@ class Rejections:
 
     Args:
         path: File that they are appended to; ``None`` keeps none.
-        max_percent: Share of all records above which the run fails.
+        max_percent: The setting `max_rejected_percent`.
     """
 
     def __init__(self, path: str | None, max_percent: float) -> None:
@@ -54,7 +56,8 @@ class Rejections:
         """Names of each stream's key properties, for the file."""
         self._schemas: dict[str, bytes] = {}
         """The SCHEMA message that each stream's records came with, for the file."""
-        self._max_percent = max_percent
+        self.limit = RejectionLimit(max_percent)
+        """How many rejected records a STATE may cover, and the run may have."""
         self._path = path
         self._file = RejectedRecordsFile(path) if path else None
         self._counts: Counter[tuple[str, Reason]] = Counter()
@@ -121,20 +124,43 @@ class Rejections:
             self._file.close()
             self._file = None
 
-    def check(self, rejected: int, received: int) -> None:
-        """Check the run's share of rejected records.
+    def check(self, report: Report, state_held_from_line: int | None) -> None:
+        """Check whether too many records of a run were rejected.
+
+        Args:
+            report: What became of its records.
+            state_held_from_line: Line of the first STATE that was not written for that reason, if any.
 
         Raises:
-            TooManyRejectedError: It is above the limit.
+            TooManyRejectedError: Too many were.
         """
-        percent = 100 * rejected / received if received else 0.0
-        if percent <= self._max_percent:
+        counts = report.limit_counts()
+        if not self.limit.is_exceeded(counts):
             return
-        others = "The others were sent." if rejected < received else "Check the field mapping first."
-        where = f"See {self._path}." if self._path else "Set `rejected_records_path` to keep them in a file."
+        if counts.accepted:
+            rejected, of, without = counts.rejected, counts.rejected + counts.accepted, counts.without_identifier
+            are = "is" if without == 1 else "are"
+            others = f" {counted(without, 'record')} without an identifier {are} not included." if without else ""
+            others += " The others were sent."
+            higher = "set a higher `max_rejected_percent`"
+        else:
+            rejected = of = counts.records
+            others = " Nobody was accepted: check the field mapping first."
+            higher = "set `max_rejected_percent` to 100"
+        reasons = report.rejected_by_reason()
+        if counts.accepted:
+            del reasons[Reason.NO_IDENTIFIER]
+        ((reason, _),) = reasons.most_common(1)
         were = "was" if rejected == 1 else "were"
-        message = (
-            f"{rejected} of {counted(received, 'record')} {were} rejected ({percent:.1f} %), more than"
-            f" `max_rejected_percent` ({self._max_percent:g} %) allows. {others} {where}"
+        what = (
+            f"{rejected:,} of {counted(of, 'record')} {were} rejected ({100 * rejected / of:.1f} %), more than"
+            f" `max_rejected_percent` ({self.limit.max_percent:g} %) allows, most often as `{reason.value}`.{others}"
         )
-        raise TooManyRejectedError(message)
+        if state_held_from_line is not None:
+            what += (
+                f" No state from line {state_held_from_line} on was written, so the next run brings all records since"
+                " the last state again."
+            )
+        where = f"See {self._path}." if self._path else "Set `rejected_records_path` to keep them in a file."
+        next_step = f"Correct the field mapping or the tap and run again, or {higher} for one run. {where}"
+        raise TooManyRejectedError(what, next_step)

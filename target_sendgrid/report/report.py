@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from target_sendgrid.errors import LocalFileError
+from target_sendgrid.errors import LocalFileError, Reason
+from target_sendgrid.report.rejection_limit import LimitCounts
 from target_sendgrid.wording import counted, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from typing_extensions import Self
-
-    from target_sendgrid.errors import Reason
 
 
 class Bucket(str, Enum):
@@ -123,6 +122,8 @@ class Report:
     request_count: int = 0
     seconds: float = 0.0
     error: str | None = None
+    state_held_from_line: int | None = None
+    """Line of the first STATE after the last written one that was held back by the limit of rejections."""
     created_fields: list[str] = field(default_factory=list)
 
     def stream(self, name: str) -> StreamReport:
@@ -138,9 +139,19 @@ class Report:
         return sum(stream.received for stream in self.streams.values())
 
     @property
-    def rejected_count(self) -> int:
-        """Number of records rejected, for all streams together."""
-        return sum(stream.rejected_count for stream in self.streams.values())
+    def not_ignored(self) -> int:
+        """Number of records received, except for those that a rule of the user ignores, for all streams together."""
+        return sum(stream.received - stream.buckets[Bucket.IGNORED] for stream in self.streams.values())
+
+    def rejected_by_reason(self) -> Counter[Reason]:
+        """Return how many records were rejected for each reason, for all streams together."""
+        return sum((stream.rejected for stream in self.streams.values()), start=Counter[Reason]())
+
+    def limit_counts(self) -> LimitCounts:
+        """Return the counts that the limit of rejections is about, for a run whose records are all settled."""
+        reasons = self.rejected_by_reason()
+        without_identifier = reasons[Reason.NO_IDENTIFIER]
+        return LimitCounts(self.not_ignored, reasons.total() - without_identifier, without_identifier)
 
     @property
     def settled(self) -> int:
@@ -152,6 +163,11 @@ class Report:
         for name, stream in self.streams.items():
             into = f" -> list '{stream.list_name}'" if stream.list_name else ""
             yield f"Stream '{name}'{into}: {stream.summary()}."
+        if self.state_held_from_line is not None:
+            yield (
+                f"No state from line {self.state_held_from_line} on was written: more of the records before it were"
+                " rejected than `max_rejected_percent` allows."
+            )
         outcome = "failed" if self.error is not None else "done"
         yield (
             f"Run {outcome} in {self.seconds:.1f} s: {counted(self.distinct_profiles, 'distinct profile')},"
@@ -163,6 +179,7 @@ class Report:
         return {
             "outcome": "failed" if self.error is not None else "succeeded",
             "error": self.error,
+            "state_held_from_line": self.state_held_from_line,
             "seconds": round(self.seconds, 3),
             "distinct_profiles": self.distinct_profiles,
             "import_jobs": self.job_count,

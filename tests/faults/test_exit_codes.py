@@ -46,10 +46,9 @@ NO_ANSWER = {"kind": "html_error", "status": 503, "times": None}
 
 ENDINGS = {
     "all is well": Ending("everything settled", 0, [1, 2, 3, 9]),
-    "few are rejected": Ending("everything settled", 0, [1, 2, 3, 9], {"max_rejected_percent": 40}, record(email="no")),
-    "many are rejected": Ending(
-        "rejected share above", 1, [1, 2, 3, 9], {"max_rejected_percent": 30}, record(email="no")
-    ),
+    "few are rejected": Ending("everything settled", 0, [1, 2, 3, 9], {"max_rejected_percent": 10}, record(email="no")),
+    "many are rejected": Ending("too many records", 1, [1], {"max_rejected_percent": 0}, record(email="no")),
+    "SendGrid refuses many": Ending("too many records", 1, [1], {"max_rejected_percent": 0}, record(email="b@nowhere")),
     "the cap is reached": Ending("cap reached", 1, [1], {"profile_cap": 1}),
     "the key is wrong": Ending("a setting, the key", 1, [], {"api_key": "SG.no.key"}),
     "the list is wrong": Ending("a setting, the key", 1, [], {"create_list": False}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.faults.promises import Promise
 
 PROCESS, DISK, TAP, NETWORK = "The process", "Files and pipes", "The tap", "The network and the clock"
+REJECTED = "Rejected records"
 
 KILLED = Promise(
     PROCESS,
@@ -79,15 +80,29 @@ SCHEMAS_ALTERNATE = Promise(
     "",
     0,
 )
-PATTERNS_ARE_SLOW = Promise(
-    TAP,
-    "its schema has a pattern that takes seconds on many records",
+TOO_MANY_REJECTED = Promise(
+    REJECTED,
+    "more than `max_rejected_percent` allows, or all: the tap has changed, or the field mapping is wrong",
     (
-        "rejects a record whose validation takes 5 seconds of CPU time; stops once the records that took more than 0.1"
-        " seconds took a minute in all"
+        "sends the good ones; writes no state while too many of the records before it are rejected, so that the next"
+        " run, with the mapping corrected, brings all of them again"
     ),
-    "Validating records takes too long",
+    "No state from line",
     1,
+)
+FEW_REJECTED = Promise(
+    REJECTED,
+    "ten at most while others are accepted, or a share within `max_rejected_percent`",
+    "sends the others",
+    "",
+    0,
+)
+NO_IDENTIFIER = Promise(
+    REJECTED,
+    "people without an address, or without any mapped identifier",
+    "rejects and keeps their records; these do not count for `max_rejected_percent` if anybody is accepted",
+    "no_identifier",
+    0,
 )
 UNREACHABLE_AT_FIRST = Promise(
     NETWORK,

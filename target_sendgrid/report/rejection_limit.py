@@ -1,0 +1,54 @@
+"""The limit of rejections: how many rejected records a STATE may cover, and a run may have."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple
+
+_FEW = 10
+"""As many rejected records never exceed the limit, if somebody was accepted and the limit is not 0."""
+
+
+class LimitCounts(NamedTuple):
+    """What became of some records, as the limit sees it. Records that a rule of the user ignores do not count."""
+
+    records: int
+    """Number of all records."""
+    rejected: int
+    """Number of those that are rejected, except for records without an identifier."""
+    without_identifier: int
+    """Number of those that are rejected because they have no identifier: nobody can correct them."""
+
+    @property
+    def accepted(self) -> int:
+        """Number of records that are not rejected."""
+        return self.records - self.rejected - self.without_identifier
+
+
+class RejectionLimit:
+    """Decides whether too many records are rejected.
+
+    Args:
+        max_percent: The setting `max_rejected_percent`.
+    """
+
+    def __init__(self, max_percent: float) -> None:
+        self.max_percent = max_percent
+        self._max_share = (Fraction(str(max_percent)) / 100).as_integer_ratio()
+
+    def is_exceeded(self, counts: LimitCounts) -> bool:
+        """Return whether too many of some records are rejected.
+
+        That is the case if the share of rejected records is above the limit, unless only a few are rejected, and if
+        records were rejected and nobody was accepted. Records without an identifier only count for the latter. A limit
+        of 0 allows no rejected record, and one of 100 allows everything.
+        """
+        numerator, denominator = self._max_share
+        if numerator == denominator:
+            return False
+        accepted = counts.accepted
+        if not accepted:
+            return counts.records > 0
+        if counts.rejected <= _FEW and numerator:
+            return False
+        return counts.rejected * denominator > (counts.rejected + accepted) * numerator
