@@ -140,6 +140,11 @@ class TestBytes:
             add(batcher, "a@x.com", city="zaphod" * 20)
         assert (caught.value.reason, "zaphod" in caught.value.sentence) == (Reason.TOO_LARGE, False)
 
+    def test_a_contact_that_is_one_byte_too_large_is_rejected(self) -> None:
+        batcher = Upserts(30_000, len(Body(("L",), TWO_CONTACTS[:1])) - 1)
+        with pytest.raises(RecordRejectedError):
+            add(batcher, "a@x.com")
+
     def test_a_contact_that_is_exactly_as_large_as_allowed_is_taken(self) -> None:
         size = len(Body(("L",), TWO_CONTACTS[:1]))
         batcher = Upserts(30_000, size)
@@ -160,6 +165,16 @@ class TestBytes:
         add(batcher, "b@x.com", city="x" * 50)
         batcher.limit_bytes(batcher.kind, 50)
         assert [list(changes_of(sealed(batcher, "L"))) for _ in range(2)] == [["a@x.com"], ["b@x.com"]]
+
+    def test_a_later_version_is_merged_with_a_contact_that_did_not_fit_while_another_batch_is_open(self) -> None:
+        batcher = Upserts(30_000, ENOUGH_BYTES)
+        add(batcher, "c@x.com", "K", line=1)
+        add(batcher, "a@x.com", line=2, city="x" * 50)
+        add(batcher, "b@x.com", line=3, city="x" * 50)
+        batcher.limit_bytes(batcher.kind, 120)
+        assert list(changes_of(sealed(batcher, "L"))) == ["a@x.com"]
+        add(batcher, "b@x.com", line=4, city="y")
+        assert lines_of(sealed(batcher, "L")) == {"b@x.com": [3, 4]}
 
 
 class TestMerging:
@@ -343,6 +358,14 @@ class TestTimesAndLines:
         for line, list_id in [(4, "L"), (3, "M"), (5, "L")]:
             add(batcher, f"{line}@x.com", list_id, line=line)
         assert batcher.first_line() == 3
+
+    def test_a_person_who_joins_a_younger_batch_brings_the_first_line_along(self) -> None:
+        batcher = Upserts(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com", "L", line=1)
+        add(batcher, "b@x.com", "K", line=4)
+        add(batcher, "b@x.com", "L", line=5)
+        add(batcher, "a@x.com", "K", line=6)
+        assert (batcher.open_list_ids(), batcher.first_line()) == ([("K", "L")], 1)
 
     def test_a_batch_is_open_since_its_first_contact(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES, at(10.0))

@@ -98,6 +98,20 @@ def test_no_state_covers_a_rejected_record_that_is_not_in_the_file(account: Acco
 
 
 @proves(world_promises.REJECTED_FILE_FULL)
+def test_no_state_is_written_before_the_rejected_records_are_on_disk(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    people = [record(email="ada@example.com"), record(email="bad@nowhere")]  # only SendGrid refuses the latter
+    run = account.run([*people, state(1)])
+    assert world_promises.REJECTED_FILE_FULL.is_kept_by(run), run
+    assert run.states == []
+
+
+@proves(world_promises.REJECTED_FILE_FULL)
 @pytest.mark.parametrize("call", ["write", "fsync"])
 def test_no_later_state_covers_a_rejected_record_that_was_not_written(
     account: Account, monkeypatch: pytest.MonkeyPatch, call: str
