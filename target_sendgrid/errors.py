@@ -13,8 +13,8 @@
         ├── UnauthorizedError           replace the API key (401)
         ├── ForbiddenError              widen the API key's scopes (403)
         ├── NotFoundError               what the request names does not exist (404)
-        ├── BadRequestError             SendGrid refuses the content of a request (400)
-        ├── TooLargeError               the request has too many bytes (413)
+        ├── BadRequestError             SendGrid refuses the content of a request (400, 422)
+        ├── TooLargeError               the request has too many bytes (413), or its URL has (414)
         ├── ContactLimitError           the plan of the account is full
         └── JobFailedError              an import job failed, or did not end in time
     RecordRejectedError                 one record breaks a rule; the run goes on without it
@@ -133,15 +133,32 @@ class ForbiddenError(SendGridError):
 
 
 class NotFoundError(SendGridError):
-    """SendGrid does not know what the request names."""
+    """SendGrid does not know what the request names.
+
+    Args:
+        what: What went wrong.
+        next_step: What to do next, where `what` does not say it.
+        is_from_sendgrid: Whether SendGrid itself has answered. The 404 of a proxy says nothing about what is there.
+    """
+
+    def __init__(self, what: str, next_step: str = "", *, is_from_sendgrid: bool = True) -> None:
+        super().__init__(what, next_step)
+        self.is_from_sendgrid = is_from_sendgrid
 
 
 class TooLargeError(SendGridError):
-    """The request has more bytes than SendGrid takes."""
+    """The request, or its URL, has more bytes than SendGrid takes."""
 
 
 class ContactLimitError(SendGridError):
-    """The account's plan has no room for more contacts."""
+    """The account's plan has no room for more contacts. That is no contact's fault."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "SendGrid takes no more contacts: the account has reached the contact limit of its plan. No record is"
+            " rejected for it.",
+            "Upgrade the plan or delete contacts, then run again.",
+        )
 
 
 class JobFailedError(SendGridError):
@@ -182,20 +199,35 @@ class RecordRejectedError(Exception):
 class TransientError(Exception):
     """One attempt at a request failed, and the same request may succeed later.
 
-    Internal: it never reaches the user. The request is tried again; when that does not help, an `UnreachableError` or
-    another `SendGridError` is raised. It is not a `SendGridError` itself, so that `except SendGridError` between an
-    attempt and its retry cannot catch it.
+    Internal: it never reaches the user. The request is tried again; when that does not help, `lasting` is raised. It
+    is not a `SendGridError` itself, so that `except SendGridError` between an attempt and its retry cannot catch it.
 
     Args:
         what: What happened, without personal data.
         wait_seconds: How many seconds SendGrid asks to wait; ``None`` when it does not say.
         is_rate_limit: Whether SendGrid answered 429.
+        budget_seconds: For how many seconds failures of this kind are retried at most; ``None`` for the whole retry
+            budget.
+        may_have_been_taken: Whether SendGrid may have acted on the request, although its answer was lost.
+        lasting: The error that this is when it lasts. Every attempt of `sendgrid.transport` sets it.
     """
 
-    def __init__(self, what: str, *, wait_seconds: float | None = None, is_rate_limit: bool = False) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        wait_seconds: float | None = None,
+        is_rate_limit: bool = False,
+        budget_seconds: float | None = None,
+        may_have_been_taken: bool = True,
+        lasting: SendGridError | None = None,
+    ) -> None:
         super().__init__(what)
         self.wait_seconds = wait_seconds
         self.is_rate_limit = is_rate_limit
+        self.budget_seconds = budget_seconds
+        self.may_have_been_taken = may_have_been_taken
+        self.lasting = lasting
 
 
 class TerminatedError(BaseException):

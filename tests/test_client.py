@@ -93,7 +93,7 @@ def test_rate_limits_may_last_longer_than_the_retry_budget(make_client: MakeClie
         (413, "<html>Request Entity Too Large</html>", TooLargeError),
         (400, {"errors": [{"message": "received message larger than max (5 vs. 4)"}]}, TooLargeError),
         (400, {"message": "marker", "field": "name"}, BadRequestError),
-        (422, "marker", BadRequestError),
+        (422, {"message": "marker"}, BadRequestError),
         (302, "", SendGridError),
     ],
 )

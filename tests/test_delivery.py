@@ -253,8 +253,8 @@ def test_a_removal_is_not_confirmed_by_what_an_errors_file_leaves_out(
         del job, status
         return {"a@example.com": "no"}
 
-    def errored(job_id: str) -> JobStatus:
-        return JobStatus("errored", 0, 1, None, job_id)
+    def errored(_: str) -> JobStatus:
+        return JobStatus("errored", 0, 1, None, says_contact_limit=False)
 
     remove = harness.client.remove_from_list
     monkeypatch.setattr(harness.client, "remove_from_list", lambda _, ids: remove(harness.other_list_id, ids))

@@ -45,8 +45,6 @@ LOST_JOB_SECONDS = 60.0
 MAX_SENDS = 4
 """How often the same contacts are sent before a job that fails without a reason is split."""
 
-_CONTACT_LIMIT = "contact limit"
-
 
 class BatchResult(msgspec.Struct, frozen=True):
     """A batch is settled: every contact is confirmed or rejected."""
@@ -235,12 +233,8 @@ class JobRunner:
         has_row_errors = bool(status.errored_count or status.errors_url)
         if status.status == "completed" and not has_row_errors:
             self._handle_completed(job, status)
-        elif _CONTACT_LIMIT in status.answer_text:
-            message = (
-                f"{_name(job)} failed: the account has reached the contact limit of its plan. Upgrade"
-                " the plan or delete contacts, then run again."
-            )
-            raise ContactLimitError(message)
+        elif status.says_contact_limit:
+            raise ContactLimitError
         elif has_row_errors or status.status == "errored":
             self._handle_row_errors(job, status)
         else:

@@ -5,13 +5,16 @@ No error made here quotes a body, because SendGrid's answers quote email address
 
 from __future__ import annotations
 
+import re
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
 from target_sendgrid.errors import (
     BadRequestError,
+    ContactLimitError,
     ForbiddenError,
     NotFoundError,
     SendGridError,
@@ -21,9 +24,12 @@ from target_sendgrid.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Callable, Container, Iterator
 
 Shape = TypeVar("Shape")
+
+FEW_TRIES_SECONDS = 60.0
+"""For how many seconds a request is retried that a proxy or the state of the account seems to have refused."""
 
 
 class Action(Enum):
@@ -31,8 +37,10 @@ class Action(Enum):
 
     WAIT_FOR_RATE_LIMIT = auto()
     RETRY = auto()
+    RETRY_FOR_A_WHILE = auto()
     UNAUTHORIZED = auto()
     FORBIDDEN = auto()
+    CONTACT_LIMIT = auto()
     NOT_FOUND = auto()
     TOO_LARGE = auto()
     BAD_REQUEST = auto()
@@ -45,29 +53,75 @@ class Row(NamedTuple):
 
     Attributes:
         statuses: The statuses that the row is about.
-        words: Words of which an error message in the body must have one; none where the body does not matter.
         action: What the target does.
+        is_json: Whether the body must be a JSON object or array, as SendGrid's own are.
+        says: Returns whether a body has the words that the row is about; ``None`` where words do not matter.
     """
 
     statuses: Container[int]
-    words: tuple[str, ...]
     action: Action
+    is_json: bool = False
+    says: Callable[[object], bool] | None = None
+
+
+_CONTACT_LIMIT = re.compile(r"\bcontact\s+limit\b", re.IGNORECASE)
+_QUOTED = re.compile(r"(?<!\w)(['\"])(?:.*\1(?!\w)|.*)", re.DOTALL)
+"""All from the first quotation mark to the last one, since a quoted value may hold quotation marks itself."""
+_ONE_CONTACT = re.compile(r"contacts\[\d+\]")
+_SIZE_WORDS = re.compile(r"too large|message larger than max|payload size|body size", re.IGNORECASE)
+_LINK = "errors_url"
+
+
+def says_contact_limit(text: str) -> bool:
+    """Return whether SendGrid says in a message that the account has reached the contact limit of its plan.
+
+    Parts in quotation marks are values of contacts. They do not count.
+    """
+    return bool(_CONTACT_LIMIT.search(text)) and bool(_CONTACT_LIMIT.search(_QUOTED.sub(" ", text)))
+
+
+def texts(value: object) -> Iterator[str]:
+    """Yield every text in a JSON value, except links to errors files and what an entry says about one contact."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, list):
+            waiting += reversed(part)
+        elif isinstance(part, dict) and not _ONE_CONTACT.search(str(part.get("field"))):
+            waiting += [part[name] for name in reversed(part) if name != _LINK]
+
+
+def _is_about_contact_limit(body: object) -> bool:
+    return any(map(says_contact_limit, texts(body)))
+
+
+def _is_about_size(body: object) -> bool:
+    """Return whether a body says that the request is too large, and not that a value of one contact is."""
+    if any(_ONE_CONTACT.search(text) for detail in error_details(body) for text in detail):
+        return False
+    return any(_SIZE_WORDS.search(_QUOTED.sub(" ", text)) for text in texts(body))
 
 
 _ANY = range(1000)
-_SIZE_WORDS = ("too large", "message larger than max", "payload size", "body size")
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are not JSON, or that are too deeply nested."""
 
 ACTIONS = (
-    Row((429,), (), Action.WAIT_FOR_RATE_LIMIT),
-    Row(_ANY, _SIZE_WORDS, Action.TOO_LARGE),
-    Row((401,), (), Action.UNAUTHORIZED),
-    Row((403,), (), Action.FORBIDDEN),
-    Row((404,), (), Action.NOT_FOUND),
-    Row((413,), (), Action.TOO_LARGE),
-    Row((408, 500, 502, 503, 504), (), Action.RETRY),
-    Row(range(400, 500), (), Action.BAD_REQUEST),
-    Row(range(300, 400), (), Action.REFUSE_REDIRECT),
-    Row(_ANY, (), Action.GIVE_UP),
+    Row((429,), Action.WAIT_FOR_RATE_LIMIT),
+    Row((408, *range(500, 600)), Action.RETRY),
+    Row((401,), Action.UNAUTHORIZED),
+    Row(range(400, 500), Action.CONTACT_LIMIT, says=_is_about_contact_limit),
+    Row((403,), Action.FORBIDDEN),
+    Row((404,), Action.NOT_FOUND, is_json=True),
+    Row((413, 414), Action.TOO_LARGE),
+    Row((400,), Action.TOO_LARGE, is_json=True, says=_is_about_size),
+    Row((400, 422), Action.BAD_REQUEST, is_json=True),
+    Row((400, 422), Action.RETRY),  # a proxy's
+    Row(range(400, 500), Action.RETRY_FOR_A_WHILE),
+    Row(range(300, 400), Action.REFUSE_REDIRECT),
+    Row(_ANY, Action.GIVE_UP),
 )
 """The table from status to action: the first row that fits an answer decides."""
 
@@ -79,20 +133,29 @@ _FORBIDDEN_NEXT_STEP = (
     "Give the key Marketing access (scope `marketing.read`, which gates writes too; there is no `marketing.write`)."
     " Keys of legacy Marketing Campaigns accounts have no access to this API whatever their scopes."
 )
+_RUN_LATER = "Run again later."
+_NEXT_STEPS = {
+    402: "Check the billing of the SendGrid account.",
+    409: _RUN_LATER,
+    423: _RUN_LATER,
+    425: _RUN_LATER,
+    451: "Ask SendGrid's support why it may not serve this account.",
+}
+_CHECK_PROXIES = "Check `api_url` and the proxies on the way to it. If both are right, run again later."
 
 
-def action_for(status: int, messages: Iterable[str]) -> Action:
+def action_for(status: int, body: object) -> Action:
     """Return what the target does about an answer.
 
     Args:
         status: The HTTP status, which is not a success.
-        messages: The error messages of the body.
+        body: The body (`body_of`).
     """
-    text = "\n".join(messages).lower()
+    is_json = isinstance(body, (dict, list))
     return next(
         row.action
         for row in ACTIONS
-        if status in row.statuses and (not row.words or any(word in text for word in row.words))
+        if status in row.statuses and (is_json or not row.is_json) and (row.says is None or row.says(body))
     )
 
 
@@ -106,47 +169,69 @@ def error_for(status: int, content: bytes, *, request: str, what: str, wait_seco
         what: What the request was to do, such as ``to read lists``.
         wait_seconds: How many seconds the headers ask to wait; ``None`` when they don't say.
     """
-    details = error_details(content)
-    error: Exception
-    match action_for(status, (message for _, message in details)):
+    body = body_of(content)
+    match action_for(status, body):
         case Action.WAIT_FOR_RATE_LIMIT:
             message = f"{request} was rate-limited ({status})"
-            error = TransientError(message, wait_seconds=wait_seconds, is_rate_limit=True)
+            return TransientError(message, wait_seconds=wait_seconds, is_rate_limit=True, may_have_been_taken=False)
         case Action.RETRY:
-            error = TransientError(f"{request} answered {status}")
+            return TransientError(f"{request} answered {status}")
+        case Action.RETRY_FOR_A_WHILE:
+            lasting = _lasting_refusal(status, request)
+            return TransientError(f"{request} answered {status}", budget_seconds=FEW_TRIES_SECONDS, lasting=lasting)
+        case action:
+            return _refusal(action, status, body, request=request, what=what)
+
+
+def _refusal(action: Action, status: int, body: object, *, request: str, what: str) -> SendGridError:
+    """Return the error for an answer that would be the same if the request was sent again."""
+    error = SendGridError(f"{request} answered {status}, an unknown status.", "Check `api_url`.")
+    match action:
         case Action.UNAUTHORIZED:
             error = UnauthorizedError(*_UNAUTHORIZED)
         case Action.FORBIDDEN:
             error = ForbiddenError(f"SendGrid forbids this API key {what} ({status}).", _FORBIDDEN_NEXT_STEP)
+        case Action.CONTACT_LIMIT:
+            error = ContactLimitError()
         case Action.NOT_FOUND:
             error = NotFoundError(f"SendGrid does not know what {request} names ({status}).")
         case Action.TOO_LARGE:
             error = TooLargeError(f"SendGrid takes no request of that many bytes ({status}).")
         case Action.BAD_REQUEST:
-            error = BadRequestError(f"SendGrid refused {request} ({status}).", details)
+            error = BadRequestError(f"SendGrid refused {request} ({status}).", error_details(body))
         case Action.REFUSE_REDIRECT:
             why = "a redirect, which is not followed: the key would go along"
             error = SendGridError(f"{request} answered {status}, {why}.", "Check `api_url`.")
-        case Action.GIVE_UP:
-            error = SendGridError(f"{request} answered {status}, an unknown status.", "Check `api_url`.")
     return error
 
 
-def error_details(content: bytes) -> list[tuple[str, str]]:
+def _lasting_refusal(status: int, request: str) -> SendGridError:
+    """Return the error for a refusal that says nothing about what was sent, once it has lasted for a while."""
+    what = f"{request} still answers {status} after several tries."
+    next_step = _NEXT_STEPS.get(status, _CHECK_PROXIES)
+    if status == HTTPStatus.NOT_FOUND:
+        return NotFoundError(what, next_step, is_from_sendgrid=False)
+    return SendGridError(what, next_step)
+
+
+def body_of(content: bytes) -> object:
+    """Return the body of an answer as a JSON value, or the beginning of its text where it is not JSON."""
+    try:
+        return msgspec.json.decode(content)
+    except _NOT_JSON:
+        return content[:300].decode(errors="replace")
+
+
+def error_details(body: object) -> list[tuple[str, str]]:
     """Return the ``(field, message)`` pairs of an error body, in any of the shapes that SendGrid uses.
 
     Most endpoints answer ``{"errors": [...]}``, two of them a bare array or a single object, proxies plain text or
     HTML (the vendor's API descriptions, section "errors" of each).
     """
-    try:
-        body = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return [("", content[:300].decode(errors="replace"))]
-    if isinstance(body, dict):
-        body = body.get("errors", [body])
-    entries = body if isinstance(body, list) else [body]
-    entries = [entry for entry in entries if isinstance(entry, dict)]
-    return [(str(entry.get("field") or ""), str(entry.get("message") or "")) for entry in entries]
+    errors = body.get("errors", [body]) if isinstance(body, dict) else body
+    entries = errors if isinstance(errors, list) else [errors]
+    fields = [entry for entry in entries if isinstance(entry, dict)]
+    return [(str(entry.get("field") or ""), str(entry.get("message") or "")) for entry in fields]
 
 
 def json_object(content: bytes) -> dict[str, Any]:
@@ -157,7 +242,7 @@ def json_object(content: bytes) -> dict[str, Any]:
     """
     try:
         answer: dict[str, Any] = msgspec.json.decode(content, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _NOT_JSON:
         message = "an answer was not the JSON that SendGrid documents"
         raise TransientError(message) from None
     return answer
@@ -174,3 +259,16 @@ def as_shape(value: object, shape: type[Shape]) -> Shape:
     except msgspec.ValidationError:
         what = "SendGrid answered in a shape that the target does not know."
         raise SendGridError(what, "Check `api_url`.") from None
+
+
+def as_retried_shape(content: bytes, shape: type[Shape]) -> Shape:
+    """Return the body of a success as the type that SendGrid documents, or have the request repeated.
+
+    Raises:
+        TransientError: It has another type. If that lasts, it is the error of `as_shape`.
+    """
+    try:
+        return as_shape(json_object(content), shape)
+    except SendGridError as error:
+        message = "an answer was in a shape that the target does not know"
+        raise TransientError(message, lasting=error) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from target_sendgrid.sendgrid.contact import Body
+    from target_sendgrid.sendgrid.retry import Tries
     from target_sendgrid.sendgrid.transport import Transport
 
 FINAL_STATUSES = frozenset({"completed", "errored", "failed"})
@@ -49,14 +50,17 @@ class JobStatus(NamedTuple):
         changed_count: Number of contacts that were created or updated, as far as known.
         errored_count: Number of contacts that failed; ``None`` until SendGrid knows it.
         errors_url: Link to the errors file, where there is one.
-        answer_text: The whole answer as text: where a failed job says why is not documented.
+        says_contact_limit: Whether a text of the answer says that the account has reached the contact limit of its
+            plan. Where a failed job says why is not documented.
+        requested_count: Number of contacts that the job is about; ``None`` until SendGrid knows it.
     """
 
     status: str
     changed_count: int
     errored_count: int | None
     errors_url: str | None
-    answer_text: str
+    says_contact_limit: bool
+    requested_count: int | None = None
 
     @property
     def is_pending(self) -> bool:
@@ -64,13 +68,36 @@ class JobStatus(NamedTuple):
         return self.status not in FINAL_STATUSES
 
 
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class _Results(msgspec.Struct):
     """Counts of an import job, each absent until it is known."""
 
-    created_count: int = 0
-    updated_count: int = 0
-    errored_count: int | None = None
+    requested_count: _Count | None = None
+    created_count: _Count | None = None
+    updated_count: _Count | None = None
+    errored_count: _Count | None = None
     errors_url: str | None = None
+
+
+class _ImportJob(msgspec.Struct):
+    """An answer about an import job."""
+
+    status: str
+    results: _Results | None = None
+
+
+class _Found(msgspec.Struct):
+    """What a search says about one identifier."""
+
+    contact: dict[str, Any] | None = None
+
+
+class _FoundContacts(msgspec.Struct):
+    """The answer of a search, by the identifier that was asked for."""
+
+    result: dict[str, _Found]
 
 
 class Client:
@@ -82,6 +109,10 @@ class Client:
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
+
+    def new_tries(self) -> Tries:
+        """Return the tries of one request, for code that waits between them itself."""
+        return self.transport.new_tries()
 
     def scopes(self) -> frozenset[str]:
         """Return the scopes of the key.
@@ -113,7 +144,7 @@ class Client:
         for _ in range(_MAX_LIST_PAGES):
             answer = self._call("GET", path, what="to read lists")
             yield from answers.as_shape(answer.get("result") or [], list[ContactList])
-            next_page = (answer.get("_metadata") or {}).get("next")
+            next_page = answers.as_shape(answer.get("_metadata") or {}, dict[str, Any]).get("next")
             if not next_page:
                 return
             path = _page_of_lists(next_page)
@@ -121,10 +152,18 @@ class Client:
         raise SendGridError(message)
 
     def find_list(self, list_id: str) -> ContactList | None:
-        """Return the list of that id, or ``None``."""
+        """Return the list of that id, or ``None``.
+
+        Raises:
+            NotFoundError: A proxy has answered 404, which says nothing about the list.
+        """
         try:
             answer = self._call("GET", _list_path(list_id), what="to read lists")
-        except (NotFoundError, BadRequestError):
+        except NotFoundError as error:
+            if error.is_from_sendgrid:
+                return None
+            raise
+        except BadRequestError:
             return None
         return answers.as_shape(answer, ContactList)
 
@@ -176,16 +215,10 @@ class Client:
 
         Raises:
             NotFoundError: SendGrid does not know the job (yet).
+            SendGridError: No answer was understood within the retry budget.
         """
-        answer = self._call("GET", f"{_CONTACTS_PATH}/imports/{quote(job_id, safe='')}", what="to read import jobs")
-        results = answers.as_shape(answer.get("results") or {}, _Results)
-        return JobStatus(
-            status=str(answer.get("status")),
-            changed_count=results.created_count + results.updated_count,
-            errored_count=results.errored_count,
-            errors_url=results.errors_url,
-            answer_text=msgspec.json.encode(answer).decode(),
-        )
+        path = f"{_CONTACTS_PATH}/imports/{quote(job_id, safe='')}"
+        return self.transport.request("GET", path, what="to read import jobs", read=_job_status)
 
     def find_contacts(self, kind: str, identifiers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         """Return the contacts with these identifiers, by the identifier that was asked for.
@@ -193,6 +226,10 @@ class Client:
         Args:
             kind: ``email``, ``phone_number_id``, ``external_id`` or ``anonymous_id``.
             identifiers: Any number of them. One that SendGrid does not accept as such finds nothing.
+
+        Raises:
+            NotFoundError: A proxy has answered 404, which says nothing about contacts.
+            SendGridError: SendGrid refused a search, or gave no usable answer.
         """
         for start in range(0, len(identifiers), MAX_IDENTIFIERS_PER_SEARCH):
             yield from self._search(kind, identifiers[start : start + MAX_IDENTIFIERS_PER_SEARCH]).items()
@@ -203,17 +240,19 @@ class Client:
             path, body = f"{_CONTACTS_PATH}/search/emails", {"emails": list(identifiers)}
         else:
             path, body = f"{_CONTACTS_PATH}/search/identifiers/{kind}", {"identifiers": list(identifiers)}
+        data = msgspec.json.encode(body)
         try:
-            answer = self._call("POST", path, body, what="to look contacts up")
-        except NotFoundError:
-            return {}
+            found = self.transport.request("POST", path, body=data, what="to look contacts up", read=_found_contacts)
+        except NotFoundError as error:
+            if error.is_from_sendgrid:  # none of them is there
+                return {}
+            raise
         except BadRequestError:
             if len(identifiers) == 1:
                 return {}
             middle = len(identifiers) // 2
             return self._search(kind, identifiers[:middle]) | self._search(kind, identifiers[middle:])
-        found = answers.as_shape(answer.get("result") or {}, dict[str, dict[str, Any]])
-        return {identifier: entry["contact"] for identifier, entry in found.items() if entry.get("contact")}
+        return {identifier: entry.contact for identifier, entry in found.items() if entry.contact}
 
     def download(self, url: str) -> bytes:
         """Return the file behind a download link.
@@ -247,6 +286,33 @@ def _page_of_lists(address: object) -> str:
         message = "SendGrid named a next page of lists with another path. Check `api_url`."
         raise SendGridError(message)
     return f"{parts.path}?{parts.query}"
+
+
+def _job_status(content: bytes) -> JobStatus:
+    """Return what an answer says about an import job.
+
+    Raises:
+        TransientError: A part of it has another type than SendGrid documents, or a count is negative.
+    """
+    job = answers.as_retried_shape(content, _ImportJob)
+    results = job.results or _Results()
+    return JobStatus(
+        status=job.status,
+        changed_count=(results.created_count or 0) + (results.updated_count or 0),
+        errored_count=results.errored_count,
+        errors_url=results.errors_url,
+        says_contact_limit=any(map(answers.says_contact_limit, answers.texts(answers.json_object(content)))),
+        requested_count=results.requested_count,
+    )
+
+
+def _found_contacts(content: bytes) -> dict[str, _Found]:
+    """Return the result of a search.
+
+    Raises:
+        TransientError: There is none, or it has another shape than SendGrid documents.
+    """
+    return answers.as_retried_shape(content, _FoundContacts).result
 
 
 def _job_id(content: bytes) -> str:

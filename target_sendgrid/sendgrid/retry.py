@@ -1,8 +1,8 @@
 """When a request is tried again: after which wait, and for how long in all.
 
-The *retry budget* is how many seconds the transient failures of one request may last (408, most 5xx, a cut
-connection, a timeout). A *rate limit* is a 429: SendGrid works and says when to come back, so it does not use up the
-retry budget, and has a budget of its own.
+The *retry budget* is how many seconds the transient failures of one request may last (408, 5xx, a cut connection, a
+timeout); some kinds of failures have less. A *rate limit* is a 429: SendGrid works and says when to come back, so it
+does not use up the retry budget, and has a budget of its own.
 """
 
 from __future__ import annotations
@@ -52,6 +52,61 @@ def seconds_until_reset(headers: Mapping[str, str], now: float) -> float | None:
     return None
 
 
+class Tries:
+    """The tries of one request: how often it failed, and when it may be tried again.
+
+    Args:
+        clock: The source of time.
+        jitter: Returns random numbers in [0, 1).
+        retry_budget_seconds: How many seconds the transient failures may last.
+
+    Attributes:
+        count: Number of failed tries. Rate limits are not counted.
+        failing_since: Monotonic time of the first failure since the last rate limit; ``None`` when there is none.
+    """
+
+    def __init__(self, clock: Clock, jitter: Callable[[], float], retry_budget_seconds: float) -> None:
+        self.count = 0
+        self.failing_since: float | None = None
+        self._clock = clock
+        self._jitter = jitter
+        self._retry_budget_seconds = retry_budget_seconds
+        self._started_at: float | None = None
+        self._limited_since: float | None = None  # of failures in a row whose kind has a budget of its own
+        self._back_off = FIRST_WAIT_SECONDS
+
+    def wait_after(self, error: TransientError) -> float | None:
+        """Return how many seconds to wait before the next try, or ``None`` when the budget is used up."""
+        now = self._clock.monotonic()
+        self._started_at = now if self._started_at is None else self._started_at
+        if error.is_rate_limit:
+            self.failing_since = self._limited_since = None
+            budget_left = self._retry_budget_seconds
+            is_over = now - self._started_at > RATE_LIMIT_BUDGET_SECONDS
+        else:
+            self.count += 1
+            budget_left = self._budget_left(error, now)
+            is_over = budget_left <= 0
+        if is_over:
+            return None
+        if error.wait_seconds is None:
+            wait_seconds = min(self._back_off * (0.5 + self._jitter() / 2), budget_left)
+        else:  # a wrong system clock makes the wait until an absolute time too short: never below the back-off
+            wait_seconds = max(error.wait_seconds, self._back_off) + self._jitter()
+        self._back_off = min(self._back_off * 2, LONGEST_WAIT_SECONDS)
+        log.info("%s: trying again in %.1f s.", error, wait_seconds)
+        return wait_seconds
+
+    def _budget_left(self, error: TransientError, now: float) -> float:
+        self.failing_since = now if self.failing_since is None else self.failing_since
+        budget_left = self._retry_budget_seconds - (now - self.failing_since)
+        if error.budget_seconds is None:
+            self._limited_since = None
+            return budget_left
+        self._limited_since = now if self._limited_since is None else self._limited_since
+        return min(budget_left, error.budget_seconds - (now - self._limited_since))
+
+
 class RetryPolicy:
     """Tries a request until it succeeds, fails for good, or its budget is used up.
 
@@ -64,6 +119,10 @@ class RetryPolicy:
         self._clock = clock
         self._jitter = jitter
 
+    def tries(self, retry_budget_seconds: float) -> Tries:
+        """Return the tries of a new request."""
+        return Tries(self._clock, self._jitter, retry_budget_seconds)
+
     def call(self, attempt: Callable[[], Result], *, retry_budget_seconds: float) -> Result:
         """Call `attempt` again while it raises `TransientError`, and return its result.
 
@@ -72,28 +131,12 @@ class RetryPolicy:
         Raises:
             TransientError: The last one, when the budget is used up.
         """
-        started_at = self._clock.monotonic()
-        failing_since: float | None = None
-        back_off = FIRST_WAIT_SECONDS
+        tries = self.tries(retry_budget_seconds)
         while True:
             try:
                 return attempt()
             except TransientError as error:
-                now = self._clock.monotonic()
-                if error.is_rate_limit:
-                    failing_since = None
-                    budget_left = retry_budget_seconds
-                    is_over = now - started_at > RATE_LIMIT_BUDGET_SECONDS
-                else:
-                    failing_since = now if failing_since is None else failing_since
-                    budget_left = retry_budget_seconds - (now - failing_since)
-                    is_over = budget_left <= 0
-                if is_over:
+                wait_seconds = tries.wait_after(error)
+                if wait_seconds is None:
                     raise
-                if error.wait_seconds is None:
-                    wait_seconds = min(back_off * (0.5 + self._jitter() / 2), budget_left)
-                else:  # a wrong system clock makes the wait until an absolute time too short: never below the back-off
-                    wait_seconds = max(error.wait_seconds, back_off) + self._jitter()
-                log.info("%s: trying again in %.1f s.", error, wait_seconds)
             self._clock.sleep(wait_seconds)
-            back_off = min(back_off * 2, LONGEST_WAIT_SECONDS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -15,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 import urllib3.connection
+import urllib3.util.ssl_match_hostname
 
 from target_sendgrid.errors import ConfigError, Problem, SendGridError, TransientError, UnreachableError
 from target_sendgrid.sendgrid import answers
@@ -23,10 +25,11 @@ from target_sendgrid.settings_checks import LOOPBACK_HOSTS
 from target_sendgrid.wording import words_of_cause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.sendgrid.contact import Body
+    from target_sendgrid.sendgrid.retry import Tries
 
 Answer = TypeVar("Answer")
 
@@ -43,6 +46,8 @@ LONGEST_READ_SECONDS = 300.0
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_REDIRECTS = 3
+_PASSING_STATUSES = frozenset({408, 429, *range(500, 600)})
+"""Statuses with which a download is retried. With others, such as 403, its link has expired or never worked."""
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PATH_WORDS = frozenset(
     {
@@ -51,6 +56,13 @@ _PATH_WORDS = frozenset(
     }
 )  # fmt: skip
 """Parts of paths that name endpoints. All other parts are ids."""
+
+_CERTIFICATE_ERRORS = (ssl.SSLCertVerificationError, urllib3.util.ssl_match_hostname.CertificateError)
+_CONNECTION_ERRORS = (
+    requests.ConnectTimeout,
+    requests.exceptions.ProxyError,
+    urllib3.exceptions.NewConnectionError,
+)
 
 # With `http.client.HTTPConnection.debuglevel` set, every header is printed to standard output, the key included.
 urllib3.connection.HTTPConnection.debuglevel = 0
@@ -105,6 +117,10 @@ class Transport:
         """Close the connections."""
         self._session.close()
 
+    def new_tries(self) -> Tries:
+        """Return the tries of one request, for code that calls `attempt` and waits between its tries itself."""
+        return self._retry.tries(self.retry_budget_seconds)
+
     def request(
         self,
         method: str,
@@ -114,14 +130,7 @@ class Transport:
         read: Callable[[bytes], Answer],
         body: Body | bytes | None = None,
     ) -> Answer:
-        """Send a request until it succeeds, and return what its answer says.
-
-        Args:
-            method: The HTTP method.
-            path: Path and query.
-            what: What the request is to do, such as ``to read lists``; it completes the sentences of errors.
-            read: Turns the body of a success into a value. The request is repeated when this raises `TransientError`.
-            body: JSON.
+        """Send a request until it succeeds, and return what its answer says. The arguments are those of `attempt`.
 
         Raises:
             UnreachableError: There was no usable answer within the retry budget.
@@ -129,17 +138,40 @@ class Transport:
         """
 
         def attempt() -> Answer:
-            return read(self._send(method, path, body, what))
+            return self.attempt(method, path, what=what, read=read, body=body)
 
         try:
             return self._retry.call(attempt, retry_budget_seconds=self.retry_budget_seconds)
         except TransientError as error:
-            if self._has_run_started:
-                next_step = "What SendGrid has confirmed stays; run again to send the rest."
-            else:
-                next_step = "Nothing was sent. Check `api_url` and the network, and run again."
-            failure = f"SendGrid could not be reached at {self._host} {what}: {error}."
-            raise UnreachableError(failure, next_step) from None
+            raise self._lasting(error, what) from None
+
+    def attempt(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        read: Callable[[bytes], Answer],
+        body: Body | bytes | None = None,
+    ) -> Answer:
+        """Send a request once, and return what its answer says.
+
+        Args:
+            method: The HTTP method.
+            path: Path and query.
+            what: What the request is to do, such as ``to read lists``; it completes the sentences of errors.
+            read: Turns the body of a success into a value. It raises `TransientError` for a body that is no answer.
+            body: JSON.
+
+        Raises:
+            TransientError: The request may succeed later. Its `lasting` is the error that it is otherwise.
+            SendGridError: SendGrid refused the request; the table in `answers` says which error each status becomes.
+        """
+        try:
+            return read(self._send(method, path, body, what))
+        except TransientError as error:
+            error.lasting = self._lasting(error, what)
+            raise
 
     def download(self, url: str) -> bytes:
         """Return the file behind a link, without sending the key. A redirect is held to the same rules as the link.
@@ -148,26 +180,54 @@ class Transport:
             SendGridError: The file can't be had. The message does not quote the link, which opens the file to anybody.
         """
         try:
+            return self._retry.call(lambda: self._download(url), retry_budget_seconds=self.retry_budget_seconds)
+        except TransientError as error:
+            message = f"The download failed: {error}."
+            raise SendGridError(message) from None
+
+    def _lasting(self, error: TransientError, what: str) -> SendGridError:
+        """Return the error that a transient one is when it lasts."""
+        if error.lasting is not None:
+            return error.lasting
+        if self._has_run_started:
+            next_step = "What SendGrid has confirmed stays; run again to send the rest."
+        else:
+            next_step = "Nothing was sent. Check `api_url` and the network, and run again."
+        return UnreachableError(f"SendGrid could not be reached at {self._host} {what}: {error}.", next_step)
+
+    def _download(self, url: str) -> bytes:
+        """Request the file behind a link, once."""
+        try:
             for _ in range(_MAX_REDIRECTS + 1):
                 self._check_link(url)
                 with (
                     make_session(url) as session,
                     session.get(url, timeout=self._timeout_seconds, stream=True, allow_redirects=False) as response,
                 ):
-                    if response.is_redirect:
-                        url = urljoin(url, response.headers["location"])
-                        continue
-                    if response.status_code != requests.codes.ok:
-                        message = f"The download answered {response.status_code}."
-                        raise SendGridError(message)
-                    return read_body(response, self._clock)
-        except TransientError as error:
-            message = f"The download failed: {error}."
-            raise SendGridError(message) from None
+                    if not response.is_redirect:
+                        return self._downloaded(response)
+                    url = urljoin(url, response.headers["location"])
+        except (requests.ConnectionError, requests.Timeout) as error:
+            if _is_about_certificate(error):
+                message = "The TLS certificate of the download's host can't be trusted."
+                raise SendGridError(message) from None
+            message = f"it was not answered ({words_of_cause(error)})"
+            raise TransientError(message) from None
         except (requests.RequestException, ValueError) as error:  # a link that is no address is a ValueError
             message = f"The download failed ({type(error).__name__})."
             raise SendGridError(message) from None
         message = f"The download was redirected more than {_MAX_REDIRECTS} times."
+        raise SendGridError(message)
+
+    def _downloaded(self, response: requests.Response) -> bytes:
+        """Return the body of a download's answer."""
+        status = response.status_code
+        if status == requests.codes.ok:
+            return read_body(response, self._clock)
+        if status in _PASSING_STATUSES:
+            message = f"it was answered with {status}"
+            raise TransientError(message, wait_seconds=seconds_until_reset(response.headers, self._clock.now()))
+        message = f"The download was answered with {status}."
         raise SendGridError(message)
 
     def _send(self, method: str, path: str, body: Body | bytes | None, what: str) -> bytes:
@@ -187,12 +247,12 @@ class Transport:
                 stream=True,
             ) as response:
                 content = read_body(response, self._clock)
-        except requests.exceptions.SSLError:
-            message = f"The TLS certificate of {self._host} can't be trusted."
-            raise SendGridError(message, "Check `api_url` and proxies.") from None
         except requests.RequestException as error:
+            if _is_about_certificate(error):
+                message = f"The TLS certificate of {self._host} can't be trusted."
+                raise SendGridError(message, "Check `api_url` and proxies.") from None
             message = f"{bucket} failed ({words_of_cause(error)})"
-            raise TransientError(message) from None
+            raise TransientError(message, may_have_been_taken=_has_connected(error)) from None
         status = response.status_code
         log.debug("%s -> %d (%d bytes)", bucket, status, len(content))
         wait_seconds = seconds_until_reset(response.headers, self._clock.now())
@@ -267,6 +327,24 @@ def read_body(response: requests.Response, clock: Clock) -> bytes:
         message = f"an answer broke off ({type(error).__name__})"
         raise TransientError(message) from None
     return bytes(content)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and all that is behind it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _is_about_certificate(error: requests.RequestException) -> bool:
+    """Return whether a certificate was refused. Other errors of TLS are those of a connection that was cut."""
+    return any(isinstance(cause, _CERTIFICATE_ERRORS) for cause in _causes(error))
+
+
+def _has_connected(error: requests.RequestException) -> bool:
+    """Return whether there was a connection, over which the request may have arrived."""
+    return not any(isinstance(cause, _CONNECTION_ERRORS) for cause in _causes(error))
 
 
 def _template(path: str) -> str:
