@@ -141,7 +141,7 @@ class TestContactLimit:
             ("", False),
         ],
     )
-    def test_the_words_may_be_anywhere_in_a_message(self, text: str, says_so: bool) -> None:  # noqa: FBT001
+    def test_the_words_may_be_anywhere_in_a_message(self, text: str, *, says_so: bool) -> None:
         assert says_contact_limit(text) is says_so
 
     @given(st.text(max_size=20), st.sampled_from("'\""), st.text(max_size=20))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,7 @@ from target_sendgrid.delivery.operations.row_errors import (
 )
 from target_sendgrid.delivery.operations.upsert import upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose
-from target_sendgrid.errors import BadRequestError
+from target_sendgrid.errors import BadRequestError, ContactLimitError
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid.contact import encode, identity
 
@@ -121,10 +122,10 @@ class TestEncoding:
         content = gzip.compress(file_of(["ada@example.com", "bad"]))[:cut]
         assert failed_contacts(content, CHANGES) == {}
 
-    def test_a_compressed_file_is_unpacked_up_to_a_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(row_errors, "_MAX_FILE_BYTES", 100)
-        content = gzip.compress(b"ada@example.com,bad\n" + b"\n" * 10_000_000 + b"bob@example.com,bad\n")
-        assert failed_contacts(content, CHANGES) == {"ada@example.com": "bad"}
+    def test_a_compressed_file_whose_content_is_broken_fails_no_contact(self) -> None:
+        content = bytearray(gzip.compress(file_of(*[["ada@example.com", str(number)] for number in range(100_000)])))
+        content[len(content) // 2] ^= 0xFF
+        assert failed_contacts(bytes(content), CHANGES) == {}
 
     def test_bytes_that_are_not_utf_8_affect_only_their_cell(self) -> None:
         assert list(failed_contacts(b"ada@example.com,b\xe4d\n", CHANGES)) == ["ada@example.com"]
@@ -132,6 +133,114 @@ class TestEncoding:
     def test_rows_before_a_cell_that_is_too_large_are_read(self) -> None:
         content = file_of(["ada@example.com", "bad"]) + b'"' + b"x" * 200_000 + b'"\n'
         assert failed_contacts(content, CHANGES) == {"ada@example.com": "bad"}
+
+
+FIRST_ROW = b"ada@example.com,bad\n"
+LAST_ROW = b"\nbob@example.com,bad\n"
+
+
+class TestHostileFiles:
+    """Files that unpack to far more than any job has errors."""
+
+    @pytest.mark.parametrize(
+        "filling",
+        [b",", b"x", b"\n", b'"', b'"\n",', b'"\n', b",\n", b"\r", b"\x00", "\u2028".encode(), b"x,\n"],
+        ids=repr,
+    )
+    def test_a_huge_file_takes_little_memory_and_the_rows_before_count(
+        self, monkeypatch: pytest.MonkeyPatch, filling: bytes
+    ) -> None:
+        monkeypatch.setattr(row_errors, "_MAX_ROWS", 20_000)  # tracing of memory takes long
+        content = gzip.compress(FIRST_ROW + filling * (64_000_000 // len(filling)) + LAST_ROW, compresslevel=1)
+        tracemalloc.start()
+        try:
+            assert failed_contacts(content, CHANGES) == {"ada@example.com": "bad"}
+            assert tracemalloc.get_traced_memory()[1] < 5_000_000
+        finally:
+            tracemalloc.stop()
+
+    @pytest.mark.parametrize(
+        ("limit", "filling"),
+        [
+            ("_MAX_FILE_LENGTH", b"\n" * 200),
+            ("_MAX_ROWS", b"\n" * 200),
+            ("_MAX_CELLS", b",,,\n" * 50),
+            ("_MAX_ROW_LENGTH", b"," * 200),
+        ],
+    )
+    def test_a_file_is_read_up_to_a_limit(self, monkeypatch: pytest.MonkeyPatch, limit: str, filling: bytes) -> None:
+        monkeypatch.setattr(row_errors, limit, 100)
+        content = gzip.compress(FIRST_ROW + filling + LAST_ROW)
+        assert failed_contacts(content, CHANGES) == {"ada@example.com": "bad"}
+
+    def test_a_file_with_an_error_for_each_of_30_000_contacts_is_read_whole(self) -> None:
+        changes = changes_of(*({"email": f"p{number}@example.com"} for number in range(30_000)))
+        rows = [[email, *["x"] * 30] for email in changes]
+        assert len(failed_contacts(file_of(*rows), changes)) == 30_000
+
+    def test_many_long_rows_are_read(self) -> None:
+        rows = [["zaphod@example.com", "x" * 100_000]] * 10
+        assert failed_contacts(file_of(*rows) + LAST_ROW, CHANGES) == {"bob@example.com": "bad"}
+
+
+class TestContactLimit:
+    @pytest.mark.parametrize(
+        "rows",
+        [
+            [["ada@example.com", "you have hit your contact limit"]],
+            [["zaphod@example.com", "Contact Limit reached"]],
+            [["you have hit your contact limit"]],
+            [["bob@example.com", "bad"], ["ada@example.com", "bob@example.com", "contact limit"]],
+        ],
+        ids=str,
+    )
+    def test_a_row_about_it_blames_nobody(self, rows: list[list[str]]) -> None:
+        with pytest.raises(ContactLimitError, match="reached the contact limit of its plan"):
+            failed_contacts(gzip.compress(file_of(*rows)), CHANGES)
+
+    @pytest.mark.parametrize("reason", ["value 'contact limit' is wrong", 'name="Contact Limit"', "contact_limit"])
+    def test_a_value_in_a_reason_is_not_about_it(self, reason: str) -> None:
+        assert failed_contacts(file_of(["ada@example.com", reason]), CHANGES) == {"ada@example.com": reason}
+
+    def test_a_value_that_was_sent_and_is_repeated_is_not_about_it(self) -> None:
+        changes = changes_of(
+            {"external_id": "Contact Limit 1", "last_name": "Contact Limit", "custom_fields": {"e1_T": "contact limit"}}
+        )
+        rows = ["contact limit 1", "Contact Limit", "contact limit", "bad"]
+        assert list(failed_contacts(file_of(rows), changes)) == ["external_id Contact Limit 1"]
+
+
+class TestCase:
+    """Letters are the same in any case, except that the Kelvin sign is no k, which is its lower case."""
+
+    def test_an_email_in_another_case_names_its_contact(self) -> None:
+        sent = "m\u00dcller@example.com"
+        changes = changes_of({"email": sent})
+        for named in (sent, sent.lower(), sent.upper()):
+            message = f"email '{named}' is not valid"
+            assert refused_contacts([("", message)], [sent, ADA]) == {sent: message}
+            assert failed_contacts(file_of([named, "bad"]), changes) == {sent: "bad"}
+
+    def test_an_email_whose_case_fits_neither_of_two_contacts_refuses_neither(self) -> None:
+        people = ["m\u00dcller@example.com", "m\u00fcller@example.com"]
+        assert refused_contacts([("", "email 'M\u00fcLLER@example.com' is not valid")], people) == {}
+        details = [("", f"email '{people[1]}' is not valid")]
+        assert list(refused_contacts(details, people)) == people[1:]
+
+    @pytest.mark.parametrize("named", ["\u212a7", "K7\u0130"])
+    def test_letters_like_ascii_letters_name_nobody_in_a_file(self, named: str) -> None:
+        assert failed_contacts(file_of([named, "bad"]), CHANGES) == {}
+
+    def test_letters_like_ascii_letters_name_their_own_contact(self) -> None:
+        changes = changes_of({"external_id": "\u212a7"}, {"external_id": "k7"})
+        failed = failed_contacts(file_of(["\u212a7", "one"], ["K7", "two"]), changes)
+        assert failed == {"external_id \u212a7": "one", "external_id k7": "two"}
+
+    def test_letters_like_ascii_letters_name_nobody_in_a_refusal(self) -> None:
+        kelvin, plain = "email '\u212aim@example.com' is not valid", "email 'KIM@example.com' is not valid"
+        people = ["kim@example.com", "\u212aim@example.com"]
+        assert refused_contacts([("", kelvin)], people[:1]) == {}
+        assert refused_contacts([("", kelvin), ("", plain)], people) == {people[0]: plain, people[1]: kelvin}
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode) | st.binary(max_size=50).map(gzip.compress))
