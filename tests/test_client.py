@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_sendgrid.errors import (
     BadRequestError,
+    ContactLimitError,
     ForbiddenError,
     NotFoundError,
     SendGridError,
@@ -32,6 +33,14 @@ if TYPE_CHECKING:
     MakeClient: TypeAlias = Callable[..., tuple[Client, SandboxServer, SandboxClock]]
 
 PERSON = Body((), [encode({"email": "ada@example.com"})])
+FOUR = [f"p{number}@example.com" for number in range(4)]
+SEARCH = {"method": "POST", "path": "/v3/marketing/contacts/search/emails"}
+POLL = {"method": "GET", "path": "/v3/marketing/contacts/imports/*"}
+WRONG_RESULTS: list[Any] = [
+    {}, {"result": None}, {"result": []}, {"result": {"p0@example.com": None}},
+    {"result": {"p0@example.com": {"contact": "p0"}}}, [], "<html>",
+]  # fmt: skip
+WRONG_COUNTS: list[Any] = [-1, 0.5, "1", True, [], {}]
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 
@@ -170,6 +179,161 @@ def test_looking_nobody_up_sends_no_request(make_client: MakeClient) -> None:
     client, server, _ = make_client()
     assert dict(client.find_contacts("email", [])) == {}
     assert server.requests() == []
+
+
+class TestSearch:
+    @pytest.fixture
+    def found(self, make_client: MakeClient) -> tuple[Client, SandboxServer]:
+        """A client, and its sandbox with four contacts."""
+        client, server, _ = make_client()
+        server.seed(contacts=[{"email": email} for email in FOUR])
+        return client, server
+
+    @pytest.mark.parametrize("malformed", range(5))
+    def test_a_malformed_identifier_loses_no_other(self, found: tuple[Client, SandboxServer], malformed: int) -> None:
+        emails = [*FOUR[:malformed], "not an address", *FOUR[malformed:]]
+        assert sorted(dict(found[0].find_contacts("email", emails))) == sorted(FOUR)
+
+    @pytest.mark.parametrize(
+        "fault",
+        [*({"status": 200, "body": body} for body in WRONG_RESULTS), {"status": 404, "body": "<html>"}],
+        ids=str,
+    )
+    def test_an_answer_of_another_kind_is_not_taken_for_nobody(
+        self, found: tuple[Client, SandboxServer], fault: dict[str, Any]
+    ) -> None:
+        client, server = found
+        server.add_fault("status", **SEARCH, times=1, **fault)
+        assert len(dict(client.find_contacts("email", FOUR))) == 4
+        server.add_fault("status", **SEARCH, times=None, **fault)
+        with pytest.raises(SendGridError):
+            dict(client.find_contacts("email", FOUR))
+
+    @pytest.mark.parametrize(
+        ("fault", "error"),
+        [
+            ({"status": 401, "body": {}}, UnauthorizedError),
+            ({"status": 403, "body": {}}, ForbiddenError),
+            ({"status": 400, "body": {"errors": [{"message": "contact limit"}]}}, ContactLimitError),
+            ({"status": 400, "body": "<html>"}, UnreachableError),
+            ({"status": 405, "body": {}}, SendGridError),
+        ],
+        ids=str,
+    )
+    def test_a_refusal_that_is_not_about_an_identifier_is_raised(
+        self, found: tuple[Client, SandboxServer], fault: dict[str, Any], error: type[SendGridError]
+    ) -> None:
+        client, server = found
+        server.add_fault("status", **SEARCH, times=None, **fault)
+        with pytest.raises(error) as caught:
+            dict(client.find_contacts("email", FOUR[:1]))
+        assert type(caught.value) is error
+
+    def test_a_404_of_sendgrid_means_that_nobody_is_there(self, found: tuple[Client, SandboxServer]) -> None:
+        client, server = found
+        server.add_fault("status", **SEARCH, status=404, body={"errors": [{"message": "not found"}]})
+        assert dict(client.find_contacts("email", FOUR)) == {}
+
+
+class TestLists:
+    def test_only_sendgrid_says_that_a_list_is_not_there(self, make_client: MakeClient) -> None:
+        client, server, _ = make_client()
+        created = client.create_list("Customers")
+        server.add_fault("status", status=404, body="<html>", times=2)
+        assert client.find_list(created.id) == created
+        server.add_fault("status", status=404, body="<html>", times=None)
+        with pytest.raises(NotFoundError, match="still answers 404"):
+            client.find_list(created.id)
+
+    @pytest.mark.parametrize("metadata", [7, [7], "next"])
+    def test_pages_of_another_shape_are_an_error_and_not_a_crash(
+        self, make_client: MakeClient, metadata: object
+    ) -> None:
+        client, server, _ = make_client()
+        server.add_fault("status", status=200, body={"result": [], "_metadata": metadata})
+        with pytest.raises(SendGridError, match="in a shape that the target does not know"):
+            list(client.lists())
+
+
+class TestJobStatus:
+    @pytest.fixture
+    def job(self, make_client: MakeClient) -> tuple[Client, SandboxServer, str]:
+        client, server, _ = make_client()
+        return client, server, client.upsert(PERSON)
+
+    @pytest.mark.parametrize(
+        ("results", "expected"),
+        [
+            ({"results": {}}, (None, 0, None, None)),
+            ({}, (None, 0, None, None)),
+            ({"results": None}, (None, 0, None, None)),
+            ({"results": {"requested_count": 3, "created_count": 1, "updated_count": 2}}, (3, 3, None, None)),
+            ({"results": {"errored_count": 2, "errors_url": "https://x"}}, (None, 0, 2, "https://x")),
+            ({"results": {"requested_count": None, "created_count": None}, "more": [7]}, (None, 0, None, None)),
+        ],
+        ids=str,
+    )
+    def test_counts_are_read_as_far_as_they_are_known(
+        self, job: tuple[Client, SandboxServer, str], results: dict[str, Any], expected: tuple[Any, ...]
+    ) -> None:
+        client, server, job_id = job
+        server.add_fault("status", **POLL, status=200, body={"status": "completed", **results})
+        status = client.job_status(job_id)
+        assert status.status == "completed"
+        read = (status.requested_count, status.changed_count, status.errored_count, status.errors_url)
+        assert read == expected
+        assert not status.says_contact_limit
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {},
+            {"status": None},
+            {"status": 7},
+            {"status": ["completed"]},
+            {"status": "completed", "results": []},
+            {"status": "completed", "results": "none"},
+            {"status": "completed", "results": 0},
+            *[
+                {"status": "completed", "results": {name: value}}
+                for name in ("requested_count", "created_count", "updated_count", "errored_count")
+                for value in WRONG_COUNTS
+            ],
+            {"status": "completed", "results": {"errors_url": 7}},
+        ],
+        ids=str,
+    )
+    def test_a_malformed_answer_is_asked_for_again(
+        self, job: tuple[Client, SandboxServer, str], body: dict[str, Any]
+    ) -> None:
+        client, server, job_id = job
+        server.add_fault("status", **POLL, status=200, body=body, times=2)
+        assert client.job_status(job_id).is_pending
+        assert len(server.requests()) == 4
+
+    def test_a_malformed_answer_that_lasts_is_an_error(self, job: tuple[Client, SandboxServer, str]) -> None:
+        client, server, job_id = job
+        server.add_fault("status", **POLL, status=200, body={"status": 7}, times=None)
+        with pytest.raises(SendGridError, match="in a shape that the target does not know"):
+            client.job_status(job_id)
+
+    @pytest.mark.parametrize(
+        ("body", "says_so"),
+        [
+            ({"errors": [{"message": "you have hit your contact limit"}]}, True),
+            ({"results": {"errored_count": 1}, "reason": "Contact Limit"}, True),
+            ({"results": {"errors_url": "https://example.com/contact limit"}}, False),
+            ({"errors": [{"field": "contacts[0].city", "message": "contact limit"}]}, False),
+            ({"reason": "value 'contact limit' is wrong"}, False),
+        ],
+        ids=str,
+    )
+    def test_the_contact_limit_is_recognised_anywhere_in_an_answer(
+        self, job: tuple[Client, SandboxServer, str], body: dict[str, Any], *, says_so: bool
+    ) -> None:
+        client, server, job_id = job
+        server.add_fault("status", **POLL, status=200, body={"status": "failed", **body})
+        assert client.job_status(job_id).says_contact_limit is says_so
 
 
 class TestRemoval:

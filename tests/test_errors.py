@@ -10,10 +10,13 @@ from target_sendgrid import errors
 from target_sendgrid.errors import (
     BadRequestError,
     ConfigError,
+    ContactLimitError,
+    NotFoundError,
     Reason,
     RecordRejectedError,
     TargetSendGridError,
     TerminatedError,
+    TransientError,
 )
 from target_sendgrid.wording import suggest
 
@@ -66,6 +69,19 @@ class TestContent:
     def test_a_rejected_record_has_its_reason_and_its_sentence(self) -> None:
         error = RecordRejectedError(Reason.TOO_LONG, "It is too long.")
         assert (error.reason, error.sentence, str(error)) == (Reason.TOO_LONG, "It is too long.", "It is too long.")
+
+    def test_the_contact_limit_says_what_to_do_and_that_nobody_is_rejected(self) -> None:
+        text = str(ContactLimitError())
+        for words in ("reached the contact limit of its plan", "No record is rejected", "Upgrade the plan or delete"):
+            assert words in text
+
+    def test_a_missing_thing_is_sendgrids_word_unless_it_is_said_otherwise(self) -> None:
+        assert NotFoundError("no").is_from_sendgrid
+        assert not NotFoundError("no", is_from_sendgrid=False).is_from_sendgrid
+
+    def test_a_transient_error_leaves_open_whether_the_request_was_taken(self) -> None:
+        error = TransientError("no")
+        assert (error.may_have_been_taken, error.budget_seconds, error.lasting) == (True, None, None)
 
     def test_a_signal_is_named_by_its_number(self) -> None:
         error = TerminatedError(15)

@@ -14,6 +14,7 @@ from target_sendgrid.sendgrid.retry import (
     LONGEST_WAIT_SECONDS,
     RATE_LIMIT_BUDGET_SECONDS,
     RetryPolicy,
+    Tries,
     seconds_until_reset,
 )
 
@@ -66,6 +67,10 @@ def failure() -> TransientError:
 
 def rate_limit(wait_seconds: float | None = 60.0) -> TransientError:
     return TransientError("it was rate-limited (429)", wait_seconds=wait_seconds, is_rate_limit=True)
+
+
+def refusal() -> TransientError:
+    return TransientError("it answered 405", budget_seconds=60.0)
 
 
 ENDLESS_FAILURES = [failure()] * 10_000
@@ -203,6 +208,77 @@ class TestRateLimit:
             RetryPolicy(clock, lambda: 0.5).call(Attempts(clock, errors), retry_budget_seconds=BUDGET_SECONDS)
         asked = [max(wait or 0.0, LONGEST_WAIT_SECONDS) + 1.0 for wait in waits]
         assert all(slept <= most for slept, most in zip(clock.sleeps, asked, strict=False))
+
+
+class TestTries:
+    """The tries of one request, whose user waits between them itself."""
+
+    @pytest.fixture
+    def tries(self, policy: RetryPolicy) -> Tries:
+        return policy.tries(BUDGET_SECONDS)
+
+    def test_failures_are_counted_and_timed_from_the_first(self, tries: Tries, clock: ManualClock) -> None:
+        assert (tries.count, tries.failing_since) == (0, None)
+        clock.time += 1_000.0  # the request waits for its turn
+        first = clock.time
+        for count in (1, 2):
+            assert tries.wait_after(failure()) == 0.375 * count
+            assert (tries.count, tries.failing_since) == (count, first)
+            clock.time += 1.0
+        assert clock.sleeps == []
+
+    def test_a_rate_limit_is_not_counted_and_starts_the_time_again(self, tries: Tries, clock: ManualClock) -> None:
+        tries.wait_after(failure())
+        clock.time += 100.0
+        tries.wait_after(rate_limit())
+        assert (tries.count, tries.failing_since) == (1, None)
+        tries.wait_after(failure())
+        assert (tries.count, tries.failing_since) == (2, clock.time)
+
+    def test_time_before_the_first_rate_limit_does_not_count(self, tries: Tries, clock: ManualClock) -> None:
+        clock.time += 2 * RATE_LIMIT_BUDGET_SECONDS
+        assert tries.wait_after(rate_limit()) is not None
+
+    def test_no_wait_is_left_once_the_budget_is_used_up(self, tries: Tries, clock: ManualClock) -> None:
+        tries.wait_after(failure())
+        clock.time += BUDGET_SECONDS - 0.25
+        assert tries.wait_after(failure()) == 0.25
+        clock.time += 0.25
+        assert tries.wait_after(failure()) is None
+
+    def test_some_kinds_of_failures_have_a_smaller_budget(self, tries: Tries, clock: ManualClock) -> None:
+        tries.wait_after(refusal())
+        clock.time += 59.9
+        assert tries.wait_after(refusal()) == pytest.approx(0.1)
+        clock.time += 0.1
+        assert tries.wait_after(refusal()) is None
+
+    def test_no_kind_of_failures_has_more_than_the_whole_budget(self, policy: RetryPolicy, clock: ManualClock) -> None:
+        tries = policy.tries(20.0)
+        tries.wait_after(refusal())
+        clock.time += 20.0
+        assert tries.wait_after(refusal()) is None
+
+    @pytest.mark.parametrize("other", [failure(), rate_limit(1.0)], ids=["failure", "rate limit"])
+    def test_a_smaller_budget_counts_only_failures_of_its_kind_in_a_row(
+        self, tries: Tries, clock: ManualClock, other: TransientError
+    ) -> None:
+        for error in (failure(), refusal(), other, refusal()):
+            assert tries.wait_after(error) is not None
+            clock.time += 50.0
+
+    def test_failures_of_two_kinds_in_turn_end_with_the_whole_budget(self, tries: Tries, clock: ManualClock) -> None:
+        waits = []
+        for error in [failure(), refusal()] * 3:
+            waits.append(tries.wait_after(error))
+            clock.time += 60.0
+        assert [wait is None for wait in waits] == [False] * 5 + [True]
+
+    def test_a_call_ends_with_the_smaller_budget(self, policy: RetryPolicy, clock: ManualClock) -> None:
+        started_at = clock.time
+        with pytest.raises(TransientError, match="it answered 405"):
+            policy.call(Attempts(clock, [refusal()] * 1_000), retry_budget_seconds=BUDGET_SECONDS)
+        assert clock.time - started_at == 60.0
 
 
 def test_the_system_clock_moves_forward() -> None:

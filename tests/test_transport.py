@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import gzip
 import http.client
+import socket
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
+import urllib3.util.connection
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from target_sendgrid.errors import ConfigError, SendGridError, TargetSendGridError, UnreachableError
-from target_sendgrid.sendgrid import transport
+from target_sendgrid.errors import (
+    ConfigError,
+    NotFoundError,
+    SendGridError,
+    TargetSendGridError,
+    TransientError,
+    UnreachableError,
+)
+from target_sendgrid.sendgrid import answers, transport
 from target_sendgrid.sendgrid.client import Client
-from target_sendgrid.sendgrid.transport import Transport
+from target_sendgrid.sendgrid.transport import RUN_RETRY_SECONDS, STARTUP_RETRY_SECONDS, Transport
 from tests.support import HastyClock
 
 if TYPE_CHECKING:
@@ -272,6 +282,145 @@ class TestLinks:
         with pytest.raises(SendGridError, match="redirected more than 3 times"):
             download(circle.url)
         assert len(circle.seen) == 4
+
+    @pytest.mark.parametrize("status", [408, 429, 500, 503, 599])
+    def test_a_download_is_retried_like_a_request(self, serve: Serve, status: int) -> None:
+        def answer(request: BaseHTTPRequestHandler) -> None:
+            answering(b"rows", status=status if len(host.seen) < 4 else 200)(request)
+
+        host = serve(answer)
+        assert download(host.url) == b"rows"
+        assert len(host.seen) == 4
+
+    @pytest.mark.parametrize(
+        "broken",
+        [
+            answering(b"{}", {"Content-Length": "3"}),
+            answering(b"no gzip", {"Content-Encoding": "gzip"}),
+            answering(b"zz\r\n", {"Transfer-Encoding": "chunked"}),
+            lambda request: request.wfile.write(b"\x00garbage\r\n\r\n"),
+            lambda request: request.connection.close(),
+        ],
+        ids=["cut", "encoding", "chunks", "garbage", "closed"],
+    )
+    def test_a_broken_answer_is_retried(self, serve: Serve, broken: Answer) -> None:
+        def answer(request: BaseHTTPRequestHandler) -> None:
+            (broken if len(host.seen) % 2 else answering(b'{"scopes": []}'))(request)
+
+        host = serve(answer)
+        assert download(host.url) == b'{"scopes": []}'
+        assert client_of(host.url).scopes() == frozenset()
+        assert len(host.seen) == 4
+
+    @pytest.mark.parametrize("status", [204, 400, 403, 404, 410, 418, 499])
+    def test_a_link_that_has_expired_is_given_up_at_once(self, serve: Serve, status: int) -> None:
+        host = serve(answering(b"marker", status=status))
+        with pytest.raises(SendGridError, match=f"The download was answered with {status}") as caught:
+            download(f"{host.url}/marker")
+        assert len(host.seen) == 1
+        assert "marker" not in str(caught.value)
+
+    def test_a_download_that_fails_for_long_is_given_up(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(0)
+        host = serve(answering(b"marker", status=503, headers={"Retry-After": "1"}))
+        clock = HastyClock()
+        started_at = clock.monotonic()
+        transport = Transport("http://127.0.0.1:9", KEY, clock=clock, timeout_seconds=5)
+        with pytest.raises(SendGridError, match="The download failed: it was answered with 503") as caught:
+            transport.download(f"{host.url}/marker")
+        assert 20 <= clock.monotonic() - started_at <= 40
+        assert "marker" not in f"{caught.value} {[r.getMessage() for r in caplog.records if 'sendgrid' in r.name]}"
+        assert {seen.get("authorization") for seen in host.seen} == {None}
+
+    def test_a_host_that_cannot_be_reached_is_named_by_its_error_only(self) -> None:
+        with pytest.raises(SendGridError, match="The download failed: it was not answered") as caught:
+            download("http://127.0.0.1:9/marker")
+        assert "127" not in str(caught.value)
+
+
+class TestAttempts:
+    """One try of a request, for code that repeats it itself."""
+
+    @staticmethod
+    def attempt(url: str, *, has_run_started: bool = True) -> TransientError:
+        transport = Transport(url, KEY, clock=HastyClock(), timeout_seconds=5)
+        if has_run_started:
+            transport.start_run()
+        with pytest.raises(TransientError) as caught:
+            transport.attempt("GET", "/v3/scopes", what="to list its scopes", read=answers.json_object)
+        assert transport.request_count == 1
+        return caught.value
+
+    @pytest.mark.parametrize(
+        ("status", "may_have_been_taken"),
+        [(503, True), (408, True), (404, True), (400, True), (200, True), (429, False)],
+    )
+    def test_a_lost_answer_leaves_open_whether_the_request_was_taken(
+        self, serve: Serve, status: int, *, may_have_been_taken: bool
+    ) -> None:
+        host = serve(answering(b"<html>", status=status))
+        assert self.attempt(host.url).may_have_been_taken is may_have_been_taken
+        assert len(host.seen) == 1
+
+    def test_a_cut_connection_leaves_it_open(self, serve: Serve) -> None:
+        assert self.attempt(serve(lambda request: request.connection.close()).url).may_have_been_taken
+
+    @pytest.mark.parametrize("reason", ["refused", "unknown host", "no route", "time-out", "proxy"])
+    def test_without_a_connection_the_request_was_not_taken(self, monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
+        url = "https://sendgrid.invalid" if reason == "proxy" else "http://127.0.0.1:9"
+        errors = {
+            "unknown host": socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+            "no route": OSError(errno.EHOSTUNREACH, "No route to host"),
+            "time-out": TimeoutError(),
+        }
+        if reason in errors:
+
+            def connect(*_: object, **__: object) -> socket.socket:
+                raise errors[reason]
+
+            monkeypatch.setattr(urllib3.util.connection, "create_connection", connect)
+        if reason == "proxy":
+            monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+            monkeypatch.setenv("no_proxy", "")
+        assert not self.attempt(url).may_have_been_taken
+
+    @pytest.mark.parametrize("has_run_started", [False, True])
+    def test_every_transient_error_says_which_error_it_is_when_it_lasts(
+        self, serve: Serve, *, has_run_started: bool
+    ) -> None:
+        for status, body in ((503, b""), (200, b"<html>"), (429, b"")):
+            lasting = self.attempt(serve(answering(body, status=status)).url, has_run_started=has_run_started).lasting
+            assert type(lasting) is UnreachableError
+            assert "could not be reached at 127.0.0.1 to list its scopes: " in str(lasting)
+            assert ("Nothing was sent" in str(lasting)) is not has_run_started
+
+    def test_an_error_that_is_another_when_it_lasts_keeps_it(self, serve: Serve) -> None:
+        lasting = self.attempt(serve(answering(status=405)).url).lasting
+        assert type(lasting) is SendGridError
+        assert "still answers 405" in str(lasting)
+
+    def test_a_request_raises_it_in_the_end(self, serve: Serve) -> None:
+        host = serve(answering(b"<html>", status=404))
+        with pytest.raises(NotFoundError, match="still answers 404") as caught:
+            client_of(host.url).scopes()
+        assert not caught.value.is_from_sendgrid
+
+    def test_new_tries_have_the_budget_of_the_moment(self) -> None:
+        clock = HastyClock()
+        transport = Transport("http://127.0.0.1:9", KEY, clock=clock)
+        for budget_seconds in (STARTUP_RETRY_SECONDS, RUN_RETRY_SECONDS):
+            tries = Client(transport).new_tries()
+            tries.wait_after(TransientError("no"))
+            clock.sleep(budget_seconds - 1)
+            assert tries.wait_after(TransientError("no")) is not None
+            clock.sleep(1)
+            assert tries.wait_after(TransientError("no")) is None
+            transport.start_run()
+
+    def test_tls_that_breaks_off_is_not_about_certificates(self, serve: Serve) -> None:
+        plain = serve(answering())
+        error = self.attempt(plain.url.replace("http:", "https:"))
+        assert "certificate" not in f"{error} {error.lasting}"
 
 
 class TestAnswers:
