@@ -398,6 +398,20 @@ class TestRemoval:
         server.settle()
         assert server.contacts("Customers") == []
 
+    def test_the_ids_of_lists_and_jobs_are_not_logged_or_quoted(
+        self, make_client: MakeClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        client, server, _ = make_client()
+        caplog.set_level(logging.DEBUG, logger="target-sendgrid")
+        server.add_fault("status", **POLL, status=405, times=None)
+        assert client.find_list(UNKNOWN_ID) is None
+        with pytest.raises(SendGridError, match=r"imports/\{id\} still answers 405") as caught:
+            client.job_status("job-7")
+        text = f"{caught.value} {[record.getMessage() for record in caplog.records if 'sendgrid' in record.name]}"
+        assert "GET /v3/marketing/lists/{id} -> 404" in text
+        assert UNKNOWN_ID not in text
+        assert "job-7" not in text
+
     def test_no_id_is_logged_or_quoted(self, make_client: MakeClient, caplog: pytest.LogCaptureFixture) -> None:
         client, _, _ = make_client()
         list_id, contact_id = "11111111-0000-4000-8000-000000000000", "22222222-0000-4000-8000-000000000000"

@@ -143,8 +143,8 @@ def test_a_field_that_is_gone_ends_the_run_and_rejects_no_record(account: Accoun
 @pytest.mark.parametrize(
     "fault",
     [
-        *[{"kind": "status", "status": status} for status in (408, 500, 501, 502, 503, 504, 520, 599)],
-        *[{"kind": "status", "status": status, "body": "<html>"} for status in (400, 404, 422)],
+        *[{"kind": "status", "status": status} for status in (408, 500, 501, 502, 503, 504, 505)],
+        *[{"kind": "status", "status": status, "body": "<html>"} for status in (400, 404, 422, 520, 599)],
         *[{"kind": "status", "status": status, "body": {}} for status in (402, 405, 407, 409, 418, 425, 451, 499)],
         {"kind": "status", "status": 500, "body": {"errors": [{"message": "message larger than max; contact limit"}]}},
         {"kind": "html_error", "status": 502},
