@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,10 +31,14 @@ def words_of(error: Exception) -> str:
 
 
 def words_of_cause(error: Exception) -> str:
-    """Return the system's words for what is behind an error, such as "Connection refused", or the error's name."""
+    """Return the system's words for what is behind an error, such as "Connection refused", or the error's name.
+
+    A plain `OSError` may hold any words. Those of name resolution and of TLS have classes of their own.
+    """
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
+            is_known = type(cause) is not OSError or cause.strerror == os.strerror(cause.errno or 0)
+            return cause.strerror if is_known else type(error).__name__
         cause = cause.__cause__ or cause.__context__
     return type(error).__name__
