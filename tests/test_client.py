@@ -15,6 +15,7 @@ from target_sendgrid.errors import (
     SendGridError,
     TargetSendGridError,
     TooLargeError,
+    TransientError,
     UnauthorizedError,
     UnreachableError,
 )
@@ -81,16 +82,30 @@ def test_a_used_up_rate_limit_is_waited_for_and_not_exceeded(make_client: MakeCl
 @pytest.mark.parametrize("reset", ["seconds", "epoch"])
 def test_a_rate_limit_is_waited_out_as_its_headers_say(make_client: MakeClient, reset: str) -> None:
     client, server, clock = make_client()
-    server.add_fault("rate_limited", method="PUT", path="/v3/marketing/contacts", seconds=41, reset=reset)
-    client.upsert(PERSON)
+    server.add_fault("rate_limited", path="/v3/scopes", seconds=41, reset=reset)
+    client.scopes()
     assert 41 <= clock.slept_seconds <= 43
 
 
 def test_rate_limits_may_last_longer_than_the_retry_budget(make_client: MakeClient) -> None:
     client, server, clock = make_client()
-    server.add_fault("rate_limited", method="PUT", path="/v3/marketing/contacts", seconds=30, times=10)
-    client.upsert(PERSON)
+    server.add_fault("rate_limited", path="/v3/scopes", seconds=30, times=10)
+    client.scopes()
     assert clock.slept_seconds >= 300 > client.transport.retry_budget_seconds
+
+
+def test_a_write_is_sent_once(make_client: MakeClient) -> None:
+    client, server, clock = make_client()
+    server.add_fault("status", status=503, times=None)
+    writes: list[Callable[[], str]] = [
+        lambda: client.upsert(PERSON),
+        lambda: client.remove_from_list(UNKNOWN_ID, [UNKNOWN_ID]),
+    ]
+    for write in writes:
+        with pytest.raises(TransientError, match="answered 503") as caught:
+            write()
+        assert isinstance(caught.value.lasting, UnreachableError)
+    assert (len(server.requests()), clock.slept_seconds) == (2, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -178,13 +178,15 @@ class Client:
     def remove_from_list(self, list_id: str, contact_ids: Sequence[str]) -> str:
         """Take contacts off a list and return the id of the job that does it. The contacts stay in the account.
 
-        The ids travel as one value with commas; SendGrid refuses them in a body (seen by users of its own clients).
+        The request is sent once. The ids travel as one value with commas; SendGrid refuses them in a body (seen by
+        users of its own clients).
 
         Args:
             list_id: The list.
             contact_ids: From 1 to `MAX_IDS_PER_REMOVAL` of SendGrid's own ids of contacts.
 
         Raises:
+            TransientError: The request may succeed later. The job runner repeats it, and does other work meanwhile.
             NotFoundError: SendGrid does not know the list or one of the contacts; nothing is removed.
             ValueError: There are too many ids, or none.
         """
@@ -193,22 +195,23 @@ class Client:
             raise ValueError(message)
         ids = ",".join(quote(contact_id, safe="") for contact_id in contact_ids)
         path = f"{_list_path(list_id)}/contacts?contact_ids={ids}"
-        return self.transport.request("DELETE", path, what="to remove contacts from lists", read=_job_id)
+        return self.transport.attempt("DELETE", path, what="to remove contacts from lists", read=_job_id)
 
     # Contacts
 
     def upsert(self, body: Body) -> str:
-        """Send one request of contacts and return the id of its import job.
+        """Send one request of contacts, once, and return the id of its import job.
 
         Args:
             body: JSON object with ``list_ids`` and ``contacts``.
 
         Raises:
+            TransientError: The request may succeed later. The job runner repeats it, and does other work meanwhile.
             BadRequestError: Some contacts make SendGrid refuse all of them.
             NotFoundError: A list is gone.
             TooLargeError: The body has too many bytes.
         """
-        return self.transport.request("PUT", _CONTACTS_PATH, body=body, what="to write contacts", read=_job_id)
+        return self.transport.attempt("PUT", _CONTACTS_PATH, body=body, what="to write contacts", read=_job_id)
 
     def job_status(self, job_id: str) -> JobStatus:
         """Return the status of an import job.
