@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from queue import Empty
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
+
+Item = TypeVar("Item")
 
 
 class Clock(Protocol):
@@ -17,6 +23,9 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
+
+    def wait_for(self, source: SimpleQueue[Item], seconds: float | None) -> Item | None:
+        """Return the next item of a queue, or ``None`` when none has come after some seconds (``None``: no limit)."""
 
 
 class SystemClock:
@@ -33,3 +42,10 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+    def wait_for(self, source: SimpleQueue[Item], seconds: float | None) -> Item | None:
+        """Return the next item of a queue; ``None`` when none has come after some seconds."""
+        try:
+            return source.get(timeout=seconds) if seconds != 0 else source.get_nowait()
+        except Empty:
+            return None

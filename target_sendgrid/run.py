@@ -110,7 +110,7 @@ class Run:
         self._gate = StateGate(write_state, connection.rejections.limit)
         self._delivery = Delivery(
             batcher=self._batcher,
-            worker=(make_worker or WorkerThread)(runner),
+            worker=make_worker(runner) if make_worker is not None else WorkerThread(runner, clock),
             gate=self._gate,
             report=report,
             rejections=connection.rejections,

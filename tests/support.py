@@ -20,10 +20,12 @@ from target_sendgrid.target import TargetSendGrid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from queue import SimpleQueue
 
-    from target_sendgrid.clock import Clock
+    from target_sendgrid.clock import Clock, Item
     from target_sendgrid.delivery.batching import Batch
-    from target_sendgrid.delivery.job_runner import JobEvent, JobRunner
+    from target_sendgrid.delivery.events import JobEvent
+    from target_sendgrid.delivery.job_runner import JobRunner
     from target_sendgrid.sandbox.server import SandboxServer
 
 QUICK = Options(
@@ -55,6 +57,9 @@ class SandboxClock:
         self.slept_seconds += seconds
         self._sandbox.advance(seconds)
 
+    def wait_for(self, source: SimpleQueue[Item], seconds: float | None) -> Item | None:
+        raise NotImplementedError  # only threads wait for a queue
+
 
 class HastyClock(SystemClock):
     """The machine's clock, except that sleeping takes no time: the clock jumps ahead instead."""
@@ -70,6 +75,11 @@ class HastyClock(SystemClock):
 
     def sleep(self, seconds: float) -> None:
         self._jumped_seconds += seconds
+
+    def wait_for(self, source: SimpleQueue[Item], seconds: float | None) -> Item | None:
+        item = super().wait_for(source, None if seconds is None else min(seconds, 0.1))
+        self._jumped_seconds += 0.0 if item is not None or seconds is None else max(0.0, seconds - 0.1)
+        return item
 
 
 class StepwiseWorker:

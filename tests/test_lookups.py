@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target_sendgrid.clock import SystemClock
 from target_sendgrid.delivery.job import BatchProgress, Job
 from target_sendgrid.delivery.lookups import MAX_INVISIBLE_SECONDS, complete, is_stored, stored, wait_until_confirmed
 from target_sendgrid.delivery.operations.upsert import Upsert, upsert_kind
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 NAMES = {"e1_T": "Plan", "e2_N": "visits", "e3_D": "born_on"}
 
 
-class ManualClock:
+class ManualClock(SystemClock):
     """A clock that moves only when its user sleeps."""
 
     def __init__(self) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from target_sendgrid.clock import SystemClock
 from target_sendgrid.delivery.job import BatchProgress, Job
 from target_sendgrid.delivery.poll_schedule import (
     LONGEST_POLL_SECONDS,
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from target_sendgrid.delivery.batching import Batch
 
 
-class Clock:
+class Clock(SystemClock):
     def __init__(self) -> None:
         self.seconds = 0.0
 

@@ -25,7 +25,7 @@ NOW = 1_700_000_000.0
 BUDGET_SECONDS = 300.0
 
 
-class ManualClock:
+class ManualClock(SystemClock):
     """A clock on which time passes only while the code under test sleeps."""
 
     def __init__(self) -> None:

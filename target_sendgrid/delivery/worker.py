@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batch
-    from target_sendgrid.delivery.job_runner import JobEvent, JobRunner
+    from target_sendgrid.delivery.events import JobEvent
+    from target_sendgrid.delivery.job_runner import JobRunner
 
 
 class Worker(Protocol):
@@ -38,10 +40,12 @@ class WorkerThread:
 
     Args:
         runner: The job runner. Nothing else may use it.
+        clock: How to wait.
     """
 
-    def __init__(self, runner: JobRunner) -> None:
+    def __init__(self, runner: JobRunner, clock: Clock) -> None:
         self._runner = runner
+        self._clock = clock
         self._inbox: queue.SimpleQueue[Batch] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[JobEvent | BaseException] = queue.SimpleQueue()
         self._failure: BaseException | None = None
@@ -77,11 +81,7 @@ class WorkerThread:
         wait: float | None = None
         try:
             while True:
-                try:
-                    batch = self._inbox.get(timeout=wait) if wait != 0 else self._inbox.get_nowait()
-                except queue.Empty:
-                    pass
-                else:
+                if (batch := self._clock.wait_for(self._inbox, wait)) is not None:
                     self._runner.accept(batch)
                 wait = self._step()
         except BaseException as error:  # noqa: BLE001 - whatever ends this thread must end the run, in the caller's thread

@@ -22,6 +22,8 @@ log = logging.getLogger("target-sendgrid.sendgrid")
 
 Result = TypeVar("Result")
 
+SHORTEST_WAIT_SECONDS = 0.01
+"""A budget of less is used up: a wait of so little might not move the clock."""
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
 LONGEST_RATE_WAIT_SECONDS = 120.0
@@ -86,7 +88,7 @@ class Tries:
         else:
             self.count += 1
             budget_left = self._budget_left(error, now)
-            is_over = budget_left <= 0
+            is_over = budget_left < SHORTEST_WAIT_SECONDS
         if is_over:
             return None
         if error.wait_seconds is None:
@@ -94,7 +96,6 @@ class Tries:
         else:  # a wrong system clock makes the wait until an absolute time too short: never below the back-off
             wait_seconds = max(error.wait_seconds, self._back_off) + self._jitter()
         self._back_off = min(self._back_off * 2, LONGEST_WAIT_SECONDS)
-        log.info("%s: trying again in %.1f s.", error, wait_seconds)
         return wait_seconds
 
     def _budget_left(self, error: TransientError, now: float) -> float:
@@ -139,4 +140,5 @@ class RetryPolicy:
                 wait_seconds = tries.wait_after(error)
                 if wait_seconds is None:
                     raise
+                log.info("%s: trying again in %.1f s.", error, wait_seconds)
             self._clock.sleep(wait_seconds)
