@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from target_sendgrid.delivery.batching import Batcher
+from target_sendgrid.audience.identities import IdentitySet
+from target_sendgrid.clock import SystemClock
+from target_sendgrid.delivery.batching import Batch, Batcher
 from target_sendgrid.delivery.job import Job
 from target_sendgrid.delivery.operations.remove_from_list import ABSENT_SECONDS, REMOVE_FROM_LIST, RemoveFromList
-from target_sendgrid.delivery.operations.upsert import is_missing_identifiers
-from target_sendgrid.delivery.pending import Change, Purpose
-from target_sendgrid.errors import BadRequestError, NotFoundError
+from target_sendgrid.delivery.operations.upsert import Upsert, is_missing_identifiers, upsert_kind
+from target_sendgrid.delivery.pending import Change, Purpose, pack
+from target_sendgrid.errors import BadRequestError, NotFoundError, TooLargeError, TransientError
 from target_sendgrid.origin import Origin
+from target_sendgrid.sendgrid.answers import FEW_TRIES_SECONDS
 from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.contact import encode, identity
 from target_sendgrid.sendgrid.lists import ListTracker
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from target_sendgrid.sandbox.server import SandboxServer
+    from target_sendgrid.sendgrid.contact import Body
 
 
 @pytest.mark.parametrize(
@@ -78,11 +82,11 @@ class TestRemoveFromList:
         assert submission.list_ids == (removals.list_id,)
         assert removals.members() == ["b@x.com"]
         assert len(removals.sandbox.contacts()) == 2
-        assert removals.operation.confirm(job) == {"a@x.com"}
+        assert removals.operation.confirm(job, job.changes()) == {"a@x.com"}
 
     def test_a_person_who_is_still_on_the_list_is_not_confirmed(self, removals: Removals) -> None:
         removals.seed({"email": "a@x.com"})
-        assert removals.operation.confirm(removals.job_of({"email": "a@x.com"})) == set()
+        assert removals.operation.confirm(removals.job_of({"email": "a@x.com"}), ["a@x.com"]) == set()
 
     def test_a_removal_does_not_create_a_contact(self, removals: Removals) -> None:
         job = removals.job_of({"email": "nobody@x.com"})
@@ -137,8 +141,8 @@ class TestRemoveFromList:
         assert removals.operation.submit(job) is not None
         removals.finish()
         removals.sandbox.add_fault(path=path, **fault)
-        assert removals.operation.confirm(job) == set()
-        assert removals.operation.confirm(job) == {"a@x.com"}
+        assert removals.operation.confirm(job, job.changes()) == set()
+        assert removals.operation.confirm(job, job.changes()) == {"a@x.com"}
 
     def test_a_person_is_absent_only_after_a_minute_of_look_ups(self, removals: Removals) -> None:
         job = removals.job_of({"email": "late@x.com"})
@@ -197,3 +201,91 @@ class TestRemoveFromList:
         monkeypatch.setattr(removals.client, "remove_from_list", refuse)
         with pytest.raises(BadRequestError, match="does not remove contacts from the list"):
             removals.operation.submit(removals.job_of({"email": "a@x.com"}))
+
+
+class Sizes:
+    """A stub of the client that refuses requests above a size."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.accepted: list[int] = []
+
+    def upsert(self, body: Body) -> str:
+        if len(body) > self.max_bytes:
+            message = "too large"
+            raise TooLargeError(message)
+        self.accepted.append(len(body))
+        return f"job-{len(self.accepted)}"
+
+
+class TestByteLimit:
+    @staticmethod
+    def upsert(client: Sizes) -> Upsert:
+        tracker = ListTracker(cast("Client", client), lambda _: None, can_create=False)
+        kind = upsert_kind(30_000, 100_000)
+        return Upsert(kind, cast("Client", client), SystemClock(), list_tracker=tracker, field_name=str)
+
+    @staticmethod
+    def job_of(operation: Upsert, count: int, size: int) -> Job:
+        purpose = Purpose(operation.kind, ("L",))
+        changes = {
+            f"{number}": Change(purpose, f"{number}", encode({"email": "x" * size}), Origin("people", number))
+            for number in range(count)
+        }
+        batch = Batch(purpose, pack(changes), 1, 0, {}, IdentitySet(changes))
+        return Job.of(batch)
+
+    def test_a_refused_size_halves_the_limit_and_larger_requests_are_not_sent(self) -> None:
+        client = Sizes(30_000)
+        operation = self.upsert(client)
+        for size in (80_000, 39_000):
+            with pytest.raises(TooLargeError):
+                operation.submit(self.job_of(operation, 2, size // 2))
+        assert operation.max_bytes == pytest.approx(19_500, rel=0.01)
+        client.max_bytes = 100_000
+        with pytest.raises(TooLargeError):
+            operation.submit(self.job_of(operation, 2, 15_000))
+        assert client.accepted == []
+
+    def test_a_single_contact_is_always_tried(self) -> None:
+        client = Sizes(30_000)
+        operation = self.upsert(client)
+        with pytest.raises(TooLargeError):
+            operation.submit(self.job_of(operation, 2, 20_000))
+        assert operation.submit(self.job_of(operation, 1, 25_000)) is not None
+
+    def test_the_limit_is_doubled_after_eight_requests_near_it_and_later_each_time_that_it_fails(self) -> None:
+        client = Sizes(30_000)
+        operation = self.upsert(client)
+        with pytest.raises(TooLargeError):
+            operation.submit(self.job_of(operation, 2, 20_000))
+        for needed, size in ((8, 18_400), (16, 18_300), (32, 18_200)):
+            limit = operation.max_bytes
+            for _ in range(needed - 1):
+                operation.submit(self.job_of(operation, 2, 9_000))
+            assert operation.max_bytes == limit
+            operation.submit(self.job_of(operation, 2, 9_000))
+            assert operation.max_bytes == 2 * (limit or 0)
+            with pytest.raises(TooLargeError):
+                operation.submit(self.job_of(operation, 2, size))
+
+    def test_small_requests_do_not_raise_the_limit_and_a_raised_one_ends_at_the_operations_own(self) -> None:
+        client = Sizes(80_000)
+        operation = self.upsert(client)
+        with pytest.raises(TooLargeError):
+            operation.submit(self.job_of(operation, 2, 45_000))
+        client.max_bytes = 100_000
+        for _ in range(50):
+            operation.submit(self.job_of(operation, 2, 5_000))
+        assert operation.max_bytes is not None
+        for size in (22_000, 30_000):
+            for _ in range(8):
+                operation.submit(self.job_of(operation, 2, size))
+        assert operation.max_bytes is None
+
+    def test_a_small_request_that_is_refused_for_its_size_may_succeed_later(self) -> None:
+        operation = self.upsert(Sizes(100))
+        with pytest.raises(TransientError) as caught:
+            operation.submit(self.job_of(operation, 2, 4_000))
+        assert caught.value.budget_seconds == FEW_TRIES_SECONDS
+        assert operation.max_bytes is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from target_sendgrid.delivery.job import Job
     from target_sendgrid.delivery.pending import OperationKind
@@ -20,6 +20,7 @@ class Submission(NamedTuple):
     list_ids: tuple[str, ...]
     """Ids of the lists that it was sent for, as they are now."""
     byte_count: int
+    contact_count: int
 
 
 class Operation(Protocol):
@@ -41,8 +42,8 @@ class Operation(Protocol):
         """End of a sentence about a contact whose change a look-up did not find carried out."""
 
     @property
-    def lowered_max_bytes(self) -> int | None:
-        """Most bytes of a request, once SendGrid has refused one for its size."""
+    def max_bytes(self) -> int | None:
+        """Most bytes of a request for now; ``None`` where SendGrid has refused none for its size."""
 
     def submit(self, job: Job) -> Submission | None:
         """Send a job's changes. Changes that SendGrid need not be asked for are settled here.
@@ -51,6 +52,7 @@ class Operation(Protocol):
             What SendGrid has accepted; ``None`` when nothing was left to send.
 
         Raises:
+            TransientError: There was no usable answer, and the same request may succeed later.
             TooLargeError: SendGrid takes smaller requests.
             BadRequestError: SendGrid refuses some of the changes.
             ConfigError: A list or a custom field is gone.
@@ -74,5 +76,5 @@ class Operation(Protocol):
             The identities of those that were changed and can be sent again.
         """
 
-    def confirm(self, job: Job) -> set[str]:
-        """Look up the people of a job; return the identities whose change SendGrid has carried out."""
+    def confirm(self, job: Job, identities: Collection[str]) -> set[str]:
+        """Look up people of a job; return the identities of those whose change SendGrid has carried out."""

@@ -214,14 +214,14 @@ class Client:
         return self.transport.attempt("PUT", _CONTACTS_PATH, body=body, what="to write contacts", read=_job_id)
 
     def job_status(self, job_id: str) -> JobStatus:
-        """Return the status of an import job.
+        """Ask once for the status of an import job.
 
         Raises:
+            TransientError: There was no usable answer, and a later one may be. The job runner asks again.
             NotFoundError: SendGrid does not know the job (yet).
-            SendGridError: No answer was understood within the retry budget.
         """
         path = f"{_CONTACTS_PATH}/imports/{quote(job_id, safe='')}"
-        return self.transport.request("GET", path, what="to read import jobs", read=_job_status)
+        return self.transport.attempt("GET", path, what="to read import jobs", read=_job_status)
 
     def find_contacts(self, kind: str, identifiers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         """Return the contacts with these identifiers, by the identifier that was asked for.

@@ -18,7 +18,7 @@ from target_sendgrid.sendgrid.answers import as_shape
 from target_sendgrid.sendgrid.client import MAX_IDS_PER_REMOVAL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.job import Job
@@ -61,7 +61,7 @@ class RemoveFromList:
     kind = REMOVE_FROM_LIST
     is_proven_by_completion = False
     unconfirmed = "the contact is still on the list"
-    lowered_max_bytes = None
+    max_bytes = None
 
     def __init__(self, client: Client, clock: Clock, list_tracker: ListTracker) -> None:
         self._client = client
@@ -78,7 +78,7 @@ class RemoveFromList:
         for number in range(_MAX_TRIES):
             if number:
                 self._clock.sleep(_WAIT_SECONDS)
-                job.settle(self.confirm(job))
+                job.settle(self.confirm(job, job.changes()))
             contact_ids = self._contact_ids(job)
             if not contact_ids:
                 return None
@@ -86,7 +86,7 @@ class RemoveFromList:
                 job_id = self._client.remove_from_list(list_id, contact_ids)
             except NotFoundError:  # one unknown id fails the whole request, and so does an unknown list
                 continue
-            return Submission(job_id, (list_id,), sum(map(len, contact_ids)))
+            return Submission(job_id, (list_id,), sum(map(len, contact_ids)), len(contact_ids))
         message = f"SendGrid does not remove contacts from the list {self._list_tracker.label(job.purpose.list_ids)}."
         raise BadRequestError(message, [])
 
@@ -104,12 +104,13 @@ class RemoveFromList:
         del job, reasons
         return []
 
-    def confirm(self, job: Job) -> set[str]:
-        """Return the people whose contact is found and is not on the list."""
+    def confirm(self, job: Job, identities: Collection[str]) -> set[str]:
+        """Return those of some people whose contact is found and is not on the list."""
+        changes = job.changes()
         (list_id,) = self._list_tracker.current(job.purpose.list_ids)
         return {
             identity
-            for identity, contact in lookups.find_people(self._client, job.changes())
+            for identity, contact in lookups.find_people(self._client, {one: changes[one] for one in identities})
             if list_id not in (contact.get("list_ids") or ())
         }
 

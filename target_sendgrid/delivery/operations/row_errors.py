@@ -102,7 +102,7 @@ def failed_in_job(client: Client, job: Job, status: JobStatus) -> dict[str, str]
     try:
         content = client.download(status.errors_url)
     except SendGridError as error:
-        log.warning("The errors file of job %s can't be downloaded: %s", job.job_id, error)
+        log.warning("The errors file of job %s can't be downloaded: %s", job.last_request.job_id, error)
         return {}
     return failed_contacts(content, job.changes())
 

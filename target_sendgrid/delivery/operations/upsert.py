@@ -10,13 +10,21 @@ from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.operation import Submission
 from target_sendgrid.delivery.operations import row_errors
 from target_sendgrid.delivery.pending import OperationKind
-from target_sendgrid.errors import BadRequestError, ConfigError, NotFoundError, TooLargeError
+from target_sendgrid.errors import (
+    BadRequestError,
+    ConfigError,
+    NotFoundError,
+    SendGridError,
+    TooLargeError,
+    TransientError,
+)
 from target_sendgrid.report.report import Bucket
+from target_sendgrid.sendgrid.answers import FEW_TRIES_SECONDS
 from target_sendgrid.sendgrid.contact import Body
 from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.job import Job
@@ -32,7 +40,10 @@ UNKNOWN_WAIT_SECONDS = 5.0
 """Wait between such requests."""
 
 LOWEST_BYTE_LIMIT = 10_000
-"""The byte limit is never lowered below this, however small the requests are that SendGrid refuses for their size."""
+"""The byte limit is never lowered below this. A smaller request that is refused for its size is not at fault."""
+
+ACCEPTED_BEFORE_GROWTH = 8
+"""After so many accepted requests near the lowered limit it is doubled. The number doubles each time that fails."""
 
 _MISSING_IDENTIFIERS = "identifier"
 
@@ -78,7 +89,10 @@ class Upsert:
         field_name: Callable[[str], str],
     ) -> None:
         self.kind = kind
-        self.lowered_max_bytes: int | None = None
+        self.max_bytes: int | None = None
+        self._accepted_in_row = 0
+        """Number of requests near the limit that were accepted since it last changed."""
+        self._accepted_before_growth = ACCEPTED_BEFORE_GROWTH
         self._client = client
         self._clock = clock
         self._list_tracker = list_tracker
@@ -93,8 +107,10 @@ class Upsert:
             current = self._list_tracker.current(list_ids)
             body = Body(current, contacts)
             try:
-                return Submission(self._upsert(body, len(contacts)), current, len(body))
+                return Submission(self._upsert(body, len(contacts)), current, len(body), len(contacts))
             except (NotFoundError, BadRequestError) as error:
+                if isinstance(error, NotFoundError) and not error.is_from_sendgrid:
+                    raise
                 details = error.details if isinstance(error, BadRequestError) else None
                 unknown_fields = row_errors.unknown_fields(details or ())
                 if unknown_fields:
@@ -131,28 +147,53 @@ class Upsert:
             log.info("Sending %s again with all their identifiers.", counted(len(completed), "contact"))
         return completed
 
-    def confirm(self, job: Job) -> set[str]:
-        """Return who the account holds as sent, on all lists."""
+    def confirm(self, job: Job, identities: Collection[str]) -> set[str]:
+        """Return those of some people whom the account holds as sent, on all lists."""
+        changes = job.changes()
         list_ids = self._list_tracker.current(job.purpose.list_ids)
-        return lookups.stored(self._client, job.changes(), list_ids, self._field_name)
+        return lookups.stored(self._client, {one: changes[one] for one in identities}, list_ids, self._field_name)
 
     def _upsert(self, body: Body, count: int) -> str:
         """Send a body, unless one of its size was refused before. A single contact is always tried."""
-        max_bytes = self.lowered_max_bytes
-        if max_bytes is not None and len(body) > max_bytes and count > 1:
-            message = f"SendGrid has refused requests of more than {max_bytes} bytes."
+        size = len(body)
+        if self.max_bytes is not None and size > self.max_bytes and count > 1:
+            message = f"SendGrid has refused requests of more than {self.max_bytes} bytes."
             raise TooLargeError(message)
         try:
-            return self._client.upsert(body)
+            job_id = self._client.upsert(body)
         except TooLargeError:
-            limit = max(len(body) // 2, LOWEST_BYTE_LIMIT)
-            self.lowered_max_bytes = min(max_bytes or limit, limit)
-            log.warning(
-                "SendGrid refused a request of %s bytes: sending at most %s bytes in each from now on.",
-                f"{len(body):,}",
-                f"{self.lowered_max_bytes:,}",
-            )
+            if size <= LOWEST_BYTE_LIMIT:
+                what = f"SendGrid, or a proxy, refused a request of only {size:,} bytes for its size"
+                lasting = SendGridError(f"{what}, again and again.", "Check `api_url` and proxies.")
+                raise TransientError(
+                    what, budget_seconds=FEW_TRIES_SECONDS, may_have_been_taken=False, lasting=lasting
+                ) from None
+            self._lower_limit(size)
             raise
+        if self.max_bytes is not None and size > self.max_bytes // 2:
+            self._accepted_in_row += 1
+            if self._accepted_in_row >= self._accepted_before_growth:
+                self._raise_limit()
+        return job_id
+
+    def _lower_limit(self, refused_bytes: int) -> None:
+        if self.max_bytes is not None:  # raising the limit had no effect, or it was still too high
+            self._accepted_before_growth *= 2
+        self._accepted_in_row = 0
+        limit = max(refused_bytes // 2, LOWEST_BYTE_LIMIT)
+        self.max_bytes = min(self.max_bytes or limit, limit)
+        log.warning(
+            "SendGrid refused a request of %s bytes: sending at most %s bytes in each for now.",
+            f"{refused_bytes:,}",
+            f"{self.max_bytes:,}",
+        )
+
+    def _raise_limit(self) -> None:
+        self._accepted_in_row = 0
+        if self.max_bytes is not None:
+            self.max_bytes *= 2
+            if self.max_bytes >= self.kind.max_bytes:
+                self.max_bytes = None
 
     def _unknown_fields_message(self, field_ids: list[str]) -> str:
         named = [(field_id, self._field_name(field_id)) for field_id in field_ids]
