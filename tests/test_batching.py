@@ -269,6 +269,31 @@ class TestInFlight:
         batcher.release(batch)
         assert lines_of(sealed(batcher, "L")) == {"a@x.com": [2]}
 
+    def test_a_person_of_a_settled_batch_waits_while_an_unknown_job_may_be_under_way(self) -> None:
+        now = 0.0
+        batcher = Upserts(30_000, ENOUGH_BYTES, lambda: now)
+        add(batcher, "a@x.com", line=1)
+        batch = sealed(batcher, "L")
+        add(batcher, "a@x.com", line=2)
+        batcher.release(batch, free_at=60.0)
+        add(batcher, "a@x.com", line=3)
+        assert (batcher.in_flight, batcher.open_list_ids(), batcher.first_line()) == ([], [], 2)
+        now = 59.0
+        batcher.release_lingering()
+        assert (batcher.open_list_ids(), batcher.lingering_seconds()) == ([], 1.0)
+        now = 60.0
+        batcher.release_lingering()
+        assert lines_of(sealed(batcher, "L")) == {"a@x.com": [2, 3]}
+        assert batcher.lingering_seconds() is None
+
+    def test_people_are_free_at_once_when_their_time_has_come_before_the_batch_is_settled(self) -> None:
+        batcher = Upserts(30_000, ENOUGH_BYTES, lambda: 60.0)
+        add(batcher, "a@x.com")
+        batch = sealed(batcher, "L")
+        add(batcher, "a@x.com", line=2)
+        batcher.release(batch, free_at=60.0)
+        assert lines_of(sealed(batcher, "L")) == {"a@x.com": [2]}
+
     def test_a_later_version_is_not_merged_with_the_one_in_flight(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com", city="London")
@@ -344,6 +369,17 @@ class TestSeveralOperations:
         batcher.add(removal("a@x.com", line=1))
         batcher.add(removal("a@x.com", line=2))
         assert lines_of(batcher.seal(Purpose(REMOVE_FROM_LIST, ("L",)))) == {"a@x.com": [1, 2]}
+
+    def test_a_lowered_limit_can_be_raised_again_up_to_the_operations_own(self) -> None:
+        batcher = Upserts(30_000, 100)
+        add(batcher, "a@x.com")
+        batcher.limit_bytes(batcher.kind, 10)
+        assert batcher.full() == ("L",)
+        for limit in (90, 1_000, None):
+            batcher.limit_bytes(batcher.kind, limit)
+            assert batcher.full() is None
+        add(batcher, "b@x.com", first_name="x" * 20)
+        assert batcher.full() == ("L",)
 
     def test_a_lowered_limit_applies_to_its_own_operation_only(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)

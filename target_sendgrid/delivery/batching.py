@@ -85,8 +85,10 @@ class Batcher:
         self._held_first_line: int | None = None
         self._held_bytes = 0
         self._in_flight: list[Batch] = []
+        self._lingering: list[tuple[float, IdentitySet]] = []
+        """People of settled batches of whom an unknown job may still bring old values back, and until when."""
         self._byte_limits: dict[OperationKind, int] = {}
-        """Limits that are lower than the operation's own, because SendGrid has refused larger requests."""
+        """Limits in place of the operation's own, because SendGrid has refused larger requests."""
         self._last_line = 0
         self.boundary_line = 0
         """Line of the record at which a batch was last opened or sealed.
@@ -104,9 +106,11 @@ class Batcher:
         """Whether the changes held for others take too much memory."""
         return self._held_bytes > MAX_HELD_BYTES
 
-    def limit_bytes(self, kind: OperationKind, max_bytes: int) -> None:
-        """Lower the limit of an operation's requests from now on; a higher limit changes nothing."""
-        limit = min(max_bytes, self._max_bytes(kind))
+    def limit_bytes(self, kind: OperationKind, max_bytes: int | None) -> None:
+        """Change the limit of an operation's requests from now on; ``None`` brings back the operation's own."""
+        limit = kind.max_bytes if max_bytes is None else min(max_bytes, kind.max_bytes)
+        if limit == self._max_bytes(kind):
+            return
         self._byte_limits[kind] = limit
         for group in self._groups.values():
             if group.purpose.kind is kind:
@@ -196,17 +200,43 @@ class Batcher:
         self._in_flight.append(batch)
         return batch
 
-    def release(self, batch: Batch) -> None:
-        """Let the people of a settled batch be sent again; changes that were held for it wait in open batches now."""
+    def release(self, batch: Batch, *, free_at: float | None = None) -> None:
+        """Let the people of a settled batch be sent again; changes that were held for it wait in open batches now.
+
+        Args:
+            batch: The batch.
+            free_at: When its people may be sent again; ``None`` for at once.
+        """
         self._in_flight.remove(batch)
-        for identity in [identity for identity in self._held if identity in batch.people]:
+        if free_at is not None and free_at > self._monotonic():
+            self._lingering.append((free_at, batch.people))
+        else:
+            self._open_held(batch.people)
+
+    def lingering_seconds(self) -> float | None:
+        """Return the seconds until more people may be sent again; ``None`` when none of them wait."""
+        moments = [free_at for free_at, _ in self._lingering]
+        return max(0.0, min(moments) - self._monotonic()) if moments else None
+
+    def release_lingering(self) -> None:
+        """Let people be sent again whose time has come."""
+        now = self._monotonic()
+        for entry in [entry for entry in self._lingering if entry[0] <= now]:
+            self._lingering.remove(entry)
+            self._open_held(entry[1])
+
+    def _open_held(self, people: IdentitySet) -> None:
+        """Put the changes that were held for some people into open batches."""
+        for identity in [identity for identity in self._held if identity in people]:
             if self._is_free(identity) and self._group_with(identity) is None:
                 self._put(*self._take_held(identity))
         changes = [held.change for queue in self._held.values() for held in queue]
         self._held_first_line = min((change.origin.line for change in changes), default=None)
 
     def _is_free(self, identity: str) -> bool:
-        """Return whether no change of the person is in flight."""
+        """Return whether no change of the person is in flight, nor may be."""
+        if self._lingering and any(identity in people for _, people in self._lingering):
+            return False
         return not any(identity in batch.people for batch in self._in_flight)
 
     def _group_with(self, identity: str) -> _Group | None:

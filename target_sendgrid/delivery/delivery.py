@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from target_sendgrid.delivery.job_runner import Spooled
+from target_sendgrid.delivery.events import Spooled
 from target_sendgrid.delivery.pending import NOTHING, stream_counts
 from target_sendgrid.errors import LocalFileError
 from target_sendgrid.report.report import Bucket
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batcher
-    from target_sendgrid.delivery.job_runner import BatchResult, JobEvent
+    from target_sendgrid.delivery.events import BatchResult, JobEvent
     from target_sendgrid.delivery.pending import Purpose
     from target_sendgrid.delivery.state import StateGate
     from target_sendgrid.delivery.worker import Worker
@@ -91,8 +91,10 @@ class Delivery:
                 return
             elif self._batcher.in_flight:
                 self._wait_for_event()
-            else:
+            elif self._batcher.open_purposes():
                 self._send_open()  # which the held changes wait for
+            else:
+                self._wait_for_lingering()
 
     def reject(self, origin: Origin, reason: Reason, sentence: str, sendgrid_message: str | None = None) -> None:
         """Log a rejected record, keep it where the user asked for that, and count it."""
@@ -118,6 +120,7 @@ class Delivery:
         while (event := self._worker.next_event(0)) is not None:
             self._handle(event)
         self._write_state()
+        self._batcher.release_lingering()
         while (purpose := self._batcher.next_full()) is not None:
             self._seal_and_send(purpose)
         open_since = self._batcher.open_since()
@@ -130,6 +133,8 @@ class Delivery:
             self._send_open()
             if self._batcher.in_flight:
                 self._wait_for_event()  # which may release held changes, sent in the next round
+            else:
+                self._wait_for_lingering()
         self.wait_for_sent()
 
     def wait_for_sent(self) -> None:
@@ -162,6 +167,17 @@ class Delivery:
         self._handle(event)
         self._write_state()
 
+    def _wait_for_lingering(self) -> None:
+        """Wait until held changes of people may be sent of whom a job may be under way that nobody can poll."""
+        seconds = self._batcher.lingering_seconds()
+        if seconds is not None:
+            log.info("Waiting %.0f s: SendGrid may still work on older values of people who have newer ones.", seconds)
+            ends_at = self._clock.monotonic() + seconds
+            while (left := ends_at - self._clock.monotonic()) > 0:
+                self._check_stop()
+                self._clock.sleep(min(left, _CHECK_STOP_SECONDS))
+        self._batcher.release_lingering()
+
     def _handle(self, event: JobEvent) -> None:
         if isinstance(event, Spooled):
             event.batch.is_spooled = True
@@ -184,9 +200,8 @@ class Delivery:
 
     def _settle(self, result: BatchResult) -> None:
         batch = result.batch
-        self._batcher.release(batch)
-        if result.lowered_max_bytes is not None:
-            self._batcher.limit_bytes(batch.purpose.kind, result.lowered_max_bytes)
+        self._batcher.release(batch, free_at=result.people_free_at)
+        self._batcher.limit_bytes(batch.purpose.kind, result.max_bytes)
         self._report.job_count += result.job_count
         self._count(result)
         try:

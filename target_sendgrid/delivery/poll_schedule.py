@@ -23,6 +23,10 @@ POLL_SHARE = 0.05
 
 The second comes as long after the first, and each further wait is twice as long.
 """
+LEAST_LIKELY_SECONDS = 120.0
+"""How long a job that nobody polls counts as under way at least."""
+MOST_LIKELY_SECONDS = 600.0
+"""How long a job is likely to take at most. Jobs have taken six minutes and more (reported in 2025)."""
 UNKNOWN_POLL_SHARE = 0.15
 """Until some job has ended, the oldest is polled each time its age has grown by this share."""
 
@@ -54,6 +58,8 @@ class PollSchedule:
         """The jobs under way, oldest first."""
         self._last_job_seconds: float | None = None
         """Estimated duration of the job that ended last; ``None`` until one has ended."""
+        self._longest_job_seconds = 0.0
+        self._paused_until = 0.0
         self.has_seen_pending = False
         """Whether a poll has ever found a job that had not ended."""
 
@@ -76,7 +82,21 @@ class PollSchedule:
     def wait_seconds(self) -> float | None:
         """Return the seconds until the next poll, 0.0 when it is due; ``None`` when no job is under way."""
         next_job = self._next_to_poll()
-        return None if next_job is None else max(0.0, self._jobs[next_job].next_poll_at - self._clock.monotonic())
+        if next_job is None:
+            return None
+        return max(0.0, max(self._jobs[next_job].next_poll_at, self._paused_until) - self._clock.monotonic())
+
+    def pause(self, seconds: float) -> None:
+        """Poll nothing for some seconds: SendGrid has just failed, or asks to wait."""
+        self._paused_until = self._clock.monotonic() + seconds
+
+    def unknown_job_seconds(self) -> float:
+        """Return how long a job may be under way that nobody polls: twice as long as the longest so far, in bounds."""
+        return min(max(2 * self._longest_job_seconds, LEAST_LIKELY_SECONDS), MOST_LIKELY_SECONDS)
+
+    def likely_seconds(self) -> float:
+        """Return for how many seconds some job is still likely to end; 0.0 when there is none."""
+        return max((MOST_LIKELY_SECONDS - self.age(job) for job in self._jobs), default=0.0)
 
     def age(self, job: Job) -> float:
         """Return the seconds since a job was submitted."""
@@ -104,6 +124,7 @@ class PollSchedule:
         timing = self._jobs.pop(job)
         # It ended between the last two polls, or between its submission and its only poll: the middle is the estimate.
         self._last_job_seconds = (timing.last_pending_at - timing.submitted_at + age) / 2
+        self._longest_job_seconds = max(self._longest_job_seconds, age)
         for other in self._jobs.values():
             self._expect_end(other, self._last_job_seconds)
 

@@ -7,12 +7,22 @@ with a key that only the process knows. So nothing readable reaches the disk.
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from target_sendgrid.wording import words_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from target_sendgrid.delivery.job import Job
+
+log = logging.getLogger("target-sendgrid.delivery")
+
+MAX_WAITING_BYTES = 4_000_000
+"""Most request bytes whose contacts stay in memory while SendGrid works on them; more are moved to disk."""
 
 _NONCE_BYTES = 12
 
@@ -77,6 +87,44 @@ class Spool:
             message = "a temporary file was cut short or changed"
             raise OSError(message) from error
         return parts
+
+
+class Spooler:
+    """Moves the contacts of jobs to disk while memory holds too many."""
+
+    def __init__(self) -> None:
+        self._spool: Spool | None = None
+        self._can_spool = True
+
+    def spool(self, jobs: Iterable[Job]) -> list[Job]:
+        """Move the contacts of the first jobs to disk, until memory holds no more than `MAX_WAITING_BYTES`.
+
+        Args:
+            jobs: The jobs under way, oldest first.
+
+        Returns:
+            The jobs whose contacts were moved.
+        """
+        in_memory = [job for job in jobs if not job.is_spooled]
+        excess = sum(job.last_request.byte_count for job in in_memory) - MAX_WAITING_BYTES
+        moved: list[Job] = []
+        for job in in_memory:
+            if excess <= 0 or not self._can_spool:
+                break
+            try:
+                self._spool = self._spool or Spool()
+                job.spool(self._spool)
+            except OSError as error:
+                self._can_spool = False
+                log.warning(
+                    "Temporary files can't be written (%s): fewer contacts can be under way at a time. Set `TMPDIR` to"
+                    " a folder with more room.",
+                    words_of(error),
+                )
+                break
+            moved.append(job)
+            excess -= job.last_request.byte_count
+        return moved
 
 
 def _write(file: IO[bytes], content: bytes) -> int:
