@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -11,12 +12,13 @@ from target_sendgrid.errors import LocalFileError
 from target_sendgrid.sendgrid.contact import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.pending import Change, Purpose
     from target_sendgrid.delivery.spool import Spool, SpooledFile
     from target_sendgrid.errors import Reason
+    from target_sendgrid.sendgrid.retry import Tries
 
 
 class _OnDisk(NamedTuple):
@@ -42,6 +44,56 @@ class RejectedContact(NamedTuple):
     rejection: Rejection
 
 
+class Level(Enum):
+    """What can succeed or fail.
+
+    Attributes:
+        ANSWER: SendGrid answers a request.
+        REQUEST: SendGrid accepts a request.
+        JOB: An import job completes.
+    """
+
+    ANSWER = auto()
+    REQUEST = auto()
+    JOB = auto()
+
+
+class Silence(msgspec.Struct):
+    """Tries of one request that have failed in a row without an answer.
+
+    Attributes:
+        tries: The tries.
+        since: When the first failed, in seconds of the monotonic clock.
+        clean_before: How many jobs had been accepted at their first try by then.
+        failing_before: How many jobs, this one included, had failed at least once by then.
+    """
+
+    tries: Tries
+    since: float
+    clean_before: int
+    failing_before: int
+
+
+class Request(NamedTuple):
+    """What is known of a job's last request.
+
+    Attributes:
+        job_id: SendGrid's id of the import job.
+        list_ids: Ids of the lists that it was for, as they were then.
+        byte_count: Size of the body.
+        contact_count: Number of contacts.
+        sent_at: When it was accepted, in seconds of the monotonic clock.
+        last_contact: One of its contacts, encoded.
+    """
+
+    job_id: str = ""
+    list_ids: tuple[str, ...] = ()
+    byte_count: int = 0
+    contact_count: int = 0
+    sent_at: float = 0.0
+    last_contact: bytes = b""
+
+
 class BatchProgress(msgspec.Struct):
     """What has become of a batch so far. All jobs made of the batch share it."""
 
@@ -50,6 +102,12 @@ class BatchProgress(msgspec.Struct):
     """Number of changes that are neither confirmed nor rejected."""
     rejected: list[RejectedContact] = []
     job_count: int = 0
+    is_reported: bool = False
+    """Whether its outcome was reported, or interests nobody."""
+    is_probe: bool = False
+    """Whether the batch was made for a trial (`isolation`). Nobody waits for its outcome."""
+    maybe_taken_at: float | None = None
+    """When SendGrid may last have taken a request whose job nobody can poll; ``None`` when there is none."""
 
 
 class Job:
@@ -65,14 +123,33 @@ class Job:
         self._content: PackedChanges | dict[str, Change] | _OnDisk = changes
         self.count = len(changes.contacts if isinstance(changes, PackedChanges) else changes)
         """Number of changes that are neither confirmed nor rejected."""
-        self.byte_count = 0
-        """Size of the last request, in bytes."""
-        self.list_ids: tuple[str, ...] = ()
-        """Ids of the lists that the last request was for."""
+        self.last_request = Request()
+        self.not_before = 0.0
+        """When the changes may be sent at the earliest, in seconds of the monotonic clock."""
         self.send_count = 0
         self.is_overdue = False
         """Whether a job of these changes did not end in time."""
-        self.job_id = ""
+        self.must_look_up = False
+        """Whether some of the people may have the changes already, so that they are looked up before they are sent."""
+        self.is_trial = False
+        """Whether the changes are sent to find out whether the account works (`isolation`)."""
+        self.failed_at: dict[Level, float] = {}
+        """When the changes first failed at each level without SendGrid saying which of them are at fault.
+
+        For a single contact, when it last failed after others had succeeded.
+        """
+        self.proofs: dict[Level, int] = {}
+        """How often a single contact has failed at each level after others had succeeded."""
+        self.silence: Silence | None = None
+        """The tries that have failed in a row without an answer."""
+        self.unknown_since: float | None = None
+        """Since when SendGrid has not known the job of the last request."""
+        self.lost_jobs = 0
+        """How many jobs of the changes could not be polled."""
+        self.used_waits = 0
+        """How many of the waits after failed jobs the changes have had."""
+        self.named: frozenset[str] = frozenset()
+        """Whom SendGrid has named when it named nearly everybody, or when the whole job failed."""
 
     @classmethod
     def of(cls, batch: Batch) -> Job:
@@ -93,6 +170,11 @@ class Job:
         return self.progress.batch.purpose
 
     @property
+    def name(self) -> str:
+        """Beginning of a log line about the job of the last request, such as "Import job 7f3a"."""
+        return f"{self.purpose.kind.job_name.capitalize()} {self.last_request.job_id}"
+
+    @property
     def is_spooled(self) -> bool:
         """Whether the changes are on disk."""
         return isinstance(self._content, _OnDisk)
@@ -108,7 +190,7 @@ class Job:
             self._content = content = unpack(content, self.purpose)
         return content
 
-    def contacts(self) -> Collection[bytes]:
+    def contacts(self) -> Sequence[bytes]:
         """Return the encoded contacts in order, reading them back from disk if they are there.
 
         Raises:
@@ -139,6 +221,9 @@ class Job:
         changes = self.changes()
         part = Job(self.progress, {identity: changes.pop(identity) for identity in identities})
         self.count -= part.count
+        part.must_look_up, part.used_waits, part.named = self.must_look_up, self.used_waits, self.named
+        if part.count > 1:  # a contact that is alone now has not failed alone
+            part.failed_at = dict(self.failed_at)
         return part
 
     def reject(self, identity: str, rejection: Rejection) -> None:

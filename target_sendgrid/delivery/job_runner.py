@@ -1,68 +1,57 @@
 """The job runner: sends batches, polls their jobs under a deadline, and finds out which contacts failed.
 
-SendGrid refuses a whole request for one contact, and loses contacts after it has accepted them. The runner splits a
-batch until every contact of it is either confirmed by a finished job or rejected with a reason.
+SendGrid refuses a whole request for one contact, and loses contacts after it has accepted them. The runner sends a
+batch, whole or in parts, until every contact of it is either confirmed by a finished job or rejected with a reason. Who
+is at fault where SendGrid does not say is found out by `isolation`.
+
+A request or poll that fails is tried again in a later step, so that jobs under way are looked at in between.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
-from typing import TYPE_CHECKING, TypeAlias
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from target_sendgrid.delivery import lookups
-from target_sendgrid.delivery.job import Job, Rejection
+from target_sendgrid.delivery.events import BatchResult, Spooled
+from target_sendgrid.delivery.isolation import Isolation
+from target_sendgrid.delivery.job import Job, Level, Rejection, Request
+from target_sendgrid.delivery.job_failures import JobFailures
+from target_sendgrid.delivery.job_outcome import read_outcome
 from target_sendgrid.delivery.poll_schedule import PollSchedule
-from target_sendgrid.delivery.spool import Spool
+from target_sendgrid.delivery.request_failures import RequestFailures
+from target_sendgrid.delivery.send_queue import SendQueue
+from target_sendgrid.delivery.spool import Spooler
 from target_sendgrid.errors import (
     BadRequestError,
+    ConfigError,
     ContactLimitError,
     JobFailedError,
     NotFoundError,
     Reason,
+    SendGridError,
     TooLargeError,
+    TransientError,
 )
-from target_sendgrid.wording import counted, words_of
+from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batch
-    from target_sendgrid.delivery.job import RejectedContact
+    from target_sendgrid.delivery.events import JobEvent
     from target_sendgrid.delivery.operation import Operation
     from target_sendgrid.sendgrid.client import Client, JobStatus
     from target_sendgrid.sendgrid.lists import ListTracker
+    from target_sendgrid.sendgrid.retry import Tries
 
 log = logging.getLogger("target-sendgrid.delivery")
 
-MAX_WAITING_BYTES = 4_000_000
-"""Most request bytes whose contacts stay in memory while SendGrid works on them; more are moved to disk."""
 LOST_JOB_SECONDS = 60.0
-"""How long SendGrid may not know a job that it has just accepted."""
+"""How long SendGrid may not know a job before its contacts are sent again."""
 MAX_SENDS = 4
-"""How often the same contacts are sent before a job that fails without a reason is split."""
-
-
-class BatchResult(msgspec.Struct, frozen=True):
-    """A batch is settled: every contact is confirmed or rejected."""
-
-    batch: Batch
-    rejected: Sequence[RejectedContact]
-    job_count: int
-    lowered_max_bytes: int | None
-    """Most bytes of a request, once SendGrid has refused one for its size."""
-
-
-class Spooled(msgspec.Struct, frozen=True):
-    """The contacts of a batch are on disk while SendGrid works on them."""
-
-    batch: Batch
-
-
-JobEvent: TypeAlias = "BatchResult | Spooled"
+"""How often the same contacts are sent in jobs that complete without effect, before the run stops."""
 
 
 class JobRunner:
@@ -90,18 +79,39 @@ class JobRunner:
         self._clock = clock
         self._list_tracker = list_tracker
         self._job_timeout_seconds = job_timeout_seconds
-        self._to_send: deque[Job] = deque()
+        self._queue = SendQueue(clock)
         self._poll_schedule = PollSchedule(clock)
+        self._isolation = Isolation(self._queue, clock)
+        self._request_failures = RequestFailures(self._queue, self._isolation, clock, new_tries=client.new_tries)
+        self._job_failures = JobFailures(self._queue, self._isolation, clock)
+        self._spooler = Spooler()
+        self._behind_probe: list[Job] = []
+        """Jobs with a newer value of a person whose old one was sent as a probe, until the probe's job has ended."""
+        self._lost_probes: list[tuple[str, float]] = []
+        """People of whom an unknown job may bring an old value back, which was sent as a probe, and until when."""
+        self._poll_tries: Tries | None = None
+        """The polls that have failed since one was last answered, whichever jobs they were for."""
+        self._job_ids: set[str] = set()
+        self._error: SendGridError | ConfigError | None = None
+        """Why nothing more can be sent."""
         self._events: list[JobEvent] = []
-        self._spool: Spool | None = None
-        self._can_spool = True
 
     def accept(self, batch: Batch) -> None:
         """Take a batch to settle."""
-        self._to_send.append(Job.of(batch))
+        if self._error is not None:
+            return
+        self._isolation.forget_changed(batch.people)
+        is_behind_probe = any(identity in batch.people for probe in self._probes() for identity in probe.changes())
+        job = Job.of(batch)
+        job.not_before = max(
+            (free_at for identity, free_at in self._lost_probes if identity in batch.people), default=0.0
+        )
+        (self._behind_probe if is_behind_probe else self._queue).append(job)
 
     def step(self) -> float | None:
         """Submit one job or poll one. Where its outcome is unclear, its people are looked up, for up to two minutes.
+
+        When nothing more can be sent, jobs under way are still polled for as long as they are likely to take.
 
         Returns:
             Seconds until there is more to do; ``None`` when nothing is under way.
@@ -110,112 +120,146 @@ class JobRunner:
             SendGridError: Contacts can't be delivered.
             ConfigError: A list or a custom field is gone.
         """
-        if self._to_send:
-            self._submit(self._to_send.popleft())
-        elif (due := self._poll_schedule.due()) is not None:
-            self._poll(due)
-        return 0.0 if self._to_send else self._poll_schedule.wait_seconds()
+        try:
+            self._advance()
+        except (SendGridError, ConfigError) as error:
+            if self._error is not None:
+                raise self._error from None  # polling has failed as well
+            self._stop_sending(error)
+        if self._error is not None and self._poll_schedule.likely_seconds() <= 0:
+            raise self._error
+        return self._wait_seconds()
 
     def take_events(self) -> list[JobEvent]:
         """Return what has happened since the last call."""
         events, self._events = self._events, []
         return events
 
+    def _advance(self) -> None:
+        if self._error is not None:
+            self._queue.clear()
+            self._isolation.clear()
+        if self._behind_probe and not self._probes():
+            while self._behind_probe:
+                self._queue.append(self._behind_probe.pop(0))
+        if (job := self._queue.take_due(only_trials=self._isolation.is_pausing)) is not None:
+            self._submit(job)
+        elif (job := self._poll_schedule.due()) is not None:
+            self._poll(job)
+        elif self._seconds_until_trial() == 0.0:
+            self._isolation.make_trial()
+        if job is not None:
+            self._report_if_settled(job)
+            self._note_lost_probe(job)
+
+    def _wait_seconds(self) -> float | None:
+        waits = [
+            self._queue.wait_seconds(only_trials=self._isolation.is_pausing),
+            self._poll_schedule.wait_seconds(),
+            self._seconds_until_trial(),
+        ]
+        if (self._error is not None or self._isolation.has_parked) and self._poll_schedule.likely_seconds() > 0:
+            waits.append(self._poll_schedule.likely_seconds())
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def _note_lost_probe(self, job: Job) -> None:
+        taken_at = job.progress.maybe_taken_at
+        if job.progress.is_probe and taken_at is not None:
+            free_at = taken_at + self._poll_schedule.unknown_job_seconds()
+            self._lost_probes += [(identity, free_at) for identity in job.changes()]
+            for waiting in self._behind_probe:
+                waiting.not_before = max(waiting.not_before, free_at)
+
+    def _probes(self) -> list[Job]:
+        return [job for job in (*self._queue, *self._poll_schedule) if job.progress.is_probe]
+
+    def _seconds_until_trial(self) -> float | None:
+        are_likely_to_end = self._poll_schedule.likely_seconds() > 0
+        return self._isolation.seconds_until_trial(list(self._poll_schedule), are_likely_to_end=are_likely_to_end)
+
+    def _stop_sending(self, error: SendGridError | ConfigError) -> None:
+        """Send nothing more, and keep the error until the jobs under way have had time to end."""
+        self._error = error
+        seconds = self._poll_schedule.likely_seconds()
+        if seconds > 0:
+            log.warning("Nothing more can be sent: polling the jobs under way for up to %.0f s.", seconds)
+
     # Sending
 
     def _submit(self, job: Job) -> None:
         operation = self._operation(job)
+        if job.must_look_up:
+            self._settle_found(job)
+            if not job.count:
+                return
         try:
             submission = operation.submit(job)
-        except TooLargeError:
-            self._split(job, Rejection(Reason.REFUSED_BY_SENDGRID, "SendGrid takes no contact of that size."))
+            if submission is not None and submission.job_id in self._job_ids:
+                what = "SendGrid answered a new request with the id of an earlier job"
+                lasting = JobFailedError(f"{what}, again and again.", "Run again later.")
+                raise TransientError(what, lasting=lasting)  # noqa: TRY301 - handled as an answer without an id
+        except TransientError as error:
+            self._request_failures.no_answer(job, error)
+            return
+        except TooLargeError as error:
+            self._request_failures.too_large(job, error)
             return
         except BadRequestError as error:
-            self._reject_refused(job, error)
+            self._request_failures.refused(job, operation, error)
             return
         if submission is None:
-            self._report_if_settled(job)
             return
         job.pack()
         job.progress.job_count += 1
         job.send_count += 1
-        job.job_id, job.list_ids, job.byte_count = submission
+        job.last_request = Request(*submission, self._clock.monotonic(), job.contacts()[-1])
+        self._job_ids.add(submission.job_id)
         self._poll_schedule.start(job)
-        sent, size = counted(job.count, "contact"), counted(job.byte_count, "byte")
-        log.info("Sent %s in %s as %s %s.", sent, size, operation.kind.job_name, job.job_id)
+        sent, size = counted(job.count, "contact"), counted(submission.byte_count, "byte")
+        log.info("Sent %s in %s as %s %s.", sent, size, operation.kind.job_name, submission.job_id)
+        self._request_failures.accepted(job)
         self._spool_older_jobs()
+
+    def _settle_found(self, job: Job) -> None:
+        """Settle the people of a job whom a look-up finds as they were sent."""
+        job.must_look_up = False
+        found = lookups.confirmed(self._operation(job), job)
+        if found:
+            log.info("A look-up confirms %s of %s.", f"{len(found):,}", counted(job.count, "contact"))
+            changes = job.changes().items()
+            self._isolation.keep_found(
+                job.purpose, (change.contact for identity, change in changes if identity in found)
+            )
+            job.settle(found)
 
     def _spool_older_jobs(self) -> None:
         """Move the contacts of older jobs to disk while memory holds too many.
 
         Nothing is moved while jobs end before their first poll: encryption takes time, and its library 7 MB of memory.
         """
-        if not self._poll_schedule.has_seen_pending:
-            return
-        in_memory = [job for job in self._poll_schedule if not job.is_spooled]
-        excess = sum(job.byte_count for job in in_memory) - MAX_WAITING_BYTES
-        for job in in_memory:
-            if excess <= 0 or not self._can_spool:
-                return
-            try:
-                self._spool = self._spool or Spool()
-                job.spool(self._spool)
-            except OSError as error:
-                self._can_spool = False
-                log.warning(
-                    "Temporary files can't be written (%s): fewer contacts can be under way at a time. Set `TMPDIR` to"
-                    " a folder with more room.",
-                    words_of(error),
-                )
-                return
-            excess -= job.byte_count
-            self._events.append(Spooled(job.progress.batch))
-
-    def _reject_refused(self, job: Job, error: BadRequestError) -> None:
-        """Reject the contacts that a refused request names; send the others again."""
-        operation = self._operation(job)
-        refused = operation.refused(job, error)
-        if not refused:
-            sentence = "SendGrid refused the contact without naming a field."
-            self._split(job, Rejection(Reason.REFUSED_BY_SENDGRID, sentence, error.sendgrid_message()))
-            return
-        amended = operation.amend(job, refused)
-        for identity, reason in refused.items():
-            if identity not in amended:
-                job.reject(identity, Rejection(Reason.REFUSED_BY_SENDGRID, "SendGrid refused the contact.", reason))
-        self._resubmit(job)
-
-    def _split(self, job: Job, rejection: Rejection) -> None:
-        """Send each half of a job by itself; reject a single contact."""
-        identities = list(job.changes())
-        if len(identities) == 1:
-            job.reject(identities[0], rejection)
-            self._report_if_settled(job)
-            return
-        middle = len(identities) // 2
-        for half in (identities[middle:], identities[:middle]):
-            self._resubmit(job.part(half))
-
-    def _resubmit(self, job: Job) -> None:
-        """Send the remaining contacts of a job again, ahead of all other jobs. If none remain, the job is over."""
-        if job.count:
-            self._to_send.appendleft(job)
-        else:
-            self._report_if_settled(job)
+        if self._poll_schedule.has_seen_pending:
+            moved = self._spooler.spool(list(self._poll_schedule))
+            self._events += [Spooled(job.progress.batch) for job in moved]
 
     # Polling
 
     def _poll(self, job: Job) -> None:
-        age = self._poll_schedule.age(job)
+        age, now = self._poll_schedule.age(job), self._clock.monotonic()
         try:
-            status = self._client.job_status(job.job_id)
-        except NotFoundError:
-            if age < LOST_JOB_SECONDS:
+            status = self._client.job_status(job.last_request.job_id)
+        except (NotFoundError, TransientError) as error:
+            if isinstance(error, TransientError) and not isinstance(error.lasting, NotFoundError):
+                self._poll_again(error)
+                return
+            self._poll_tries = None
+            job.unknown_since = now if job.unknown_since is None else job.unknown_since
+            if now - job.unknown_since < LOST_JOB_SECONDS:
                 self._poll_later(job)
                 return
             self._poll_schedule.forget(job)
-            self._retry_job(job, "is unknown to SendGrid")
+            self._job_failures.lost(job, "is unknown to SendGrid")
             return
+        self._poll_tries = job.unknown_since = None
         if not status.is_pending:
             self._poll_schedule.end(job, age)
             self._handle_final_status(job, status)
@@ -225,75 +269,81 @@ class JobRunner:
             self._poll_schedule.forget(job)
             self._handle_overdue(job)
 
+    def _poll_again(self, error: TransientError) -> None:
+        """Poll again later, because a poll had no usable answer. Meanwhile other jobs are sent.
+
+        Raises:
+            SendGridError: Polls have failed for too long.
+        """
+        self._poll_tries = self._poll_tries or self._client.new_tries()
+        wait_seconds = self._poll_tries.wait_after(error)
+        if wait_seconds is None:
+            raise error.lasting or JobFailedError(f"{error}.", "Run again later.")
+        log.info("%s: trying again in %.1f s.", error, wait_seconds)
+        self._poll_schedule.pause(wait_seconds)
+
     def _poll_later(self, job: Job) -> None:
         self._poll_schedule.poll_later(job)
         self._spool_older_jobs()
 
     def _handle_final_status(self, job: Job, status: JobStatus) -> None:
-        has_row_errors = bool(status.errored_count or status.errors_url)
-        if status.status == "completed" and not has_row_errors:
-            self._handle_completed(job, status)
-        elif status.says_contact_limit:
+        """Confirm or reject the contacts of a finished job; send those again of whom nothing is known."""
+        if status.says_contact_limit:
             raise ContactLimitError
-        elif has_row_errors or status.status == "errored":
-            self._handle_row_errors(job, status)
-        else:
-            self._retry_job(job, "failed without a reason")
-
-    def _handle_completed(self, job: Job, status: JobStatus) -> None:
-        """Confirm a completed job: at once, or by looking its people up where completion proves nothing."""
-        operation, count = self._operation(job), job.count
-        if not operation.is_proven_by_completion:
-            lookups.wait_until_confirmed(operation, job, self._clock)
-        if job.count and not operation.is_proven_by_completion:
-            problem = f"completed without effect on {counted(job.count, 'contact')}"
-            if job.send_count >= MAX_SENDS:
-                message = f"{_name(job)} {problem}, though it was sent {job.send_count} times. Run again later."
-                raise JobFailedError(message)
-            self._retry_job(job, problem)
-            return
-        log.info(
-            "%s completed: %s confirmed, %s of them created or changed.",
-            _name(job),
-            counted(count, "contact"),
-            f"{status.changed_count:,}",
-        )
-        self._finish_job(job)
-
-    def _handle_row_errors(self, job: Job, status: JobStatus) -> None:
-        """Reject the contacts that the errors file names; look the others up unless their success is proven.
-
-        It is proven where completion is a proof, and the file names as many contacts as SendGrid counts errors.
-        """
-        operation = self._operation(job)
-        log.warning("%s ended '%s': finding out which contacts failed.", _name(job), status.status)
-        failed = operation.row_errors(job, status)
-        amended = operation.amend(job, failed)
-        for identity, reason in failed.items():
+        operation, count = self._operation(job), job.last_request.contact_count
+        named = operation.row_errors(job, status)
+        outcome = read_outcome(status, named, self._isolation.credible(job, Level.JOB, count), count)
+        job.named |= named.keys()
+        amended = operation.amend(job, outcome.at_fault)
+        for identity, words in outcome.at_fault.items():
             if identity not in amended:
                 sentence = f"SendGrid's {operation.kind.job_name} reported an error."
-                job.reject(identity, Rejection(Reason.FAILED_IN_JOB, sentence, reason))
+                job.reject(identity, Rejection(Reason.FAILED_IN_JOB, sentence, words))
         if amended:
-            self._resubmit(job.part(amended))
-        is_proven = operation.is_proven_by_completion and len(failed) == status.errored_count
-        if not is_proven and self._has_current_lists(job):
-            log.warning(
-                "%s: its errors file names %s, and SendGrid counts %s errors. Looking up the other contacts.",
-                _name(job),
-                counted(len(failed), "contact"),
-                "an unknown number of" if status.errored_count is None else status.errored_count,
-            )
-            lookups.wait_until_confirmed(operation, job, self._clock)
-            sentence = f"The {operation.kind.job_name} ended with errors, and {operation.unconfirmed}."
-            for identity in list(job.changes()):
-                job.reject(identity, Rejection(Reason.NOT_STORED, sentence))
+            self._queue.put_first(job.part(amended))
+        if outcome.problem:
+            if outcome.is_other_job:
+                self._job_failures.lost(job, outcome.problem)
+            else:
+                self._job_failures.failed(job, operation, outcome.problem)
+            return
+        if job.count:
+            self._isolation.succeeded(Level.JOB, job.last_request.sent_at)
+        if not operation.is_proven_by_completion and not self._is_confirmed(job):
+            return
+        if not named and not job.progress.is_probe:
+            self._isolation.keep_completed(job.purpose, job.last_request.last_contact)
+        name, confirmed, changed = job.name, counted(job.count, "contact"), f"{status.changed_count:,}"
+        log.info("%s %s: %s confirmed, %s of them created or changed.", name, status.status, confirmed, changed)
         self._finish_job(job)
+
+    def _is_confirmed(self, job: Job) -> bool:
+        """Confirm the contacts of a completed job by looking them up, and return whether that confirms all of them.
+
+        The others are sent again.
+
+        Raises:
+            JobFailedError: They were sent often enough.
+        """
+        lookups.wait_until_confirmed(self._operation(job), job, self._clock)
+        if not job.count:
+            return True
+        problem = f"completed without effect on {counted(job.count, 'contact')}"
+        if job.send_count >= MAX_SENDS:
+            message = f"{job.name} {problem}, though it was sent {job.send_count} times. Run again later."
+            raise JobFailedError(message)
+        log.warning("%s %s: sending its contacts again.", job.name, problem)
+        self._queue.put_first(job)
+        return False
 
     def _handle_overdue(self, job: Job) -> None:
         """Settle the contacts of an overdue job whose changes a look-up finds; send the others again, once."""
+        if job.progress.is_probe:
+            return
         count = job.count
-        job.settle(self._operation(job).confirm(job))
-        overdue = f"{_name(job)} is still pending after {self._job_timeout_seconds:.0f} s"
+        job.progress.maybe_taken_at = self._clock.monotonic()
+        job.settle(lookups.confirmed(self._operation(job), job))
+        overdue = f"{job.name} is still pending after {self._job_timeout_seconds:.0f} s"
         log.warning(
             "%s: a look-up confirms %s of its %s.", overdue, f"{count - job.count:,}", counted(count, "contact")
         )
@@ -304,42 +354,29 @@ class JobRunner:
             )
             raise JobFailedError(message)
         job.is_overdue = True
-        self._resubmit(job)
-
-    def _retry_job(self, job: Job, problem: str) -> None:
-        """Send the contacts of a failed job again: some jobs fail without a reason and succeed the next time."""
-        if job.send_count < MAX_SENDS:
-            log.warning("%s %s: sending its contacts again.", _name(job), problem)
-            self._resubmit(job)
-            return
-        job_name = job.purpose.kind.job_name
-        sentence = f"SendGrid's {job_name} failed {job.send_count} times without a reason."
-        self._split(job, Rejection(Reason.FAILED_IN_JOB, sentence))
+        if job.count:
+            self._queue.put_first(job)
 
     # Settling
 
     def _finish_job(self, job: Job) -> None:
         """Confirm what is left of a job, or send it again if one of its lists was recreated meanwhile."""
-        if not self._has_current_lists(job):
-            self._resubmit(job)
-            return
-        job.settle_all()
-        self._report_if_settled(job)
-
-    def _has_current_lists(self, job: Job) -> bool:
-        return job.list_ids == self._list_tracker.current(job.purpose.list_ids)
+        if job.last_request.list_ids == self._list_tracker.current(job.purpose.list_ids):
+            job.settle_all()
+        elif job.count:
+            self._queue.put_first(job)
 
     def _report_if_settled(self, job: Job) -> None:
         """Report a batch when the last of its contacts is settled."""
         progress = job.progress
-        if not progress.open_count:
-            max_bytes = self._operation(job).lowered_max_bytes
-            self._events.append(BatchResult(progress.batch, progress.rejected, progress.job_count, max_bytes))
+        if progress.open_count or progress.is_reported:
+            return
+        progress.is_reported = True
+        free_at = None
+        if progress.maybe_taken_at is not None:
+            free_at = progress.maybe_taken_at + self._poll_schedule.unknown_job_seconds()
+        max_bytes = self._operation(job).max_bytes
+        self._events.append(BatchResult(progress.batch, progress.rejected, progress.job_count, max_bytes, free_at))
 
     def _operation(self, job: Job) -> Operation:
         return self._operations[job.purpose.kind]
-
-
-def _name(job: Job) -> str:
-    """Return the beginning of a log line about a job, such as "Import job 7f3a"."""
-    return f"{job.purpose.kind.job_name.capitalize()} {job.job_id}"

@@ -83,12 +83,29 @@ CONTACTS_NAMED = Promise(
     "refused_by_sendgrid: SendGrid refused the contact.",
     0,
 )
+EVERYBODY_NAMED = Promise(
+    REQUEST,
+    "400 that names most contacts of a request of more than ten",
+    "suspects the request first: sends it again after five seconds, and rejects those that are named again while others"
+    " are accepted",
+    "refused_by_sendgrid: SendGrid refused the contact.",
+    0,
+)
 NO_CONTACT_NAMED = Promise(
     REQUEST,
     "400 that names no contact, or that can't be understood",
-    "splits the request in halves until the contact that SendGrid refuses is alone; rejects that one",
+    "sends the request again after five seconds, then halves of it, while others are accepted; rejects a contact that"
+    " is refused alone, and twice more, each time after another was accepted",
     "refused_by_sendgrid: SendGrid refused the contact without naming a field.",
     0,
+)
+EVERYTHING_REFUSED = Promise(
+    REQUEST,
+    "the same for whatever is sent",
+    "sends a contact once more that it has settled before (ten contacts alone, if there is none); when that is refused"
+    " too, stops and rejects nobody",
+    "the request or the account is at fault",
+    1,
 )
 FIELD_NOT_READY = Promise(
     REQUEST,
@@ -120,24 +137,54 @@ LIST_GONE = Promise(
 )
 TRANSIENT_FAILURE = Promise(
     REQUEST,
-    "408, 500, 502, 503, 504, a cut connection, a time-out, an answer that is incomplete, not JSON or without a job id",
-    "sends the same request again, after waits that grow to half a minute",
+    "408, any 5xx, 400 or 422 without JSON, a cut connection, a time-out, an answer that is incomplete, not JSON,"
+    " without a job id, or with the id of an earlier job",
+    "sends the same request again, after waits that grow to half a minute; tries other requests and polls jobs"
+    " meanwhile",
     "",
     0,
 )
 LASTING_FAILURE = Promise(
     REQUEST,
-    "the same for five minutes (20 seconds before the first record)",
-    "stops",
+    "the same for five minutes, whatever is sent (20 seconds before the first record)",
+    "polls the jobs under way for as long as they are likely to take (two to ten minutes), then stops",
     "SendGrid could not be reached",
+    1,
+)
+ONE_REQUEST_FAILS = Promise(
+    REQUEST,
+    "the same four times for one request, while others are accepted",
+    "splits it in halves until the contact is alone at which SendGrid fails; rejects that one",
+    "refused_by_sendgrid: SendGrid fails at each request with the contact.",
+    0,
+)
+OTHER_REFUSAL = Promise(
+    REQUEST,
+    "402, 405 and any other 4xx that says nothing about a contact, also 404 without JSON",
+    "sends the same request again for a minute, then stops and names the status; rejects nobody",
+    "answered 402",
+    1,
+)
+CONTACT_LIMIT = Promise(
+    REQUEST,
+    "the plan's contact limit is reached: a 4xx, a job or its errors file says so",
+    "stops at once, and rejects nobody",
+    "the contact limit of its plan",
     1,
 )
 TOO_LARGE = Promise(
     REQUEST,
-    "413, or an error message about the size of the request",
-    "splits the request in halves, and sends smaller requests for the rest of the run",
+    "413, 414, or a 400 about the size of the request that names no contact",
+    "splits the request in halves, and sends smaller requests; tries larger ones again after eight were accepted",
     "",
     0,
+)
+SMALL_TOO_LARGE = Promise(
+    REQUEST,
+    "the same for a request of less than 10 kB",
+    "sends the same request again for a minute, then stops; rejects nobody",
+    "bytes for its size",
+    1,
 )
 RATE_LIMITED = Promise(
     REQUEST,
@@ -181,39 +228,65 @@ JOB_ERRORED = Promise(
     "failed_in_job: SendGrid's import job reported an error.",
     0,
 )
+EVERYBODY_ERRORED = Promise(
+    JOB,
+    "it is errored, and its errors file names most contacts of more than ten",
+    "suspects the job first: looks them up, sends those again that are not there, and rejects those that are named"
+    " again while other jobs succeed",
+    "its contacts are looked up",
+    0,
+)
 ERRORS_FILE_USELESS = Promise(
     JOB,
     "it is errored, and the errors file is missing, expired, not a table, or does not account for all errors",
-    "looks the contacts up for two minutes; rejects those that SendGrid does not hold as they were sent",
-    "not_stored: The import job ended with errors",
+    "rejects nobody but those named; looks the others up, and sends those again that are not there, after 30, 60 and"
+    " 120 seconds; then as for a failed job",
+    "its contacts are looked up",
     0,
 )
 JOB_FAILED = Promise(
     JOB,
-    "it failed without a reason",
-    "sends its contacts again, up to three times",
-    "failed without a reason: sending its contacts again",
+    "it failed, with or without an errors file",
+    "looks its contacts up, and sends those again that are not there, after 30, 60 and 120 seconds; rejects those that"
+    " an errors file names again",
+    "failed: its contacts are looked up, and those not found are sent again in 30 s",
     0,
 )
-JOB_ALWAYS_FAILS = Promise(
+CONTACT_FAILS_JOBS = Promise(
     JOB,
-    "it failed without a reason four times",
-    "splits it in halves until the contact that fails is alone; rejects that one",
-    "failed_in_job: SendGrid's import job failed 4 times without a reason.",
+    "it failed four times",
+    "splits it while other jobs succeed, until the contact that makes jobs fail is alone; rejects that one",
+    "not_stored: SendGrid's import job fails with the contact",
     0,
 )
-ACCOUNT_FULL = Promise(
+ALL_JOBS_FAIL = Promise(
     JOB,
-    "it failed because of the plan's contact limit",
-    "stops without a retry",
-    "the account has reached the contact limit of its plan",
+    "all jobs fail",
+    "sends a contact once more that it has settled before (ten contacts alone, if there is none); when that job fails"
+    " too, stops and rejects nobody",
+    "and so did others before it. Nobody was rejected for it.",
     1,
+)
+OTHER_JOB = Promise(
+    JOB,
+    "it is completed for another number of contacts than were sent",
+    "confirms nobody unseen: looks the contacts up, and sends those again that are not there",
+    "that were sent: its contacts are looked up",
+    0,
 )
 JOB_UNKNOWN = Promise(
     JOB,
-    "SendGrid does not know its id (404)",
-    "polls it for a minute, then sends its contacts again",
-    "is unknown to SendGrid: sending its contacts again",
+    "SendGrid has not known its id for a minute (404)",
+    "looks its contacts up, and sends those again that are not there",
+    "is unknown to SendGrid: its contacts are looked up",
+    0,
+)
+UNKNOWN_JOB = Promise(
+    JOB,
+    "it may exist unseen, because the answer to a request was lost",
+    "holds newer values of its people back until it can't be under way any more: twice as long as the longest job took,"
+    " from two to ten minutes",
+    "SendGrid may still work on older values",
     0,
 )
 IDENTIFIER_LEFT_OUT = Promise(
@@ -233,15 +306,15 @@ CREATED_MEANWHILE = Promise(
 NONE_FOUND = Promise(
     LISTS_AND_FIELDS,
     "404 when contacts are looked up",
-    "concludes that SendGrid holds none of them",
-    "not_stored",
+    "concludes that SendGrid holds none of them, if the answer is JSON; a proxy's 404 is tried again",
+    "",
     0,
 )
 ADDRESS_REFUSED = Promise(
     LISTS_AND_FIELDS,
     "400 when contacts are looked up",
     "splits the look-up in halves until the address that SendGrid refuses is alone; takes that contact as not found",
-    "not_stored",
+    "",
     0,
 )
 

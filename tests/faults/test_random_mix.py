@@ -113,6 +113,7 @@ class MixHarness:
         Returns:
             How the run ended, and the lines of the rejected records.
         """
+        random.seed(mix.seed)  # of the jitter, so that a run can be repeated
         path = next(self._paths)
         own = {"batch_size_rows": mix.batch_size_rows, "rejected_records_path": str(path)}
         lines = (singer(message).decode() for message in messages)

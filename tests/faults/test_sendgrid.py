@@ -6,6 +6,7 @@ What is corrected before a request is made (types, lengths, empty values, the sa
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -74,7 +75,7 @@ def test_contacts_that_a_refusal_names_are_rejected_and_cost_one_more_request(
 
 
 @proves(promises.CONTACTS_NAMED)
-@pytest.mark.parametrize(("names", "puts", "requests"), [("index", 2, 7), ("email", 2, 7), ("nobody", 83, 126)])
+@pytest.mark.parametrize(("names", "puts", "requests"), [("index", 2, 7), ("email", 2, 7), ("nobody", 110, 165)])
 def test_three_bad_contacts_of_a_full_batch_are_rejected_alone_with_few_requests(
     account: Account, names: str, puts: int, requests: int
 ) -> None:
@@ -89,32 +90,6 @@ def test_three_bad_contacts_of_a_full_batch_are_rejected_alone_with_few_requests
     assert account.sandbox.store.number("SELECT count(*) FROM members") == 29_997
     assert len(account.puts()) == puts
     assert len(account.sandbox.requests()) == requests
-
-
-@proves(promises.NO_CONTACT_NAMED)
-@pytest.mark.parametrize("message", ["invalid JSON", "invalid input", 'custom field "e1_N" cannot be null'])
-def test_a_request_refused_without_a_name_is_split_until_the_refused_contact_is_alone(
-    account: Account, message: str
-) -> None:
-    body = {"errors": [{"field": "", "message": message}]}
-    account.sandbox.add_fault("status", **PUT, status=400, body=body, times=2)  # all three, the first alone
-    run = account.load("ada@example.com", "grace@example.com", "joan@example.com")
-    assert promises.NO_CONTACT_NAMED.is_kept_by(run), run
-    assert account.emails("Everybody") == ["grace@example.com", "joan@example.com"]
-    assert account.rejected() == {2: ("refused_by_sendgrid", message)}
-    assert account.puts() == [400, 400, 202]
-
-
-@proves(promises.NO_CONTACT_NAMED)
-@pytest.mark.parametrize("body", MEANINGLESS, ids=str)
-def test_a_request_refused_without_meaning_is_never_sent_again_unchanged(account: Account, body: object) -> None:
-    account.sandbox.set_options(keep_bodies=True)
-    account.sandbox.add_fault("status", **PUT, status=400, body=body, times=4)
-    run = account.load(*[f"p{number}@example.com" for number in range(8)])
-    assert promises.NO_CONTACT_NAMED.is_kept_by(run), run
-    assert len(account.emails("Everybody")) == 7
-    bodies = [entry["body"] for entry in account.sandbox.requests() if entry["method"] == "PUT"]
-    assert len(bodies) == len(set(bodies)) == 7
 
 
 @proves(promises.FIELD_NOT_READY)
@@ -143,10 +118,13 @@ def test_a_field_that_is_gone_ends_the_run_and_rejects_no_record(account: Accoun
 @pytest.mark.parametrize(
     "fault",
     [
-        *[{"kind": "status", "status": status} for status in (408, 500, 501, 502, 503, 504, 505)],
-        *[{"kind": "status", "status": status, "body": "<html>"} for status in (400, 404, 422, 520, 599)],
+        *[{"kind": "status", "status": status} for status in (408, 500, 502, 503, 504, 507, 520, 598)],
+        {"kind": "status", "status": 500, "body": {"errors": [{"message": "message larger than max"}]}},
+        {"kind": "status", "status": 503, "body": {"errors": [{"message": "you have hit your contact limit"}]}},
+        {"kind": "status", "status": 400, "body": "<html>Bad Request</html>"},
+        {"kind": "status", "status": 400, "body": ""},
+        {"kind": "status", "status": 422, "body": "upstream error"},
         *[{"kind": "status", "status": status, "body": {}} for status in (402, 405, 407, 409, 418, 425, 451, 499)],
-        {"kind": "status", "status": 500, "body": {"errors": [{"message": "message larger than max; contact limit"}]}},
         {"kind": "html_error", "status": 502},
         {"kind": "status", "status": 200, "body": "<html>Welcome</html>"},
         {"kind": "status", "status": 202, "body": {"job_id": None}},
@@ -186,6 +164,59 @@ def test_an_accepted_request_without_a_job_id_is_sent_again(account: Account) ->
     assert run.report["import_jobs"] == 1
 
 
+OTHER_STATUSES = [
+    402,
+    405,
+    406,
+    407,
+    409,
+    410,
+    411,
+    412,
+    415,
+    417,
+    418,
+    421,
+    423,
+    424,
+    425,
+    426,
+    428,
+    431,
+    444,
+    451,
+    499,
+]
+
+
+@proves(promises.OTHER_REFUSAL)
+@pytest.mark.parametrize("body", [{"errors": [{"field": "contacts[0].email", "message": "no"}]}, "<html>No</html>"])
+@pytest.mark.parametrize("status", OTHER_STATUSES)
+def test_other_refusals_say_nothing_about_a_contact(account: Account, status: int, body: object) -> None:
+    account.sandbox.add_fault("status", **PUT, status=status, body=body, times=None)
+    run = account.load("ada@example.com", "grace@example.com")
+    promise = replace(promises.OTHER_REFUSAL, sees=f"answered {status}")
+    assert promise.is_kept_by(run), run
+    assert account.rejected() == {}
+    assert 60 <= run.report["seconds"] <= 65
+    assert len(account.puts()) <= 10
+
+    account.sandbox.clear_faults()
+    account.sandbox.add_fault("status", **PUT, status=status, body=body, times=3)
+    run = account.load("ada@example.com", "grace@example.com")
+    assert run.exit_code == 0, run.log
+    assert account.emails("Everybody") == ["ada@example.com", "grace@example.com"]
+
+
+@proves(promises.CONTACT_LIMIT)
+@pytest.mark.parametrize("place", ["errors_file", "refusal", "job_property"])
+def test_the_contact_limit_of_the_plan_ends_the_run_and_rejects_nobody(account: Account, place: str) -> None:
+    account.sandbox.set_options(contact_quota=10, contact_limit_in=place)
+    run = account.load(*(f"p{number}@example.com" for number in range(30)), batch_size_rows=8)
+    assert promises.CONTACT_LIMIT.is_kept_by(run), run
+    assert account.rejected() == {}
+
+
 @proves(promises.LASTING_FAILURE)
 @pytest.mark.parametrize(
     ("where", "least", "most"), [(PUT, 300, 305), (POLL, 300, 305), ({"path": "/v3/scopes"}, 20, 20)], ids=str
@@ -214,10 +245,34 @@ def test_a_request_that_is_too_large_is_halved_and_later_ones_are_smaller(accoun
 def test_an_error_message_about_the_size_halves_the_request(account: Account) -> None:
     message = "rpc error: received message larger than max (5021938 vs. 4194304)"
     account.sandbox.add_fault("status", **PUT, status=400, body={"errors": [{"message": message}]})
-    run = account.load("ada@example.com", "grace@example.com")
+    emails = [f"person.{number:04}@example.com" for number in range(1_000)]
+    run = account.load(*emails)
     assert promises.TOO_LARGE.is_kept_by(run), run
-    assert account.emails("Everybody") == ["ada@example.com", "grace@example.com"]
-    assert account.puts() == [400, 202, 202]
+    assert account.emails("Everybody") == emails
+    assert account.puts() == [400, 202, 202, 202, 202]
+
+
+@proves(promises.TOO_LARGE)
+def test_after_a_while_larger_requests_are_tried_again(account: Account) -> None:
+    account.sandbox.add_fault("html_error", **PUT, status=413, times=2)
+    account.sandbox.set_options(keep_bodies=True)
+    emails = [f"person.{number:05}@example.com" for number in range(20_000)]
+    run = account.load(*emails, batch_size_bytes=60_000)
+    assert promises.TOO_LARGE.is_kept_by(run), run
+    assert account.emails("Everybody") == emails
+    sizes = [len(entry["body"]) for entry in account.sandbox.requests() if entry["status"] == 202]
+    assert max(sizes[:8]) <= 30_000
+    assert max(sizes[-5:]) > 50_000
+
+
+@proves(promises.SMALL_TOO_LARGE)
+@pytest.mark.parametrize("people", [1, 2])
+def test_a_small_request_is_not_at_fault_when_it_is_refused_for_its_size(account: Account, people: int) -> None:
+    account.sandbox.add_fault("html_error", **PUT, status=413, times=None)
+    run = account.load(*(f"p{number}@example.com" for number in range(people)))
+    assert promises.SMALL_TOO_LARGE.is_kept_by(run), run
+    assert account.rejected() == {}
+    assert 60 <= run.report["seconds"] <= 65
 
 
 @proves(promises.RATE_LIMITED)

@@ -10,7 +10,10 @@ REJECTED = "Rejected records"
 KILLED = Promise(
     PROCESS,
     "`kill -9`, a crash or a power cut, at any moment",
-    "has written no state that covers a record that is not settled: the next run sends those records, and none is lost",
+    (
+        "has written no state that covers a record that is not settled: the next run sends those records, and none is"
+        " lost. A job that was under way may end after the first jobs of that run, if it starts within minutes"
+    ),
     "",
     137,
 )
@@ -79,6 +82,16 @@ SCHEMAS_ALTERNATE = Promise(
     "reads each record by the last schema before it; memory does not grow",
     "",
     0,
+)
+PATTERNS_ARE_SLOW = Promise(
+    TAP,
+    "its schema has a pattern that takes seconds on many records",
+    (
+        "rejects a record whose validation takes 5 seconds of CPU time; stops once the records that took more than 0.1"
+        " seconds took a minute in all"
+    ),
+    "Validating records takes too long",
+    1,
 )
 TOO_MANY_REJECTED = Promise(
     REJECTED,

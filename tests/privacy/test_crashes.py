@@ -82,8 +82,10 @@ PLACES = (
     "delivery.job_runner:JobRunner.accept",
     "delivery.job_runner:JobRunner._submit",
     "delivery.job_runner:JobRunner._poll",
-    "delivery.job_runner:JobRunner._reject_refused",
-    "delivery.job_runner:JobRunner._handle_row_errors",
+    "delivery.job_runner:JobRunner._handle_final_status",
+    "delivery.job_failures:JobFailures.failed",
+    "delivery.isolation:Isolation.failed",
+    "delivery.request_failures:RequestFailures.refused",
     "delivery.operations.row_errors:refused_contacts",
     "delivery.operations.row_errors:failed_contacts",
     "delivery.lookups:stored",
@@ -100,6 +102,7 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "job_errored_rows", "first": 1, "reason": "no identifier", "mode": "gzip"},
     {"kind": "job_errored_rows", "first": 1, "mode": "missing"},
     {"kind": "status", **PUT, "status": 400, "body": {"errors": [{"field": "contacts[0].email", "message": "no"}]}},
+    {"kind": "status", **PUT, "status": 400, "body": {}, "skip": 1},
 ]
 """Faults that make a run reach every place."""
 

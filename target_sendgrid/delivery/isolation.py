@@ -1,0 +1,290 @@
+"""Isolation: who is at fault where SendGrid refuses contacts, or loses them, and does not say for which one.
+
+Contacts that fail together are split only while others succeed, and a contact that fails alone is rejected only when it
+fails twice more, each time after another has succeeded. Until then both are parked. If nothing else is left to send, or
+ten are parked, a *trial* decides: a contact that a job of this run has settled is sent once more, unchanged (the
+*probe*); a run that has settled nobody tries up to ten contacts alone. If one of them succeeds, the account works, and
+what is parked is sent again. If none does, the account is at fault: the run stops and nobody is rejected for it.
+
+Answers, requests and jobs are looked at apart: that SendGrid accepts requests does not mean that its jobs succeed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from target_sendgrid.audience.identities import IdentitySet
+from target_sendgrid.delivery.batching import Batch
+from target_sendgrid.delivery.job import Job, Level
+from target_sendgrid.delivery.job_outcome import FEW_CONTACTS
+from target_sendgrid.delivery.pending import Change, pack
+from target_sendgrid.origin import Origin
+from target_sendgrid.sendgrid import contact as contacts
+from target_sendgrid.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from target_sendgrid.clock import Clock
+    from target_sendgrid.delivery.job import Rejection
+    from target_sendgrid.delivery.pending import OperationKind, Purpose
+    from target_sendgrid.delivery.send_queue import SendQueue
+    from target_sendgrid.errors import SendGridError
+
+log = logging.getLogger("target-sendgrid.delivery")
+
+MAX_PARKED = 10
+"""Nothing else is sent while so many jobs are parked: the account may be at fault."""
+MAX_FAILURES_IN_ROW = 10
+"""After so many failures without a success between them, an earlier success no longer shows that the account works."""
+PROOFS = 2
+"""A contact is rejected at the third failure, if others have succeeded after the first one and after the second.
+
+Whatever makes everybody fail for a while would have to come back twice, each time for this contact only.
+"""
+TRIAL_CONTACTS = 10
+"""Most contacts that a trial sends alone."""
+NEXT_BATCH_SECONDS = 60.0
+"""How long a run that has settled nobody waits for other contacts, before it takes the account to be at fault."""
+WAIT_SECONDS = 5.0
+"""Shortest wait before contacts that failed are sent again."""
+
+
+PARTS = {Level.ANSWER: 2, Level.REQUEST: 2, Level.JOB: 8}
+"""Into how many parts contacts are split. The outcome of a job takes a minute, so more of them are tried at a time."""
+
+
+class Failure(NamedTuple):
+    """How contacts failed together, or one alone, without SendGrid saying for which of them."""
+
+    level: Level
+    rejection: Rejection
+    """Why the contact is rejected, if it is found to be at fault."""
+    error: SendGridError
+    """What ends the run if the account is at fault."""
+
+
+class Settled(NamedTuple):
+    """An encoded contact that the run has settled."""
+
+    purpose: Purpose
+    contact: bytes
+
+    @property
+    def identity(self) -> str:
+        """Who the person is."""
+        return contacts.identity(contacts.decode(self.contact)) or ""
+
+    def probe(self) -> Job:
+        """Return a job that sends the contact once more."""
+        change = Change(self.purpose, self.identity, self.contact, Origin("", 0))
+        packed, people = pack({change.identity: change}), IdentitySet([change.identity])
+        job = Job.of(Batch(self.purpose, packed, 0, len(self.contact), {}, people))
+        job.is_trial = job.progress.is_probe = job.progress.is_reported = True
+        return job
+
+
+class Health(msgspec.Struct):
+    """What is known of the account at one level."""
+
+    succeeded_at: float = float("-inf")
+    """The last time at which something succeeded; for jobs, the last time at which one was sent that succeeded."""
+    failures_in_row: int = 0
+    is_tried: bool = False
+    """Whether a trial was made since something last succeeded."""
+
+
+class Isolation:
+    """Decides about jobs that fail, and makes trials.
+
+    Args:
+        queue: Where jobs wait to be sent.
+        clock: Where time comes from.
+    """
+
+    def __init__(self, queue: SendQueue, clock: Clock) -> None:
+        self._queue = queue
+        self._clock = clock
+        self._health = {level: Health() for level in Level}
+        self._parked: list[tuple[Job, Failure]] = []
+        self._completed: dict[OperationKind, list[Settled]] = {}
+        """A contact that a completed job has settled, by the kind of its operation."""
+        self._found: dict[OperationKind, list[Settled]] = {}
+        """Contacts of failed jobs that a look-up has found: some of them may have been there before."""
+
+    # What is known of the account
+
+    def succeeded(self, level: Level, moment: float) -> None:
+        """Record a success, and send again what was parked until then.
+
+        Args:
+            level: What succeeded.
+            moment: When a request was accepted, or when a job was sent that has now succeeded.
+        """
+        health = self._health[level]
+        health.succeeded_at = max(health.succeeded_at, moment)
+        health.failures_in_row, health.is_tried = 0, False
+        for entry in list(self._parked):
+            job, failure = entry
+            if failure.level is level and self.works(job, level):
+                self._parked.remove(entry)
+                self._queue.put_first(job)
+
+    def count_failure(self, level: Level) -> None:
+        """Count a failure."""
+        self._health[level].failures_in_row += 1
+
+    def record_failure(self, job: Job, level: Level) -> None:
+        """Count a failure of a job, and whether it proves something about a single contact."""
+        now = self._clock.monotonic()
+        if job.count == 1 and self.works(job, level):
+            job.proofs[level] = job.proofs.get(level, 0) + 1
+            job.failed_at[level] = now
+        job.failed_at.setdefault(level, now)
+        self.count_failure(level)
+
+    def is_doubtful(self, level: Level) -> bool:
+        """Return whether so much has failed in a row that the account may be at fault whatever an answer says."""
+        return self._health[level].failures_in_row > MAX_FAILURES_IN_ROW
+
+    def has_succeeded_since(self, moment: float, level: Level) -> bool:
+        """Return whether something has succeeded after a moment."""
+        return self._health[level].succeeded_at > moment
+
+    def works(self, job: Job, level: Level) -> bool:
+        """Return whether the account is known to work: something else has succeeded since a job first failed."""
+        failed_at = job.failed_at.get(level)
+        has_succeeded = failed_at is not None and self.has_succeeded_since(failed_at, level)
+        return has_succeeded and not self.is_doubtful(level)
+
+    def credible(self, job: Job, level: Level, count: int) -> frozenset[str]:
+        """Return who was named before in a job of some contacts, if that says something about them.
+
+        Where SendGrid names many, it does so only while others succeed.
+        """
+        return job.named if count <= FEW_CONTACTS or self.works(job, level) else frozenset()
+
+    # Contacts that fail
+
+    def failed(self, job: Job, failure: Failure) -> None:
+        """Send a job once more that has failed; then split it, or reject a single contact, where others succeed."""
+        if job.progress.is_probe:
+            return  # the account is at fault, as the next trial will say
+        level = failure.level
+        is_first, works = level not in job.failed_at and not job.is_trial, self.works(job, level)
+        self.record_failure(job, level)
+        if is_first:
+            self._queue.put_first(job, WAIT_SECONDS)
+        elif not works:
+            self._park(job, failure)
+        elif job.count > 1:
+            self.split(job, level)
+        elif job.proofs[level] < PROOFS:
+            self._queue.put_first(job, WAIT_SECONDS)
+        else:
+            job.reject(next(iter(job.changes())), failure.rejection)
+
+    def split(self, job: Job, level: Level) -> None:
+        """Send the parts of a job that has failed at some level each by itself."""
+        identities = list(job.changes())
+        size = -(-len(identities) // PARTS[level])
+        for start in reversed(range(0, len(identities), size)):
+            part = job.part(identities[start : start + size])
+            self._queue.put_first(part, WAIT_SECONDS if level is Level.JOB else 0.0)
+
+    def _park(self, job: Job, failure: Failure) -> None:
+        """Keep a job back until something else has succeeded."""
+        job.pack()
+        job.not_before = self._clock.monotonic() + WAIT_SECONDS
+        self._parked.append((job, failure))
+
+    # Trials
+
+    @property
+    def has_parked(self) -> bool:
+        """Whether jobs are parked."""
+        return bool(self._parked)
+
+    @property
+    def is_pausing(self) -> bool:
+        """Whether so many jobs are parked that nothing else may be sent before a trial."""
+        return len(self._parked) >= MAX_PARKED
+
+    def keep_completed(self, purpose: Purpose, contact: bytes) -> None:
+        """Remember an encoded contact that a completed job has just settled, for a probe."""
+        self._completed[purpose.kind] = [Settled(purpose, contact)]
+
+    def keep_found(self, purpose: Purpose, found: Iterable[bytes]) -> None:
+        """Remember encoded contacts of a failed job that a look-up has just found, for probes."""
+        self._found[purpose.kind] = [Settled(purpose, contact) for contact in itertools.islice(found, TRIAL_CONTACTS)]
+
+    def forget_changed(self, people: IdentitySet) -> None:
+        """Forget settled contacts of people who get newer values: a probe would bring the old ones back."""
+        for settled in (self._completed, self._found):
+            for kind, entries in settled.items():
+                settled[kind] = [entry for entry in entries if entry.identity not in people]
+
+    def seconds_until_trial(self, under_way: Sequence[Job], *, are_likely_to_end: bool) -> float | None:
+        """Return when only a trial can tell what to do about the parked jobs; ``None`` while something else may.
+
+        Args:
+            under_way: The jobs whose end is waited for. One of them may succeed, or give a contact for a probe.
+            are_likely_to_end: Whether one of them is young enough for that.
+        """
+        if not self._parked or (len(self._queue) and not self.is_pausing):
+            return None
+        if any(job.is_trial for job in (*self._queue, *under_way)):
+            return None
+        job, failure = self._parked[0]
+        if self._probes(job):
+            return 0.0
+        if are_likely_to_end and not self._health[failure.level].is_tried:
+            return None
+        # A trial with nobody who was settled before may have met bad contacts alone. The next batch may show that.
+        can_wait = self._health[failure.level].is_tried and failure.level is not Level.ANSWER
+        return max(0.0, job.not_before + NEXT_BATCH_SECONDS - self._clock.monotonic()) if can_wait else 0.0
+
+    def make_trial(self) -> None:
+        """Send what shows whether the account works.
+
+        Raises:
+            SendGridError: It does not, or nothing can show that it does.
+        """
+        job, failure = self._parked[0]
+        health = self._health[failure.level]
+        if health.is_tried:
+            raise failure.error
+        health.is_tried = True
+        if probes := self._probes(job):
+            count = counted(len(probes), "contact")
+            log.info("Sending %s once more, confirmed before, to find out what is at fault.", count)
+            for settled in probes:
+                self._queue.put_first(settled.probe())
+            return
+        largest = max([*(parked for parked, _ in self._parked), *self._queue], key=lambda job: job.count)
+        if largest.count == 1 and largest.failed_at:
+            raise failure.error
+        # At random, because contacts may be bad in some regular order; the same ones whenever the run is repeated.
+        chooser = random.Random(0)  # noqa: S311 - no secret is made of it
+        chosen = chooser.sample(list(largest.changes()), min(TRIAL_CONTACTS, largest.count))
+        log.info("Sending %s alone, to find out what is at fault.", counted(len(chosen), "contact"))
+        for identity in reversed(chosen):
+            part = largest.part([identity])
+            part.is_trial = True
+            self._queue.put_first(part)
+        largest.pack()
+        self._parked = [entry for entry in self._parked if entry[0].count]
+        self._queue.drop_empty()
+
+    def _probes(self, job: Job) -> list[Settled]:
+        kind = job.purpose.kind
+        return self._completed.get(kind) or self._found.get(kind) or []
+
+    def clear(self) -> None:
+        """Forget what is parked, because nothing more is sent."""
+        self._parked.clear()
