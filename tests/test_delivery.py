@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_sendgrid.clock import SystemClock
-from target_sendgrid.delivery import batching, delivery, spool, state
+from target_sendgrid.delivery import batching, delivery, job, spool, state
 from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.delivery import Delivery
 from target_sendgrid.delivery.job_runner import JobRunner
@@ -375,6 +375,18 @@ def test_spooled_contacts_are_sent_again_when_their_job_fails(
     assert sorted(contact["email"] for contact in harness.sandbox.contacts()) == [
         f"p{number}@example.com" for number in range(4)
     ]
+
+
+def test_contacts_of_healthy_jobs_are_never_unpacked_nor_read_back(
+    make_harness: Callable[..., DeliveryHarness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "MAX_WAITING_BYTES", 2_500)
+    monkeypatch.setattr(job.Job, "changes", lambda _: pytest.fail("the contacts were unpacked"))
+    monkeypatch.setattr(spool.Spool, "take", lambda *_: pytest.fail("the contacts were read back"))
+    harness = make_harness(max_rows=1)
+    fill(harness, 20)
+    harness.delivery.finish()
+    assert len(harness.sandbox.contacts()) == 20
 
 
 def test_without_room_for_temporary_files_fewer_batches_are_under_way(

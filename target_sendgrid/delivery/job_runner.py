@@ -294,7 +294,7 @@ class JobRunner:
         named = operation.row_errors(job, status)
         outcome = read_outcome(status, named, self._isolation.credible(job, Level.JOB, count), count)
         job.named |= named.keys()
-        amended = operation.amend(job, outcome.at_fault)
+        amended = operation.amend(job, outcome.at_fault) if outcome.at_fault else []
         for identity, words in outcome.at_fault.items():
             if identity not in amended:
                 sentence = f"SendGrid's {operation.kind.job_name} reported an error."
