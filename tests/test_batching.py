@@ -269,7 +269,7 @@ class TestInFlight:
         batcher.release(batch)
         assert lines_of(sealed(batcher, "L")) == {"a@x.com": [2]}
 
-    def test_a_person_of_a_settled_batch_waits_while_an_unknown_job_may_be_under_way(self) -> None:
+    def test_a_person_of_a_settled_batch_waits_while_an_untracked_job_may_be_under_way(self) -> None:
         now = 0.0
         batcher = Upserts(30_000, ENOUGH_BYTES, lambda: now)
         add(batcher, "a@x.com", line=1)
@@ -279,12 +279,12 @@ class TestInFlight:
         add(batcher, "a@x.com", line=3)
         assert (batcher.in_flight, batcher.open_list_ids(), batcher.first_line()) == ([], [], 2)
         now = 59.0
-        batcher.release_lingering()
-        assert (batcher.open_list_ids(), batcher.lingering_seconds()) == ([], 1.0)
+        batcher.release_due()
+        assert (batcher.open_list_ids(), batcher.seconds_until_release()) == ([], 1.0)
         now = 60.0
-        batcher.release_lingering()
+        batcher.release_due()
         assert lines_of(sealed(batcher, "L")) == {"a@x.com": [2, 3]}
-        assert batcher.lingering_seconds() is None
+        assert batcher.seconds_until_release() is None
 
     def test_people_are_free_at_once_when_their_time_has_come_before_the_batch_is_settled(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES, lambda: 60.0)

@@ -85,8 +85,11 @@ class Batcher:
         self._held_first_line: int | None = None
         self._held_bytes = 0
         self._in_flight: list[Batch] = []
-        self._lingering: list[tuple[float, IdentitySet]] = []
-        """People of settled batches of whom an unknown job may still bring old values back, and until when."""
+        self._released_later: list[tuple[float, IdentitySet]] = []
+        """People of settled batches with the time from which they may be sent again.
+
+        Until then an untracked job (`BatchProgress`) may bring their old values back.
+        """
         self._byte_limits: dict[OperationKind, int] = {}
         """Limits in place of the operation's own, because SendGrid has refused larger requests."""
         self._last_line = 0
@@ -209,20 +212,20 @@ class Batcher:
         """
         self._in_flight.remove(batch)
         if free_at is not None and free_at > self._monotonic():
-            self._lingering.append((free_at, batch.people))
+            self._released_later.append((free_at, batch.people))
         else:
             self._open_held(batch.people)
 
-    def lingering_seconds(self) -> float | None:
-        """Return the seconds until more people may be sent again; ``None`` when none of them wait."""
-        moments = [free_at for free_at, _ in self._lingering]
+    def seconds_until_release(self) -> float | None:
+        """Return the seconds until `release_due` releases somebody; ``None`` when nobody waits for that."""
+        moments = [free_at for free_at, _ in self._released_later]
         return max(0.0, min(moments) - self._monotonic()) if moments else None
 
-    def release_lingering(self) -> None:
-        """Let people be sent again whose time has come."""
+    def release_due(self) -> None:
+        """Let those people be sent again whose time has come."""
         now = self._monotonic()
-        for entry in [entry for entry in self._lingering if entry[0] <= now]:
-            self._lingering.remove(entry)
+        for entry in [entry for entry in self._released_later if entry[0] <= now]:
+            self._released_later.remove(entry)
             self._open_held(entry[1])
 
     def _open_held(self, people: IdentitySet) -> None:
@@ -234,8 +237,8 @@ class Batcher:
         self._held_first_line = min((change.origin.line for change in changes), default=None)
 
     def _is_free(self, identity: str) -> bool:
-        """Return whether no change of the person is in flight, nor may be."""
-        if self._lingering and any(identity in people for _, people in self._lingering):
+        """Return whether no change of the person is in flight, nor in an untracked job."""
+        if self._released_later and any(identity in people for _, people in self._released_later):
             return False
         return not any(identity in batch.people for batch in self._in_flight)
 

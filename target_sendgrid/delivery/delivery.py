@@ -34,7 +34,7 @@ log = logging.getLogger("target-sendgrid.delivery")
 MAX_BYTES_IN_MEMORY = 8_000_000
 """Most request bytes under way whose contacts are in memory: two requests of the default size.
 
-One of them may wait for its job in memory (see `job_runner.MAX_WAITING_BYTES`) while the next is sent.
+One of them may wait for its job in memory (see `spool.MAX_WAITING_BYTES`) while the next is sent.
 `tests/benchmarks/pace.py` measures the memory.
 """
 
@@ -94,7 +94,7 @@ class Delivery:
             elif self._batcher.open_purposes():
                 self._send_open()  # which the held changes wait for
             else:
-                self._wait_for_lingering()
+                self._wait_for_release()
 
     def reject(self, origin: Origin, reason: Reason, sentence: str, sendgrid_message: str | None = None) -> None:
         """Log a rejected record, keep it where the user asked for that, and count it."""
@@ -120,7 +120,7 @@ class Delivery:
         while (event := self._worker.next_event(0)) is not None:
             self._handle(event)
         self._write_state()
-        self._batcher.release_lingering()
+        self._batcher.release_due()
         while (purpose := self._batcher.next_full()) is not None:
             self._seal_and_send(purpose)
         open_since = self._batcher.open_since()
@@ -134,7 +134,7 @@ class Delivery:
             if self._batcher.in_flight:
                 self._wait_for_event()  # which may release held changes, sent in the next round
             else:
-                self._wait_for_lingering()
+                self._wait_for_release()
         self.wait_for_sent()
 
     def wait_for_sent(self) -> None:
@@ -167,16 +167,16 @@ class Delivery:
         self._handle(event)
         self._write_state()
 
-    def _wait_for_lingering(self) -> None:
-        """Wait until held changes of people may be sent of whom a job may be under way that nobody can poll."""
-        seconds = self._batcher.lingering_seconds()
+    def _wait_for_release(self) -> None:
+        """Wait until some people may be sent again of whom an untracked job may hold older values."""
+        seconds = self._batcher.seconds_until_release()
         if seconds is not None:
             log.info("Waiting %.0f s: SendGrid may still work on older values of people who have newer ones.", seconds)
             ends_at = self._clock.monotonic() + seconds
             while (left := ends_at - self._clock.monotonic()) > 0:
                 self._check_stop()
                 self._clock.sleep(min(left, _CHECK_STOP_SECONDS))
-        self._batcher.release_lingering()
+        self._batcher.release_due()
 
     def _handle(self, event: JobEvent) -> None:
         if isinstance(event, Spooled):

@@ -22,7 +22,7 @@ class BatchResult(msgspec.Struct, frozen=True):
     max_bytes: int | None = None
     """Most bytes of a request for now; ``None`` where SendGrid has refused none for its size."""
     people_free_at: float | None = None
-    """When no unknown job can bring old values of its people back any more, in seconds of the monotonic clock.
+    """When no untracked job can bring old values of its people back any more, in seconds of the monotonic clock.
 
     ``None`` where SendGrid can have no such job.
     """

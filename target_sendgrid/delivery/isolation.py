@@ -1,12 +1,13 @@
-"""Isolation: who is at fault where SendGrid refuses contacts, or loses them, and does not say for which one.
+"""Isolation: who is at fault where SendGrid refuses contacts, or loses them, and does not say which of them.
 
-Contacts that fail together are split only while others succeed, and a contact that fails alone is rejected only when it
-fails twice more, each time after another has succeeded. Until then both are parked. If nothing else is left to send, or
-ten are parked, a *trial* decides: a contact that a job of this run has settled is sent once more, unchanged (the
-*probe*); a run that has settled nobody tries up to ten contacts alone. If one of them succeeds, the account works, and
-what is parked is sent again. If none does, the account is at fault: the run stops and nobody is rejected for it.
+A job that fails is split only while others succeed, and a single contact is rejected only when it fails twice more,
+each time after another job has succeeded. A job that fails while no other succeeds is *suspended*: it waits for a
+success. When nothing else is left to send, or ten jobs are suspended, a *trial* decides. It sends once more, unchanged,
+a contact that this run has settled before (the *probe*); a run that has settled nobody sends up to ten contacts alone.
+If one of these succeeds, the account works, and the suspended jobs are sent again. If none does, the account is at
+fault: the run stops and nobody is rejected for it.
 
-Answers, requests and jobs are looked at apart: that SendGrid accepts requests does not mean that its jobs succeed.
+Answers, requests and jobs are counted apart: that SendGrid accepts requests does not mean that its jobs succeed.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("target-sendgrid.delivery")
 
-MAX_PARKED = 10
-"""Nothing else is sent while so many jobs are parked: the account may be at fault."""
+MAX_SUSPENDED = 10
+"""While so many jobs are suspended, nothing but trials is sent: the account may be at fault."""
 MAX_FAILURES_IN_ROW = 10
 """After so many failures without a success between them, an earlier success no longer shows that the account works."""
-PROOFS = 2
-"""A contact is rejected at the third failure, if others have succeeded after the first one and after the second.
+MIN_REPEATED_FAILURES = 2
+"""A single contact is rejected when it has failed again so often, each time after another job has succeeded.
 
 Whatever makes everybody fail for a while would have to come back twice, each time for this contact only.
 """
@@ -56,7 +57,7 @@ WAIT_SECONDS = 5.0
 
 
 PARTS = {Level.ANSWER: 2, Level.REQUEST: 2, Level.JOB: 8}
-"""Into how many parts contacts are split. The outcome of a job takes a minute, so more of them are tried at a time."""
+"""Into how many parts a job is split. Import jobs take a minute, so more of them are sent at a time."""
 
 
 class Failure(NamedTuple):
@@ -95,7 +96,7 @@ class Health(msgspec.Struct):
     succeeded_at: float = float("-inf")
     """The last time at which something succeeded; for jobs, the last time at which one was sent that succeeded."""
     failures_in_row: int = 0
-    is_tried: bool = False
+    had_trial: bool = False
     """Whether a trial was made since something last succeeded."""
 
 
@@ -111,16 +112,16 @@ class Isolation:
         self._queue = queue
         self._clock = clock
         self._health = {level: Health() for level in Level}
-        self._parked: list[tuple[Job, Failure]] = []
+        self._suspended: list[tuple[Job, Failure]] = []
         self._completed: dict[OperationKind, list[Settled]] = {}
         """A contact that a completed job has settled, by the kind of its operation."""
         self._found: dict[OperationKind, list[Settled]] = {}
-        """Contacts of failed jobs that a look-up has found: some of them may have been there before."""
+        """Contacts of failed jobs that a look-up has found. They show less, since they may have been there before."""
 
     # What is known of the account
 
     def succeeded(self, level: Level, moment: float) -> None:
-        """Record a success, and send again what was parked until then.
+        """Record a success, and send suspended jobs again for which it is one of another job.
 
         Args:
             level: What succeeded.
@@ -128,11 +129,11 @@ class Isolation:
         """
         health = self._health[level]
         health.succeeded_at = max(health.succeeded_at, moment)
-        health.failures_in_row, health.is_tried = 0, False
-        for entry in list(self._parked):
+        health.failures_in_row, health.had_trial = 0, False
+        for entry in list(self._suspended):
             job, failure = entry
-            if failure.level is level and self.works(job, level):
-                self._parked.remove(entry)
+            if failure.level is level and self.have_others_succeeded(job, level):
+                self._suspended.remove(entry)
                 self._queue.put_first(job)
 
     def count_failure(self, level: Level) -> None:
@@ -140,51 +141,60 @@ class Isolation:
         self._health[level].failures_in_row += 1
 
     def record_failure(self, job: Job, level: Level) -> None:
-        """Count a failure of a job, and whether it proves something about a single contact."""
+        """Record a failure of a job, and whether a single contact has failed again after others had succeeded."""
         now = self._clock.monotonic()
-        if job.count == 1 and self.works(job, level):
-            job.proofs[level] = job.proofs.get(level, 0) + 1
+        if job.count == 1 and self.have_others_succeeded(job, level):
+            job.repeated_failures[level] = job.repeated_failures.get(level, 0) + 1
             job.failed_at[level] = now
         job.failed_at.setdefault(level, now)
         self.count_failure(level)
 
-    def is_doubtful(self, level: Level) -> bool:
-        """Return whether so much has failed in a row that the account may be at fault whatever an answer says."""
+    def is_account_suspect(self, level: Level) -> bool:
+        """Return whether so many have failed in a row that the account may be at fault, whomever answers name."""
         return self._health[level].failures_in_row > MAX_FAILURES_IN_ROW
 
     def has_succeeded_since(self, moment: float, level: Level) -> bool:
         """Return whether something has succeeded after a moment."""
         return self._health[level].succeeded_at > moment
 
-    def works(self, job: Job, level: Level) -> bool:
-        """Return whether the account is known to work: something else has succeeded since a job first failed."""
+    def have_others_succeeded(self, job: Job, level: Level) -> bool:
+        """Return whether others have succeeded since a job failed, so that the account is known to work."""
         failed_at = job.failed_at.get(level)
         has_succeeded = failed_at is not None and self.has_succeeded_since(failed_at, level)
-        return has_succeeded and not self.is_doubtful(level)
+        return has_succeeded and not self.is_account_suspect(level)
 
-    def credible(self, job: Job, level: Level, count: int) -> frozenset[str]:
-        """Return who was named before in a job of some contacts, if that says something about them.
+    def named_before(self, job: Job, level: Level, count: int) -> frozenset[str]:
+        """Return whom SendGrid named before among a job's contacts; nobody where the account may be at fault for it.
 
-        Where SendGrid names many, it does so only while others succeed.
+        Args:
+            job: The job.
+            level: Whether a request or an import job has named them.
+            count: Number of contacts that were sent. Naming most of many says something about them only while others
+                succeed.
         """
-        return job.named if count <= FEW_CONTACTS or self.works(job, level) else frozenset()
+        return job.named if count <= FEW_CONTACTS or self.have_others_succeeded(job, level) else frozenset()
 
     # Contacts that fail
 
     def failed(self, job: Job, failure: Failure) -> None:
-        """Send a job once more that has failed; then split it, or reject a single contact, where others succeed."""
+        """Decide about a job that has failed.
+
+        It is sent once more at first. After that it is split, or its only contact rejected, if others have succeeded;
+        otherwise it is suspended.
+        """
         if job.progress.is_probe:
-            return  # the account is at fault, as the next trial will say
+            return  # the account is at fault: the next call of `make_trial` ends the run
         level = failure.level
-        is_first, works = level not in job.failed_at and not job.is_trial, self.works(job, level)
+        is_first = level not in job.failed_at and not job.is_trial
+        have_others_succeeded = self.have_others_succeeded(job, level)
         self.record_failure(job, level)
         if is_first:
             self._queue.put_first(job, WAIT_SECONDS)
-        elif not works:
-            self._park(job, failure)
+        elif not have_others_succeeded:
+            self._suspend(job, failure)
         elif job.count > 1:
             self.split(job, level)
-        elif job.proofs[level] < PROOFS:
+        elif job.repeated_failures[level] < MIN_REPEATED_FAILURES:
             self._queue.put_first(job, WAIT_SECONDS)
         else:
             job.reject(next(iter(job.changes())), failure.rejection)
@@ -197,23 +207,23 @@ class Isolation:
             part = job.part(identities[start : start + size])
             self._queue.put_first(part, WAIT_SECONDS if level is Level.JOB else 0.0)
 
-    def _park(self, job: Job, failure: Failure) -> None:
+    def _suspend(self, job: Job, failure: Failure) -> None:
         """Keep a job back until something else has succeeded."""
         job.pack()
         job.not_before = self._clock.monotonic() + WAIT_SECONDS
-        self._parked.append((job, failure))
+        self._suspended.append((job, failure))
 
     # Trials
 
     @property
-    def has_parked(self) -> bool:
-        """Whether jobs are parked."""
-        return bool(self._parked)
+    def has_suspended(self) -> bool:
+        """Whether jobs are suspended."""
+        return bool(self._suspended)
 
     @property
     def is_pausing(self) -> bool:
-        """Whether so many jobs are parked that nothing else may be sent before a trial."""
-        return len(self._parked) >= MAX_PARKED
+        """Whether so many jobs are suspended that nothing but trials may be sent."""
+        return len(self._suspended) >= MAX_SUSPENDED
 
     def keep_completed(self, purpose: Purpose, contact: bytes) -> None:
         """Remember an encoded contact that a completed job has just settled, for a probe."""
@@ -230,43 +240,43 @@ class Isolation:
                 settled[kind] = [entry for entry in entries if entry.identity not in people]
 
     def seconds_until_trial(self, under_way: Sequence[Job], *, are_likely_to_end: bool) -> float | None:
-        """Return when only a trial can tell what to do about the parked jobs; ``None`` while something else may.
+        """Return the seconds until a trial has to decide about the suspended jobs; ``None`` while something else may.
 
         Args:
             under_way: The jobs whose end is waited for. One of them may succeed, or give a contact for a probe.
             are_likely_to_end: Whether one of them is young enough for that.
         """
-        if not self._parked or (len(self._queue) and not self.is_pausing):
+        if not self._suspended or (len(self._queue) and not self.is_pausing):
             return None
         if any(job.is_trial for job in (*self._queue, *under_way)):
             return None
-        job, failure = self._parked[0]
+        job, failure = self._suspended[0]
         if self._probes(job):
             return 0.0
-        if are_likely_to_end and not self._health[failure.level].is_tried:
+        if are_likely_to_end and not self._health[failure.level].had_trial:
             return None
-        # A trial with nobody who was settled before may have met bad contacts alone. The next batch may show that.
-        can_wait = self._health[failure.level].is_tried and failure.level is not Level.ANSWER
+        # A trial without a probe may have sent bad contacts only. A later batch may show that the account works.
+        can_wait = self._health[failure.level].had_trial and failure.level is not Level.ANSWER
         return max(0.0, job.not_before + NEXT_BATCH_SECONDS - self._clock.monotonic()) if can_wait else 0.0
 
     def make_trial(self) -> None:
-        """Send what shows whether the account works.
+        """Send contacts whose success would show that the account works.
 
         Raises:
-            SendGridError: It does not, or nothing can show that it does.
+            SendGridError: A trial has failed before, or there is nothing to make one with.
         """
-        job, failure = self._parked[0]
+        job, failure = self._suspended[0]
         health = self._health[failure.level]
-        if health.is_tried:
+        if health.had_trial:
             raise failure.error
-        health.is_tried = True
+        health.had_trial = True
         if probes := self._probes(job):
             count = counted(len(probes), "contact")
             log.info("Sending %s once more, confirmed before, to find out what is at fault.", count)
             for settled in probes:
                 self._queue.put_first(settled.probe())
             return
-        largest = max([*(parked for parked, _ in self._parked), *self._queue], key=lambda job: job.count)
+        largest = max([*(suspended for suspended, _ in self._suspended), *self._queue], key=lambda job: job.count)
         if largest.count == 1 and largest.failed_at:
             raise failure.error
         # At random, because contacts may be bad in some regular order; the same ones whenever the run is repeated.
@@ -278,7 +288,7 @@ class Isolation:
             part.is_trial = True
             self._queue.put_first(part)
         largest.pack()
-        self._parked = [entry for entry in self._parked if entry[0].count]
+        self._suspended = [entry for entry in self._suspended if entry[0].count]
         self._queue.drop_empty()
 
     def _probes(self, job: Job) -> list[Settled]:
@@ -286,5 +296,5 @@ class Isolation:
         return self._completed.get(kind) or self._found.get(kind) or []
 
     def clear(self) -> None:
-        """Forget what is parked, because nothing more is sent."""
-        self._parked.clear()
+        """Forget the suspended jobs, because nothing more is sent."""
+        self._suspended.clear()

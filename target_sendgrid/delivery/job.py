@@ -58,19 +58,19 @@ class Level(Enum):
     JOB = auto()
 
 
-class Silence(msgspec.Struct):
-    """Tries of one request that have failed in a row without an answer.
+class FailedTries(msgspec.Struct):
+    """Tries of one request that have failed in a row, because there was no usable answer.
 
     Attributes:
         tries: The tries.
         since: When the first failed, in seconds of the monotonic clock.
-        clean_before: How many jobs had been accepted at their first try by then.
+        accepted_before: How many jobs had been accepted at their first try by then.
         failing_before: How many jobs, this one included, had failed at least once by then.
     """
 
     tries: Tries
     since: float
-    clean_before: int
+    accepted_before: int
     failing_before: int
 
 
@@ -107,7 +107,8 @@ class BatchProgress(msgspec.Struct):
     is_probe: bool = False
     """Whether the batch was made for a trial (`isolation`). Nobody waits for its outcome."""
     maybe_taken_at: float | None = None
-    """When SendGrid may last have taken a request whose job nobody can poll; ``None`` when there is none."""
+    """When SendGrid may last have begun an *untracked* job, which nobody can poll: the answer to a request was lost, or
+    polls found no such job, or no end of it. ``None`` when there is none."""
 
 
 class Job:
@@ -136,12 +137,12 @@ class Job:
         self.failed_at: dict[Level, float] = {}
         """When the changes first failed at each level without SendGrid saying which of them are at fault.
 
-        For a single contact, when it last failed after others had succeeded.
+        For a single contact, when it last failed after others had succeeded (see `repeated_failures`).
         """
-        self.proofs: dict[Level, int] = {}
-        """How often a single contact has failed at each level after others had succeeded."""
-        self.silence: Silence | None = None
-        """The tries that have failed in a row without an answer."""
+        self.repeated_failures: dict[Level, int] = {}
+        """How often a single contact has failed again at each level, each time after others had succeeded."""
+        self.failed_tries: FailedTries | None = None
+        """The tries that have failed in a row, because there was no usable answer; ``None`` when the last did not."""
         self.unknown_since: float | None = None
         """Since when SendGrid has not known the job of the last request."""
         self.lost_jobs = 0

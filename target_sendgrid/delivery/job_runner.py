@@ -1,10 +1,10 @@
 """The job runner: sends batches, polls their jobs under a deadline, and finds out which contacts failed.
 
 SendGrid refuses a whole request for one contact, and loses contacts after it has accepted them. The runner sends a
-batch, whole or in parts, until every contact of it is either confirmed by a finished job or rejected with a reason. Who
-is at fault where SendGrid does not say is found out by `isolation`.
+batch, whole or in parts, until every contact of it is either confirmed by a finished job or rejected with a reason.
+Where SendGrid does not say who is at fault, `isolation` finds out.
 
-A request or poll that fails is tried again in a later step, so that jobs under way are looked at in between.
+A request or poll that fails is tried again in a later step, so that other jobs are sent and polled in between.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class JobRunner:
         self._behind_probe: list[Job] = []
         """Jobs with a newer value of a person whose old one was sent as a probe, until the probe's job has ended."""
         self._lost_probes: list[tuple[str, float]] = []
-        """People of whom an unknown job may bring an old value back, which was sent as a probe, and until when."""
+        """People whose old value an untracked job may bring back, because it was sent as a probe, and until when."""
         self._poll_tries: Tries | None = None
         """The polls that have failed since one was last answered, whichever jobs they were for."""
         self._job_ids: set[str] = set()
@@ -109,7 +109,7 @@ class JobRunner:
         (self._behind_probe if is_behind_probe else self._queue).append(job)
 
     def step(self) -> float | None:
-        """Submit one job or poll one. Where its outcome is unclear, its people are looked up, for up to two minutes.
+        """Submit one job or poll one. Where an outcome is unclear, look its people up, which may take two minutes.
 
         When nothing more can be sent, jobs under way are still polled for as long as they are likely to take.
 
@@ -126,7 +126,7 @@ class JobRunner:
             if self._error is not None:
                 raise self._error from None  # polling has failed as well
             self._stop_sending(error)
-        if self._error is not None and self._poll_schedule.likely_seconds() <= 0:
+        if self._error is not None and self._poll_schedule.likely_seconds_left() <= 0:
             raise self._error
         return self._wait_seconds()
 
@@ -158,14 +158,14 @@ class JobRunner:
             self._poll_schedule.wait_seconds(),
             self._seconds_until_trial(),
         ]
-        if (self._error is not None or self._isolation.has_parked) and self._poll_schedule.likely_seconds() > 0:
-            waits.append(self._poll_schedule.likely_seconds())
+        if (self._error is not None or self._isolation.has_suspended) and self._poll_schedule.likely_seconds_left() > 0:
+            waits.append(self._poll_schedule.likely_seconds_left())
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _note_lost_probe(self, job: Job) -> None:
         taken_at = job.progress.maybe_taken_at
         if job.progress.is_probe and taken_at is not None:
-            free_at = taken_at + self._poll_schedule.unknown_job_seconds()
+            free_at = taken_at + self._poll_schedule.untracked_job_seconds()
             self._lost_probes += [(identity, free_at) for identity in job.changes()]
             for waiting in self._behind_probe:
                 waiting.not_before = max(waiting.not_before, free_at)
@@ -174,13 +174,13 @@ class JobRunner:
         return [job for job in (*self._queue, *self._poll_schedule) if job.progress.is_probe]
 
     def _seconds_until_trial(self) -> float | None:
-        are_likely_to_end = self._poll_schedule.likely_seconds() > 0
+        are_likely_to_end = self._poll_schedule.likely_seconds_left() > 0
         return self._isolation.seconds_until_trial(list(self._poll_schedule), are_likely_to_end=are_likely_to_end)
 
     def _stop_sending(self, error: SendGridError | ConfigError) -> None:
         """Send nothing more, and keep the error until the jobs under way have had time to end."""
         self._error = error
-        seconds = self._poll_schedule.likely_seconds()
+        seconds = self._poll_schedule.likely_seconds_left()
         if seconds > 0:
             log.warning("Nothing more can be sent: polling the jobs under way for up to %.0f s.", seconds)
 
@@ -292,13 +292,13 @@ class JobRunner:
             raise ContactLimitError
         operation, count = self._operation(job), job.last_request.contact_count
         named = operation.row_errors(job, status)
-        outcome = read_outcome(status, named, self._isolation.credible(job, Level.JOB, count), count)
+        outcome = read_outcome(status, named, self._isolation.named_before(job, Level.JOB, count), count)
         job.named |= named.keys()
         amended = operation.amend(job, outcome.at_fault) if outcome.at_fault else []
-        for identity, words in outcome.at_fault.items():
+        for identity, reason in outcome.at_fault.items():
             if identity not in amended:
                 sentence = f"SendGrid's {operation.kind.job_name} reported an error."
-                job.reject(identity, Rejection(Reason.FAILED_IN_JOB, sentence, words))
+                job.reject(identity, Rejection(Reason.FAILED_IN_JOB, sentence, reason))
         if amended:
             self._queue.put_first(job.part(amended))
         if outcome.problem:
@@ -374,7 +374,7 @@ class JobRunner:
         progress.is_reported = True
         free_at = None
         if progress.maybe_taken_at is not None:
-            free_at = progress.maybe_taken_at + self._poll_schedule.unknown_job_seconds()
+            free_at = progress.maybe_taken_at + self._poll_schedule.untracked_job_seconds()
         max_bytes = self._operation(job).max_bytes
         self._events.append(BatchResult(progress.batch, progress.rejected, progress.job_count, max_bytes, free_at))
 

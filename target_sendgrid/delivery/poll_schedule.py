@@ -23,9 +23,9 @@ POLL_SHARE = 0.05
 
 The second comes as long after the first, and each further wait is twice as long.
 """
-LEAST_LIKELY_SECONDS = 120.0
-"""How long a job that nobody polls counts as under way at least."""
-MOST_LIKELY_SECONDS = 600.0
+MIN_UNTRACKED_SECONDS = 120.0
+"""How long an untracked job (`BatchProgress`) counts as under way at least."""
+MAX_LIKELY_SECONDS = 600.0
 """How long a job is likely to take at most. Jobs have taken six minutes and more (reported in 2025)."""
 UNKNOWN_POLL_SHARE = 0.15
 """Until some job has ended, the oldest is polled each time its age has grown by this share."""
@@ -90,13 +90,13 @@ class PollSchedule:
         """Poll nothing for some seconds: SendGrid has just failed, or asks to wait."""
         self._paused_until = self._clock.monotonic() + seconds
 
-    def unknown_job_seconds(self) -> float:
-        """Return how long a job may be under way that nobody polls: twice as long as the longest so far, in bounds."""
-        return min(max(2 * self._longest_job_seconds, LEAST_LIKELY_SECONDS), MOST_LIKELY_SECONDS)
+    def untracked_job_seconds(self) -> float:
+        """Return how long an untracked job may be under way: twice as long as the longest job took, in bounds."""
+        return min(max(2 * self._longest_job_seconds, MIN_UNTRACKED_SECONDS), MAX_LIKELY_SECONDS)
 
-    def likely_seconds(self) -> float:
-        """Return for how many seconds some job is still likely to end; 0.0 when there is none."""
-        return max((MOST_LIKELY_SECONDS - self.age(job) for job in self._jobs), default=0.0)
+    def likely_seconds_left(self) -> float:
+        """Return for how many more seconds one of the jobs is likely to end; 0 or less when none is."""
+        return max((MAX_LIKELY_SECONDS - self.age(job) for job in self._jobs), default=0.0)
 
     def age(self, job: Job) -> float:
         """Return the seconds since a job was submitted."""

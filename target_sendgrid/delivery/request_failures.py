@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from target_sendgrid.delivery.isolation import Failure
-from target_sendgrid.delivery.job import Level, Rejection, Silence
+from target_sendgrid.delivery.job import FailedTries, Level, Rejection
 from target_sendgrid.delivery.job_outcome import at_fault
 from target_sendgrid.errors import JobFailedError, Reason, SendGridError
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("target-sendgrid.delivery")
 
-TRIES_ALONE = 4
-"""After so many failed tries the contacts of a request count as failed, if others were accepted meanwhile."""
+TRIES_WHILE_OTHERS_SUCCEED = 4
+"""After so many failed tries the contacts of a request are split, if other requests were accepted meanwhile."""
 
-CLEAN_FOR_EACH_FAILING = 3
-"""A contact is not at fault for missing answers unless so many other jobs were accepted for each that failed too."""
+ACCEPTED_FOR_EACH_FAILING = 3
+"""A contact is at fault for missing answers only if so many jobs were accepted for each other that failed meanwhile."""
 
 _REFUSED = (
     "SendGrid refuses contacts (400) and does not say which, also when they are sent alone."
@@ -52,23 +52,23 @@ class RequestFailures:
         self._new_tries = new_tries
         self._tries: Tries | None = None
         """The tries that have failed since a request was last accepted, whichever jobs they were for."""
-        self._clean_count = 0
+        self._accepted_count = 0
         """Number of jobs that were accepted at their first try."""
         self._failing_count = 0
         """Number of jobs of which a try had no usable answer."""
 
     def accepted(self, job: Job) -> None:
-        """Record that a request was accepted, and send again what was parked until then."""
-        if job.silence is None:
-            self._clean_count += 1
-        self._tries = job.silence = None
+        """Record that a request was accepted, and send again what was suspended until then."""
+        if job.failed_tries is None:
+            self._accepted_count += 1
+        self._tries = job.failed_tries = None
         for level in (Level.ANSWER, Level.REQUEST):
             self._isolation.succeeded(level, self._clock.monotonic())
 
     def no_answer(self, job: Job, error: TransientError) -> None:
         """Send a job again later whose request had no usable answer. Meanwhile other jobs are tried.
 
-        Where others are accepted and this one fails again and again, something in it is at fault.
+        Where others are accepted and this one fails again and again, something in it is likely to be at fault.
 
         Raises:
             SendGridError: Requests have failed for too long.
@@ -76,21 +76,21 @@ class RequestFailures:
         now = self._clock.monotonic()
         if error.may_have_been_taken:
             job.progress.maybe_taken_at = now
-        if job.silence is None:
+        if job.failed_tries is None:
             self._failing_count += 1
-            job.silence = Silence(self._new_tries(), now, self._clean_count, self._failing_count)
+            job.failed_tries = FailedTries(self._new_tries(), now, self._accepted_count, self._failing_count)
         self._tries = self._tries or self._new_tries()
         lasting = error.lasting or JobFailedError(f"{error}.", "Run again later.")
-        wait_seconds, pause_seconds = job.silence.tries.wait_after(error), self._tries.wait_after(error)
+        wait_seconds, pause_seconds = job.failed_tries.tries.wait_after(error), self._tries.wait_after(error)
         is_over = wait_seconds is None or pause_seconds is None
         if error.is_rate_limit or error.budget_seconds is not None:
             if is_over:
                 raise lasting
-        elif is_over or self._is_conspicuous(job, job.silence):
-            if job.count == 1 and self._has_bad_weather(job.silence):
+        elif is_over or self._is_likely_at_fault(job, job.failed_tries):
+            if job.count == 1 and self._are_others_failing(job.failed_tries):
                 raise lasting
-            job.failed_at.setdefault(Level.ANSWER, job.silence.since)
-            job.silence = None
+            job.failed_at.setdefault(Level.ANSWER, job.failed_tries.since)
+            job.failed_tries = None
             rejection = Rejection(Reason.REFUSED_BY_SENDGRID, "SendGrid fails at each request with the contact.")
             self._isolation.failed(job, Failure(Level.ANSWER, rejection, lasting))
             return
@@ -99,20 +99,21 @@ class RequestFailures:
         job.not_before = now + (wait_seconds or 0.0)
         self._queue.append(job)
 
-    def _is_conspicuous(self, job: Job, silence: Silence) -> bool:
-        """Return whether a job has failed so often that it is not by chance, with its retry budget still left.
+    def _is_likely_at_fault(self, job: Job, failed_tries: FailedTries) -> bool:
+        """Return whether something in a job is likely to be at fault, although its retry budget is not used up yet.
 
-        A single contact counts as such only when it has used up a budget before.
+        For a single contact that is the case only when it has failed so before, with a budget of its own.
         """
-        if silence.tries.count < TRIES_ALONE:
+        if failed_tries.tries.count < TRIES_WHILE_OTHERS_SUCCEED:
             return False
         has_failed = Level.ANSWER in job.failed_at
-        return has_failed or (job.count > 1 and self._isolation.has_succeeded_since(silence.since, Level.ANSWER))
+        return has_failed or (job.count > 1 and self._isolation.has_succeeded_since(failed_tries.since, Level.ANSWER))
 
-    def _has_bad_weather(self, silence: Silence) -> bool:
+    def _are_others_failing(self, failed_tries: FailedTries) -> bool:
         """Return whether too many other requests have failed as well since one began to fail."""
-        clean, failing = self._clean_count - silence.clean_before, self._failing_count - silence.failing_before
-        return failing * CLEAN_FOR_EACH_FAILING > clean
+        accepted = self._accepted_count - failed_tries.accepted_before
+        failing = self._failing_count - failed_tries.failing_before
+        return failing * ACCEPTED_FOR_EACH_FAILING > accepted
 
     def too_large(self, job: Job, error: TooLargeError) -> None:
         """Send each half of a job by itself whose request is too large; a single contact may be at fault."""
@@ -125,9 +126,11 @@ class RequestFailures:
     def refused(self, job: Job, operation: Operation, error: BadRequestError) -> None:
         """Reject the contacts that a refused request names, and send the others again."""
         named = operation.refused(job, error)
-        named_before = self._isolation.credible(job, Level.REQUEST, job.count)
-        guilty = {} if self._isolation.is_doubtful(Level.REQUEST) else at_fault(named, named_before, job.count)
-        if not guilty:
+        named_before = self._isolation.named_before(job, Level.REQUEST, job.count)
+        to_reject = (
+            {} if self._isolation.is_account_suspect(Level.REQUEST) else at_fault(named, named_before, job.count)
+        )
+        if not to_reject:
             job.named |= named.keys()
             sentence = "SendGrid refused the contact without naming a field."
             rejection = Rejection(Reason.REFUSED_BY_SENDGRID, sentence, error.sendgrid_message())
@@ -135,10 +138,10 @@ class RequestFailures:
             self._isolation.failed(job, Failure(Level.REQUEST, rejection, lasting))
             return
         self._isolation.count_failure(Level.REQUEST)
-        amended = operation.amend(job, guilty)
-        for identity, words in guilty.items():
+        amended = operation.amend(job, to_reject)
+        for identity, reason in to_reject.items():
             if identity not in amended:
-                rejection = Rejection(Reason.REFUSED_BY_SENDGRID, "SendGrid refused the contact.", words)
+                rejection = Rejection(Reason.REFUSED_BY_SENDGRID, "SendGrid refused the contact.", reason)
                 job.reject(identity, rejection)
         if job.count:
             self._queue.put_first(job)

@@ -1,4 +1,4 @@
-"""The send queue: jobs that wait to be sent, some of them until a moment, all of them while SendGrid is in trouble."""
+"""The send queue: jobs that wait to be sent, each from its own time on, and none of them while sending pauses."""
 
 from __future__ import annotations
 

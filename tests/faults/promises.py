@@ -281,7 +281,7 @@ JOB_UNKNOWN = Promise(
     "is unknown to SendGrid: its contacts are looked up",
     0,
 )
-UNKNOWN_JOB = Promise(
+UNTRACKED_JOB = Promise(
     JOB,
     "it may exist unseen, because the answer to a request was lost",
     "holds newer values of its people back until it can't be under way any more: twice as long as the longest job took,"

@@ -181,9 +181,9 @@ def test_runs_against_a_poisoned_batch_get_further_each_time(
     assert list(account.rejected()) == [39]
 
 
-@proves(promises.UNKNOWN_JOB)
+@proves(promises.UNTRACKED_JOB)
 @pytest.mark.parametrize("kind", ["cut_after", "truncate", "no_job_id"])
-def test_a_newer_value_waits_until_no_unknown_job_can_bring_the_old_one_back(account: Account, kind: str) -> None:
+def test_a_newer_value_waits_until_no_untracked_job_can_bring_the_old_one_back(account: Account, kind: str) -> None:
     account.sandbox.add_fault(kind, **PUT, late_seconds=100.0)
     messages = [
         record(email="ada@example.com", first_name="Old"),
@@ -192,14 +192,14 @@ def test_a_newer_value_waits_until_no_unknown_job_can_bring_the_old_one_back(acc
         record(email="ada@example.com", first_name="New"),
     ]
     run = account.run(messages, batch_size_rows=1)
-    assert promises.UNKNOWN_JOB.is_kept_by(run), run
+    assert promises.UNTRACKED_JOB.is_kept_by(run), run
     account.sandbox.settle()
     assert [contact["first_name"] for contact in account.sandbox.contacts()] == ["New", "Grace"]
     assert run.states == ['{"n": 1}', '{"n": 9}']
     assert 120 <= run.report["seconds"] <= 130
 
 
-def test_an_unknown_job_costs_no_time_where_nobody_has_newer_values(account: Account) -> None:
+def test_an_untracked_job_costs_no_time_where_nobody_has_newer_values(account: Account) -> None:
     account.sandbox.add_fault("cut_after", **PUT, late_seconds=100.0)
     run = account.load("ada@example.com", "grace@example.com", batch_size_rows=1)
     assert run.exit_code == 0, run.log
