@@ -199,8 +199,8 @@ class RecordRejectedError(Exception):
 class TransientError(Exception):
     """One attempt at a request failed, and the same request may succeed later.
 
-    Internal: it never reaches the user. The request is tried again; when that does not help, `lasting` is raised. It
-    is not a `SendGridError` itself, so that `except SendGridError` between an attempt and its retry cannot catch it.
+    Internal: it never reaches the user. The request is tried again; when that does not help, `final_error` is raised.
+    It is not a `SendGridError` itself, so that `except SendGridError` between an attempt and its retry cannot catch it.
 
     Args:
         what: What happened, without personal data.
@@ -209,7 +209,7 @@ class TransientError(Exception):
         budget_seconds: For how many seconds failures of this kind are retried at most; ``None`` for the whole retry
             budget.
         may_have_been_taken: Whether SendGrid may have acted on the request, although its answer was lost.
-        lasting: The error that this is when it lasts. Every attempt of `sendgrid.transport` sets it.
+        final_error: The error to raise when retries do not help. Every attempt of `sendgrid.transport` sets it.
     """
 
     def __init__(
@@ -220,14 +220,14 @@ class TransientError(Exception):
         is_rate_limit: bool = False,
         budget_seconds: float | None = None,
         may_have_been_taken: bool = True,
-        lasting: SendGridError | None = None,
+        final_error: SendGridError | None = None,
     ) -> None:
         super().__init__(what)
         self.wait_seconds = wait_seconds
         self.is_rate_limit = is_rate_limit
         self.budget_seconds = budget_seconds
         self.may_have_been_taken = may_have_been_taken
-        self.lasting = lasting
+        self.final_error = final_error
 
 
 class TerminatedError(BaseException):

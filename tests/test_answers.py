@@ -25,7 +25,7 @@ SIZE_MESSAGE = "Received message larger than max (5 vs. 4)"
 LIMIT_MESSAGE = "You have hit your Contact Limit."
 TEXTS = ["<html>marker</html>", "marker", "", '"marker"', "7", "null", "true", '{"cut', "[" * 100_000]
 """Bodies that are not SendGrid's: no JSON object or array."""
-PASSING_FOR_A_WHILE = {
+RETRIED_BRIEFLY = {
     402, 405, 406, 407, 409, 410, 411, 412, 415, 416, 417, 418, 421, 423, 424, 425, 426, 428, 431, 444, 451, 499,
 }  # fmt: skip
 
@@ -48,7 +48,7 @@ def expected_action(status: int, *, is_json: bool) -> Action:
         return Action.BAD_REQUEST if is_json else Action.RETRY
     if status == 404 and is_json:
         return Action.NOT_FOUND
-    return Action.RETRY_FOR_A_WHILE if status < 500 else Action.RETRY
+    return Action.RETRY_BRIEFLY if status < 500 else Action.RETRY
 
 
 class TestActions:
@@ -60,7 +60,7 @@ class TestActions:
             assert action_for(status, body_of(text.encode())) is expected_action(status, is_json=False), text
 
     def test_statuses_that_say_nothing_about_contacts_are_retried_for_a_while(self) -> None:
-        assert {answered(status) for status in PASSING_FOR_A_WHILE} == {Action.RETRY_FOR_A_WHILE}
+        assert {answered(status) for status in RETRIED_BRIEFLY} == {Action.RETRY_BRIEFLY}
 
     @pytest.mark.parametrize(
         ("statuses", "action"),
@@ -156,21 +156,21 @@ class TestContactLimit:
 
 
 class TestErrors:
-    @given(st.sampled_from(sorted({*PASSING_FOR_A_WHILE, 404})))
+    @given(st.sampled_from(sorted({*RETRIED_BRIEFLY, 404})))
     def test_a_refusal_that_says_nothing_about_contacts_names_the_status_once_it_lasts(self, status: int) -> None:
         error = error_for(status, b"marker", request="GET /v3/scopes", what="to read", wait_seconds=7.0)
         assert isinstance(error, TransientError)
         assert (error.budget_seconds, error.wait_seconds, error.may_have_been_taken) == (60.0, None, True)
-        assert type(error.lasting) is (NotFoundError if status == 404 else SendGridError)
-        assert f"GET /v3/scopes still answers {status} after several tries." in str(error.lasting)
-        assert error.lasting.problems[0].next_step
+        assert type(error.final_error) is (NotFoundError if status == 404 else SendGridError)
+        assert f"GET /v3/scopes still answers {status} after several tries." in str(error.final_error)
+        assert error.final_error.problems[0].next_step
 
     def test_a_402_is_about_the_account_and_a_407_about_proxies(self) -> None:
         steps = {}
         for status in (402, 407):
             error = error_for(status, b"", request="GET /v3/scopes", what="to read", wait_seconds=None)
             assert isinstance(error, TransientError)
-            steps[status] = str(error.lasting)
+            steps[status] = str(error.final_error)
         assert "billing" in steps[402]
         assert "proxies" in steps[407]
 
@@ -180,8 +180,8 @@ class TestErrors:
         assert isinstance(own, NotFoundError)
         assert own.is_from_sendgrid
         assert isinstance(other, TransientError)
-        assert isinstance(other.lasting, NotFoundError)
-        assert not other.lasting.is_from_sendgrid
+        assert isinstance(other.final_error, NotFoundError)
+        assert not other.final_error.is_from_sendgrid
 
     def test_a_refused_body_keeps_its_details(self) -> None:
         content = b'{"errors": [{"field": "contacts[0].email", "message": "marker"}]}'
@@ -241,8 +241,8 @@ class TestBodies:
     def test_a_value_of_another_type_may_be_retried(self, content: bytes) -> None:
         with pytest.raises(TransientError, match="in a shape that the target does not know") as caught:
             as_retried_shape(content, Named)
-        assert isinstance(caught.value.lasting, SendGridError)
-        assert "marker" not in f"{caught.value} {caught.value.lasting}"
+        assert isinstance(caught.value.final_error, SendGridError)
+        assert "marker" not in f"{caught.value} {caught.value.final_error}"
 
 
 class Named(msgspec.Struct):

@@ -104,7 +104,7 @@ def test_a_write_is_sent_once(make_client: MakeClient) -> None:
     for write in writes:
         with pytest.raises(TransientError, match="answered 503") as caught:
             write()
-        assert isinstance(caught.value.lasting, UnreachableError)
+        assert isinstance(caught.value.final_error, UnreachableError)
     assert (len(server.requests()), clock.slept_seconds) == (2, 0.0)
 
 
@@ -325,7 +325,7 @@ class TestJobStatus:
         server.add_fault("status", **POLL, status=200, body=body)
         with pytest.raises(TransientError) as caught:
             client.job_status(job_id)
-        assert "in a shape that the target does not know" in str(caught.value.lasting)
+        assert "in a shape that the target does not know" in str(caught.value.final_error)
         assert client.job_status(job_id).is_pending
 
     @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ class TestRemoval:
         with pytest.raises(TransientError, match=r"imports/\{id\} answered 405") as caught:
             client.job_status("job-7")
         logged = [record.getMessage() for record in caplog.records if "sendgrid" in record.name]
-        text = f"{caught.value} {caught.value.lasting} {logged}"
+        text = f"{caught.value} {caught.value.final_error} {logged}"
         assert "GET /v3/marketing/lists/{id} -> 404" in text
         assert UNKNOWN_ID not in text
         assert "job-7" not in text

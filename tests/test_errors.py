@@ -81,7 +81,7 @@ class TestContent:
 
     def test_a_transient_error_leaves_open_whether_the_request_was_taken(self) -> None:
         error = TransientError("no")
-        assert (error.may_have_been_taken, error.budget_seconds, error.lasting) == (True, None, None)
+        assert (error.may_have_been_taken, error.budget_seconds, error.final_error) == (True, None, None)
 
     def test_a_signal_is_named_by_its_number(self) -> None:
         error = TerminatedError(15)

@@ -385,19 +385,20 @@ class TestAttempts:
         assert not self.attempt(url).may_have_been_taken
 
     @pytest.mark.parametrize("has_run_started", [False, True])
-    def test_every_transient_error_says_which_error_it_is_when_it_lasts(
+    def test_every_transient_error_has_the_error_to_raise_in_the_end(
         self, serve: Serve, *, has_run_started: bool
     ) -> None:
         for status, body in ((503, b""), (200, b"<html>"), (429, b"")):
-            lasting = self.attempt(serve(answering(body, status=status)).url, has_run_started=has_run_started).lasting
-            assert type(lasting) is UnreachableError
-            assert "could not be reached at 127.0.0.1 to list its scopes: " in str(lasting)
-            assert ("Nothing was sent" in str(lasting)) is not has_run_started
+            error = self.attempt(serve(answering(body, status=status)).url, has_run_started=has_run_started)
+            final_error = error.final_error
+            assert type(final_error) is UnreachableError
+            assert "could not be reached at 127.0.0.1 to list its scopes: " in str(final_error)
+            assert ("Nothing was sent" in str(final_error)) is not has_run_started
 
-    def test_an_error_that_is_another_when_it_lasts_keeps_it(self, serve: Serve) -> None:
-        lasting = self.attempt(serve(answering(status=405)).url).lasting
-        assert type(lasting) is SendGridError
-        assert "still answers 405" in str(lasting)
+    def test_a_final_error_that_was_given_is_kept(self, serve: Serve) -> None:
+        final_error = self.attempt(serve(answering(status=405)).url).final_error
+        assert type(final_error) is SendGridError
+        assert "still answers 405" in str(final_error)
 
     def test_a_request_raises_it_in_the_end(self, serve: Serve) -> None:
         host = serve(answering(b"<html>", status=404))
@@ -420,7 +421,7 @@ class TestAttempts:
     def test_tls_that_breaks_off_is_not_about_certificates(self, serve: Serve) -> None:
         plain = serve(answering())
         error = self.attempt(plain.url.replace("http:", "https:"))
-        assert "certificate" not in f"{error} {error.lasting}"
+        assert "certificate" not in f"{error} {error.final_error}"
 
 
 class TestAnswers:

@@ -54,8 +54,6 @@ NEXT_BATCH_SECONDS = 60.0
 """How long a run that has settled nobody waits for other contacts, before it takes the account to be at fault."""
 WAIT_SECONDS = 5.0
 """Shortest wait before contacts that failed are sent again."""
-
-
 PARTS = {Level.ANSWER: 2, Level.REQUEST: 2, Level.JOB: 8}
 """Into how many parts a job is split. Import jobs take a minute, so more of them are sent at a time."""
 
@@ -121,7 +119,7 @@ class Isolation:
     # What is known of the account
 
     def succeeded(self, level: Level, moment: float) -> None:
-        """Record a success, and send suspended jobs again for which it is one of another job.
+        """Record a success, and send those suspended jobs again that had failed before it.
 
         Args:
             level: What succeeded.

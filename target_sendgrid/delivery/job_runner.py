@@ -196,8 +196,8 @@ class JobRunner:
             submission = operation.submit(job)
             if submission is not None and submission.job_id in self._job_ids:
                 what = "SendGrid answered a new request with the id of an earlier job"
-                lasting = JobFailedError(f"{what}, again and again.", "Run again later.")
-                raise TransientError(what, lasting=lasting)  # noqa: TRY301 - handled as an answer without an id
+                final_error = JobFailedError(f"{what}, again and again.", "Run again later.")
+                raise TransientError(what, final_error=final_error)  # noqa: TRY301 - handled as an answer without an id
         except TransientError as error:
             self._request_failures.no_answer(job, error)
             return
@@ -248,7 +248,7 @@ class JobRunner:
         try:
             status = self._client.job_status(job.last_request.job_id)
         except (NotFoundError, TransientError) as error:
-            if isinstance(error, TransientError) and not isinstance(error.lasting, NotFoundError):
+            if isinstance(error, TransientError) and not isinstance(error.final_error, NotFoundError):
                 self._poll_again(error)
                 return
             self._poll_tries = None
@@ -278,7 +278,7 @@ class JobRunner:
         self._poll_tries = self._poll_tries or self._client.new_tries()
         wait_seconds = self._poll_tries.wait_after(error)
         if wait_seconds is None:
-            raise error.lasting or JobFailedError(f"{error}.", "Run again later.")
+            raise error.final_error or JobFailedError(f"{error}.", "Run again later.")
         log.info("%s: trying again in %.1f s.", error, wait_seconds)
         self._poll_schedule.pause(wait_seconds)
 

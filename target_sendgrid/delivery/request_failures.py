@@ -80,19 +80,19 @@ class RequestFailures:
             self._failing_count += 1
             job.failed_tries = FailedTries(self._new_tries(), now, self._accepted_count, self._failing_count)
         self._tries = self._tries or self._new_tries()
-        lasting = error.lasting or JobFailedError(f"{error}.", "Run again later.")
+        final_error = error.final_error or JobFailedError(f"{error}.", "Run again later.")
         wait_seconds, pause_seconds = job.failed_tries.tries.wait_after(error), self._tries.wait_after(error)
         is_over = wait_seconds is None or pause_seconds is None
         if error.is_rate_limit or error.budget_seconds is not None:
             if is_over:
-                raise lasting
+                raise final_error
         elif is_over or self._is_likely_at_fault(job, job.failed_tries):
             if job.count == 1 and self._are_others_failing(job.failed_tries):
-                raise lasting
+                raise final_error
             job.failed_at.setdefault(Level.ANSWER, job.failed_tries.since)
             job.failed_tries = None
             rejection = Rejection(Reason.REFUSED_BY_SENDGRID, "SendGrid fails at each request with the contact.")
-            self._isolation.failed(job, Failure(Level.ANSWER, rejection, lasting))
+            self._isolation.failed(job, Failure(Level.ANSWER, rejection, final_error))
             return
         log.info("%s: trying again in %.1f s.", error, wait_seconds)
         self._queue.pause(pause_seconds or 0.0)
@@ -134,8 +134,8 @@ class RequestFailures:
             job.named |= named.keys()
             sentence = "SendGrid refused the contact without naming a field."
             rejection = Rejection(Reason.REFUSED_BY_SENDGRID, sentence, error.sendgrid_message())
-            lasting = SendGridError(_REFUSED, "Look at the account in SendGrid, and run again.")
-            self._isolation.failed(job, Failure(Level.REQUEST, rejection, lasting))
+            final_error = SendGridError(_REFUSED, "Look at the account in SendGrid, and run again.")
+            self._isolation.failed(job, Failure(Level.REQUEST, rejection, final_error))
             return
         self._isolation.count_failure(Level.REQUEST)
         amended = operation.amend(job, to_reject)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from target_sendgrid.report.rejection_limit import RejectionLimit
 
 MAX_WAITING_BYTES = 1_000_000
-"""Memory for waiting states beyond which only the last of those is kept that become ready together.
+"""Memory for waiting states. When they take more, only the last of those that become ready together is kept.
 
 If the limit of rejections then holds that one back, a state is written that is up to a batch earlier than necessary.
 """

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 _FEW = 10
-"""As many rejected records never exceed the limit, if somebody was accepted and the limit is not 0."""
+"""Up to so many rejected records never exceed the limit, if a record was accepted and the limit is not 0."""
 
 
 class LimitCounts(NamedTuple):
@@ -39,9 +39,9 @@ class RejectionLimit:
     def is_exceeded(self, counts: LimitCounts) -> bool:
         """Return whether too many of some records are rejected.
 
-        That is the case if the share of rejected records is above the limit, unless only a few are rejected, and if
-        records were rejected and nobody was accepted. Records without an identifier only count for the latter. A limit
-        of 0 allows no rejected record, and one of 100 allows everything.
+        That is the case if the share of rejected records is above the limit and more than a few are rejected. It is
+        also the case if all records are rejected; only there do records without an identifier count. A limit of 0
+        allows no rejected record that has an identifier, not even a few, and one of 100 allows everything.
         """
         numerator, denominator = self._max_share
         if numerator == denominator:

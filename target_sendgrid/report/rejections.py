@@ -34,9 +34,9 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.NOT_A_NUMBER: "A value mapped to a number field is neither a number nor a numeric text.",
     Reason.NOT_A_DATE: "A value mapped to a date field is not an ISO date or date-time.",
     Reason.TOO_LARGE: "The contact alone is larger than `batch_size_bytes`.",
-    Reason.REFUSED_BY_SENDGRID: "SendGrid refused the contact when it was sent.",
+    Reason.REFUSED_BY_SENDGRID: "SendGrid refused the contact when it was sent, or fails at each request with it.",
     Reason.FAILED_IN_JOB: "SendGrid's import job reported an error for the contact.",
-    Reason.NOT_STORED: "SendGrid's import job ended, but the contact is not in the account.",
+    Reason.NOT_STORED: "SendGrid's import jobs fail with the contact, and the account does not hold it as it was sent.",
 }
 
 _LOGGED_PER_REASON = 10

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 Shape = TypeVar("Shape")
 
-FEW_TRIES_SECONDS = 60.0
-"""For how many seconds a request is retried that a proxy or the state of the account seems to have refused."""
+SHORT_RETRY_SECONDS = 60.0
+"""For how many seconds a request is retried when a proxy seems to have refused it, or the state of the account."""
 
 
 class Action(Enum):
@@ -37,7 +37,7 @@ class Action(Enum):
 
     WAIT_FOR_RATE_LIMIT = auto()
     RETRY = auto()
-    RETRY_FOR_A_WHILE = auto()
+    RETRY_BRIEFLY = auto()
     UNAUTHORIZED = auto()
     FORBIDDEN = auto()
     CONTACT_LIMIT = auto()
@@ -48,14 +48,14 @@ class Action(Enum):
     GIVE_UP = auto()
 
 
-class Row(NamedTuple):
-    """One row of the table of actions.
+class Rule(NamedTuple):
+    """One rule of the table of actions.
 
     Attributes:
-        statuses: The statuses that the row is about.
+        statuses: The statuses that the rule is about.
         action: What the target does.
         is_json: Whether the body must be a JSON object or array, as SendGrid's own are.
-        says: Returns whether a body has the words that the row is about; ``None`` where words do not matter.
+        says: Returns whether a body has the words that the rule is about; ``None`` where words do not matter.
     """
 
     statuses: Container[int]
@@ -109,21 +109,21 @@ _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are not JSON, or that are too deeply nested."""
 
 ACTIONS = (
-    Row((429,), Action.WAIT_FOR_RATE_LIMIT),
-    Row((408, *range(500, 600)), Action.RETRY),
-    Row((401,), Action.UNAUTHORIZED),
-    Row(range(400, 500), Action.CONTACT_LIMIT, says=_is_about_contact_limit),
-    Row((403,), Action.FORBIDDEN),
-    Row((404,), Action.NOT_FOUND, is_json=True),
-    Row((413, 414), Action.TOO_LARGE),
-    Row((400,), Action.TOO_LARGE, is_json=True, says=_is_about_size),
-    Row((400, 422), Action.BAD_REQUEST, is_json=True),
-    Row((400, 422), Action.RETRY),  # a proxy's
-    Row(range(400, 500), Action.RETRY_FOR_A_WHILE),
-    Row(range(300, 400), Action.REFUSE_REDIRECT),
-    Row(_ANY, Action.GIVE_UP),
+    Rule((429,), Action.WAIT_FOR_RATE_LIMIT),
+    Rule((408, *range(500, 600)), Action.RETRY),
+    Rule((401,), Action.UNAUTHORIZED),
+    Rule(range(400, 500), Action.CONTACT_LIMIT, says=_is_about_contact_limit),
+    Rule((403,), Action.FORBIDDEN),
+    Rule((404,), Action.NOT_FOUND, is_json=True),
+    Rule((413, 414), Action.TOO_LARGE),
+    Rule((400,), Action.TOO_LARGE, is_json=True, says=_is_about_size),
+    Rule((400, 422), Action.BAD_REQUEST, is_json=True),
+    Rule((400, 422), Action.RETRY),  # a proxy's
+    Rule(range(400, 500), Action.RETRY_BRIEFLY),
+    Rule(range(300, 400), Action.REFUSE_REDIRECT),
+    Rule(_ANY, Action.GIVE_UP),
 )
-"""The table from status to action: the first row that fits an answer decides."""
+"""The table from status to action: the first rule that fits an answer decides."""
 
 _UNAUTHORIZED = (
     "SendGrid refused the API key (401): it is unknown, revoked, malformed or of the other region.",
@@ -153,9 +153,9 @@ def action_for(status: int, body: object) -> Action:
     """
     is_json = isinstance(body, (dict, list))
     return next(
-        row.action
-        for row in ACTIONS
-        if status in row.statuses and (is_json or not row.is_json) and (row.says is None or row.says(body))
+        rule.action
+        for rule in ACTIONS
+        if status in rule.statuses and (is_json or not rule.is_json) and (rule.says is None or rule.says(body))
     )
 
 
@@ -176,9 +176,10 @@ def error_for(status: int, content: bytes, *, request: str, what: str, wait_seco
             return TransientError(message, wait_seconds=wait_seconds, is_rate_limit=True, may_have_been_taken=False)
         case Action.RETRY:
             return TransientError(f"{request} answered {status}")
-        case Action.RETRY_FOR_A_WHILE:
-            lasting = _lasting_refusal(status, request)
-            return TransientError(f"{request} answered {status}", budget_seconds=FEW_TRIES_SECONDS, lasting=lasting)
+        case Action.RETRY_BRIEFLY:
+            final_error = _repeated_refusal(status, request)
+            message = f"{request} answered {status}"
+            return TransientError(message, budget_seconds=SHORT_RETRY_SECONDS, final_error=final_error)
         case action:
             return _refusal(action, status, body, request=request, what=what)
 
@@ -205,8 +206,8 @@ def _refusal(action: Action, status: int, body: object, *, request: str, what: s
     return error
 
 
-def _lasting_refusal(status: int, request: str) -> SendGridError:
-    """Return the error for a refusal that says nothing about what was sent, once it has lasted for a while."""
+def _repeated_refusal(status: int, request: str) -> SendGridError:
+    """Return the error for a refusal that says nothing about what was sent and that retries did not change."""
     what = f"{request} still answers {status} after several tries."
     next_step = _NEXT_STEPS.get(status, _CHECK_PROXIES)
     if status == HTTPStatus.NOT_FOUND:
@@ -262,13 +263,13 @@ def as_shape(value: object, shape: type[Shape]) -> Shape:
 
 
 def as_retried_shape(content: bytes, shape: type[Shape]) -> Shape:
-    """Return the body of a success as the type that SendGrid documents, or have the request repeated.
+    """Return the body of a success as the type that SendGrid documents. If it is not, the request is worth a retry.
 
     Raises:
-        TransientError: It has another type. If that lasts, it is the error of `as_shape`.
+        TransientError: It has another type. Its `final_error` is the error of `as_shape`.
     """
     try:
         return as_shape(json_object(content), shape)
     except SendGridError as error:
         message = "an answer was in a shape that the target does not know"
-        raise TransientError(message, lasting=error) from None
+        raise TransientError(message, final_error=error) from None

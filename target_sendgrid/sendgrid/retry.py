@@ -74,7 +74,7 @@ class Tries:
         self._jitter = jitter
         self._retry_budget_seconds = retry_budget_seconds
         self._started_at: float | None = None
-        self._limited_since: float | None = None  # of failures in a row whose kind has a budget of its own
+        self._short_budget_since: float | None = None  # first of the last failures in a row with a budget of their own
         self._back_off = FIRST_WAIT_SECONDS
 
     def wait_after(self, error: TransientError) -> float | None:
@@ -82,7 +82,7 @@ class Tries:
         now = self._clock.monotonic()
         self._started_at = now if self._started_at is None else self._started_at
         if error.is_rate_limit:
-            self.failing_since = self._limited_since = None
+            self.failing_since = self._short_budget_since = None
             budget_left = self._retry_budget_seconds
             is_over = now - self._started_at > RATE_LIMIT_BUDGET_SECONDS
         else:
@@ -102,10 +102,10 @@ class Tries:
         self.failing_since = now if self.failing_since is None else self.failing_since
         budget_left = self._retry_budget_seconds - (now - self.failing_since)
         if error.budget_seconds is None:
-            self._limited_since = None
+            self._short_budget_since = None
             return budget_left
-        self._limited_since = now if self._limited_since is None else self._limited_since
-        return min(budget_left, error.budget_seconds - (now - self._limited_since))
+        self._short_budget_since = now if self._short_budget_since is None else self._short_budget_since
+        return min(budget_left, error.budget_seconds - (now - self._short_budget_since))
 
 
 class RetryPolicy:

@@ -46,7 +46,7 @@ LONGEST_READ_SECONDS = 300.0
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_REDIRECTS = 3
-_PASSING_STATUSES = frozenset({408, 429, *range(500, 600)})
+_TRANSIENT_STATUSES = frozenset({408, 429, *range(500, 600)})
 """Statuses with which a download is retried. With others, such as 403, its link has expired or never worked."""
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PATH_WORDS = frozenset(
@@ -143,7 +143,7 @@ class Transport:
         try:
             return self._retry.call(attempt, retry_budget_seconds=self.retry_budget_seconds)
         except TransientError as error:
-            raise self._lasting(error, what) from None
+            raise self._final_error(error, what) from None
 
     def attempt(
         self,
@@ -164,13 +164,13 @@ class Transport:
             body: JSON.
 
         Raises:
-            TransientError: The request may succeed later. Its `lasting` is the error that it is otherwise.
+            TransientError: The request may succeed later. If it does not, its `final_error` is the one to raise.
             SendGridError: SendGrid refused the request; the table in `answers` says which error each status becomes.
         """
         try:
             return read(self._send(method, path, body, what))
         except TransientError as error:
-            error.lasting = self._lasting(error, what)
+            error.final_error = self._final_error(error, what)
             raise
 
     def download(self, url: str) -> bytes:
@@ -185,10 +185,10 @@ class Transport:
             message = f"The download failed: {error}."
             raise SendGridError(message) from None
 
-    def _lasting(self, error: TransientError, what: str) -> SendGridError:
-        """Return the error that a transient one is when it lasts."""
-        if error.lasting is not None:
-            return error.lasting
+    def _final_error(self, error: TransientError, what: str) -> SendGridError:
+        """Return the error to raise when retries have not helped against a transient one."""
+        if error.final_error is not None:
+            return error.final_error
         if self._has_run_started:
             next_step = "What SendGrid has confirmed stays; run again to send the rest."
         else:
@@ -224,7 +224,7 @@ class Transport:
         status = response.status_code
         if status == requests.codes.ok:
             return read_body(response, self._clock)
-        if status in _PASSING_STATUSES:
+        if status in _TRANSIENT_STATUSES:
             message = f"it was answered with {status}"
             raise TransientError(message, wait_seconds=seconds_until_reset(response.headers, self._clock.now()))
         message = f"The download was answered with {status}."

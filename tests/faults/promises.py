@@ -147,14 +147,14 @@ TRANSIENT_FAILURE = Promise(
 LASTING_FAILURE = Promise(
     REQUEST,
     "the same for five minutes, whatever is sent (20 seconds before the first record)",
-    "polls the jobs under way for as long as they are likely to take (two to ten minutes), then stops",
+    "polls the jobs under way until they end or are ten minutes old, then stops",
     "SendGrid could not be reached",
     1,
 )
 ONE_REQUEST_FAILS = Promise(
     REQUEST,
     "the same four times for one request, while others are accepted",
-    "splits it in halves until the contact is alone at which SendGrid fails; rejects that one",
+    "splits it in halves until the contact at which SendGrid fails is alone; rejects that one",
     "refused_by_sendgrid: SendGrid fails at each request with the contact.",
     0,
 )

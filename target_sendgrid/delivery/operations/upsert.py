@@ -19,7 +19,7 @@ from target_sendgrid.errors import (
     TransientError,
 )
 from target_sendgrid.report.report import Bucket
-from target_sendgrid.sendgrid.answers import FEW_TRIES_SECONDS
+from target_sendgrid.sendgrid.answers import SHORT_RETRY_SECONDS
 from target_sendgrid.sendgrid.contact import Body
 from target_sendgrid.wording import counted
 
@@ -164,9 +164,9 @@ class Upsert:
         except TooLargeError:
             if size <= LOWEST_BYTE_LIMIT:
                 what = f"SendGrid, or a proxy, refused a request of only {size:,} bytes for its size"
-                lasting = SendGridError(f"{what}, again and again.", "Check `api_url` and proxies.")
+                final_error = SendGridError(f"{what}, again and again.", "Check `api_url` and proxies.")
                 raise TransientError(
-                    what, budget_seconds=FEW_TRIES_SECONDS, may_have_been_taken=False, lasting=lasting
+                    what, budget_seconds=SHORT_RETRY_SECONDS, may_have_been_taken=False, final_error=final_error
                 ) from None
             self._lower_limit(size)
             raise
