@@ -67,7 +67,7 @@ def normalised_email(text: str) -> str:
 
 
 def is_same_email(sent: object, found: object) -> bool:
-    """Return whether two addresses are the same to SendGrid, which does not say whose letters it puts in lower case."""
+    """Return whether two addresses differ only in upper and lower case: which letters SendGrid changes is not known."""
     return str(sent).lower() == str(found).lower()
 
 

@@ -181,7 +181,7 @@ TOO_LARGE = Promise(
 )
 SMALL_TOO_LARGE = Promise(
     REQUEST,
-    "the same for a request of less than 10 kB",
+    "the same for a request of 10 kB or less",
     "sends the same request again for a minute, then stops; rejects nobody",
     "bytes for its size",
     1,
@@ -270,7 +270,7 @@ ALL_JOBS_FAIL = Promise(
 OTHER_JOB = Promise(
     JOB,
     "it is completed for another number of contacts than were sent",
-    "confirms nobody unseen: looks the contacts up, and sends those again that are not there",
+    "confirms nobody without a look-up; sends those again that are not there",
     "that were sent: its contacts are looked up",
     0,
 )
@@ -283,7 +283,7 @@ JOB_UNKNOWN = Promise(
 )
 UNTRACKED_JOB = Promise(
     JOB,
-    "it may exist unseen, because the answer to a request was lost",
+    "there may be one that nobody can poll, because the answer to a request was lost",
     "holds newer values of its people back until it can't be under way any more: twice as long as the longest job took,"
     " from two to ten minutes",
     "SendGrid may still work on older values",

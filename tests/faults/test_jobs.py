@@ -187,7 +187,7 @@ RESULTS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("applied", [False, True])
 @pytest.mark.parametrize("result", RESULTS, ids=str)
-def test_nobody_is_confirmed_unseen_nor_rejected_after_a_job_that_says_nothing(
+def test_nobody_is_confirmed_without_a_look_up_nor_rejected_after_a_job_that_says_nothing(
     account: Account, result: dict[str, Any], *, applied: bool
 ) -> None:
     account.sandbox.add_fault("job_result", **result, applied=applied)
@@ -200,7 +200,7 @@ def test_nobody_is_confirmed_unseen_nor_rejected_after_a_job_that_says_nothing(
 
 
 @proves(promises.OTHER_JOB)
-def test_a_job_for_another_number_of_contacts_confirms_nobody_unseen(account: Account) -> None:
+def test_a_job_for_another_number_of_contacts_confirms_nobody_without_a_look_up(account: Account) -> None:
     account.sandbox.add_fault("job_result", ends="completed", counts={"requested_count": 7})
     run = account.load(*TWO)
     assert promises.OTHER_JOB.is_kept_by(run), run

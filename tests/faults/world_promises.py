@@ -12,7 +12,7 @@ KILLED = Promise(
     "`kill -9`, a crash or a power cut, at any moment",
     (
         "has written no state that covers a record that is not settled: the next run sends those records, and none is"
-        " lost. A job that was under way may end after the first jobs of that run, if it starts within minutes"
+        " lost. If that run starts within minutes, a job of the killed run may still end after its first jobs"
     ),
     "",
     137,
