@@ -15,7 +15,7 @@ from target_sendgrid.delivery.operations.upsert import Upsert, is_missing_identi
 from target_sendgrid.delivery.pending import Change, Purpose, pack
 from target_sendgrid.errors import BadRequestError, NotFoundError, TooLargeError, TransientError
 from target_sendgrid.origin import Origin
-from target_sendgrid.sendgrid.answers import FEW_TRIES_SECONDS
+from target_sendgrid.sendgrid.answers import SHORT_RETRY_SECONDS
 from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.contact import encode, identity
 from target_sendgrid.sendgrid.lists import ListTracker
@@ -287,5 +287,5 @@ class TestByteLimit:
         operation = self.upsert(Sizes(100))
         with pytest.raises(TransientError) as caught:
             operation.submit(self.job_of(operation, 2, 4_000))
-        assert caught.value.budget_seconds == FEW_TRIES_SECONDS
+        assert caught.value.budget_seconds == SHORT_RETRY_SECONDS
         assert operation.max_bytes is None
