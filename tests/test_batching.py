@@ -163,7 +163,7 @@ class TestBytes:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com", city="x" * 50)
         add(batcher, "b@x.com", city="x" * 50)
-        batcher.limit_bytes(batcher.kind, 50)
+        batcher.set_max_bytes(batcher.kind, 50)
         assert [list(changes_of(sealed(batcher, "L"))) for _ in range(2)] == [["a@x.com"], ["b@x.com"]]
 
     def test_a_later_version_is_merged_with_a_contact_that_did_not_fit_while_another_batch_is_open(self) -> None:
@@ -171,7 +171,7 @@ class TestBytes:
         add(batcher, "c@x.com", "K", line=1)
         add(batcher, "a@x.com", line=2, city="x" * 50)
         add(batcher, "b@x.com", line=3, city="x" * 50)
-        batcher.limit_bytes(batcher.kind, 120)
+        batcher.set_max_bytes(batcher.kind, 120)
         assert list(changes_of(sealed(batcher, "L"))) == ["a@x.com"]
         add(batcher, "b@x.com", line=4, city="y")
         assert lines_of(sealed(batcher, "L")) == {"b@x.com": [3, 4]}
@@ -373,10 +373,10 @@ class TestSeveralOperations:
     def test_a_lowered_limit_can_be_raised_again_up_to_the_operations_own(self) -> None:
         batcher = Upserts(30_000, 100)
         add(batcher, "a@x.com")
-        batcher.limit_bytes(batcher.kind, 10)
+        batcher.set_max_bytes(batcher.kind, 10)
         assert batcher.full() == ("L",)
         for limit in (90, 1_000, None):
-            batcher.limit_bytes(batcher.kind, limit)
+            batcher.set_max_bytes(batcher.kind, limit)
             assert batcher.full() is None
         add(batcher, "b@x.com", first_name="x" * 20)
         assert batcher.full() == ("L",)
@@ -384,7 +384,7 @@ class TestSeveralOperations:
     def test_a_lowered_limit_applies_to_its_own_operation_only(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         batcher.add(removal("a@x.com"))
-        batcher.limit_bytes(batcher.kind, 1)
+        batcher.set_max_bytes(batcher.kind, 1)
         assert batcher.full() is None
 
 

@@ -109,7 +109,7 @@ class Batcher:
         """Whether the changes held for others take too much memory."""
         return self._held_bytes > MAX_HELD_BYTES
 
-    def limit_bytes(self, kind: OperationKind, max_bytes: int | None) -> None:
+    def set_max_bytes(self, kind: OperationKind, max_bytes: int | None) -> None:
         """Change the limit of an operation's requests from now on; ``None`` brings back the operation's own."""
         limit = kind.max_bytes if max_bytes is None else min(max_bytes, kind.max_bytes)
         if limit == self._max_bytes(kind):

@@ -201,7 +201,7 @@ class Delivery:
     def _settle(self, result: BatchResult) -> None:
         batch = result.batch
         self._batcher.release(batch, free_at=result.people_free_at)
-        self._batcher.limit_bytes(batch.purpose.kind, result.max_bytes)
+        self._batcher.set_max_bytes(batch.purpose.kind, result.max_bytes)
         self._report.job_count += result.job_count
         self._count(result)
         try:

@@ -270,7 +270,7 @@ class Isolation:
         health.had_trial = True
         if probes := self._probes(job):
             count = counted(len(probes), "contact")
-            log.info("Sending %s once more, confirmed before, to find out what is at fault.", count)
+            log.info("Sending %s again that SendGrid has confirmed before, to find out what is at fault.", count)
             for settled in probes:
                 self._queue.put_first(settled.probe())
             return

@@ -48,8 +48,8 @@ class Level(Enum):
     """What can succeed or fail.
 
     Attributes:
-        ANSWER: SendGrid answers a request.
-        REQUEST: SendGrid accepts a request.
+        ANSWER: A request gets a usable answer. Only one that is accepted counts as a success.
+        REQUEST: SendGrid accepts a request. It fails if SendGrid refuses its content.
         JOB: An import job completes.
     """
 
@@ -103,9 +103,9 @@ class BatchProgress(msgspec.Struct):
     rejected: list[RejectedContact] = []
     job_count: int = 0
     is_reported: bool = False
-    """Whether its outcome was reported, or interests nobody."""
+    """Whether its outcome was reported, or need not be."""
     is_probe: bool = False
-    """Whether the batch was made for a trial (`isolation`). Nobody waits for its outcome."""
+    """Whether the batch was made for a trial (`isolation`). The delivery does not know of it."""
     maybe_taken_at: float | None = None
     """When SendGrid may last have begun an *untracked* job, which nobody can poll: the answer to a request was lost, or
     polls found no such job, or no end of it. ``None`` when there is none."""
