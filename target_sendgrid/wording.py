@@ -33,7 +33,8 @@ def words_of(error: Exception) -> str:
 def words_of_cause(error: Exception) -> str:
     """Return the system's words for what is behind an error, such as "Connection refused", or the error's name.
 
-    A plain `OSError` may hold any words. Those of name resolution and of TLS have classes of their own.
+    The text of a plain `OSError` may come from anywhere, so it counts only if it is the system's own for the error's
+    number. Subclasses, such as those for name resolution and TLS, hold the system's words.
     """
     cause: BaseException | None = error
     while cause is not None:

@@ -54,11 +54,11 @@ class TestCounts:
     def test_totals_are_the_sums_over_the_streams(self, streams: dict[str, StreamReport]) -> None:
         report = Report(streams=streams)
         assert report.received == sum(stream.received for stream in streams.values())
-        assert report.not_ignored == report.received - sum(
+        assert report.not_ignored_count == report.received - sum(
             stream.buckets[Bucket.IGNORED] for stream in streams.values()
         )
         counts, rejected = report.limit_counts(), sum(stream.rejected_count for stream in streams.values())
-        assert counts.records == report.not_ignored
+        assert counts.records == report.not_ignored_count
         assert counts.without_identifier == sum(stream.rejected[Reason.NO_IDENTIFIER] for stream in streams.values())
         assert counts.rejected + counts.without_identifier == report.rejected_by_reason().total() == rejected
         assert report.settled == report.received - sum(stream.unsettled for stream in streams.values())

@@ -71,7 +71,7 @@ class ProfileCap:
         return self._admit_to_bucket(hashed & _HASH_MASK)
 
     def withdraw(self, identity: str) -> None:
-        """Take back the admission of the person who was admitted last, as a new one: the contact will not be sent.
+        """Take back the admission as `NEW` of the person who was admitted last, because the contact will not be sent.
 
         Args:
             identity: The person. Nobody else may have been asked about since.

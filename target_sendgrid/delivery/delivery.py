@@ -104,7 +104,7 @@ class Delivery:
 
     def receive_state(self, line: int, state: bytes) -> None:
         """Take a STATE message, and write it as soon as every record before it is settled."""
-        boundary_line, record_count = self._batcher.boundary_line, self._report.not_ignored
+        boundary_line, record_count = self._batcher.boundary_line, self._report.not_ignored_count
         self._gate.receive(line, state, boundary_line=boundary_line, record_count=record_count)
         self.settle_ready()
 

@@ -139,7 +139,7 @@ class Report:
         return sum(stream.received for stream in self.streams.values())
 
     @property
-    def not_ignored(self) -> int:
+    def not_ignored_count(self) -> int:
         """Number of records received, except for those that a rule of the user ignores, for all streams together."""
         return sum(stream.received - stream.buckets[Bucket.IGNORED] for stream in self.streams.values())
 
@@ -151,7 +151,7 @@ class Report:
         """Return the counts that the limit of rejections is about, for a run whose records are all settled."""
         reasons = self.rejected_by_reason()
         without_identifier = reasons[Reason.NO_IDENTIFIER]
-        return LimitCounts(self.not_ignored, reasons.total() - without_identifier, without_identifier)
+        return LimitCounts(self.not_ignored_count, reasons.total() - without_identifier, without_identifier)
 
     @property
     def settled(self) -> int:

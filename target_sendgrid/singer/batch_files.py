@@ -97,7 +97,7 @@ def _read_jsonl(address: str, *, is_compressed: bool) -> Iterator[bytes]:
         # The SDK's own writer always compresses files, whatever its message says.
         start = file.read(len(_GZIP_START))
         if is_compressed and not start:
-            raise _CutOffError  # no gzip file is empty, and Python would read none of its lines
+            raise _CutOffError  # every gzip file has a header, but Python reads an empty file without an error
         is_compressed = start == _GZIP_START or is_compressed
         file.seek(0)
         content = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if is_compressed else file

@@ -53,10 +53,10 @@ class SendGridSink(Sink):
         self._run = cast("HasRun", target).run
         # The SDK computes these properties at each access.
         self._keys = tuple(self.key_properties)
-        self._records = cast("RecordValidator | None", self._validator)
-        self._validate = self._records.validate if self._records is not None else None
+        self._record_validator = cast("RecordValidator | None", self._validator)
+        self._validate = self._record_validator.validate if self._record_validator is not None else None
         self._slow_seconds = 0.0
-        """CPU time of slow validations that was looked at."""
+        """CPU time of slow validations up to the last check."""
         self._counted: int | None = None
         """Number of records that the SDK's metrics know of; ``None`` before the first call of `count_metrics`."""
 
@@ -118,8 +118,8 @@ class SendGridSink(Sink):
         except RecursionError:
             self._run.reject(origin, RecordRejectedError(Reason.UNREADABLE, "The record is nested too deeply."))
 
-        if self._records is not None and self._records.slow_seconds > self._slow_seconds:
-            self._slow_seconds = self._records.slow_seconds
+        if self._record_validator is not None and self._record_validator.slow_seconds > self._slow_seconds:
+            self._slow_seconds = self._record_validator.slow_seconds
             self._check_slow_record(record, origin)
 
     def _check_slow_record(self, record: dict[str, Any], origin: Origin) -> None:
@@ -130,7 +130,7 @@ class SendGridSink(Sink):
             TerminatedError: A signal asked the run to stop.
         """
         self._run.on_idle()
-        if self._records is None or not self._records.is_too_slow:
+        if self._record_validator is None or not self._record_validator.is_too_slow:
             return
         properties = " and ".join(f"'{name}'" for name in slow_properties(self.original_schema, record))
         message = (
