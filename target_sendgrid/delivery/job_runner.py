@@ -139,6 +139,7 @@ class JobRunner:
         if self._error is not None:
             self._queue.clear()
             self._isolation.clear()
+            self._behind_probe.clear()
         if self._behind_probe and not self._probes():
             while self._behind_probe:
                 self._queue.append(self._behind_probe.pop(0))
@@ -338,10 +339,10 @@ class JobRunner:
 
     def _handle_overdue(self, job: Job) -> None:
         """Settle the contacts of an overdue job whose changes a look-up finds; send the others again, once."""
+        job.progress.maybe_taken_at = self._clock.monotonic()
         if job.progress.is_probe:
             return
         count = job.count
-        job.progress.maybe_taken_at = self._clock.monotonic()
         job.settle(lookups.confirmed(self._operation(job), job))
         overdue = f"{job.name} is still pending after {self._job_timeout_seconds:.0f} s"
         log.warning(

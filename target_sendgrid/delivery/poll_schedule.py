@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from target_sendgrid.sendgrid.retry import SHORTEST_WAIT_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -95,8 +97,9 @@ class PollSchedule:
         return min(max(2 * self._longest_job_seconds, MIN_UNTRACKED_SECONDS), MAX_LIKELY_SECONDS)
 
     def likely_seconds_left(self) -> float:
-        """Return for how many more seconds one of the jobs is likely to end; 0 or less when none is."""
-        return max((MAX_LIKELY_SECONDS - self.age(job) for job in self._jobs), default=0.0)
+        """Return for how many more seconds one of the jobs is likely to end; 0.0 when none is."""
+        seconds = max((MAX_LIKELY_SECONDS - self.age(job) for job in self._jobs), default=0.0)
+        return seconds if seconds >= SHORTEST_WAIT_SECONDS else 0.0  # a wait of less might not move the clock
 
     def age(self, job: Job) -> float:
         """Return the seconds since a job was submitted."""
