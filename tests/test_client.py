@@ -335,7 +335,6 @@ class TestJobStatus:
             ({"results": {"errored_count": 1}, "reason": "Contact Limit"}, True),
             ({"results": {"errors_url": "https://example.com/contact limit"}}, False),
             ({"errors": [{"field": "contacts[0].city", "message": "contact limit"}]}, False),
-            ({"reason": "value 'contact limit' is wrong"}, False),
         ],
         ids=str,
     )

@@ -198,9 +198,15 @@ class TestContactLimit:
         with pytest.raises(ContactLimitError, match="reached the contact limit of its plan"):
             failed_contacts(gzip.compress(file_of(*rows)), CHANGES)
 
-    @pytest.mark.parametrize("reason", ["value 'contact limit' is wrong", 'name="Contact Limit"', "contact_limit"])
+    @pytest.mark.parametrize("reason", ["value 'contact limit' is wrong", "value=Contact Limit", "contact_limit"])
     def test_a_value_in_a_reason_is_not_about_it(self, reason: str) -> None:
-        assert failed_contacts(file_of(["ada@example.com", reason]), CHANGES) == {"ada@example.com": reason}
+        changes = changes_of({"email": "ada@example.com", "last_name": "Contact Limit"}, {"email": "bob@example.com"})
+        assert failed_contacts(file_of(["ada@example.com", reason]), changes) == {"ada@example.com": reason}
+
+    def test_the_value_of_somebody_else_does_not_hide_it(self) -> None:
+        changes = changes_of({"email": "ada@example.com", "last_name": "Contact Limit"}, {"email": "bob@example.com"})
+        with pytest.raises(ContactLimitError):
+            failed_contacts(file_of(["bob@example.com", "you have hit your contact limit"]), changes)
 
     def test_a_value_that_was_sent_and_is_repeated_is_not_about_it(self) -> None:
         changes = changes_of(

@@ -64,7 +64,7 @@ class Rule(NamedTuple):
     says: Callable[[object], bool] | None = None
 
 
-_CONTACT_LIMIT = re.compile(r"\bcontact\s+limit\b", re.IGNORECASE)
+_CONTACT_LIMIT = re.compile(r"\bcontacts?[\s-]+limits?\b|\blimit\s+of\s+contacts\b", re.IGNORECASE)
 _QUOTED = re.compile(r"(?<!\w)(['\"])(?:.*\1(?!\w)|.*)", re.DOTALL)
 """All from the first quotation mark to the last one, since a quoted value may hold quotation marks itself."""
 _ONE_CONTACT = re.compile(r"contacts\[\d+\]")
@@ -73,11 +73,11 @@ _LINK = "errors_url"
 
 
 def says_contact_limit(text: str) -> bool:
-    """Return whether SendGrid says in a message that the account has reached the contact limit of its plan.
+    """Return whether a message says that the account has reached the contact limit of its plan.
 
-    Parts in quotation marks are values of contacts. They do not count.
+    The words may also be quoted from a contact: callers that know the contacts look whether one of them has them.
     """
-    return bool(_CONTACT_LIMIT.search(text)) and bool(_CONTACT_LIMIT.search(_QUOTED.sub(" ", text)))
+    return bool(_CONTACT_LIMIT.search(text))
 
 
 def texts(value: object) -> Iterator[str]:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from target_sendgrid.errors import ContactLimitError, SendGridError
 from target_sendgrid.sendgrid import contact
 from target_sendgrid.sendgrid.answers import says_contact_limit
-from target_sendgrid.sendgrid.answers import texts as all_texts
 from target_sendgrid.sendgrid.fields import IDENTIFIERS
 
 if TYPE_CHECKING:
@@ -89,6 +88,11 @@ def is_about_lists(details: Sequence[tuple[str, str]]) -> bool:
     return any(path.startswith("list_ids") or _UNKNOWN_LIST in message for path, message in details)
 
 
+def has_limit_words(encoded_contacts: Iterable[bytes]) -> bool:
+    """Return whether a contact has a value about a contact limit, which SendGrid may quote."""
+    return any(says_contact_limit(encoded.decode()) for encoded in encoded_contacts)
+
+
 def failed_in_job(client: Client, job: Job, status: JobStatus) -> dict[str, str]:
     """Download a finished job's errors file; return its reason for each contact of the job, by identity.
 
@@ -127,7 +131,9 @@ def failed_contacts(content: bytes, changes: Mapping[str, Change]) -> dict[str, 
             cells = [cell.strip() for cell in row]
             named = set().union(*map(people.named_by, cells))
             texts = [cell for cell in cells if cell and not people.is_like_any(cell)]
-            if any(says_contact_limit(text) and not _is_sent(text, changes) for text in texts):
+            concerned = [changes[identity] for identity in named] or list(changes.values())
+            is_limit = any(map(says_contact_limit, texts))
+            if is_limit and not has_limit_words(change.contact for change in concerned):
                 raise ContactLimitError
             if len(named) == 1:  # a row that may mean several people names nobody: the caller looks them up
                 failed[named.pop()] = "; ".join(texts)[:_MAX_REASON_LENGTH]
@@ -170,11 +176,6 @@ class _People:
 def _folded(text: str) -> str:
     """Return a text in lower case. The Kelvin sign stays: its lower case is the letter k, which is another address."""
     return text.lower() if _KELVIN not in text else _KELVIN.join(map(str.lower, text.split(_KELVIN)))
-
-
-def _is_sent(text: str, changes: Mapping[str, Change]) -> bool:
-    """Return whether a text is a value of a contact that was sent: an errors file may repeat what was sent."""
-    return any(text in {*all_texts(contact.decode(change.contact))} for change in changes.values())
 
 
 def _rows(content: bytes) -> Iterator[list[str]]:

@@ -13,6 +13,7 @@ from target_sendgrid.delivery.pending import OperationKind
 from target_sendgrid.errors import (
     BadRequestError,
     ConfigError,
+    ContactLimitError,
     NotFoundError,
     SendGridError,
     TooLargeError,
@@ -108,6 +109,11 @@ class Upsert:
             body = Body(current, contacts)
             try:
                 return Submission(self._upsert(body, len(contacts)), current, len(body), len(contacts))
+            except ContactLimitError:
+                if row_errors.has_limit_words(contacts):  # SendGrid may have quoted one of them
+                    message = "SendGrid refused contacts, with words that one of them has as well."
+                    raise BadRequestError(message, []) from None
+                raise
             except (NotFoundError, BadRequestError) as error:
                 if isinstance(error, NotFoundError) and not error.is_from_sendgrid:
                     raise
