@@ -104,6 +104,7 @@ class StepwiseWorker:
         self._runner.accept(batch)
 
     def next_event(self, timeout_seconds: float) -> JobEvent | None:
+        self._runner.is_awaited = timeout_seconds > 0
         if not timeout_seconds and not self._is_late():
             self._step()
         if timeout_seconds and not self._events:

@@ -26,6 +26,7 @@ from target_sendgrid.delivery.job_outcome import FEW_CONTACTS
 from target_sendgrid.delivery.pending import Change, pack
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid import contact as contacts
+from target_sendgrid.sendgrid.fields import IDENTIFIERS
 from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ Whatever makes everybody fail for a while would have to come back twice, each ti
 """
 TRIAL_CONTACTS = 10
 """Most contacts that a trial sends alone."""
-NEXT_BATCH_SECONDS = 60.0
-"""How long a run that has settled nobody waits for other contacts, before it takes the account to be at fault."""
+NEXT_BATCH_SECONDS = 1.0
+"""How often a run that has settled nobody looks whether other contacts have come, before it makes a trial."""
 WAIT_SECONDS = 5.0
 """Shortest wait before contacts that failed are sent again."""
 PARTS = {Level.ANSWER: 2, Level.REQUEST: 2, Level.JOB: 8}
@@ -78,6 +79,12 @@ class Settled(NamedTuple):
     def identity(self) -> str:
         """Who the person is."""
         return contacts.identity(contacts.decode(self.contact)) or ""
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the contact has a single identifier: with another one, its records may have had only that."""
+        fields = contacts.decode(self.contact)
+        return sum(1 for kind in IDENTIFIERS if fields.get(kind)) == 1
 
     def probe(self) -> Job:
         """Return a job that sends the contact once more."""
@@ -134,9 +141,19 @@ class Isolation:
                 self._suspended.remove(entry)
                 self._queue.put_first(job)
 
-    def count_failure(self, level: Level) -> None:
-        """Count a failure."""
-        self._health[level].failures_in_row += 1
+    def count_failure(self, level: Level, contact_count: int = 1) -> None:
+        """Count a failure of one request or job, or of contacts of which each was named."""
+        self._health[level].failures_in_row += contact_count
+
+    def can_believe(self, level: Level, named_count: int, sent_count: int) -> bool:
+        """Return whether an answer that names contacts says something about them.
+
+        Requests and jobs in a row that fail for everybody in them may be the account's fault, however small they are.
+        """
+        are_all_named = named_count >= sent_count
+        failures = self._health[level].failures_in_row + (named_count if are_all_named else 0)
+        is_first = not self._health[level].failures_in_row
+        return is_first or failures <= MAX_FAILURES_IN_ROW
 
     def record_failure(self, job: Job, level: Level) -> None:
         """Record a failure of a job, and whether a single contact has failed again after others had succeeded."""
@@ -225,11 +242,13 @@ class Isolation:
 
     def keep_completed(self, purpose: Purpose, contact: bytes) -> None:
         """Remember an encoded contact that a completed job has just settled, for a probe."""
-        self._completed[purpose.kind] = [Settled(purpose, contact)]
+        if (settled := Settled(purpose, contact)).is_certain:
+            self._completed[purpose.kind] = [settled]
 
     def keep_found(self, purpose: Purpose, found: Iterable[bytes]) -> None:
         """Remember encoded contacts of a failed job that a look-up has just found, for probes."""
-        self._found[purpose.kind] = [Settled(purpose, contact) for contact in itertools.islice(found, TRIAL_CONTACTS)]
+        certain = (settled for contact in found if (settled := Settled(purpose, contact)).is_certain)
+        self._found[purpose.kind] = list(itertools.islice(certain, TRIAL_CONTACTS))
 
     def forget_changed(self, people: IdentitySet) -> None:
         """Forget settled contacts of people who get newer values: a probe would bring the old ones back."""
@@ -237,12 +256,15 @@ class Isolation:
             for kind, entries in settled.items():
                 settled[kind] = [entry for entry in entries if entry.identity not in people]
 
-    def seconds_until_trial(self, under_way: Sequence[Job], *, are_likely_to_end: bool) -> float | None:
+    def seconds_until_trial(
+        self, under_way: Sequence[Job], *, are_likely_to_end: bool, may_get_batches: bool
+    ) -> float | None:
         """Return the seconds until a trial has to decide about the suspended jobs; ``None`` while something else may.
 
         Args:
             under_way: The jobs whose end is waited for. One of them may succeed, or give a contact for a probe.
             are_likely_to_end: Whether one of them is young enough for that.
+            may_get_batches: Whether other contacts may come, which show whether the account works.
         """
         if not self._suspended or (len(self._queue) and not self.is_pausing):
             return None
@@ -253,9 +275,7 @@ class Isolation:
             return 0.0
         if are_likely_to_end and not self._health[failure.level].had_trial:
             return None
-        # A trial without a probe may have sent bad contacts only. A later batch may show that the account works.
-        can_wait = self._health[failure.level].had_trial and failure.level is not Level.ANSWER
-        return max(0.0, job.not_before + NEXT_BATCH_SECONDS - self._clock.monotonic()) if can_wait else 0.0
+        return NEXT_BATCH_SECONDS if may_get_batches and failure.level is not Level.ANSWER else 0.0
 
     def make_trial(self) -> None:
         """Send contacts whose success would show that the account works.

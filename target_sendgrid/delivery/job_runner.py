@@ -17,7 +17,8 @@ from target_sendgrid.delivery.events import BatchResult, Spooled
 from target_sendgrid.delivery.isolation import Isolation
 from target_sendgrid.delivery.job import Job, Level, Rejection, Request
 from target_sendgrid.delivery.job_failures import JobFailures
-from target_sendgrid.delivery.job_outcome import read_outcome
+from target_sendgrid.delivery.job_outcome import JobOutcome, read_outcome
+from target_sendgrid.delivery.operations.row_errors import has_limit_words
 from target_sendgrid.delivery.poll_schedule import PollSchedule
 from target_sendgrid.delivery.request_failures import RequestFailures
 from target_sendgrid.delivery.send_queue import SendQueue
@@ -27,6 +28,7 @@ from target_sendgrid.errors import (
     ConfigError,
     ContactLimitError,
     JobFailedError,
+    LocalFileError,
     NotFoundError,
     Reason,
     SendGridError,
@@ -36,7 +38,7 @@ from target_sendgrid.errors import (
 from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batch
@@ -95,6 +97,8 @@ class JobRunner:
         self._error: SendGridError | ConfigError | None = None
         """Why nothing more can be sent."""
         self._events: list[JobEvent] = []
+        self.is_awaited = False
+        """Whether the caller waits for an event, so that no other batch comes before one."""
 
     def accept(self, batch: Batch) -> None:
         """Take a batch to settle."""
@@ -123,8 +127,6 @@ class JobRunner:
         try:
             self._advance()
         except (SendGridError, ConfigError) as error:
-            if self._error is not None:
-                raise self._error from None  # polling has failed as well
             self._stop_sending(error)
         if self._error is not None and self._poll_schedule.likely_seconds_left() <= 0:
             raise self._error
@@ -141,12 +143,15 @@ class JobRunner:
             self._isolation.clear()
             self._behind_probe.clear()
         if self._behind_probe and not self._probes():
-            while self._behind_probe:
-                self._queue.append(self._behind_probe.pop(0))
+            self._queue.extend(self._behind_probe)
+            self._behind_probe.clear()
         if (job := self._queue.take_due(only_trials=self._isolation.is_pausing)) is not None:
             self._submit(job)
         elif (job := self._poll_schedule.due()) is not None:
-            self._poll(job)
+            if self._error is None:
+                self._poll(job)
+            else:
+                self._poll_after_error(job)
         elif self._seconds_until_trial() == 0.0:
             self._isolation.make_trial()
         if job is not None:
@@ -175,8 +180,11 @@ class JobRunner:
         return [job for job in (*self._queue, *self._poll_schedule) if job.progress.is_probe]
 
     def _seconds_until_trial(self) -> float | None:
-        are_likely_to_end = self._poll_schedule.likely_seconds_left() > 0
-        return self._isolation.seconds_until_trial(list(self._poll_schedule), are_likely_to_end=are_likely_to_end)
+        return self._isolation.seconds_until_trial(
+            list(self._poll_schedule),
+            are_likely_to_end=self._poll_schedule.likely_seconds_left() > 0,
+            may_get_batches=not self.is_awaited,
+        )
 
     def _stop_sending(self, error: SendGridError | ConfigError) -> None:
         """Send nothing more, and keep the error until the jobs under way have had time to end."""
@@ -188,7 +196,7 @@ class JobRunner:
     # Sending
 
     def _submit(self, job: Job) -> None:
-        operation = self._operation(job)
+        operation = self._operations[job.purpose.kind]
         if job.must_look_up:
             self._settle_found(job)
             if not job.count:
@@ -224,7 +232,7 @@ class JobRunner:
     def _settle_found(self, job: Job) -> None:
         """Settle the people of a job whom a look-up finds as they were sent."""
         job.must_look_up = False
-        found = lookups.confirmed(self._operation(job), job)
+        found = lookups.confirmed(self._operations[job.purpose.kind], job)
         if found:
             log.info("A look-up confirms %s of %s.", f"{len(found):,}", counted(job.count, "contact"))
             changes = job.changes().items()
@@ -234,12 +242,10 @@ class JobRunner:
             job.settle(found)
 
     def _spool_older_jobs(self) -> None:
-        """Move the contacts of older jobs to disk while memory holds too many.
-
-        Nothing is moved while jobs end before their first poll: encryption takes time, and its library 7 MB of memory.
-        """
-        if self._poll_schedule.has_seen_pending:
-            moved = self._spooler.spool(list(self._poll_schedule))
+        if (
+            self._poll_schedule.has_seen_pending
+        ):  # before, encryption would take time, and its library 7 MB, for nothing
+            moved = self._spooler.spool([*self._poll_schedule, *self._queue])
             self._events += [Spooled(job.progress.batch) for job in moved]
 
     # Polling
@@ -270,6 +276,14 @@ class JobRunner:
             self._poll_schedule.forget(job)
             self._handle_overdue(job)
 
+    def _poll_after_error(self, job: Job) -> None:
+        """Poll a job when nothing more can be sent. A second error is about this job only; the first ends the run."""
+        try:
+            self._poll(job)
+        except (SendGridError, ConfigError, LocalFileError) as error:
+            log.warning("%s: %s", job.name, error)
+            self._poll_schedule.drop(job)
+
     def _poll_again(self, error: TransientError) -> None:
         """Poll again later, because a poll had no usable answer. Meanwhile other jobs are sent.
 
@@ -288,12 +302,16 @@ class JobRunner:
         self._spool_older_jobs()
 
     def _handle_final_status(self, job: Job, status: JobStatus) -> None:
-        """Confirm or reject the contacts of a finished job; send those again of whom nothing is known."""
-        if status.says_contact_limit:
+        """Confirm or reject the contacts of a finished job; send those again of whom nothing is known.
+
+        Raises:
+            ContactLimitError: The account has reached the contact limit of its plan.
+        """
+        if status.says_contact_limit and not has_limit_words(job.contacts()):
             raise ContactLimitError
-        operation, count = self._operation(job), job.last_request.contact_count
+        operation = self._operations[job.purpose.kind]
         named = operation.row_errors(job, status)
-        outcome = read_outcome(status, named, self._isolation.named_before(job, Level.JOB, count), count)
+        outcome = self._outcome(job, status, named)
         job.named |= named.keys()
         amended = operation.amend(job, outcome.at_fault) if outcome.at_fault else []
         for identity, reason in outcome.at_fault.items():
@@ -318,15 +336,19 @@ class JobRunner:
         log.info("%s %s: %s confirmed, %s of them created or changed.", name, status.status, confirmed, changed)
         self._finish_job(job)
 
+    def _outcome(self, job: Job, status: JobStatus, named: Mapping[str, str]) -> JobOutcome:
+        """Return what a finished job says, given the reasons in its errors file by identity."""
+        count = job.last_request.contact_count
+        outcome = read_outcome(status, named, self._isolation.named_before(job, Level.JOB, count), count)
+        if len(outcome.at_fault) == count:
+            if not self._isolation.can_believe(Level.JOB, count, count):
+                return JobOutcome({}, f"ended '{status.status}' with errors for everybody, like jobs before it")
+            self._isolation.count_failure(Level.JOB, count)
+        return outcome
+
     def _is_confirmed(self, job: Job) -> bool:
-        """Confirm the contacts of a completed job by looking them up, and return whether that confirms all of them.
-
-        The others are sent again.
-
-        Raises:
-            JobFailedError: They were sent often enough.
-        """
-        lookups.wait_until_confirmed(self._operation(job), job, self._clock)
+        """Look the contacts of a completed job up, and send those not found again; return whether all are found."""
+        lookups.wait_until_confirmed(self._operations[job.purpose.kind], job, self._clock)
         if not job.count:
             return True
         problem = f"completed without effect on {counted(job.count, 'contact')}"
@@ -343,7 +365,7 @@ class JobRunner:
         if job.progress.is_probe:
             return
         count = job.count
-        job.settle(lookups.confirmed(self._operation(job), job))
+        job.settle(lookups.confirmed(self._operations[job.purpose.kind], job))
         overdue = f"{job.name} is still pending after {self._job_timeout_seconds:.0f} s"
         log.warning(
             "%s: a look-up confirms %s of its %s.", overdue, f"{count - job.count:,}", counted(count, "contact")
@@ -357,8 +379,6 @@ class JobRunner:
         job.is_overdue = True
         if job.count:
             self._queue.put_first(job)
-
-    # Settling
 
     def _finish_job(self, job: Job) -> None:
         """Confirm what is left of a job, or send it again if one of its lists was recreated meanwhile."""
@@ -376,8 +396,5 @@ class JobRunner:
         free_at = None
         if progress.maybe_taken_at is not None:
             free_at = progress.maybe_taken_at + self._poll_schedule.untracked_job_seconds()
-        max_bytes = self._operation(job).max_bytes
+        max_bytes = self._operations[job.purpose.kind].max_bytes
         self._events.append(BatchResult(progress.batch, progress.rejected, progress.job_count, max_bytes, free_at))
-
-    def _operation(self, job: Job) -> Operation:
-        return self._operations[job.purpose.kind]

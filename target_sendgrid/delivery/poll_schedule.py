@@ -138,6 +138,10 @@ class PollSchedule:
         if oldest is not None:
             oldest.next_poll_at = min(oldest.next_poll_at, self._clock.monotonic() + LONGEST_POLL_SECONDS)
 
+    def drop(self, job: Job) -> None:
+        """Stop polling a job, if it is polled."""
+        self._jobs.pop(job, None)
+
     def _next_to_poll(self) -> Job | None:
         return min(self._jobs, key=lambda job: self._jobs[job].next_poll_at, default=None)
 

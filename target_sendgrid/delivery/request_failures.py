@@ -9,6 +9,7 @@ from target_sendgrid.delivery.isolation import Failure
 from target_sendgrid.delivery.job import FailedTries, Level, Rejection
 from target_sendgrid.delivery.job_outcome import at_fault
 from target_sendgrid.errors import JobFailedError, Reason, SendGridError
+from target_sendgrid.sendgrid.retry import LONGEST_WAIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +85,7 @@ class RequestFailures:
         wait_seconds, pause_seconds = job.failed_tries.tries.wait_after(error), self._tries.wait_after(error)
         is_over = wait_seconds is None or pause_seconds is None
         if error.is_rate_limit or error.budget_seconds is not None:
-            if is_over:
+            if pause_seconds is None:  # not while others are accepted: that this one waits behind them is not its fault
                 raise final_error
         elif is_over or self._is_likely_at_fault(job, job.failed_tries):
             if job.count == 1 and self._are_others_failing(job.failed_tries):
@@ -94,9 +95,10 @@ class RequestFailures:
             rejection = Rejection(Reason.REFUSED_BY_SENDGRID, "SendGrid fails at each request with the contact.")
             self._isolation.failed(job, Failure(Level.ANSWER, rejection, final_error))
             return
+        wait_seconds, pause_seconds = wait_seconds or LONGEST_WAIT_SECONDS, pause_seconds or 0.0
         log.info("%s: trying again in %.1f s.", error, wait_seconds)
-        self._queue.pause(pause_seconds or 0.0)
-        job.not_before = now + (wait_seconds or 0.0)
+        self._queue.pause(pause_seconds)
+        job.not_before = now + wait_seconds
         self._queue.append(job)
 
     def _is_likely_at_fault(self, job: Job, failed_tries: FailedTries) -> bool:
@@ -127,9 +129,8 @@ class RequestFailures:
         """Reject the contacts that a refused request names, and send the others again."""
         named = operation.refused(job, error)
         named_before = self._isolation.named_before(job, Level.REQUEST, job.count)
-        to_reject = (
-            {} if self._isolation.is_account_suspect(Level.REQUEST) else at_fault(named, named_before, job.count)
-        )
+        can_believe = self._isolation.can_believe(Level.REQUEST, len(named), job.count)
+        to_reject = at_fault(named, named_before, job.count) if can_believe else {}
         if not to_reject:
             job.named |= named.keys()
             sentence = "SendGrid refused the contact without naming a field."
@@ -137,7 +138,7 @@ class RequestFailures:
             final_error = SendGridError(_REFUSED, "Look at the account in SendGrid, and run again.")
             self._isolation.failed(job, Failure(Level.REQUEST, rejection, final_error))
             return
-        self._isolation.count_failure(Level.REQUEST)
+        self._isolation.count_failure(Level.REQUEST, len(named) if len(named) == job.count else 1)
         amended = operation.amend(job, to_reject)
         for identity, reason in to_reject.items():
             if identity not in amended:

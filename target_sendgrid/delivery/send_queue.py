@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.job import Job
@@ -36,8 +36,13 @@ class SendQueue:
         """Put a job behind all others."""
         self._jobs.append(job)
 
+    def extend(self, jobs: Iterable[Job]) -> None:
+        """Put jobs behind all others."""
+        self._jobs.extend(jobs)
+
     def put_first(self, job: Job, wait_seconds: float = 0.0) -> None:
         """Put a job before all others, to be sent after some seconds at the earliest."""
+        job.pack()
         job.not_before = max(job.not_before, self._clock.monotonic() + wait_seconds)
         self._jobs.appendleft(job)
 

@@ -68,6 +68,7 @@ class WorkerThread:
         """
         if self._failure is not None:
             raise self._failure
+        self._runner.is_awaited = timeout_seconds > 0
         try:
             item = self._outbox.get(timeout=timeout_seconds) if timeout_seconds else self._outbox.get_nowait()
         except queue.Empty:

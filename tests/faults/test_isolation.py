@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.faults import promises
-from tests.faults.conftest import PUT
+from tests.faults.conftest import POLL, PUT
 from tests.faults.promises import proves
-from tests.support import record, state
+from tests.support import record, schema, state
 
 if TYPE_CHECKING:
     from tests.faults.conftest import Account
@@ -203,3 +203,74 @@ def test_an_untracked_job_costs_no_time_where_nobody_has_newer_values(account: A
     run = account.load("ada@example.com", "grace@example.com", batch_size_rows=1)
     assert run.exit_code == 0, run.log
     assert run.report["seconds"] <= 5
+
+
+def test_jobs_in_a_row_that_name_everybody_in_them_reject_few_people_and_stop_the_run(account: Account) -> None:
+    account.sandbox.add_fault("job_errored_rows", first=10, reason="internal error", times=None, skip=80)
+    run = account.load(*people(1_000), batch_size_rows=10, max_rejected_percent=7)
+    assert run.exit_code == 1, run.log
+    assert len(account.rejected()) <= 10
+
+
+def test_refusals_in_a_row_that_name_everybody_in_them_reject_few_people(account: Account) -> None:
+    account.sandbox.add_fault("refusal", **PUT, names="everybody", times=11, skip=50)
+    run = account.load(*people(1_000), batch_size_rows=10, max_rejected_percent=5)
+    assert run.exit_code == 0, run.log
+    assert len(account.rejected()) <= 10
+    assert len(account.emails("Everybody")) >= 990
+
+
+NOTES = [f"note{number}" for number in range(15)]
+
+
+def test_a_contact_larger_than_the_lowered_byte_limit_is_tried(account: Account) -> None:
+    """A window of 413 lowers the limit. A later contact of 14 kB is larger than that, and not than requests may be."""
+    account.sandbox.add_fault("status", **PUT, status=413, body={}, times=6)
+    messages = [
+        schema("large", email="string", **dict.fromkeys(NOTES, "string")),
+        *(record(email=email) for email in people(2_000)),
+        *[state(1)] * 200,
+        record("large", email="large@example.com", **dict.fromkeys(NOTES, "x" * 900)),
+    ]
+    large = {"field_mapping": {name: name for name in ("email", *NOTES)}}
+    settings: dict[str, Any] = {"create_custom_fields": True, "streams": {"large": large}}
+    run = account.run(messages, batch_size_rows=2_000, steps_at_states=True, **settings)
+    assert run.exit_code == 0, run.log
+    assert account.rejected() == {}
+    assert "large@example.com" in account.emails("Everybody")
+
+
+@pytest.mark.parametrize("where", ["errors file", "request", "job"])
+def test_a_contact_whose_value_is_about_a_contact_limit_does_not_stop_the_run(account: Account, where: str) -> None:
+    value, text = "contact limit", "value=contact limit is bad"
+    about: dict[str, Any] = {"contacts": ["p3@example.com"], "times": None}
+    if where == "errors file":
+        account.sandbox.add_fault("job_errored_rows", emails=["p3@example.com"], reason=text, **about)
+    elif where == "request":
+        account.sandbox.add_fault("status", **PUT, status=400, body={"errors": [{"message": text}]}, **about)
+    else:
+        account.sandbox.add_fault("job_failed", **about)
+        body = {"id": "x", "status": "failed", "results": {}, "words": text}
+        account.sandbox.add_fault("status", **POLL, status=200, body=body)
+    run = account.run(
+        [record(email=email, first_name=value if email.startswith("p3@") else "Zoë") for email in people(20)]
+    )
+    assert run.exit_code == 0, run.log
+    assert list(account.rejected()) == [5]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Your plan "Basic 50" has hit its contact limit. Upgrade to "Advanced".',
+        "you have reached your contact limits",
+        "you have hit your contact-limit",
+        '"you have hit your contact limit"',
+        "You have reached the limit of contacts",
+    ],
+)
+def test_the_contact_limit_is_recognised_in_any_spelling(account: Account, text: str) -> None:
+    account.sandbox.add_fault("job_errored_rows", first=5, reason=text, times=None)
+    run = account.load(*people(20))
+    assert promises.CONTACT_LIMIT.is_kept_by(run), run
+    assert account.rejected() == {}

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.faults import world_promises
@@ -171,6 +171,8 @@ def test_the_last_state_within_the_limit_is_written(
     account.sandbox.reset()
     account.sandbox.set_options(**asdict(QUICK))
     kinds = [kind for kind, count in parts for _ in range(1 if kind == "state" else count)]
+    # If SendGrid refuses many people and takes nobody, the account may be at fault: nobody more is rejected then.
+    assume(kinds.count(REFUSED) <= 10 or "good" in kinds or "again" in kinds)
     messages = []
     for number, kind in enumerate(kinds):
         email = {"good": f"p{number}@example.com", "again": "again@example.com", "without": None}.get(kind, "")
