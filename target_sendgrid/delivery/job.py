@@ -12,7 +12,7 @@ from target_sendgrid.errors import LocalFileError
 from target_sendgrid.sendgrid.contact import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.pending import Change, Purpose
@@ -231,6 +231,18 @@ class Job:
         """Settle a change as rejected."""
         self.progress.rejected.append(RejectedContact(self.changes()[identity], rejection))
         self.settle([identity])
+
+    def reject_named(self, reasons: Mapping[str, str], rejection: Rejection, amended: Collection[str]) -> None:
+        """Settle the changes that SendGrid has named as rejected, but for those that were amended.
+
+        Args:
+            reasons: SendGrid's reasons, by identity.
+            rejection: The rejection, without SendGrid's words.
+            amended: The identities of changes that can be sent again.
+        """
+        for identity, reason in reasons.items():
+            if identity not in amended:
+                self.reject(identity, rejection._replace(sendgrid_message=reason))
 
     def settle(self, identities: Iterable[str]) -> None:
         """Settle changes as confirmed, or as rejected by `reject`."""

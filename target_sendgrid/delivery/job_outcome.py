@@ -56,7 +56,6 @@ def read_outcome(
         named_before: Who was named when these contacts were sent before.
         sent_count: Number of contacts in the request.
     """
-    to_reject = at_fault(named, named_before, sent_count)
     if status.status == "failed":
         # Not even the people named are at fault yet: jobs have failed without a reason and succeeded the next time.
         return JobOutcome(_named_again(named, named_before), "failed")
@@ -70,6 +69,7 @@ def read_outcome(
         errors = "an unknown number of errors" if count is None else counted(count, "error")
         problem = f"ended '{status.status}' with {errors}, and its errors file names {len(named):,}"
         return JobOutcome(_named_again(named, named_before), problem)
+    to_reject = at_fault(named, named_before, sent_count)
     if len(to_reject) < len(named):
         return JobOutcome(
             to_reject, f"ended '{status.status}' with errors for {len(named):,} of {sent_count:,} contacts"

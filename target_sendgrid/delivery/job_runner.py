@@ -18,7 +18,6 @@ from target_sendgrid.delivery.isolation import Isolation
 from target_sendgrid.delivery.job import Job, Level, Rejection, Request
 from target_sendgrid.delivery.job_failures import JobFailures
 from target_sendgrid.delivery.job_outcome import JobOutcome, read_outcome
-from target_sendgrid.delivery.operations.row_errors import has_limit_words
 from target_sendgrid.delivery.poll_schedule import PollSchedule
 from target_sendgrid.delivery.request_failures import RequestFailures
 from target_sendgrid.delivery.send_queue import SendQueue
@@ -26,7 +25,6 @@ from target_sendgrid.delivery.spool import Spooler
 from target_sendgrid.errors import (
     BadRequestError,
     ConfigError,
-    ContactLimitError,
     JobFailedError,
     LocalFileError,
     NotFoundError,
@@ -180,6 +178,8 @@ class JobRunner:
         return [job for job in (*self._queue, *self._poll_schedule) if job.progress.is_probe]
 
     def _seconds_until_trial(self) -> float | None:
+        if not self._isolation.has_suspended:  # the usual case, without looking at the jobs under way
+            return None
         return self._isolation.seconds_until_trial(
             list(self._poll_schedule),
             are_likely_to_end=self._poll_schedule.likely_seconds_left() > 0,
@@ -242,9 +242,8 @@ class JobRunner:
             job.settle(found)
 
     def _spool_older_jobs(self) -> None:
-        if (
-            self._poll_schedule.has_seen_pending
-        ):  # before, encryption would take time, and its library 7 MB, for nothing
+        # Before a job was seen pending, encryption would take time, and its library 7 MB of memory, for nothing.
+        if self._poll_schedule.has_seen_pending:
             moved = self._spooler.spool([*self._poll_schedule, *self._queue])
             self._events += [Spooled(job.progress.batch) for job in moved]
 
@@ -302,22 +301,14 @@ class JobRunner:
         self._spool_older_jobs()
 
     def _handle_final_status(self, job: Job, status: JobStatus) -> None:
-        """Confirm or reject the contacts of a finished job; send those again of whom nothing is known.
-
-        Raises:
-            ContactLimitError: The account has reached the contact limit of its plan.
-        """
-        if status.says_contact_limit and not has_limit_words(job.contacts()):
-            raise ContactLimitError
+        """Confirm or reject the contacts of a finished job; send those again of whom nothing is known."""
         operation = self._operations[job.purpose.kind]
         named = operation.row_errors(job, status)
         outcome = self._outcome(job, status, named)
         job.named |= named.keys()
         amended = operation.amend(job, outcome.at_fault) if outcome.at_fault else []
-        for identity, reason in outcome.at_fault.items():
-            if identity not in amended:
-                sentence = f"SendGrid's {operation.kind.job_name} reported an error."
-                job.reject(identity, Rejection(Reason.FAILED_IN_JOB, sentence, reason))
+        rejection = Rejection(Reason.FAILED_IN_JOB, f"SendGrid's {operation.kind.job_name} reported an error.")
+        job.reject_named(outcome.at_fault, rejection, amended)
         if amended:
             self._queue.put_first(job.part(amended))
         if outcome.problem:

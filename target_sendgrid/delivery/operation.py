@@ -63,7 +63,11 @@ class Operation(Protocol):
         """Return SendGrid's reason for each change that a refused request names, by identity."""
 
     def row_errors(self, job: Job, status: JobStatus) -> dict[str, str]:
-        """Return SendGrid's reason for each change that failed in a finished job, by identity."""
+        """Return SendGrid's reason for each change that failed in a finished job, by identity.
+
+        Raises:
+            ContactLimitError: The account has reached the contact limit of its plan.
+        """
 
     def amend(self, job: Job, reasons: Mapping[str, str]) -> list[str]:
         """Complete failed changes, where SendGrid's reason shows what they lack.

@@ -140,9 +140,6 @@ class RequestFailures:
             return
         self._isolation.count_failure(Level.REQUEST, len(named) if len(named) == job.count else 1)
         amended = operation.amend(job, to_reject)
-        for identity, reason in to_reject.items():
-            if identity not in amended:
-                rejection = Rejection(Reason.REFUSED_BY_SENDGRID, "SendGrid refused the contact.", reason)
-                job.reject(identity, rejection)
+        job.reject_named(to_reject, Rejection(Reason.REFUSED_BY_SENDGRID, "SendGrid refused the contact."), amended)
         if job.count:
             self._queue.put_first(job)

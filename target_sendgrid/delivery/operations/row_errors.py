@@ -99,8 +99,10 @@ def failed_in_job(client: Client, job: Job, status: JobStatus) -> dict[str, str]
     The result is empty when there is no file or it can't be downloaded.
 
     Raises:
-        ContactLimitError: A row says that the account has reached the contact limit of its plan.
+        ContactLimitError: The job or a row says that the account has reached the contact limit of its plan.
     """
+    if status.says_contact_limit and not has_limit_words(job.contacts()):
+        raise ContactLimitError
     if not status.errors_url:
         return {}
     try:
