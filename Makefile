@@ -19,13 +19,13 @@ lint: $(UV) ## linters, types, and which module may import which
 	$(UV) run check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
 docs: $(UV) ## generate the parts of the docs that follow from the code
-	$(UV) run python -m tests.docs.generate
+	$(UV) run python -m tools.docs
 
 pins: $(UV) ## pin the newest versions of all dependencies
 	@# Without --no-config, uv would keep every version at its pin in pyproject.toml.
 	$(UV) pip compile --no-config --universal --python-version 3.10 --all-extras --group lint --group test --no-header \
 		--no-annotate --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file constraints.txt pyproject.toml
-	$(UV) run python -m tests.docs.generate
+	$(UV) run python -m tools.docs
 
 check: ## all that CI checks
 	.ci/run

@@ -31,7 +31,7 @@ def main() -> None:
     """Run ``target-sendgrid``."""
     _forbid_core_dumps()
     # By default Python collects garbage after every 700 new objects, which takes a tenth of the start's time. A higher
-    # threshold would save nothing more, and would leave a megabyte of garbage (see `tests/benchmarks/startup.py`).
+    # threshold would save nothing more, and would leave a megabyte of garbage (see `tools/benchmarks/startup.py`).
     gc.set_threshold(10_000, 50, 100)
     from target_sendgrid.target import TargetSendGrid  # noqa: PLC0415 - it loads the SDK, after the threshold is set
 

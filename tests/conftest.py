@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from target_sendgrid.sandbox.server import SandboxServer
-from tests.support import QUICK
+from tests.harness.runs import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

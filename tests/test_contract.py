@@ -11,7 +11,8 @@ import urllib3
 
 from target_sendgrid.target import TargetSendGrid
 from tests.contract import Exchange, required_contract
-from tests.support import HastyClock, record, schema, singer
+from tests.harness.clocks import HastyClock
+from tests.harness.messages import record, schema, singer
 
 if TYPE_CHECKING:
     from target_sendgrid.sandbox.server import SandboxServer

@@ -35,7 +35,7 @@ MAX_BYTES_IN_MEMORY = 8_000_000
 """Most request bytes under way whose contacts are in memory: two requests of the default size.
 
 One of them may wait for its job in memory (see `spool.MAX_WAITING_BYTES`) while the next is sent.
-`tests/benchmarks/pace.py` measures the memory.
+`tools/benchmarks/pace.py` measures the memory.
 """
 
 MAX_BYTES_IN_FLIGHT = 1_000_000_000

@@ -32,7 +32,7 @@ def collect_garbage_rarely() -> None:
     """Collect garbage rarely, in a process that does nothing but serve a sandbox.
 
     A large upsert makes hundreds of thousands of small objects, none of them in cycles. Looking for cycles among them
-    would take about a third of its time (see `tests/sandbox/measure_upsert.py`).
+    would take about a third of its time (see `tools/benchmarks/sandbox_upsert.py`).
     """
     gc.collect()
     gc.freeze()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from target_sendgrid.sandbox.server import SandboxServer
-from tests.support import QUICK, SCRIPTS
+from tests.harness.runs import QUICK, SCRIPTS
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = Path(".meltano") / "sandbox.db"

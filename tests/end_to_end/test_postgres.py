@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_sendgrid.sandbox.server import SandboxServer
-from tests.support import QUICK, SCRIPTS
+from tests.harness.runs import QUICK, SCRIPTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

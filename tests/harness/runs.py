@@ -1,0 +1,177 @@
+"""Runs of the target, in this process or in one of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from target_sendgrid.errors import TargetSendGridError, TerminatedError
+from target_sendgrid.report.report import Bucket
+from target_sendgrid.sandbox.options import Options
+from target_sendgrid.target import TargetSendGrid
+from tests.harness.clocks import SandboxClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from target_sendgrid.clock import Clock
+    from target_sendgrid.delivery.batching import Batch
+    from target_sendgrid.delivery.events import JobEvent
+    from target_sendgrid.delivery.job_runner import JobRunner
+    from target_sendgrid.sandbox.server import SandboxServer
+
+QUICK = Options(
+    job_counts_after_seconds=0.0, job_final_after_seconds=0.0, field_ready_after_seconds=0.0, rate_limit_enabled=False
+)
+"""Options of a sandbox whose jobs have ended when they are first polled."""
+
+SCRIPTS = Path(sys.executable).parent
+"""Folder of the commands that are installed beside this Python."""
+
+WARNINGS_ARE_ERRORS = ("-W", "error", "-W", "default:Python 3")
+"""Options of Python: warnings are errors, except the SDK's about Python versions that soon reach their end of life."""
+
+
+class StepwiseWorker:
+    """A worker without a thread: whenever the run waits for an event, it runs a step of the job runner itself.
+
+    So the order of all steps is the same in every run.
+
+    Args:
+        runner: The job runner.
+        clock: The clock for its waits.
+        is_late: Asked at each call that does not wait; returns whether the runner skips its next step.
+    """
+
+    def __init__(self, runner: JobRunner, clock: Clock, *, is_late: Callable[[], bool] = lambda: True) -> None:
+        self._runner = runner
+        self._events: list[JobEvent] = []
+        self._clock = clock
+        self._is_late = is_late
+        self._failure: BaseException | None = None
+
+    def send(self, batch: Batch) -> None:
+        self._runner.accept(batch)
+
+    def next_event(self, timeout_seconds: float) -> JobEvent | None:
+        self._runner.is_awaited = timeout_seconds > 0
+        if not timeout_seconds and not self._is_late():
+            self._step()
+        if timeout_seconds and not self._events:
+            self._step()
+        return self._events.pop(0) if self._events else None
+
+    def _step(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            self._clock.sleep(self._runner.step() or 0.0)
+        except BaseException as error:
+            self._failure = error  # a failed runner makes no further step
+            raise
+        finally:
+            self._events += self._runner.take_events()
+
+
+@dataclasses.dataclass(frozen=True)
+class Finished:
+    """How a run of the target ended, and what it wrote."""
+
+    exit_code: int
+    states: list[str]
+    """The lines of standard output."""
+    log: str
+    report: dict[str, Any]
+
+
+def run_cli(
+    sandbox: SandboxServer,
+    config: Mapping[str, Any],
+    lines: bytes,
+    folder: Path,
+    *,
+    arguments: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Finished:
+    """Run ``target-sendgrid`` as a process against a sandbox, with Singer lines as standard input."""
+    config_path, report_path = folder / "config.json", folder / "report.json"
+    own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "report_path": str(report_path)}
+    config_path.write_text(json.dumps(own | dict(config)), encoding="utf-8")
+    process = subprocess.run(
+        [sys.executable, *WARNINGS_ARE_ERRORS, "-m", "target_sendgrid", "--config", str(config_path), *arguments],
+        input=lines,
+        capture_output=True,
+        check=False,
+        timeout=120,
+        env=environment,
+    )
+    report = json.loads(report_path.read_text(encoding="utf-8")) if report_path.exists() else {}
+    return Finished(process.returncode, process.stdout.decode().splitlines(), process.stderr.decode(), report)
+
+
+class _Input(io.TextIOBase):
+    """Standard input that takes the next line from an iterable each time that it is read."""
+
+    def __init__(self, lines: Iterable[str | bytes]) -> None:
+        self._lines = iter(lines)
+
+    def read(self, _size: int | None = -1, /) -> str:
+        return cast("str", next(self._lines, ""))  # or bytes, as from a file that is opened in binary mode
+
+
+def run_here(
+    sandbox: SandboxServer,
+    config: Mapping[str, Any],
+    lines: Iterable[str | bytes],
+    *,
+    is_late: Callable[[], bool] = lambda: True,
+    clock: SandboxClock | None = None,
+) -> Finished:
+    """Run the target in this process, on the sandbox's clock, so that no wait takes time."""
+    own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody"}
+    clock = clock or SandboxClock(sandbox)
+    target = TargetSendGrid(
+        clock=clock,
+        make_worker=lambda runner: StepwiseWorker(runner, clock, is_late=is_late),
+        config=own | dict(config),
+    )
+    states, exit_code = io.StringIO(), 0
+    with _logged() as log, contextlib.redirect_stdout(states):
+        try:
+            target.carry_out(cast("IO[str]", _Input(lines)))
+        except TargetSendGridError as error:
+            exit_code = 1
+            log.write(f"{error}\n")
+        except TerminatedError as error:
+            exit_code = 128 + error.signal_number
+            log.write(f"{error}\n")
+    return Finished(exit_code, states.getvalue().splitlines(), log.getvalue(), target.report.to_dict())
+
+
+@contextlib.contextmanager
+def _logged() -> Iterator[io.StringIO]:
+    """Collect the target's log lines."""
+    log = io.StringIO()
+    handler = logging.StreamHandler(log)
+    logger = logging.getLogger("target-sendgrid")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield log
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+
+
+def settled_count(stream: Mapping[str, Any]) -> int:
+    """Return how many records are settled, from the counts of a stream in a report."""
+    count: int = sum(stream.get(bucket.value, 0) for bucket in Bucket) + sum(stream["rejected"].values())
+    return count

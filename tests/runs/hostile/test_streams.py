@@ -1,0 +1,217 @@
+"""Streams with odd names and schemas are refused with a clear error, or do no harm."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from target_sendgrid.errors import InputError
+from target_sendgrid.singer.sink import SendGridSink
+from tests.harness.messages import record, schema, singer, state
+from tests.harness.runs import run_here
+from tests.runs.hostile.conftest import PEOPLE
+
+if TYPE_CHECKING:
+    from singer_sdk.sinks.core import BaseJSONSchemaValidator
+
+    from target_sendgrid.sandbox.server import SandboxServer
+    from tests.runs.hostile.conftest import HostileRuns
+
+ADA = record(email="ada@example.com")
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\rb", "a\x1b[31mb", "\0", "a\x85b", "a\u2028b", "\u202eb", "\ud800"])
+def test_a_stream_named_with_control_characters_is_refused(runs: HostileRuns, name: str) -> None:
+    run = runs.run(PEOPLE, ADA, state(1), schema(name, email="string"), record(name, email="b@example.com"))
+    assert run.exit_code == 1
+    assert "Line 4 of standard input " in run.log
+    assert name not in run.log
+    assert run.states == ['{"n": 1}']
+    assert runs.emails() == ["ada@example.com"]
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31mb"])
+@pytest.mark.parametrize("kind", ["RECORD", "BATCH"])
+def test_a_message_of_such_a_stream_forges_no_line_of_the_log(runs: HostileRuns, kind: str, name: str) -> None:
+    run = runs.run(PEOPLE, {"type": kind, "stream": name, "record": {}, "encoding": {}, "manifest": []})
+    assert run.exit_code == 1
+    assert "a stream whose name has control characters, which has no SCHEMA yet" in run.log
+    assert name not in run.log
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x", "/etc/passwd", "", " ", ".", "a.b", '"', "'; --", "%s %(x)s {}", "é 😀", "x" * 5_000]
+)
+def test_a_stream_of_an_odd_name_is_taken(runs: HostileRuns, name: str) -> None:
+    run = runs.run(schema(name, email="string"), record(name, email="no"), record(name, email="ada@example.com"))
+    assert run.exit_code == 0, run.log
+    assert runs.emails() == ["ada@example.com"]
+    assert list(run.report["streams"]) == [name]
+    assert [entry["stream"] for entry in runs.rejected()] == [name]
+    assert sorted(path.name for path in runs.folder.iterdir()) == ["rejected.jsonl"]
+
+
+@pytest.mark.parametrize("depth", [100, 300, 900, 50_000])
+@pytest.mark.parametrize("keyword", ["items", "properties", "enum"])
+def test_a_schema_that_is_nested_too_deeply_is_refused(runs: HostileRuns, keyword: str, depth: int) -> None:
+    opening, closing = {
+        "items": ('{"items":', "}"),
+        "properties": ('{"properties":{"a":', "}}"),
+        "enum": ('{"enum":[', "]}"),
+    }[keyword]
+    inner = opening * depth + "{}" + closing * depth
+    line = (
+        '{"type": "SCHEMA", "stream": "deep", "key_properties": [], "schema": {"properties": {"email": {}, "x": '
+        + inner
+        + "}}}"
+    )
+    run = runs.run(PEOPLE, ADA, state(1), line, record("deep", email="b@example.com"), state(2))
+    assert run.exit_code == 1 or depth == 100
+    if run.exit_code:
+        assert "Line 4 of standard input is a SCHEMA message that is nested too deeply." in run.log or depth > 300
+        assert "Line 4 of standard input is" in run.log
+        assert run.states == ['{"n": 1}']
+    assert "ada@example.com" in runs.emails()
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ({"type": "SCHEMA"}, "SCHEMA message without a `stream`"),
+        ({"stream": ["people"]}, "SCHEMA message without a `stream`"),
+        ({"schema": None}, "SCHEMA message without `properties`"),
+        ({"schema": {"properties": []}}, "SCHEMA message without `properties`"),
+        ({"schema": []}, "SCHEMA message without `properties`"),
+        ({"key_properties": "email"}, "unusable `key_properties`"),
+        ({"key_properties": [["email"]]}, "unusable `key_properties`"),
+        ({"key_properties": {"email": 1}}, "unusable `key_properties`"),
+        ({"schema": {"properties": {"email": {"type": "any"}}}}, "is not a valid JSON schema"),
+        ({"schema": {"properties": {"email": 7}}}, "is not a valid JSON schema"),
+        ({"schema": {"properties": {"email": None}}}, "is not a valid JSON schema"),
+        ({"schema": {"properties": {"email": {"pattern": "("}}}}, "is not a valid JSON schema"),
+        ({"schema": {"properties": {"email": {"maxLength": -1}}}}, "is not a valid JSON schema"),
+    ],
+    ids=str,
+)
+def test_an_invalid_schema_is_refused(runs: HostileRuns, declared: dict[str, Any], words: str) -> None:
+    base = {"type": "SCHEMA", "stream": "odd", "schema": {"properties": {"email": {}}}, "key_properties": []}
+    odd = declared if "type" in declared else base | declared
+    run = runs.run(PEOPLE, ADA, state(1), odd, ADA, state(2))
+    assert run.exit_code == 1
+    assert words in run.log
+    assert run.states == ['{"n": 1}']
+    assert runs.emails() == ["ada@example.com"]
+
+
+@pytest.mark.parametrize("field", ["bookmark_properties", "extra", "time_extracted", "version"])
+def test_other_fields_of_a_message_do_no_harm(runs: HostileRuns, field: str) -> None:
+    run = runs.run(PEOPLE | {field: [None, {}]}, ADA | {field: [None, {}]}, state(1) | {field: 7})
+    assert run.exit_code == 0
+    assert runs.emails() == ["ada@example.com"]
+
+
+def test_a_repeated_schema_makes_no_requests(runs: HostileRuns) -> None:
+    requests = []
+    for count in (1, 2_000):
+        run = runs.run(*[PEOPLE] * count, ADA)
+        assert run.exit_code == 0
+        requests.append(len(runs.sandbox.requests()))
+        runs.sandbox.reset()
+    assert requests[0] == requests[1]
+
+
+def test_thousands_of_streams_are_taken(runs: HostileRuns) -> None:
+    names = [f"s{number}" for number in range(1_000)]
+    messages = [
+        message
+        for name in names
+        for message in (schema(name, email="string"), record(name, email=f"{name}@example.com"))
+    ]
+    run = runs.run(*messages, state(1))
+    assert run.exit_code == 0
+    assert len(run.report["streams"]) == len(runs.emails()) == 1_000
+    assert run.report["import_jobs"] == 1
+
+
+# References
+
+
+@pytest.mark.parametrize("keyword", ["$ref", "$dynamicRef", "$recursiveRef"])
+@pytest.mark.parametrize(
+    "address", ["http://sendgrid.invalid/x", "//sendgrid.invalid/x", "file:///etc/passwd", "other", ""]
+)
+def test_a_schema_that_refers_to_another_document_is_refused_and_nothing_is_called(
+    runs: HostileRuns, monkeypatch: pytest.MonkeyPatch, keyword: str, address: str
+) -> None:
+    find, hosts = socket.getaddrinfo, set()
+
+    def note(host: str, *rest: Any, **options: Any) -> Any:
+        hosts.add(host)
+        return find(host, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", note)
+    declared = schema("odd", email={"anyOf": [{keyword: address}, {"type": "null"}]})
+    run = runs.run(declared, record("odd", email="ada@example.com"))
+    assert hosts == {"127.0.0.1"}
+    assert run.exit_code == 1
+    assert "The SCHEMA of stream 'odd' refers with `$ref` to another document. Fix the tap." in run.log
+
+
+@pytest.mark.parametrize("reference", ["#/none", "#none", "#/properties/email/none/0"])
+def test_a_reference_to_nothing_in_the_schema_ends_the_run(runs: HostileRuns, reference: str) -> None:
+    run = runs.run(
+        PEOPLE, ADA, state(1), schema("odd", email={"$ref": reference}), record("odd", email="b@example.com")
+    )
+    assert run.exit_code == 1
+    assert "refers with `$ref` to something that it does not contain. Fix the tap." in run.log
+    assert run.states == ['{"n": 1}']
+
+
+def test_a_schema_that_refers_to_itself_without_end_rejects_its_records(runs: HostileRuns) -> None:
+    endless = schema("odd", email={"$ref": "#/properties/email"})
+    run = runs.run(PEOPLE, ADA, endless, record("odd", email="b@example.com"), state(1))
+    assert run.exit_code == 0, run.log
+    assert run.states == ['{"n": 1}']
+
+
+def test_references_within_the_schema_are_followed(runs: HostileRuns) -> None:
+    declared = schema(email={"$ref": "#/$defs/text"})
+    declared["schema"]["$defs"] = {"text": {"type": "string", "maxLength": 16}}
+    runs.run(declared, ADA, record(email="longer@example.com"))
+    assert runs.reasons() == [(3, "schema_violation")]
+    assert runs.emails() == ["ada@example.com"]
+
+
+# Streams that are not enabled
+
+
+@pytest.mark.parametrize(
+    "line", [record(email=7), record(other=1), {"type": "RECORD", "stream": "people", "record": {}}], ids=json.dumps
+)
+def test_records_of_a_stream_that_is_not_enabled_are_not_validated(runs: HostileRuns, line: dict[str, Any]) -> None:
+    declared = PEOPLE | {"key_properties": ["email"]}
+    run = runs.run(declared, line, state(1), streams={"people": {"enabled": False}})
+    assert run.exit_code == 0
+    assert run.report["streams"]["people"]["ignored"] == 1
+    assert run.report["streams"]["people"]["rejected"] == {}
+    assert run.states == ['{"n": 1}']
+
+
+def test_an_invalid_schema_of_one_output_stream_creates_no_list_for_another(
+    sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get_validator = SendGridSink.get_validator
+
+    def validator_of(sink: SendGridSink) -> BaseJSONSchemaValidator | None:
+        if sink.stream_name == "second":
+            raise InputError("The SCHEMA is not valid.")
+        return get_validator(sink)
+
+    monkeypatch.setattr(SendGridSink, "get_validator", validator_of)
+    maps = {"people": {"email": "email"}, "second": {"__source__": "people", "email": "email"}}
+    run = run_here(sandbox, {"stream_maps": maps}, [singer(schema(email="string"))])
+    assert "The SCHEMA is not valid." in run.log
+    assert {request["method"] for request in sandbox.requests()} == {"GET"}

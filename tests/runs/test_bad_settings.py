@@ -1,0 +1,215 @@
+"""Wrong settings, keys and lists: the run ends with exit code 1 and one clear sentence, before anything is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.harness.messages import record, schema, singer
+from tests.harness.runs import run_cli
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from target_sendgrid.sandbox.server import SandboxServer
+
+LINES = singer(schema(mail="string"), record(mail="ada@example.com"), {"type": "STATE", "value": {"n": 1}})
+GOOD = {"list_name": "Everybody", "field_mapping": {"email": "mail"}}
+
+
+@pytest.fixture(autouse=True)
+def account(sandbox: SandboxServer) -> None:
+    sandbox.seed(lists=["Customers"], fields={"score": "Number"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"api_key": ""}, "The setting `api_key` is missing."),
+        ({"api_key": "SG.unknown.key"}, "SendGrid refused the API key (401)"),
+        ({"api_key": "two words"}, "The setting `api_key` holds blanks"),
+        ({"list_name": None}, "No list is set. Set `list_name`"),
+        ({"list_name": None, "list_id": "b1c9a5ac-0000-4000-8000-000000000000"}, "SendGrid has no list with the id"),
+        ({"list_id": "x"}, "Give either `list_id` or `list_name`, not both."),
+        (
+            {"list_name": "Costumers", "create_list": False},
+            "SendGrid has no list named 'Costumers', and `create_list` is false. Did you mean 'Customers'?",
+        ),
+        (
+            {"field_mapping": {"email": "mail", "scor": "mail"}},
+            "SendGrid has no contact field 'scor'. Did you mean 'score'?",
+        ),
+        ({"field_mapping": {"email": "male"}}, "has no property 'male' to fill 'email'. Did you mean 'mail'?"),
+        ({"field_mapping": {"first_name": "mail"}}, "Stream 'people' has no field that identifies a contact"),
+        ({"field_mapping": None}, 'Write `field_mapping: {"email": "mail"}`'),
+        ({"field_mapping": {"email": "mail", "created_at": "mail"}}, "'created_at' is set by SendGrid itself"),
+        ({"profil_cap": 3}, "There is no setting `profil_cap`. Did you mean 'profile_cap'?"),
+        (
+            {"streams": {"people": {"list": "x"}}},
+            "There is no setting `list` in `streams.people`. Did you mean 'list_id'?",
+        ),
+        ({"api_url": "http://sendgrid.example.com"}, "The setting `api_url` must start with https://"),
+        ({"api_url": "https://sendgrid.example.com"}, "Set `data_privacy_consent` to true"),
+        ({"api_url": "ftp://localhost"}, "must be an https:// address, `sandbox` or `sandbox:PATH.db`"),
+        ({"region": "mars"}, "The setting `region` must be one of: global, eu."),
+        ({"batch_size_rows": 30_001}, "The setting `batch_size_rows` must be at most 30000."),
+        ({"rejected_records_path": "/dev/null/no"}, "can't be opened for appending"),
+        ({"report_path": "/dev/null/no/report.json"}, "`report_path`: no report can be written to"),
+        ({"report_path": "/"}, "`report_path`: no report can be written to"),
+        ({"field_mapping": {"email": "male"}, "report_path": "/proc/report.json"}, "has no property 'male'"),
+        ({"stream_maps": "x"}, "The setting `stream_maps` must be of type object."),
+        ({"stream_maps": {"people": {"mail": "mail.("}}}, "The stream map of stream 'people' can't be used"),
+        ({"flattening_enabled": True}, "Set `flattening_max_depth`, too"),
+        ({"api_url": "Sandbox"}, "must spell `sandbox` in lower case"),
+        ({"api_url": "sandbox:no-such-folder/account.db"}, "check the path in `api_url`"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(
+    changes: dict[str, Any], sentence: str, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    run = run_cli(sandbox, GOOD | changes, LINES, tmp_path)
+    assert run.exit_code == 1
+    assert sentence in run.log
+    assert "Traceback" not in run.log
+    assert "Internal error" not in run.log
+    assert run.states == []
+    assert sandbox.contacts() == []
+
+
+def test_all_problems_of_a_config_are_shown_at_once(sandbox: SandboxServer, tmp_path: Path) -> None:
+    run = run_cli(sandbox, {"regoin": "eu", "profile_cap": 0, "null_handling": "perhaps"}, LINES, tmp_path)
+    assert all(name in run.log for name in ("`regoin`", "`profile_cap`", "`null_handling`"))
+
+
+def test_two_lists_of_one_name_are_an_error(sandbox: SandboxServer, tmp_path: Path) -> None:
+    sandbox.seed(lists=["Pair", "Pair"])
+    run = run_cli(sandbox, GOOD | {"list_name": "Pair"}, LINES, tmp_path)
+    assert run.exit_code == 1
+    assert "SendGrid has 2 lists named 'Pair'. Give `list_id` instead: one of " in run.log
+
+
+def test_a_key_without_marketing_access_ends_the_run_with_the_scope_it_needs(
+    sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    key = sandbox.add_key(("mail.send",))
+    run = run_cli(sandbox, GOOD | {"api_key": key}, LINES, tmp_path)
+    assert run.exit_code == 1
+    assert "scope `marketing.read`" in run.log
+    assert key not in run.log
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(None, "can't be read. Check the path."), ("{", "is not a JSON object."), ("[]", "is not a JSON object.")],
+)
+def test_a_config_file_that_cannot_be_used_is_one_sentence(content: str | None, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-m", "target_sendgrid", "--config", str(path)], capture_output=True, check=False, input=b""
+    )
+    assert run.returncode == 1
+    assert sentence in run.stderr.decode()
+    assert "Traceback" not in run.stderr.decode()
+
+
+def test_config_comes_from_the_environment_nested_objects_included(sandbox: SandboxServer, tmp_path: Path) -> None:
+    environment = os.environ | {
+        "TARGET_SENDGRID_API_URL": sandbox.url,
+        "TARGET_SENDGRID_API_KEY": sandbox.api_key,
+        "TARGET_SENDGRID_FIELD_MAPPING": '{"email": "mail"}',
+        "TARGET_SENDGRID_STREAMS": '{"people": {"list_name": "From the environment"}}',
+        "TARGET_SENDGRID_MAX_REJECTED_PERCENT": "7.5",
+        "TARGET_SENDGRID_PROFILE_CAP": "5",
+    }
+    run = subprocess.run(
+        [sys.executable, "-m", "target_sendgrid", "--config=ENV"],
+        capture_output=True, check=False, input=LINES, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr.decode()
+    assert [contact["lists"] for contact in sandbox.contacts()] == [["From the environment"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FIELD_MAPPING", "email=mail"),
+        ("PROFILE_CAP", "many"),
+        ("STREAMS", "[1]"),
+        ("VALIDATE_RECORDS", "enabled"),
+        ("STREAM_MAPS", "{bad"),
+        ("FLATTENING_MAX_DEPTH", "deep"),
+    ],
+)  # fmt: skip
+def test_an_unusable_environment_variable_is_named_and_not_quoted(name: str, value: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "target_sendgrid", "--config=ENV"],
+        capture_output=True, check=False, input=b"", env=os.environ | {f"TARGET_SENDGRID_{name}": value},
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert f"The environment variable TARGET_SENDGRID_{name} must be" in run.stderr.decode()
+    assert value not in run.stderr.decode()
+
+
+def test_about_is_printed_in_all_formats() -> None:
+    for arguments in ([], ["--format=json"], ["--format=markdown"]):
+        run = subprocess.run(
+            [sys.executable, "-m", "target_sendgrid", "--about", *arguments], capture_output=True, check=True
+        )
+        assert b"data_privacy_consent" in run.stdout
+    settings = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "target_sendgrid", "--about", "--format=json"], capture_output=True, check=True
+        ).stdout
+    )["settings"]["properties"]
+    assert not {"load_method", "add_record_metadata", "batch_config"} & set(settings)
+
+
+def test_a_wrong_later_stream_ends_the_run_with_the_state_of_what_was_settled(
+    sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    config = GOOD | {"batch_size_rows": 1, "streams": {"later": {"field_mapping": {"email": "nix"}}}}
+    lines = singer(
+        schema(mail="string"), record(mail="a@example.com"), {"type": "STATE", "value": 1}, record(mail="b@example.com")
+    )
+    run = run_cli(sandbox, config, lines + singer(schema("later", mail="string")), tmp_path)
+    assert run.exit_code == 1
+    assert "Stream 'later' has no property 'nix'" in run.log
+    assert run.states == ["1"]
+    stream = run.report["streams"]["people"]
+    assert stream["upserted"] + stream["unsettled"] == 2
+    assert run.report["import_jobs"] == len(sandbox.jobs())
+
+
+def test_a_misspelt_stream_in_the_settings_is_named_when_the_stream_comes(
+    sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    run = run_cli(sandbox, GOOD | {"streams": {"poeple": {"enabled": False}}}, LINES, tmp_path)
+    assert "Stream 'people' has no entry in `streams`. Did you mean 'poeple'?" in run.log
+
+
+def test_a_misspelt_contact_field_is_named_when_it_is_created(sandbox: SandboxServer, tmp_path: Path) -> None:
+    config = GOOD | {"create_custom_fields": True, "field_mapping": {"email": "mail", "frist_name": "mail"}}
+    run = run_cli(sandbox, config, LINES, tmp_path)
+    assert run.exit_code == 0, run.log
+    assert "SendGrid has no contact field 'frist_name', so it is created. Did you mean 'first_name'?" in run.log
+
+
+def test_a_nested_property_is_suggested_whole(sandbox: SandboxServer, tmp_path: Path) -> None:
+    home = {"type": "object", "properties": {"city": {"type": "string"}}}
+    config = GOOD | {"field_mapping": {"email": "mail", "city": "home.ciyt"}}
+    run = run_cli(sandbox, config, singer(schema(mail="string", home=home)), tmp_path)
+    assert "Did you mean 'home.city'?" in run.log
+
+
+def test_a_config_given_as_json_is_not_quoted(sandbox: SandboxServer, tmp_path: Path) -> None:
+    run = run_cli(sandbox, GOOD, LINES, tmp_path, arguments=["--config", ' {"api_key": "SG.canary.key"}'])
+    assert run.exit_code == 1
+    assert "`--config` takes the path of a file, not JSON" in run.log
+    assert "canary" not in run.log

@@ -1,0 +1,225 @@
+"""Records end the same on the fast path, on the slow path, and on the slow path through a stream map."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.harness.messages import state
+from tests.harness.runs import QUICK, run_here
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from target_sendgrid.sandbox.server import SandboxServer
+    from tests.harness.runs import Finished
+
+_TEXT = {"type": ["string", "null"]}
+PROPERTIES: dict[str, Any] = {
+    "email": _TEXT,
+    "first_name": {"anyOf": [{"type": "string", "maxLength": 60}, {"type": "null"}]},
+    "score": {"type": ["number", "null"]},
+    "amount": {"type": ["number", "null"]},
+    "visits": {"type": "integer"},
+    "since": _TEXT | {"format": "date-time"},
+    "home": {"type": ["object", "string", "null"], "properties": {"city": _TEXT}, "additionalProperties": False},
+    "seen_at": _TEXT | {"format": "date-time"},
+    "counts": {"type": "array", "items": {"type": "number"}},
+    "others": {"type": ["array", "string", "null"], "items": _TEXT},
+}
+FIELD_MAPPING = {
+    "email": "email", "first_name": "first_name", "city": "home.city",
+    "score": "score", "visits": "visits", "since": "since", "alternate_emails": "others",
+}  # fmt: skip
+RESERVED = ("email", "first_name", "last_name", "city", "alternate_emails")
+CONFIG = {"create_custom_fields": True, "max_rejected_percent": 100}
+PATHS: dict[str, dict[str, Any]] = {
+    "fast": {},
+    "slow": {},
+    "stream map": {"stream_maps": {"people": {"note": "'constant'"}}},
+}
+NUMBERS = ["0", "-0.0", "7", "7.0", "1.10", "0.1", "1e3", "1.5E+10", "123456789012345678901234567890"]
+MOMENTS = ['"2024-02-29"', '"2024-01-31T23:59:59+00:00"', '"2024-01-28T23:59:59Z"', '"2024-01-28 23:59:59.5"']
+GOOD = {
+    "email": ['"ada@example.com"', '"Ada@Example.com "', '"bob@example.com"', '"\\ufeffBOB@example.com\\u200b"'],
+    "others": ['"A@x.com"', "[]", '["K@x.com\\u00ad", "k@x.com"]'],
+    "first_name": ['"Ada"', "null", '""', json.dumps("é" * 50)],
+    "score": NUMBERS,
+    "amount": NUMBERS,
+    "visits": ["0", "7", "123456789012345678901234567890"],
+    "since": MOMENTS,
+    "seen_at": MOMENTS,
+    "home": ['{"city": "York"}', '{"city": null}', "{}", "null", '"York"', '""'],
+    "counts": ["[]", "[1.5, 2]"],
+}
+ODD = [
+    "null", "true", '""', '" "', '"7"', '"x"', "[]", "{}", "1.5", "1e400", "NaN", '{"city": 1, "zip": 2}',
+    '"2023-02-29T00:00:00Z"', '"\\ud800"', json.dumps("é" * 51), json.dumps("a" * 61),
+]  # fmt: skip
+EMAIL = st.sampled_from([*GOOD["email"] * 4, '"nobody"', "null", "1.5"])
+MEMBERS = st.one_of(
+    *[st.tuples(st.just(name), st.sampled_from(literals)) for name, literals in GOOD.items()],
+    st.tuples(st.sampled_from([*GOOD, "other", "__proto__", "_sdc_deleted_at"]), st.sampled_from(ODD)),
+)
+RECORDS = st.tuples(EMAIL, st.lists(MEMBERS, max_size=6)).map(lambda parts: [("email", parts[0]), *parts[1]])
+
+
+def lines(records: list[list[tuple[str, str]]], path: str) -> Iterator[str]:
+    """Yield Singer lines. A record may have a name twice."""
+    unused = {"unused": {"enum": [1]}} if path == "slow" else {}
+    yield json.dumps({"type": "SCHEMA", "stream": "people", "key_properties": ["email"],
+                      "schema": {"type": "object", "properties": PROPERTIES | unused}})  # fmt: skip
+    for number, record in enumerate(records):
+        members = ", ".join(f"{json.dumps(name)}: {literal}" for name, literal in record)
+        yield f'{{"type": "RECORD", "stream": "people", "record": {{{members}}}}}'
+        yield json.dumps(state(number))
+
+
+def outcome(account: SandboxServer, run: Finished, rejected: Path) -> dict[str, Any]:
+    """Return everything that a run leaves behind."""
+    counts = run.report["streams"]["people"] | {"list_id": None}
+    entries = map(json.loads, rejected.read_text(encoding="utf-8").splitlines()) if rejected.exists() else ()
+    names = ("line", "reason", "sentence")
+    return {
+        "exit code": run.exit_code,
+        "contacts": [[contact.get(name) for name in RESERVED] + [values(contact)] for contact in account.contacts()],
+        "counts": counts,
+        "states": run.states,
+        "rejected": [[entry[name] for name in names] for entry in entries],
+        "warnings": [line for line in run.log.splitlines() if line.startswith(("Rejected", "property", "Stream"))],
+    }  # fmt: skip
+
+
+def values(contact: dict[str, Any]) -> dict[str, Any]:
+    """Return the custom fields; SendGrid's numbers are doubles."""
+    return {
+        name: float(value) if isinstance(value, (int, float)) else value
+        for name, value in contact.get("custom_fields", {}).items()
+    }
+
+
+@settings(max_examples=40)
+@given(st.lists(RECORDS, min_size=1, max_size=8), st.sampled_from([{}, {"last_name": "amount"}]))
+def test_each_path_has_the_same_outcome(
+    server: SandboxServer,
+    tmp_path_factory: pytest.TempPathFactory,
+    records: list[list[tuple[str, str]]],
+    texts_of_numbers: dict[str, str],
+) -> None:
+    ends = {}
+    for path, config in PATHS.items():
+        server.reset()
+        server.set_options(**asdict(QUICK))
+        rejected = tmp_path_factory.mktemp("path") / "rejected.jsonl"
+        own = {"field_mapping": FIELD_MAPPING | texts_of_numbers, "rejected_records_path": str(rejected)}
+        run = run_here(server, CONFIG | own | config, (f"{line}\n" for line in lines(records, path)))
+        ends[path] = outcome(server, run, rejected)
+    assert ends["slow"] == ends["fast"]
+    assert ends["stream map"] == ends["fast"]
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_a_repeated_schema_rebuilds_nothing(
+    server: SandboxServer, monkeypatch: pytest.MonkeyPatch, *, is_changed: bool
+) -> None:
+    server.reset()
+    made: list[str] = []
+    make = msgspec.defstruct
+
+    def count(name: str, *arguments: Any, **options: Any) -> Any:
+        made.append(name)
+        return make(name, *arguments, **options)
+
+    monkeypatch.setattr(msgspec, "defstruct", count)
+    record = [(name, literals[0]) for name, literals in GOOD.items()]
+    first, other = list(lines([record], "fast")), list(lines([record], "fast"))
+    if is_changed:
+        other[0] = other[0].replace('"properties": {', '"properties": {"more": {"type": "string"}, ')
+    run = run_here(server, CONFIG | {"field_mapping": FIELD_MAPPING}, (f"{line}\n" for line in [*first, *other]))
+    assert run.report["streams"]["people"]["received"] == 2
+    assert made.count("Message") == 1 + is_changed
+
+
+def test_a_schema_that_comes_back_is_used_again(server: SandboxServer) -> None:
+    server.reset()
+    record = [(name, literals[0]) for name, literals in GOOD.items()]
+    schema, line, bookmark = lines([record], "fast")
+    strict = schema.replace('"properties": {', '"properties": {"absent": {"type": "string"}, ').replace(
+        '"key_properties": ["email"]', '"key_properties": ["absent"]'
+    )
+    given = [schema, line, strict, line, schema, line, bookmark]
+    config = CONFIG | {"field_mapping": FIELD_MAPPING, "max_rejected_percent": 90}
+    run = run_here(server, config, (f"{one}\n" for one in given))
+    assert run.report["streams"]["people"]["rejected"] == {"missing_key_property": 1}
+
+
+@pytest.mark.parametrize("is_batch", [False, True])
+@pytest.mark.parametrize("broken", [b"\xff", b"\xed\xa0\x80"], ids=repr)
+@pytest.mark.parametrize("place", [b'"unmapped": "%s"', b'"%s": 1', b'"unmapped": {"deep": ["%s"]}'])
+@pytest.mark.parametrize("path", PATHS)
+def test_broken_utf_8_anywhere_rejects_the_record(
+    server: SandboxServer, tmp_path: Path, path: str, place: bytes, broken: bytes, *, is_batch: bool
+) -> None:
+    server.reset()
+    schema, *_ = lines([], path)
+    records = [b'{"email": "ada@x.com", ' + place % text + b"}" for text in ("é".encode(), broken)]
+    if is_batch:
+        file = tmp_path / "people.jsonl"
+        file.write_bytes(b"\n".join(records) + b"\n")
+        batch = {"type": "BATCH", "stream": "people", "encoding": {"format": "jsonl"}, "manifest": [file.as_uri()]}
+        messages = [json.dumps(batch).encode()]
+    else:
+        messages = [b'{"type": "RECORD", "stream": "people", "record": ' + record + b"}" for record in records]
+    config = CONFIG | {"field_mapping": FIELD_MAPPING} | PATHS[path]
+    run = run_here(server, config, (line + b"\n" for line in [schema.encode(), *messages]))
+    counts = run.report["streams"]["people"]
+    assert (counts["received"], counts["rejected"]) == (2, {"unreadable": 1})
+
+
+@pytest.mark.parametrize("is_batch", [False, True])
+def test_a_schema_that_needs_the_slow_path_ends_the_fast_path(
+    server: SandboxServer, tmp_path: Path, *, is_batch: bool
+) -> None:
+    """The type of the first schema would accept what the second one does not."""
+    server.reset()
+    first = {"type": "object", "properties": {"email": {"type": "string"}, "tier": {"type": "string"}}}
+    second = {"type": "object", "properties": {"email": {"type": "string"}, "tier": {"enum": ["gold"]}}}
+    record = {"email": "ada@x.com", "tier": "tin"}
+    file = tmp_path / "people.jsonl"
+    file.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    batch = {"type": "BATCH", "stream": "a", "encoding": {"format": "jsonl"}, "manifest": [file.as_uri()]}
+    message = batch if is_batch else {"type": "RECORD", "stream": "a", "record": record}
+    schemas = [{"type": "SCHEMA", "stream": "a", "schema": schema, "key_properties": []} for schema in (first, second)]
+    given = [schemas[0], message, schemas[1], message, schemas[0], message]
+    run = run_here(server, CONFIG, (f"{json.dumps(one)}\n" for one in given))
+    counts = run.report["streams"]["a"]
+    assert (counts["received"], counts["rejected"]) == (3, {"schema_violation": 1})
+
+
+def test_streams_that_share_an_alias_keep_their_own_mapping(server: SandboxServer) -> None:
+    server.reset()
+    first = {"type": "object", "properties": {"email": {"type": "string"}, "first_name": {"type": "string"}}}
+    second = {"type": "object", "properties": {"email": {"type": "string"}, "last_name": {"type": "string"}}}
+    given: list[dict[str, Any]] = [
+        {"type": "SCHEMA", "stream": "a", "schema": first, "key_properties": []},
+        {"type": "SCHEMA", "stream": "b", "schema": second, "key_properties": []},
+        {"type": "RECORD", "stream": "a", "record": {"email": "a@x.com", "first_name": "Ann"}},
+        {"type": "RECORD", "stream": "b", "record": {"email": "b@x.com", "last_name": "Bee"}},
+        {"type": "SCHEMA", "stream": "a", "schema": first, "key_properties": [], "bookmark_properties": ["email"]},
+        {"type": "RECORD", "stream": "a", "record": {"email": "c@x.com", "first_name": "Cy"}},
+        {"type": "RECORD", "stream": "b", "record": {"email": "d@x.com", "last_name": "Dee"}},
+    ]
+    config = {"stream_maps": {"a": {"__alias__": "people"}, "b": {"__alias__": "people"}}}
+    run = run_here(server, config, (f"{json.dumps(message)}\n" for message in given))
+    assert run.exit_code == 0, run.log
+    assert [[contact.get(name) for name in ("first_name", "last_name")] for contact in server.contacts()] == [
+        ["Ann", None], [None, "Bee"], ["Cy", None], [None, "Dee"]
+    ]  # fmt: skip
+    assert run.report["streams"]["people"]["upserted"] == 4

@@ -1,0 +1,291 @@
+"""The operations against the sandbox: which requests they send, and when contacts are confirmed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from target_sendgrid.audience.identities import IdentitySet
+from target_sendgrid.clock import SystemClock
+from target_sendgrid.delivery.batching import Batch, Batcher
+from target_sendgrid.delivery.job import Job
+from target_sendgrid.delivery.operations.remove_from_list import ABSENT_SECONDS, REMOVE_FROM_LIST, RemoveFromList
+from target_sendgrid.delivery.operations.upsert import Upsert, is_missing_identifiers, upsert_kind
+from target_sendgrid.delivery.pending import Change, Purpose, pack
+from target_sendgrid.errors import BadRequestError, NotFoundError, TooLargeError, TransientError
+from target_sendgrid.origin import Origin
+from target_sendgrid.sendgrid.answers import SHORT_RETRY_SECONDS
+from target_sendgrid.sendgrid.client import Client
+from target_sendgrid.sendgrid.contact import encode, identity
+from target_sendgrid.sendgrid.lists import ListTracker
+from target_sendgrid.sendgrid.transport import Transport
+from tests.harness.clocks import SandboxClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from target_sendgrid.sandbox.server import SandboxServer
+    from target_sendgrid.sendgrid.contact import Body
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"), [("Provide ALL Identifiers", True), ("email 'x' is not valid", False), ("", False)]
+)
+def test_only_reasons_about_identifiers_mean_that_identifiers_are_missing(reason: str, *, expected: bool) -> None:
+    assert is_missing_identifiers(reason) is expected
+
+
+class Removals:
+    """Removals from one list of the sandbox's account."""
+
+    def __init__(self, sandbox: SandboxServer) -> None:
+        self.sandbox = sandbox
+        self.clock = SandboxClock(sandbox)
+        self.client = Client(Transport(sandbox.url, sandbox.api_key, clock=self.clock, timeout_seconds=5))
+        sandbox.seed(lists=["Everybody"])
+        self.list_id = next(found.id for found in self.client.lists())
+        tracker = ListTracker(self.client, lambda _: None, can_create=False)
+        self.operation = RemoveFromList(self.client, self.clock, tracker)
+
+    def seed(self, *contacts: dict[str, Any]) -> None:
+        self.sandbox.seed(contacts=[{**contact, "lists": ["Everybody"]} for contact in contacts])
+
+    def job_of(self, *contacts: dict[str, Any]) -> Job:
+        batcher, purpose = Batcher(lambda: 0.0), Purpose(REMOVE_FROM_LIST, (self.list_id,))
+        for contact in contacts:
+            batcher.add(Change(purpose, identity(contact) or "", encode(contact), Origin("people", 1)))
+        return Job.of(batcher.seal(purpose))
+
+    def members(self) -> list[str]:
+        return sorted(contact["email"] for contact in self.sandbox.contacts("Everybody"))
+
+    def finish(self) -> None:
+        self.sandbox.settle()
+
+
+@pytest.fixture
+def removals(server: SandboxServer) -> Iterator[Removals]:
+    server.reset()
+    made = Removals(server)
+    yield made
+    made.client.transport.close()
+
+
+class TestRemoveFromList:
+    def test_people_are_removed_from_the_list_and_stay_in_the_account(self, removals: Removals) -> None:
+        removals.seed({"email": "a@x.com"}, {"email": "b@x.com"})
+        job = removals.job_of({"email": "a@x.com"})
+        submission = removals.operation.submit(job)
+        removals.finish()
+        assert submission is not None
+        assert submission.list_ids == (removals.list_id,)
+        assert removals.members() == ["b@x.com"]
+        assert len(removals.sandbox.contacts()) == 2
+        assert removals.operation.confirm(job, job.changes()) == {"a@x.com"}
+
+    def test_a_person_who_is_still_on_the_list_is_not_confirmed(self, removals: Removals) -> None:
+        removals.seed({"email": "a@x.com"})
+        assert removals.operation.confirm(removals.job_of({"email": "a@x.com"}), ["a@x.com"]) == set()
+
+    def test_a_removal_does_not_create_a_contact(self, removals: Removals) -> None:
+        job = removals.job_of({"email": "nobody@x.com"})
+        assert removals.operation.submit(job) is None
+        assert (job.count, removals.sandbox.contacts(), removals.sandbox.jobs()) == (0, [], [])
+
+    def test_people_are_found_by_other_identifiers_too(self, removals: Removals) -> None:
+        removals.seed({"email": "a@x.com", "external_id": "7"})
+        assert removals.operation.submit(removals.job_of({"external_id": "7"})) is not None
+        removals.finish()
+        assert removals.members() == []
+
+    def test_a_person_found_by_an_alternate_address_stays_on_the_list(self, removals: Removals) -> None:
+        removals.seed({"email": "a@x.com", "alternate_emails": ["b@x.com"]})
+        assert removals.operation.submit(removals.job_of({"email": "b@x.com"})) is None
+        assert removals.members() == ["a@x.com"]
+
+    def test_a_contact_that_vanishes_after_the_look_up_does_not_keep_the_others_on_the_list(
+        self, removals: Removals, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        removals.seed({"email": "a@x.com"}, {"email": "b@x.com"})
+        remove, calls = removals.client.remove_from_list, []
+
+        def vanish_first(list_id: str, contact_ids: Sequence[str]) -> str:
+            calls.append(len(contact_ids))
+            if len(calls) == 1:
+                (vanished,) = (one["id"] for one in removals.sandbox.contacts(detail=True) if one["email"] == "b@x.com")
+                removals.client.transport.request(
+                    "DELETE", f"/v3/marketing/contacts?ids={vanished}", what="to delete contacts", read=bytes
+                )
+                removals.finish()
+            return remove(list_id, contact_ids)
+
+        monkeypatch.setattr(removals.client, "remove_from_list", vanish_first)
+        assert removals.operation.submit(removals.job_of({"email": "a@x.com"}, {"email": "b@x.com"})) is not None
+        removals.finish()
+        assert (calls, removals.members()) == ([2, 1], [])
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            {"kind": "status", "status": 404, "body": {"errors": [{"field": None, "message": "not found"}]}},
+            {"kind": "status", "status": 400, "body": {"errors": [{"field": "", "message": "invalid input"}]}},
+        ],
+        ids=["404", "400"],
+    )
+    def test_one_wrong_answer_of_a_search_settles_nobody(self, removals: Removals, fault: dict[str, Any]) -> None:
+        removals.seed({"email": "a@x.com"})
+        job = removals.job_of({"email": "a@x.com"})
+        path = "/v3/marketing/contacts/search/emails"
+        removals.sandbox.add_fault(path=path, **fault)
+        assert removals.operation.submit(job) is not None
+        removals.finish()
+        removals.sandbox.add_fault(path=path, **fault)
+        assert removals.operation.confirm(job, job.changes()) == set()
+        assert removals.operation.confirm(job, job.changes()) == {"a@x.com"}
+
+    def test_a_person_is_absent_only_after_a_minute_of_look_ups(self, removals: Removals) -> None:
+        job = removals.job_of({"email": "late@x.com"})
+        started_at = removals.clock.slept_seconds
+        assert removals.operation.submit(job) is None
+        assert removals.clock.slept_seconds - started_at >= ABSENT_SECONDS
+
+    def test_a_wrong_answer_of_the_last_search_does_not_make_a_person_absent(
+        self, removals: Removals, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The search is repeated because of another person, who is absent."""
+        removals.seed({"email": "a@x.com"})
+        job = removals.job_of({"email": "a@x.com"}, {"email": "nobody@x.com"})
+        sleep = removals.clock.sleep
+
+        def fail_after(seconds: float) -> None:
+            sleep(seconds)
+            removals.sandbox.clear_faults()
+            removals.sandbox.add_fault("status", status=404, body={}, path="/v3/marketing/contacts/search/emails")
+
+        monkeypatch.setattr(removals.clock, "sleep", fail_after)
+        assert removals.operation.submit(job) is not None
+        removals.sandbox.clear_faults()
+        removals.finish()
+        assert (job.count, removals.members()) == (1, [])
+
+    def test_a_person_who_becomes_visible_meanwhile_is_removed(
+        self, removals: Removals, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sleep = removals.clock.sleep
+
+        def arrive(seconds: float) -> None:
+            sleep(seconds)
+            if removals.clock.slept_seconds >= ABSENT_SECONDS / 2 and not removals.sandbox.contacts():
+                removals.seed({"email": "late@x.com"})
+
+        monkeypatch.setattr(removals.clock, "sleep", arrive)
+        assert removals.operation.submit(removals.job_of({"email": "late@x.com"})) is not None
+        removals.finish()
+        assert removals.members() == []
+
+    def test_a_removal_from_a_deleted_list_is_settled_without_a_job(self, removals: Removals) -> None:
+        removals.seed({"email": "a@x.com"})
+        path = f"/v3/marketing/lists/{removals.list_id}"
+        removals.client.transport.request("DELETE", path, what="to delete lists", read=bytes)
+        job = removals.job_of({"email": "a@x.com"})
+        assert (removals.operation.submit(job), job.count) == (None, 0)
+
+    def test_a_removal_that_is_refused_again_and_again_is_sent_in_parts_by_the_runner(
+        self, removals: Removals, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(list_id: str, contact_ids: Sequence[str]) -> str:
+            raise NotFoundError(f"{list_id} {len(contact_ids)}")
+
+        removals.seed({"email": "a@x.com"})
+        monkeypatch.setattr(removals.client, "remove_from_list", refuse)
+        with pytest.raises(BadRequestError, match="does not remove contacts from the list"):
+            removals.operation.submit(removals.job_of({"email": "a@x.com"}))
+
+
+class Sizes:
+    """A stub of the client that refuses requests above a size."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.accepted: list[int] = []
+
+    def upsert(self, body: Body) -> str:
+        if len(body) > self.max_bytes:
+            message = "too large"
+            raise TooLargeError(message)
+        self.accepted.append(len(body))
+        return f"job-{len(self.accepted)}"
+
+
+class TestByteLimit:
+    @staticmethod
+    def upsert(client: Sizes) -> Upsert:
+        tracker = ListTracker(cast("Client", client), lambda _: None, can_create=False)
+        kind = upsert_kind(30_000, 100_000)
+        return Upsert(kind, cast("Client", client), SystemClock(), list_tracker=tracker, field_name=str)
+
+    @staticmethod
+    def job_of(operation: Upsert, count: int, size: int) -> Job:
+        purpose = Purpose(operation.kind, ("L",))
+        changes = {
+            f"{number}": Change(purpose, f"{number}", encode({"email": "x" * size}), Origin("people", number))
+            for number in range(count)
+        }
+        batch = Batch(purpose, pack(changes), 1, 0, {}, IdentitySet(changes))
+        return Job.of(batch)
+
+    def test_a_refused_size_halves_the_limit_and_larger_requests_are_not_sent(self) -> None:
+        client = Sizes(30_000)
+        operation = self.upsert(client)
+        for size in (80_000, 39_000):
+            with pytest.raises(TooLargeError):
+                operation.submit(self.job_of(operation, 2, size // 2))
+        assert operation.max_bytes == pytest.approx(19_500, rel=0.01)
+        client.max_bytes = 100_000
+        with pytest.raises(TooLargeError):
+            operation.submit(self.job_of(operation, 2, 15_000))
+        assert client.accepted == []
+
+    def test_a_single_contact_is_always_tried(self) -> None:
+        client = Sizes(30_000)
+        operation = self.upsert(client)
+        with pytest.raises(TooLargeError):
+            operation.submit(self.job_of(operation, 2, 20_000))
+        assert operation.submit(self.job_of(operation, 1, 25_000)) is not None
+
+    def test_the_limit_is_doubled_after_eight_requests_near_it_and_later_each_time_that_it_fails(self) -> None:
+        client = Sizes(30_000)
+        operation = self.upsert(client)
+        with pytest.raises(TooLargeError):
+            operation.submit(self.job_of(operation, 2, 20_000))
+        for needed, size in ((8, 18_400), (16, 18_300), (32, 18_200)):
+            limit = operation.max_bytes
+            for _ in range(needed - 1):
+                operation.submit(self.job_of(operation, 2, 9_000))
+            assert operation.max_bytes == limit
+            operation.submit(self.job_of(operation, 2, 9_000))
+            assert operation.max_bytes == 2 * (limit or 0)
+            with pytest.raises(TooLargeError):
+                operation.submit(self.job_of(operation, 2, size))
+
+    def test_small_requests_do_not_raise_the_limit_and_a_raised_one_ends_at_the_operations_own(self) -> None:
+        client = Sizes(80_000)
+        operation = self.upsert(client)
+        with pytest.raises(TooLargeError):
+            operation.submit(self.job_of(operation, 2, 45_000))
+        client.max_bytes = 100_000
+        for _ in range(50):
+            operation.submit(self.job_of(operation, 2, 5_000))
+        assert operation.max_bytes is not None
+        for size in (22_000, 30_000):
+            for _ in range(8):
+                operation.submit(self.job_of(operation, 2, size))
+        assert operation.max_bytes is None
+
+    def test_a_small_request_that_is_refused_for_its_size_may_succeed_later(self) -> None:
+        operation = self.upsert(Sizes(100))
+        with pytest.raises(TransientError) as caught:
+            operation.submit(self.job_of(operation, 2, 4_000))
+        assert caught.value.budget_seconds == SHORT_RETRY_SECONDS
+        assert operation.max_bytes is None

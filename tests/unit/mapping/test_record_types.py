@@ -1,0 +1,150 @@
+"""A record type never accepts what the SDK's validator rejects, and nearly always accepts what it accepts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from singer_sdk.exceptions import InvalidJSONSchema
+from singer_sdk.sinks.core import JSONSchemaValidator
+
+from target_sendgrid.mapping.record_types import NoFastPathError, RecordType
+from tests.harness.random_schemas import Case
+
+
+def _object(members: list[tuple[str, str]]) -> str:
+    return "{" + ", ".join(f"{json.dumps(name)}: {value}" for name, value in members) + "}"
+
+
+_NAMES = st.sampled_from(["a", "b", "type", "é.1", "", "c d"])
+_SMALL = st.integers(0, 3)
+_WHOLE = st.sampled_from([0, 1, -1, 3, 2**31 - 1, -(2**63), 2**63 - 1])
+_NOTES = st.sampled_from([{}, {}, {"format": "date-time"}, {"title": "t", "description": "d", "default": 5}])
+_KINDS = st.sampled_from(["string", "integer", "number", "boolean", "null", "array", "object"])
+
+
+def _rules(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    kinds = _KINDS | st.lists(_KINDS, min_size=1, max_size=3, unique=True)
+    optional = {
+        "minLength": _SMALL, "maxLength": _SMALL, "minimum": _WHOLE, "maximum": _WHOLE, "items": inner,
+        "properties": st.dictionaries(_NAMES, inner, max_size=3), "required": st.lists(_NAMES, max_size=2, unique=True),
+        "additionalProperties": st.booleans(), "enum": st.just(["a", 1]),
+    }  # fmt: skip
+    plain = st.fixed_dictionaries({"type": kinds}, optional=optional)
+    few = plain.map(lambda schema: {name: schema[name] for name in [*schema][:3]})
+    choice = st.fixed_dictionaries({"anyOf": st.lists(inner, min_size=1, max_size=3)})
+    return st.tuples(plain | few | few | choice, _NOTES).map(lambda parts: parts[0] | parts[1])
+
+
+_SCHEMAS = st.recursive(st.fixed_dictionaries({"type": _KINDS}), _rules, max_leaves=8)
+_ROOTS = st.dictionaries(_NAMES, _SCHEMAS, max_size=4).map(lambda names: {"type": "object", "properties": names})
+_LEAVES = st.sampled_from(
+    ["null", "true", '""', '"a"', '"aaaa"', '"\u00e9\u00e9"', '"1"', "0", "-1", "7", "1.0", "1.5", "1e3", "-0.0",
+     "2147483648", "9223372036854775807", "9223372036854775808", "1" + "0" * 30]
+)  # fmt: skip
+_VALUES: st.SearchStrategy[str] = st.recursive(
+    _LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2).map(lambda items: f"[{', '.join(items)}]"),
+        st.lists(st.tuples(_NAMES, inner), max_size=3).map(_object),
+    ),
+    max_leaves=5,
+)
+
+
+def record_type(schema: dict[str, Any], **lengths: tuple[int, int]) -> type[msgspec.Struct] | None:
+    try:
+        return RecordType(schema, (), {(name,): length for name, length in lengths.items()}).struct
+    except NoFastPathError:
+        return None
+
+
+def accepts(kind: type[msgspec.Struct] | None, line: str) -> bool:
+    try:
+        msgspec.json.decode(line, type=kind)
+    except msgspec.ValidationError:
+        return False
+    return kind is not None
+
+
+def validates(schema: dict[str, Any], line: str) -> bool:
+    return bool(JSONSchemaValidator(schema).validator.is_valid(json.loads(line, parse_float=Decimal)))
+
+
+@settings(max_examples=1_000)
+@given(_ROOTS, st.lists(st.lists(st.tuples(_NAMES, _VALUES), max_size=4).map(_object), min_size=1, max_size=5))
+def test_a_record_that_a_type_accepts_is_valid(schema: dict[str, Any], lines: list[str]) -> None:
+    kind = record_type(schema)
+    for line in lines:
+        if accepts(kind, line):
+            assert validates(schema, line)
+
+
+def test_a_record_that_a_type_accepts_is_valid_under_random_schemas() -> None:
+    counts: Counter[bool] = Counter()
+    for seed in range(3_000):
+        schema = {name: value for name, value in Case(seed, is_plain=True).schema.items() if name != "$defs"}
+        try:
+            JSONSchemaValidator(schema)
+        except InvalidJSONSchema:
+            continue
+        kind = record_type(schema)
+        counts[kind is not None] += 1
+        for record in Case(seed, is_plain=True).records if kind else ():
+            try:
+                line = msgspec.json.encode(record, enc_hook=str).decode()
+            except (ValueError, TypeError):
+                continue
+            if accepts(kind, line):
+                assert validates(schema, line), (seed, schema, line)
+    assert min(counts[True], counts[False]) > 10, counts
+
+
+@pytest.mark.parametrize(
+    "property_schema",
+    [
+        {"type": ["null", "string"]},
+        {"type": "string", "format": "date-time"},
+        {"type": ["null", "integer"], "minimum": -2147483648, "maximum": 2147483647},
+        {"type": ["number", "null"]},
+        {"type": ["array", "null"], "items": {"type": "object", "properties": {"sku": {"type": "string"}}}},
+        {"anyOf": [{"type": "string", "format": "date-time"}, {"type": ["string", "null"]}]},
+        {"anyOf": [{"type": "object", "properties": {"city": {"type": "string"}}}, {"type": "null"}]},
+        {"type": ["string", "integer", "boolean", "null"]},
+        {"type": "object"},
+    ],
+)
+def test_a_usual_schema_has_a_type(property_schema: dict[str, Any]) -> None:
+    assert record_type({"type": "object", "properties": {"x": property_schema}}) is not None
+
+
+@pytest.mark.parametrize(
+    "property_schema",
+    [
+        {"type": "string", "enum": ["a"]},
+        {"type": "string", "pattern": "^a"},
+        {"type": "number", "multipleOf": 0.01},
+        {"type": "number", "minimum": 0},
+        {"type": "integer", "maximum": 2**64},
+        {"anyOf": [{"type": "string", "maxLength": 1}, {"type": "string", "minLength": 5}]},
+        {"type": "object", "additionalProperties": {"type": "string"}},
+        {"oneOf": [{"type": "string"}]},
+        {"not": {}},
+        {"$ref": "#/x"},
+        {},
+        True,
+    ],
+)
+def test_a_schema_with_other_rules_has_no_type(property_schema: Any) -> None:
+    assert record_type({"type": "object", "properties": {"x": property_schema}}) is None
+
+
+def test_lengths_are_counted_in_characters() -> None:
+    kind = record_type({"type": "object", "properties": {"x": {"type": "string", "maxLength": 9}}}, x=(1, 3))
+    assert [accepts(kind, json.dumps({"x": text})) for text in ("", "é", "ééé", "éééé")] == [False, True, True, False]

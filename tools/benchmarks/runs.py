@@ -1,0 +1,115 @@
+"""Runs of targets against a sandbox, both in processes of their own, and what the runs cost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from tools.benchmarks.shapes import Shape
+
+
+_SLOWING = frozenset({"PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"})
+"""Variables that slow Python down. Without bytecode it compiles the SDK at every start, which triples the time."""
+
+
+class Figures(NamedTuple):
+    """What one run cost."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_megabytes: float
+    states: int
+    """Number of states that the run wrote."""
+
+
+class Account:
+    """The account of a sandbox in a process of its own."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self.url = url
+        self.api_key = api_key
+        self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {api_key}"
+
+    def prepare(self, shape: Shape) -> str:
+        """Create the custom fields of a shape, and a list; return the list's id."""
+        for name, field_type in shape.custom_fields.items():
+            self._answer("POST", "/v3/marketing/field_definitions", json={"name": name, "field_type": field_type})
+        return str(self._answer("POST", "/v3/marketing/lists", json={"name": "Benchmark"})["id"])
+
+    def field_ids(self) -> dict[str, str]:
+        """Return the ids of custom fields, by name."""
+        fields = self._answer("GET", "/v3/marketing/field_definitions")["custom_fields"]
+        return {field["name"]: field["id"] for field in fields}
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the log of requests."""
+        found: list[dict[str, Any]] = self._answer("GET", "/_sandbox/requests")["requests"]
+        return found
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
+    def _answer(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        answer = self._session.request(method, self.url + path, timeout=60, **options)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+@contextlib.contextmanager
+def account(*options: str) -> Iterator[Account]:
+    """Start a sandbox. By default it has no rate limit and its jobs end at once, so that only the target takes time."""
+    command = [sys.executable, "-m", "target_sendgrid.sandbox", "serve", "--port", "0", "--ready-json"]
+    command += ["--until-stdin-closes", *(options or ("--quick", "--no-rate-limit-enabled"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        ready = json.loads(process.stdout.readline()) if process.stdout else {}
+        with contextlib.closing(Account(ready["url"], ready["api_key"])) as found:
+            yield found
+
+
+def run_target(module: str, into: Account, config: Mapping[str, Any], lines: Path, folder: Path) -> Figures:
+    """Run a target with a file as standard input, as users do."""
+    config_path = folder / "config.json"
+    config_path.write_text(json.dumps({"api_url": into.url, "api_key": into.api_key} | dict(config)), encoding="utf-8")
+    return run_python(["-m", module, "--config", str(config_path)], lines, folder)
+
+
+def run_python(arguments: Sequence[str], lines: Path, folder: Path) -> Figures:
+    """Run Python with a file as standard input and with cached bytecode, as users do.
+
+    The peak memory is at least that of this process, because it counts from the fork.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in _SLOWING}
+    started = time.perf_counter()
+    with lines.open("rb") as file, (folder / "target.log").open("wb") as log:
+        target = subprocess.Popen(
+            [sys.executable, *arguments], stdin=file, stdout=subprocess.PIPE, stderr=log, env=environment
+        )
+        output = target.stdout.read().splitlines() if target.stdout else []
+        _, status, usage = os.wait4(target.pid, 0)
+    wall_seconds = time.perf_counter() - started
+    target.returncode = status
+    if target.stdout:
+        target.stdout.close()
+    if status:
+        sys.exit((folder / "target.log").read_text(encoding="utf-8"))
+    return Figures(wall_seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, len(output))
+
+
+def print_row(*cells: str) -> None:
+    """Print one line of a table."""
+    sys.stdout.write("".join(f"{cell:>14}" for cell in cells) + "\n")
+    sys.stdout.flush()
