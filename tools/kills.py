@@ -104,9 +104,16 @@ def run_until_killed(
 
 
 def missing_after_kills(
-    sandbox: SandboxServer, folder: Path, rng: random.Random, kills: int
+    sandbox: SandboxServer, folder: Path, rng: random.Random, kills: int, *, failing_jobs: float
 ) -> tuple[list[Moment], set[str]]:
     """Kill the target up to `kills` times while it sends one set of messages, then let it end.
+
+    Args:
+        sandbox: The account that it writes to. It is emptied first.
+        folder: Folder for its files.
+        rng: What is random.
+        kills: Most kills.
+        failing_jobs: Share of import jobs that fail. The target waits half a minute and longer before it tries one again.
 
     Returns:
         The moments at which it was killed, and the addresses that are neither in the account with their last value nor
@@ -114,7 +121,7 @@ def missing_after_kills(
     """
     sandbox.reset()
     sandbox.set_options(**dataclasses.asdict(SLOW_JOBS))
-    sandbox.add_fault("job_failed", probability=0.1, seed=rng.randrange(1000))
+    sandbox.add_fault("job_failed", probability=failing_jobs, seed=rng.randrange(1000))
     (folder / "rejected.jsonl").unlink(missing_ok=True)
     whole = messages(rng)
     done = 0
@@ -147,7 +154,9 @@ def main() -> None:
     lost: set[str] = set()
     with SandboxServer(options=SLOW_JOBS) as sandbox, tempfile.TemporaryDirectory() as name:
         while len(kill_moments) < kills:
-            killed, missing = missing_after_kills(sandbox, Path(name), rng, min(5, kills - len(kill_moments)))
+            killed, missing = missing_after_kills(
+                sandbox, Path(name), rng, min(5, kills - len(kill_moments)), failing_jobs=0.1
+            )
             kill_moments += killed
             lost |= missing
     count = {
