@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 from dateutil import parser as date_parser
 
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?")
+_RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})")
 _UTC = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?Z")
 _AMERICAN = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 
@@ -42,13 +42,11 @@ def _date(text: str) -> str:
         if american is not None:
             month, day, year = (int(part) for part in american.groups())
             moment = datetime(year, month, day, tzinfo=timezone.utc)
-        elif _ISO.fullmatch(text):
+        elif _RFC_3339.fullmatch(text):
             moment = date_parser.isoparse(text)
         else:
             raise ValueError(text)  # noqa: TRY301 - one answer for every way a date can be wrong
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
         return moment.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
     except (ValueError, OverflowError) as error:
-        message = "type mismatch: a Date field takes ISO-8601 or MM/DD/YYYY"
+        message = "type mismatch: a Date field takes RFC 3339 or MM/DD/YYYY"
         raise BadValueError(message) from error
