@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from target_sendgrid.sandbox.server import SandboxServer
+from tests.contract import vendor
 from tests.harness.runs import QUICK
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ EXAMPLES = os.environ.get("EXAMPLES")
 
 settings.register_profile("ours", deadline=None, max_examples=int(EXAMPLES or 60), derandomize=not EXAMPLES)
 settings.load_profile("ours")
+
+
+def pytest_report_header() -> str:
+    return vendor.report_header()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from tests.contract import Exchange, contract
+from tests.contract.checks import Exchange, contract
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 MARKETING = "/v3/marketing"
 TIMEOUT_SECONDS = 30
-UNDECLARED = frozenset({405, 414})
-"""Statuses that the vendor's files do not declare: of a wrong method, and of a request line that is too long."""
+NOT_OF_AN_OPERATION = frozenset({405, 414})
+"""Statuses that the contract does not have: of a wrong method, and of a request line that is too long."""
 
 
 class Client:
@@ -49,7 +49,7 @@ class Client:
         is_lawful: bool = True,
         is_answer_checked: bool = True,
     ) -> requests.Response:
-        """Call the sandbox and check the exchange against the vendor's files.
+        """Call the sandbox and check the exchange against the contract.
 
         Args:
             method: HTTP method.
@@ -57,8 +57,8 @@ class Client:
             body: Body, sent as JSON.
             data: Body as bytes.
             headers: Headers besides the key.
-            is_lawful: Whether the request keeps the declared limits; where it breaks them, only the answer is checked.
-            is_answer_checked: Whether the files declare the answer; a switch may make it one that they do not.
+            is_lawful: Whether the request keeps the contract; where it breaks it, only the answer is checked.
+            is_answer_checked: Whether the contract has the answer; a switch or a fault may make it one that it has not.
         """
         response = self._session.request(
             method, self.sandbox.url + path, json=body, data=data, headers=headers, timeout=TIMEOUT_SECONDS
@@ -75,9 +75,8 @@ class Client:
                 response.content,
             )
             self.exchanges.append(exchange)
-            vendor = contract()
-            if vendor is not None and is_answer_checked and response.status_code not in UNDECLARED:
-                vendor.check(exchange, is_request_checked=is_lawful)
+            if is_answer_checked and response.status_code not in NOT_OF_AN_OPERATION:
+                contract().check(exchange, is_request_checked=is_lawful)
         return response
 
     def errors(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, list[tuple[Any, str]]]:

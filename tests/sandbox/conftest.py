@@ -1,4 +1,4 @@
-"""A sandbox with a manual clock, and a client whose every exchange is checked against the vendor's files."""
+"""A sandbox with a manual clock, and a client whose every exchange is checked against the contract."""
 
 from __future__ import annotations
 

@@ -39,7 +39,8 @@ ADA = {"email": "ada@example.com"}
 def test_a_value_of_the_wrong_type_loses_the_row(client: Client, kind: str, value: Any) -> None:
     field = client.make_field("value", kind)
     client.upsert({**ADA, "first_name": "Ada"})
-    job = client.upsert({**ADA, "first_name": "Changed", "custom_fields": {field: value}}, {"email": "b@example.com"})
+    changed = {**ADA, "first_name": "Changed", "custom_fields": {field: value}}
+    job = client.upsert(changed, {"email": "b@example.com"}, is_lawful=False)
     assert job["status"] == "errored"
     assert job["results"]["errored_count"] == 1
     assert client.reasons(job).startswith(f"email,error\r\nada@example.com,custom field {field}: type mismatch")
@@ -123,7 +124,7 @@ def test_six_alternate_emails_lose_the_row(client: Client) -> None:
 def test_a_text_over_1000_characters_loses_the_row(client: Client) -> None:
     field = client.make_field("note", "Text")
     assert client.upsert({**ADA, "custom_fields": {field: "x" * 1_000}})["status"] == "completed"
-    assert client.upsert({**ADA, "custom_fields": {field: "x" * 1_001}})["status"] == "failed"
+    assert client.upsert({**ADA, "custom_fields": {field: "x" * 1_001}}, is_lawful=False)["status"] == "failed"
 
 
 def test_a_switch_truncates_an_overlong_value(make_client: MakeClient) -> None:
@@ -182,7 +183,7 @@ def test_list_ids_add_and_never_remove(client: Client) -> None:
 def test_a_contact_turned_down_joins_no_list(client: Client) -> None:
     identity, field = client.make_list(), client.make_field("age", "Number")
     client.upsert(ADA)
-    client.upsert({**ADA, "custom_fields": {field: "x"}}, lists=[identity])
+    client.upsert({**ADA, "custom_fields": {field: "x"}}, lists=[identity], is_lawful=False)
     assert client.find("ada@example.com")["list_ids"] == []
 
 

@@ -132,5 +132,5 @@ def test_a_switch_shows_no_alternate_emails_as_null(make_client: MakeClient) -> 
     client.sandbox.seed(contacts=[{"email": "a@example.com"}])
     path = f"{MARKETING}/contacts/batch"
     identity = client.sandbox.contacts(detail=True)[0]["id"]
-    response = client.call("POST", path, {"ids": [identity]}, is_answer_checked=False)
+    response = client.call("POST", path, {"ids": [identity]})
     assert response.json()["result"][0]["alternate_emails"] is None

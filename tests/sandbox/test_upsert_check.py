@@ -111,7 +111,7 @@ def test_names_of_custom_fields_are_not_keys(client: Client) -> None:
 def test_a_switch_takes_names_as_keys(make_client: MakeClient) -> None:
     client = make_client(custom_field_names_as_keys=True)
     client.make_field("plan", "Text")
-    client.upsert(ADA | {"custom_fields": {"plan": "gold"}})
+    client.upsert(ADA | {"custom_fields": {"plan": "gold"}}, is_lawful=False)
     assert client.find("ada@example.com")["custom_fields"] == {"plan": "gold"}
 
 
@@ -125,7 +125,7 @@ def test_null_in_a_number_or_date_field_is_refused(client: Client, kind: str) ->
 def test_null_in_a_text_field_changes_nothing(client: Client) -> None:
     field = client.make_field("plan", "Text")
     client.upsert(ADA | {"custom_fields": {field: "gold"}})
-    client.upsert(ADA | {"custom_fields": {field: None}})
+    client.upsert(ADA | {"custom_fields": {field: None}}, is_lawful=False)
     assert client.find("ada@example.com")["custom_fields"] == {"plan": "gold"}
 
 
@@ -145,19 +145,19 @@ def test_an_unknown_list_is_named(make_client: MakeClient, switches: dict[str, A
 
 def test_an_unknown_top_level_property_is_ignored(client: Client) -> None:
     identity = client.make_list()
-    response = client.call("PUT", CONTACTS, {"contacts": [ADA], "listIds": [identity]})
+    response = client.call("PUT", CONTACTS, {"contacts": [ADA], "listIds": [identity]}, is_lawful=False)
     client.sandbox.settle()
     assert response.status_code == 202
     assert client.find("ada@example.com")["list_ids"] == []
 
 
 def test_an_unknown_property_inside_a_contact_is_ignored(client: Client) -> None:
-    assert client.upsert(ADA | {"nickname": "A"})["status"] == "completed"
+    assert client.upsert(ADA | {"nickname": "A"}, is_lawful=False)["status"] == "completed"
 
 
 def test_a_switch_turns_down_a_row_with_an_unknown_property(make_client: MakeClient) -> None:
     client = make_client(unknown_contact_property="row_error")
-    job = client.upsert(ADA | {"nickname": "A"})
+    job = client.upsert(ADA | {"nickname": "A"}, is_lawful=False)
     assert (job["status"], job["results"]["errored_count"]) == ("failed", 1)
     assert client.sandbox.contacts() == []
 

@@ -1,20 +1,27 @@
-"""Every request that the target sends is checked against the vendor's own description of the API."""
+"""Every request of the target keeps the contract, and so does every answer that it gets from the sandbox."""
 
 from __future__ import annotations
 
 import io
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests.adapters
 import urllib3
 
+from target_sendgrid.sendgrid.client import Client
+from target_sendgrid.sendgrid.contact import Body
+from target_sendgrid.sendgrid.fields import IDENTIFIERS, MAX_LENGTHS
+from target_sendgrid.sendgrid.transport import Transport
 from target_sendgrid.target import TargetSendGrid
-from tests.contract import Exchange, required_contract
+from tests.contract.checks import Exchange, contract
 from tests.harness.clocks import HastyClock
 from tests.harness.messages import record, schema, singer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from target_sendgrid.sandbox.server import SandboxServer
 
 USED_OPERATIONS = {
@@ -24,6 +31,7 @@ USED_OPERATIONS = {
     "GET /v3/marketing/lists",
     "GET /v3/marketing/lists/{id}",
     "POST /v3/marketing/lists",
+    "DELETE /v3/marketing/lists/{id}/contacts",
     "PUT /v3/marketing/contacts",
     "GET /v3/marketing/contacts/imports/{id}",
     "POST /v3/marketing/contacts/search/emails",
@@ -44,13 +52,12 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[Exchange]:
         **options: Any,
     ) -> requests.Response:
         response = send(adapter, request, **options)
-        body = request.body.encode() if isinstance(request.body, str) else request.body
         seen.append(
             Exchange(
                 request.method or "",
                 request.url or "",
                 dict(request.headers),
-                body if isinstance(body, bytes) else None,
+                _whole(request.body),
                 response.status_code,
                 dict(response.headers),
                 response.content,
@@ -65,6 +72,12 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[Exchange]:
     return seen
 
 
+def _whole(body: Any) -> bytes | None:
+    if isinstance(body, str):
+        return body.encode()
+    return b"".join(body) if isinstance(body, Body) else body
+
+
 def run(sandbox: SandboxServer, config: dict[str, Any], *messages: dict[str, Any]) -> None:
     own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "max_rejected_percent": 100}
     target = TargetSendGrid(clock=HastyClock(), config=own | config)
@@ -74,18 +87,24 @@ def run(sandbox: SandboxServer, config: dict[str, Any], *messages: dict[str, Any
         target.conclude(None)
 
 
-def test_every_request_of_the_target_is_as_the_vendor_describes_it(
-    sandbox: SandboxServer, exchanges: list[Exchange]
-) -> None:
-    contract = required_contract()
-    people = schema(mail="string", id="string", given="string", score="number")
-    mapping = {"email": "mail", "first_name": "given", "score": "score", "alternate_emails": "mail"}
+def test_every_request_of_the_target_keeps_the_contract(sandbox: SandboxServer, exchanges: list[Exchange]) -> None:
+    texts = {name: "text" for name in MAX_LENGTHS if name not in {*IDENTIFIERS, "alternate_emails"}}
+    everything: dict[str, Any] = {
+        **texts,
+        "others": "ada@example.net",
+        "score": 1.5,
+        "since": "2024-02-29",
+        "plan": "gold",
+    }
+    types: dict[str, Any] = dict.fromkeys(("mail", "id", *everything), "string")
+    people = schema(**types | {"score": "number", "since": {"type": ["string", "null"], "format": "date"}})
+    mapping = {name: name for name in everything if name != "others"} | {"email": "mail", "alternate_emails": "others"}
     run(
         sandbox,
         {"list_name": "New", "create_custom_fields": True, "field_mapping": mapping},
         people,
-        record(mail="ada@example.com", given="Zoë", score=1.5),
-        record(mail="bad@nowhere", given=None, score=None),
+        record(mail="ada@example.com", **everything),
+        record(mail="bad@nowhere"),
     )
     list_id = _list_id(sandbox)
     sandbox.add_fault("job_errored_rows", emails=["eve@example.com"], mode="garbage")
@@ -96,13 +115,23 @@ def test_every_request_of_the_target_is_as_the_vendor_describes_it(
         record(mail="eve@example.com"),
         record(mail="ada@example.com"),
     )
-    sandbox.add_fault("job_errored_rows", first=1, mode="garbage")
-    run(sandbox, {"list_id": list_id, "field_mapping": {"external_id": "id"}}, people, record(id="1"), record(id="2"))
+    for kind in IDENTIFIERS[1:]:
+        sandbox.add_fault("job_errored_rows", first=1, mode="garbage")
+        run(
+            sandbox, {"list_id": list_id, "field_mapping": {kind: "id"}}, people, record(id="55501"), record(id="55502")
+        )
+    remover = Client(Transport(sandbox.url, sandbox.api_key, clock=HastyClock(), timeout_seconds=5))
+    found = remover.find_contacts("email", ["ada@example.com", "eve@example.com"])
+    remover.remove_from_list(list_id, [contact["id"] for _, contact in found])
+    remover.transport.close()
 
     sent = [exchange for exchange in exchanges if exchange.url.startswith(f"{sandbox.url}/v3/")]
     for exchange in sent:
-        contract.check(exchange)
-    assert {contract.operation(exchange) for exchange in sent} == USED_OPERATIONS
+        contract().check_request(exchange)
+        contract().check_answer(exchange)
+    assert {contract().operation(exchange).name for exchange in sent} == USED_OPERATIONS
+    sent_fields = {name for exchange in sent for name in _fields(exchange)}
+    assert sent_fields == {*MAX_LENGTHS, "custom_fields"}
     assert not sandbox.violations()
 
 
@@ -111,3 +140,9 @@ def _list_id(sandbox: SandboxServer) -> str:
         f"{sandbox.url}/v3/marketing/lists", headers={"Authorization": f"Bearer {sandbox.api_key}"}, timeout=10
     )
     return str(answer.json()["result"][0]["id"])
+
+
+def _fields(exchange: Exchange) -> Iterator[str]:
+    if exchange.method == "PUT":
+        for contact in json.loads(exchange.request_body or b"")["contacts"]:
+            yield from contact

@@ -1,0 +1,181 @@
+"""Requests and answers that break the contract are found, whichever value of an example is wrong or missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.contract.checks import ContractError, contract
+from tests.contract.examples import EXAMPLES, dropped, example, is_kept, places, replaced, value_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.contract.documents import Json
+    from tests.contract.examples import Example, Place
+
+JOB = "GET /v3/marketing/contacts/imports/{id}"
+OF_EACH_TYPE: dict[type, Any] = {type(None): None, bool: True, int: 1, str: "text", list: [], dict: {}}
+
+OTHER_TYPES: dict[str, set[type]] = {
+    "field": {type(None), str},
+    "help": set(OF_EACH_TYPE),
+    "alternate_emails": {type(None), list},
+    "segment_ids": {type(None), list},
+}
+"""Types that a property of an answer may have besides that of its value in an example."""
+
+FREE_NAMES = ("custom_fields", "breakdown")
+"""Objects of answers in which any names may be, as they are names that an account gives."""
+
+OF_A_FORM = {
+    *("id", "job_id", "list_ids", "status", "field_type", "identifier_type", "self", "next", "errors_url", "error"),
+    *("started_at", "finished_at", "created_at", "updated_at"),
+}
+"""Properties whose texts have a form, or are one of few."""
+
+
+def parts(one: Example) -> Iterator[tuple[str, Any, Json]]:
+    """Yield name, value and schema of the query, the request and the answer of an example, where it has them."""
+    operation = one.operation
+    schemas = {"query": operation.query, "request": operation.request, "answer": operation.answers[one.status]}
+    for part, schema in schemas.items():
+        if part in one.content:
+            assert schema is not None
+            yield part, one.content[part], schema.json
+
+
+def wrong_values(part: str, place: Place, value: Any) -> Iterator[Any]:
+    name = next((key for key in reversed(place) if isinstance(key, str)), "")
+    types = {int if isinstance(value, float) else type(value)}
+    if part == "answer" and place[-1:] == (name,):
+        types |= {int, str} if "custom_fields" in place[:-1] else OTHER_TYPES.get(name, set())
+    if part == "request" and name == "w6":
+        types |= {int}  # the id does not show the type
+    yield from (other for kind, other in OF_EACH_TYPE.items() if kind not in types)
+    if isinstance(value, str) and (name in OF_A_FORM or name.endswith("_D")):
+        yield "no such text"
+
+
+def required(schema: Json, place: Place) -> Iterator[str]:
+    """Yield the names of the properties that the object at a place must have."""
+    if not place:
+        yield from schema.get("required", ())
+        for other in schema.get("allOf", ()):
+            yield from required(other, ())
+    elif isinstance(place[0], int):
+        yield from required(schema["items"], place[1:])
+    else:
+        inner = schema.get("properties", {}).get(place[0], schema.get("additionalProperties"))
+        yield from required(inner if isinstance(inner, dict) else {}, place[1:])
+
+
+def objects(document: Any) -> Iterator[Place]:
+    return (place for place in places(document) if isinstance(value_at(document, place), dict))
+
+
+@pytest.mark.parametrize("one", EXAMPLES, ids=str)
+def test_a_value_of_another_type_or_form_is_found(one: Example) -> None:
+    missed = [
+        (part, place, wrong)
+        for part, document, _ in parts(one)
+        for place in places(document)
+        for wrong in wrong_values(part, place, value_at(document, place))
+        if part != "query"  # whose values are all texts
+        if is_kept(one, part, replaced(document, place, wrong))
+    ]
+    assert missed == []
+
+
+@pytest.mark.parametrize("one", EXAMPLES, ids=str)
+def test_a_missing_property_is_found(one: Example) -> None:
+    missed = [
+        (part, *place, name)
+        for part, document, schema in parts(one)
+        for place in objects(document)
+        for name in required(schema, place)
+        if is_kept(one, part, dropped(document, (*place, name)))
+    ]
+    assert missed == []
+
+
+@pytest.mark.parametrize("one", EXAMPLES, ids=str)
+def test_an_unknown_property_is_found(one: Example) -> None:
+    missed = [
+        (part, *place)
+        for part, document, _ in parts(one)
+        for place in objects(document)
+        if part != "answer" or place[-1:] not in {(name,) for name in FREE_NAMES}
+        if is_kept(one, part, replaced(document, (*place, "no such property"), 0))
+    ]
+    is_job = (one.operation.name, one.status) == (JOB, 200)  # it may have a text that SendGrid does not describe
+    assert missed == ([("answer",)] if is_job else [])
+
+
+@pytest.mark.parametrize("one", EXAMPLES, ids=str)
+def test_a_body_that_is_missing_or_surplus_is_found(one: Example) -> None:
+    exchange = one.exchange()
+    marked = {**exchange.request_headers, "Content-Type": "application/json"}
+    body = b"" if exchange.request_body else b"{}"
+    with pytest.raises(ContractError, match=r"request: (not JSON|there must be no body)"):
+        contract().check_request(replace(exchange, request_headers=marked, request_body=body))
+    body = b"" if exchange.response_body else b"{}"
+    with pytest.raises(ContractError, match=r"answer: (not JSON|there must be no body)"):
+        contract().check_answer(replace(exchange, response_body=body))
+
+
+@pytest.mark.parametrize("one", EXAMPLES, ids=str)
+def test_wrong_headers_are_found(one: Example) -> None:
+    exchange = one.exchange()
+    for headers in ({}, {**exchange.request_headers, "Authorization": "Basic SG.made.up"}):
+        with pytest.raises(ContractError, match="request's header"):
+            contract().check_request(replace(exchange, request_headers=headers))
+    if exchange.request_body:
+        headers = {**exchange.request_headers, "Content-Type": "text/plain"}
+        with pytest.raises(ContractError, match="the content type is not"):
+            contract().check_request(replace(exchange, request_headers=headers))
+    if "marketing" in exchange.url:
+        for name in ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"):
+            headers = {key: value for key, value in exchange.response_headers.items() if key != name}
+            with pytest.raises(ContractError, match=f"answer's header .*{name.lower()}"):
+                contract().check_answer(replace(exchange, response_headers=headers))
+
+
+def test_another_operation_or_status_is_found() -> None:
+    exchange = example("GET /v3/scopes", 200).exchange()
+    changes: dict[str, Any]
+    for changes in ({"method": "POST"}, {"url": "/v3/scope"}, {"url": "/v3/scopes/1"}, {"status": 201}):
+        with pytest.raises(ContractError, match="the contract has no"):
+            contract().check_answer(replace(exchange, **changes))
+
+
+def test_a_refused_request_is_not_checked_unless_asked() -> None:
+    refused = example("POST /v3/marketing/lists", 400).exchange(request={"name": ""})
+    contract().check(refused)
+    with pytest.raises(ContractError, match=r"request: name: .* is shorter than 1 character"):
+        contract().check_request(refused)
+    taken = example("POST /v3/marketing/lists", 201).exchange(request={"name": ""})
+    contract().check(taken, is_request_checked=False)
+    with pytest.raises(ContractError, match=r"^POST /v3/marketing/lists -> 201: request: name: "):
+        contract().check(taken)
+
+
+def test_a_contact_without_an_identifier_is_found() -> None:
+    upsert = example("PUT /v3/marketing/contacts", 202)
+    assert not is_kept(upsert, "request", {"contacts": [{"email": "ada@example.com"}, {"first_name": "Ada"}]})
+
+
+def test_a_search_that_found_nobody_is_not_a_success() -> None:
+    nobody = {"result": {"joe@example.com": {"error": "contact not found"}}}
+    for path in ("emails", "identifiers/{identifier_type}"):
+        assert not is_kept(example(f"POST /v3/marketing/contacts/search/{path}", 200), "answer", nobody)
+
+
+def test_only_a_job_that_has_ended_has_an_end() -> None:
+    job = example(JOB, 200)
+    pending = job.content["answer"]
+    assert not is_kept(job, "answer", pending | {"finished_at": pending["started_at"]})
+    assert not is_kept(job, "answer", pending | {"status": "completed"})
+    assert is_kept(job, "answer", pending | {"status": "completed", "finished_at": pending["started_at"]})
