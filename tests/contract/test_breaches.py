@@ -9,13 +9,17 @@ import pytest
 
 from target_sendgrid.sendgrid.fields import IDENTIFIERS, MAX_LENGTHS
 from tests.contract.checks import ContractError, contract
-from tests.contract.examples import EXAMPLES, dropped, example, is_kept, places, replaced, value_at
+from tests.contract.examples import EXAMPLES, HEADERS, dropped, example, is_kept, places, replaced, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.contract.examples import Example, Place
 
+UPSERT = "PUT /v3/marketing/contacts"
+SEARCH = "POST /v3/marketing/contacts/search"
+BY_ID = "GET /v3/marketing/contacts/{id}"
+FIELDS = "POST /v3/marketing/field_definitions"
 JOB = "GET /v3/marketing/contacts/imports/{id}"
 OF_EACH_TYPE: dict[type, Any] = {type(None): None, bool: True, int: 1, str: "text", list: [], dict: {}}
 
@@ -34,9 +38,9 @@ OPTIONAL = {
     "query": {"page_size", "page_token", "contact_sample", "delete_contacts"},
     "request": {"list_ids", *MAX_LENGTHS, "custom_fields"},
     "answer": {
-        *(*IDENTIFIERS, "contact_sample", "billable_breakdown", "total", "breakdown", "field", "help", "read_only"),
+        *(*IDENTIFIERS, "contact_sample", "billable_breakdown", "total", "breakdown", "field", "help"),
         *("requested_count", "created_count", "updated_count", "deleted_count", "errored_count", "errors_url"),
-        *("next", "count"),
+        *("next", "count", "read_only", "error_id", "parameter"),
     },
 }
 """Properties that may be missing, wherever they are."""
@@ -164,15 +168,95 @@ def test_a_refused_request_is_not_checked_unless_asked() -> None:
         contract().check(taken)
 
 
-def test_a_contact_without_an_identifier_is_found() -> None:
-    upsert = example("PUT /v3/marketing/contacts", 202)
-    assert not is_kept(upsert, "request", {"contacts": [{"email": "ada@example.com"}, {"first_name": "Ada"}]})
+@pytest.mark.parametrize(
+    ("operation", "status", "part", "place", "value"),
+    [
+        (UPSERT, 202, "request", ("contacts", 0), {"first_name": "Ada"}),
+        (UPSERT, 202, "request", ("contacts", 0, "phone_number_id"), "call me"),
+        (UPSERT, 202, "request", ("list_ids", 0), "x" * 36),
+        (UPSERT, 202, "answer", ("job_id",), "x" * 36),
+        (UPSERT, 400, "answer", ("errors",), []),
+        (UPSERT, 400, "answer", ("errors", 0, "message"), ""),
+        (BY_ID, 200, "answer", ("email",), "Ada@example.com"),
+        (BY_ID, 200, "answer", ("email",), ""),
+        (BY_ID, 200, "answer", ("external_id",), ""),
+        (BY_ID, 200, "answer", ("phone_number_id",), ""),
+        (BY_ID, 200, "answer", ("anonymous_id",), ""),
+        (BY_ID, 200, "answer", ("alternate_emails",), ["Ada@example.com"]),
+        (BY_ID, 200, "answer", ("segment_ids",), [1]),
+        (BY_ID, 200, "answer", ("custom_fields", "plan"), True),
+        (BY_ID, 200, "answer", ("list_ids",), ["4fb6cca6-06dc-4aa2-b7cb-851a4e3be37e"] * 2),
+        ("GET /v3/marketing/contacts", 200, "answer", ("contact_count",), -1),
+        ("GET /v3/marketing/contacts", 200, "answer", ("result", 0, "segment_ids"), []),
+        ("POST /v3/marketing/contacts/batch", 200, "request", ("ids", 0), ""),
+        ("DELETE /v3/marketing/contacts/{contact_id}/identifiers", 202, "request", ("identifier_value",), ""),
+        (f"{SEARCH}/identifiers/{{identifier_type}}", 200, "path", ("identifier_type",), "segment_id"),
+        (f"{SEARCH}/emails", 200, "answer", ("result", "Ada@example.com"), {"error": "contact not found"}),
+        (SEARCH, 200, "request", ("query",), ""),
+        (JOB, 200, "answer", ("job_type",), ""),
+        (JOB, 200, "answer", ("results", "requested_count"), 0.5),
+        ("POST /v3/marketing/lists", 201, "answer", ("name",), ""),
+        ("GET /v3/marketing/lists/{id}", 200, "answer", ("name",), "x" * 101),
+        ("GET /v3/marketing/lists/{id}", 404, "answer", (), []),
+        (FIELDS, 200, "request", ("name",), ""),
+        (FIELDS, 200, "request", ("name",), "1st"),
+        (FIELDS, 200, "request", ("name",), "with space"),
+        (FIELDS, 200, "request", ("name",), "\N{LATIN SMALL LETTER U WITH DIAERESIS}mlaut"),
+        (FIELDS, 200, "answer", ("id",), ""),
+        (FIELDS, 200, "answer", ("name",), ""),
+        (FIELDS, 400, "answer", ("errors",), []),
+        (FIELDS, 400, "answer", ("id",), 1),
+        ("GET /v3/marketing/lists", 500, "answer", ("id",), 1),
+        ("GET /v3/marketing/field_definitions", 200, "answer", ("reserved_fields",), []),
+        ("GET /v3/scopes", 200, "answer", ("scopes",), ["mail.send", "mail.send"]),
+        ("GET /v3/scopes", 200, "answer", ("scopes",), [""]),
+    ],
+)
+def test_a_value_that_no_example_has_is_found(operation: str, status: int, part: str, place: Place, value: Any) -> None:
+    one = example(operation, status)
+    assert not is_kept(one, part, replaced(one.content[part], place, value))
+
+
+@pytest.mark.parametrize("name", ["GET /v3/marketing/contacts", BY_ID, "GET /v3/marketing/lists/{id}"])
+def test_a_contact_without_any_identifier_is_found(name: str) -> None:
+    one = next(one for one in EXAMPLES if one.operation.name == name and "ada@example.com" in str(one.content))
+    places_of_contacts = [place[:-1] for place in places(one.content["answer"]) if place[-1:] == ("email",)]
+    for place in places_of_contacts:
+        contact = value_at(one.content["answer"], place)
+        nobody = {key: value for key, value in contact.items() if key not in IDENTIFIERS}
+        assert not is_kept(one, "answer", replaced(one.content["answer"], place, nobody))
+        for kind in IDENTIFIERS:
+            assert is_kept(one, "answer", replaced(one.content["answer"], place, nobody | {kind: "+14155550100"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-RateLimit-Limit", "many"),
+        ("X-RateLimit-Remaining", "-1"),
+        ("X-RateLimit-Reset", "0.5"),
+        ("Retry-After", "soon"),
+    ],
+)
+def test_a_rate_limit_that_is_not_a_number_is_found(name: str, value: str) -> None:
+    exchange = example("GET /v3/marketing/lists", 200).exchange()
+    with pytest.raises(ContractError, match="answer's header"):
+        contract().check_answer(replace(exchange, response_headers={**exchange.response_headers, name: value}))
+
+
+@pytest.mark.parametrize("sub_account", ["marketing-team", "account-id 42"])
+def test_a_sub_account_is_named_by_its_name_or_id(sub_account: str) -> None:
+    exchange = example("GET /v3/scopes", 200).exchange()
+    contract().check_request(replace(exchange, request_headers={**HEADERS, "on-behalf-of": sub_account}))
+    for wrong in ("", "two words"):
+        with pytest.raises(ContractError, match="request's header on-behalf-of"):
+            contract().check_request(replace(exchange, request_headers={**HEADERS, "on-behalf-of": wrong}))
 
 
 def test_a_search_that_found_nobody_is_not_a_success() -> None:
     nobody = {"result": {"joe@example.com": {"error": "contact not found"}}}
     for path in ("emails", "identifiers/{identifier_type}"):
-        assert not is_kept(example(f"POST /v3/marketing/contacts/search/{path}", 200), "answer", nobody)
+        assert not is_kept(example(f"{SEARCH}/{path}", 200), "answer", nobody)
 
 
 def test_only_a_job_that_has_ended_has_an_end() -> None:
