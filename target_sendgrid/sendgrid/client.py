@@ -23,6 +23,8 @@ FINAL_STATUSES = frozenset({"completed", "errored", "failed"})
 """Statuses that an import job keeps (the vendor's contacts API description); with any other it is under way."""
 MAX_IDENTIFIERS_PER_SEARCH = 100
 """Most contacts that one search finds by identifier (the vendor's contacts API description)."""
+MAX_EMAIL_PER_SEARCH = 100
+"""Most characters of an email in a search by emails (the vendor's contacts API description)."""
 MAX_IDS_PER_REMOVAL = 100
 """Most contacts that one request takes off a list. SendGrid documents no limit, but the ids are part of the URL, and
 its web server refuses long ones. Segment sends 100 ids a request (its open-source SendGrid destination)."""
@@ -234,16 +236,23 @@ class Client:
             NotFoundError: A proxy has answered 404, which says nothing about contacts.
             SendGridError: SendGrid refused a search, or gave no usable answer.
         """
-        for start in range(0, len(identifiers), MAX_IDENTIFIERS_PER_SEARCH):
-            yield from self._search(kind, identifiers[start : start + MAX_IDENTIFIERS_PER_SEARCH]).items()
+        # The search by emails is preferred, since it finds alternate emails too.
+        emails = [one for one in identifiers if kind == "email" and len(one) <= MAX_EMAIL_PER_SEARCH]
+        others = [one for one in identifiers if kind != "email" or len(one) > MAX_EMAIL_PER_SEARCH]
+        for path, name, wanted in (("emails", "emails", emails), (f"identifiers/{kind}", "identifiers", others)):
+            for start in range(0, len(wanted), MAX_IDENTIFIERS_PER_SEARCH):
+                part = wanted[start : start + MAX_IDENTIFIERS_PER_SEARCH]
+                yield from self._search(f"{_CONTACTS_PATH}/search/{path}", name, part).items()
 
-    def _search(self, kind: str, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Search once; halve what SendGrid refuses, because one malformed identifier makes it refuse all."""
-        if kind == "email":
-            path, body = f"{_CONTACTS_PATH}/search/emails", {"emails": list(identifiers)}
-        else:
-            path, body = f"{_CONTACTS_PATH}/search/identifiers/{kind}", {"identifiers": list(identifiers)}
-        data = msgspec.json.encode(body)
+    def _search(self, path: str, name: str, identifiers: list[str]) -> dict[str, dict[str, Any]]:
+        """Search once; halve what SendGrid refuses, because one malformed identifier makes it refuse all.
+
+        Args:
+            path: The path of the search.
+            name: The property of the body that holds the identifiers.
+            identifiers: What to search for.
+        """
+        data = msgspec.json.encode({name: identifiers})
         try:
             found = self.transport.request("POST", path, body=data, what="to look contacts up", read=_found_contacts)
         except NotFoundError as error:
@@ -254,7 +263,7 @@ class Client:
             if len(identifiers) == 1:
                 return {}
             middle = len(identifiers) // 2
-            return self._search(kind, identifiers[:middle]) | self._search(kind, identifiers[middle:])
+            return self._search(path, name, identifiers[:middle]) | self._search(path, name, identifiers[middle:])
         return {identifier: entry.contact for identifier, entry in found.items() if entry.contact}
 
     def download(self, url: str) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 from target_sendgrid.sandbox.account import reserved
 from target_sendgrid.sandbox.coverage import EMULATED
 from target_sendgrid.sendgrid import fields
-from target_sendgrid.sendgrid.client import MAX_IDENTIFIERS_PER_SEARCH
+from target_sendgrid.sendgrid.client import MAX_EMAIL_PER_SEARCH, MAX_IDENTIFIERS_PER_SEARCH
 from tests.contract.checks import contract
 from tests.contract.documents import documents
 from tests.contract.examples import EXAMPLES, example, general_examples, is_kept, replaced, value_at
@@ -137,7 +137,7 @@ def test_target_and_sandbox_keep_the_limits_of_the_contract() -> None:
     assert reserved.MAX_CHARACTERS == LENGTHS
     assert fields.MAX_ALTERNATE_EMAILS == reserved.MAX_ALTERNATE_EMAILS == 5
     assert fields.MAX_CUSTOM_TEXT == reserved.MAX_CUSTOM_TEXT_CHARACTERS == 1_000
-    assert MAX_IDENTIFIERS_PER_SEARCH == 100
+    assert MAX_IDENTIFIERS_PER_SEARCH == MAX_EMAIL_PER_SEARCH == 100
 
 
 def test_target_and_sandbox_know_the_fields_of_the_contract() -> None:

@@ -121,7 +121,7 @@ def test_every_request_of_the_target_keeps_the_contract(sandbox: SandboxServer, 
             sandbox, {"list_id": list_id, "field_mapping": {kind: "id"}}, people, record(id="55501"), record(id="55502")
         )
     remover = Client(Transport(sandbox.url, sandbox.api_key, clock=HastyClock(), timeout_seconds=5))
-    found = remover.find_contacts("email", ["ada@example.com", "eve@example.com"])
+    found = remover.find_contacts("email", ["ada@example.com", "eve@example.com", f"{'a' * 100}@example.com"])
     remover.remove_from_list(list_id, [contact["id"] for _, contact in found])
     remover.transport.close()
 

@@ -190,6 +190,15 @@ def test_any_number_of_contacts_is_looked_up_in_searches_of_the_size_that_sendgr
     assert [entry["status"] for entry in server.requests()] == [200, 200, 200]
 
 
+def test_emails_that_are_too_long_for_the_search_by_emails_are_looked_up_by_identifier(make_client: MakeClient) -> None:
+    client, server, _ = make_client()
+    emails = [f"{'a' * size}@example.com" for size in (88, 89, 242)]
+    server.seed(contacts=[{"email": email} for email in emails])
+    assert sorted(dict(client.find_contacts("email", emails))) == sorted(emails)
+    paths = [entry["path"].removeprefix("/v3/marketing/contacts/search/") for entry in server.requests()]
+    assert paths == ["emails", "identifiers/email"]
+
+
 def test_looking_nobody_up_sends_no_request(make_client: MakeClient) -> None:
     client, server, _ = make_client()
     assert dict(client.find_contacts("email", [])) == {}
