@@ -15,6 +15,7 @@ import click
 from target_sendgrid.sandbox import coverage as coverage_facts
 from target_sendgrid.sandbox import summary
 from target_sendgrid.sandbox.account.store import Store, UnusableDatabaseError, memory_or_file
+from target_sendgrid.sandbox.http.access import link
 from target_sendgrid.sandbox.options import BadOptionError, Options, help_texts
 from target_sendgrid.sandbox.server import SandboxServer, collect_garbage_rarely
 
@@ -52,17 +53,19 @@ def _switches(command: Callable[..., None]) -> Callable[..., None]:
 @main.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0: any free one.")
 @click.option("--database", metavar="PATH", help="File that keeps the account; in memory when left out.")
-@click.option("--key", metavar="TEXT", help="API key to accept; one is made when left out.")
+@click.option("--key", metavar="TEXT", help="API key to accept, which other users can see; one is made when left out.")
 @click.option("--quick", is_flag=True, help="Jobs end after 0.2 seconds, new fields can be used at once.")
+@click.option("--api-only", is_flag=True, help="Serve neither the web page nor the control plane.")
 @click.option("--ready-json", is_flag=True, help="Print one line of JSON when ready, and nothing else.")
 @click.option("--until-stdin-closes", is_flag=True, help="End when standard input ends, as when the parent dies.")
 @_switches
-def serve(
+def serve(  # noqa: PLR0913 - the options of a command, by keyword
     *,
     port: int,
     database: str | None,
     key: str | None,
     quick: bool,
+    api_only: bool,
     ready_json: bool,
     until_stdin_closes: bool,
     **switches: Any,  # noqa: ANN401 - switches of any type
@@ -71,7 +74,9 @@ def serve(
     try:
         options = Options().quick() if quick else Options()
         options = options.changed({name: value for name, value in switches.items() if value is not None})
-        server = SandboxServer(options=options, database=memory_or_file(database), port=port, api_key=key)
+        server = SandboxServer(
+            options=options, database=memory_or_file(database), port=port, api_key=key, api_only=api_only
+        )
     except (BadOptionError, UnusableDatabaseError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
@@ -82,9 +87,11 @@ def serve(
     collect_garbage_rarely()
     with server:
         if ready_json:
-            click.echo(json.dumps({"url": server.url, "api_key": server.api_key, "database": database}))
+            token = None if api_only else server.token
+            ready = {"url": server.url, "api_key": server.api_key, "token": token, "database": database}
+            click.echo(json.dumps(ready))
         else:
-            click.echo(_welcome(server, database))
+            click.echo(_welcome(server, database, has_page=not api_only))
         sys.stdout.flush()
         if until_stdin_closes:
             threading.Thread(target=_wait_for_end_of_input, args=(ended,), daemon=True).start()
@@ -111,11 +118,14 @@ def coverage() -> None:
     click.echo(coverage_facts.as_text())
 
 
-def _welcome(server: SandboxServer, database: str | None) -> str:
+def _welcome(server: SandboxServer, database: str | None, *, has_page: bool) -> str:
+    # The first address is that of the API, for programs that read it.
+    page = ["", "Look at it in a browser, by this link only:", f"  {link(server.url, server.token)}"]
     return "\n".join(
         (
-            f"The SendGrid sandbox listens on {server.url} (open it in a browser).",
+            f"The SendGrid sandbox listens on {server.url} (its API).",
             f"Its account is kept in {database or 'memory'}.",
+            *(page if has_page else []),
             "",
             "Use it with target-sendgrid:",
             f"  export TARGET_SENDGRID_API_URL={server.url}",

@@ -1,4 +1,4 @@
-"""The Flask application: access, rate limits, size limits and error answers, around all routes."""
+"""The Flask application: keys, rate limits, size limits and error answers, around all routes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
 from target_sendgrid.sandbox.account.problems import Problem, RefusedError, UnknownListError, UnknownThingError
+from target_sendgrid.sandbox.http.access import CONTROL_PREFIX, bearer
 from target_sendgrid.sandbox.http.answers import answer, error, errors
 from target_sendgrid.sandbox.http.current import EXTENSION
 from target_sendgrid.sandbox.http.fault_answers import html
-from target_sendgrid.sandbox.http.layer import CONTROL_PREFIX, Layer
+from target_sendgrid.sandbox.http.layer import Layer
 from target_sendgrid.sandbox.http.wire import print_failure
 from target_sendgrid.sandbox.routes import contacts as contacts_routes
 from target_sendgrid.sandbox.routes import control as control_routes
@@ -32,26 +33,22 @@ if TYPE_CHECKING:
 MARKETING_PREFIX = "/v3/marketing/"
 MARKETING_SCOPE = "marketing.read"
 
-_BEARER = re.compile(r"Bearer (\S+)", re.IGNORECASE)
 _KEY = re.compile(r"SG\.[\w-]+\.[\w-]+")
 _NEAREST = 3
-_LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost"})
 
 
-def make_app(sandbox: Sandbox) -> Flask:
-    """Return the application of a sandbox."""
+def make_app(sandbox: Sandbox, token: str | None) -> Flask:
+    """Return the application of a sandbox.
+
+    Args:
+        sandbox: The sandbox.
+        token: What the page and the control plane ask for; ``None`` leaves both out.
+    """
     app = Flask("target_sendgrid.sandbox", root_path=_root(), static_folder=None, template_folder="ui/templates")
     app.extensions[EXTENSION] = sandbox
     app.logger.disabled = True  # it prints exceptions, whose messages may quote personal data
-    for module in (
-        contacts_routes,
-        search_routes,
-        lists_routes,
-        fields_routes,
-        scopes_routes,
-        control_routes,
-        page,
-    ):
+    modules = [contacts_routes, search_routes, lists_routes, fields_routes, scopes_routes]
+    for module in (*modules, *([control_routes, page] if token is not None else [])):
         app.register_blueprint(module.routes)
     app.before_request(lambda: _gate(sandbox))
     app.after_request(_with_limits)
@@ -61,7 +58,7 @@ def make_app(sandbox: Sandbox) -> Flask:
     app.register_error_handler(NotFound, lambda _: _not_found(app))
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _failed)
-    app.wsgi_app = Layer(sandbox, app.wsgi_app)  # type: ignore[method-assign] # Flask documents this for middleware
+    app.wsgi_app = Layer(sandbox, app.wsgi_app, token)  # type: ignore[method-assign] # Flask documents this for middleware
     return app
 
 
@@ -72,12 +69,9 @@ def _root() -> str:
 def _gate(sandbox: Sandbox) -> Response | None:
     """Return the answer to a request that may not pass, or ``None``."""
     g.limits = None
-    if request.host.partition(":")[0] not in _LOOPBACK_NAMES:
-        # A web page must not reach the account through a name of its own that resolves to this machine.
-        return error(HTTPStatus.FORBIDDEN, None, "the sandbox answers on loopback only")
     if not request.path.startswith("/v3/"):
         return None
-    key = _bearer(request)
+    key = bearer(request)
     if request.path.startswith(MARKETING_PREFIX):
         template = request.url_rule.rule if request.url_rule is not None else request.path
         bucket = (key or "", request.method, template)
@@ -116,11 +110,6 @@ def _too_large(options: Options) -> Response | None:
     return error(status, None, "request entity too large")
 
 
-def _bearer(asked: Request) -> str | None:
-    found = _BEARER.fullmatch(asked.headers.get("Authorization", ""))
-    return None if found is None else found.group(1)
-
-
 def _unauthorized(key: str | None) -> Response:
     if key is None or not _KEY.fullmatch(key):
         return error(HTTPStatus.UNAUTHORIZED, None, "authorization required")
@@ -156,8 +145,8 @@ def _not_found(app: Flask) -> Response:
         if rule.rule.startswith(CONTROL_PREFIX) == request.path.startswith(CONTROL_PREFIX)
     }
     near = difflib.get_close_matches(f"{request.method} {request.path}", known, n=_NEAREST, cutoff=0)
-    hint = Problem(None, f"the sandbox's nearest routes: {', '.join(near)}")
-    return answer(errors([Problem(None, "not found"), hint]), HTTPStatus.NOT_FOUND)
+    hint = [Problem(None, f"the sandbox's nearest routes: {', '.join(near)}")] if near else []
+    return answer(errors([Problem(None, "not found"), *hint]), HTTPStatus.NOT_FOUND)
 
 
 def _failed(failure: Exception) -> Response:

@@ -11,6 +11,7 @@ from target_sendgrid.sandbox.account.account import FULL_ACCESS, Account
 from target_sendgrid.sandbox.account.clock import SandboxClock
 from target_sendgrid.sandbox.account.store import Store
 from target_sendgrid.sandbox.app import make_app
+from target_sendgrid.sandbox.http import access
 from target_sendgrid.sandbox.http import faults as fault_orders
 from target_sendgrid.sandbox.http.errors_app import ErrorsApp
 from target_sendgrid.sandbox.http.state import Sandbox
@@ -49,13 +50,19 @@ class SandboxServer:
         api_key: Key to accept; one is made when left out. Kept in the database.
         manual_clock: Whether time moves only by `advance`.
         start_time: First reading of the clock, seconds since the epoch; the machine's time when left out.
+        api_only: Whether to leave the page and the control plane out.
+
+    Attributes:
+        url: Address of the API.
+        api_key: The account's first key.
+        token: What the page and the control plane ask for: new for each sandbox, and kept in memory only.
 
     Raises:
         OSError: The port cannot be opened.
         UnusableDatabaseError: The database cannot be opened.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a sandbox may be given, by keyword
         self,
         *,
         options: Options | None = None,
@@ -64,6 +71,7 @@ class SandboxServer:
         api_key: str | None = None,
         manual_clock: bool = False,
         start_time: float | None = None,
+        api_only: bool = False,
     ) -> None:
         self._store = Store(database)
         clock = SandboxClock(manual=manual_clock, start=start_time)
@@ -73,8 +81,9 @@ class SandboxServer:
         newest = self._store.row("SELECT max(submitted_at) AS moment FROM jobs")
         if newest is not None and newest["moment"] is not None:
             clock.advance(max(0.0, float(newest["moment"]) - clock.now()))
+        self.token = access.new_token()
         try:
-            self._api = WireServer(make_app(self._sandbox), port)
+            self._api = WireServer(make_app(self._sandbox, None if api_only else self.token), port)
         except OSError:
             self._store.close()
             raise

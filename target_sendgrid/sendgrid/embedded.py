@@ -58,7 +58,7 @@ class EmbeddedSandbox:
             ConfigError: It does not start.
         """
         command = [sys.executable, "-m", "target_sendgrid.sandbox", "serve", "--port", "0", "--quick"]
-        command += ["--ready-json", "--until-stdin-closes"]
+        command += ["--api-only", "--ready-json", "--until-stdin-closes"]
         command += ["--database", database] if database else []
         # The child ends when its standard input closes, so that it never outlives the target, however that ends.
         # It has a session of its own: Ctrl-C stops the target alone, which still settles what it has sent.

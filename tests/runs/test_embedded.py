@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from target_sendgrid.clock import SystemClock
 from target_sendgrid.errors import ConfigError
@@ -63,6 +64,16 @@ def test_the_sandbox_gets_no_key_and_no_password_and_its_own_key_is_on_no_comman
     assert environment["PATH"] == os.environ["PATH"]
     assert set(environment) <= ALLOWED
     assert sandbox.api_key not in " ".join(command)
+
+
+def test_the_sandbox_has_neither_page_nor_control_plane(started: Started) -> None:
+    sandbox = EmbeddedSandbox.start(None)
+    paths = ("/", "/_sandbox/", "/_sandbox/keys", "/_sandbox/contacts", "/_sandbox/health")
+    found = {path: requests.get(sandbox.url + path, timeout=30).status_code for path in paths}
+    reset = requests.post(f"{sandbox.url}/_sandbox/reset", timeout=30).status_code
+    sandbox.stop()
+    assert (set(found.values()), reset) == ({404}, 404)
+    assert [process.returncode for process in started.processes] == [0]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -29,6 +29,7 @@ class Client:
         self.exchanges: list[Exchange] = []
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {sandbox.api_key}"
+        self._session.headers["Sandbox-Token"] = sandbox.token
 
     def __enter__(self) -> Self:
         return self

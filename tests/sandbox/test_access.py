@@ -172,7 +172,7 @@ def test_a_known_sub_account_passes(make_client: MakeClient, value: str) -> None
 
 def test_another_host_name_is_refused(client: Client) -> None:
     response = requests.get(
-        f"{client.sandbox.url}/_sandbox/keys", headers={"Host": "evil.example"}, timeout=TIMEOUT_SECONDS
+        f"{client.sandbox.url}/v3/scopes", headers={"Host": "evil.example"}, timeout=TIMEOUT_SECONDS
     )
     assert response.status_code == 403
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -56,7 +57,8 @@ def test_a_database_outlives_its_sandbox_and_can_be_shown(tmp_path: Path) -> Non
     database = str(tmp_path / "account.db")
     with serving("--database", database, "--quick") as (_, ready):
         seed = {"contacts": [{"email": "ada@example.com", "lists": ["People"]}]}
-        requests.post(f"{ready['url']}/_sandbox/seed", json=seed, timeout=TIMEOUT_SECONDS).raise_for_status()
+        url, headers = f"{ready['url']}/_sandbox/seed", {"Sandbox-Token": ready["token"]}
+        requests.post(url, json=seed, headers=headers, timeout=TIMEOUT_SECONDS).raise_for_status()
     with serving("--database", database) as (_, again):
         assert again["api_key"] == ready["api_key"]
     shown = run("show", "--database", database)
@@ -75,7 +77,8 @@ def test_switches_are_flags() -> None:
     flags = ["--quick", "--overlong", "400", "--unknown-list-status", "400", "--no-rate-limit-enabled"]
     flags += ["--errors-file-columns", "email,reason", "--contact-quota", "9"]
     with serving(*flags) as (_, ready):
-        options = requests.get(f"{ready['url']}/_sandbox/options", timeout=TIMEOUT_SECONDS).json()
+        url, headers = f"{ready['url']}/_sandbox/options", {"Sandbox-Token": ready["token"]}
+        options = requests.get(url, headers=headers, timeout=TIMEOUT_SECONDS).json()
     assert (options["overlong"], options["unknown_list_status"], options["contact_quota"]) == ("400", 400, 9)
     assert options["errors_file_columns"] == ["email", "reason"]
     assert not options["rate_limit_enabled"]
@@ -88,6 +91,25 @@ def test_without_ready_json_it_says_how_to_use_it() -> None:
     assert finished.returncode == 0
     assert "export TARGET_SENDGRID_API_URL=http://127.0.0.1:" in finished.stdout
     assert "export TARGET_SENDGRID_API_KEY=SG.my.key" in finished.stdout
+
+
+def test_the_first_address_that_it_prints_is_that_of_the_api_and_a_later_one_the_link_to_the_page() -> None:
+    command = [*COMMAND, "serve", "--port", "0", "--until-stdin-closes"]
+    finished = subprocess.run(command, input="", capture_output=True, text=True, timeout=60, check=False)
+    first, *rest = re.findall(r"http://[^\s]+", finished.stdout)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", first)
+    assert finished.stdout.startswith(f"The SendGrid sandbox listens on {first} ")
+    assert re.fullmatch(re.escape(first) + r"/\?token=[\w-]{43}", rest[0])
+    assert "token" not in " ".join(rest[1:])
+
+
+def test_an_api_alone_prints_no_link() -> None:
+    command = [*COMMAND, "serve", "--port", "0", "--until-stdin-closes", "--api-only"]
+    finished = subprocess.run(command, input="", capture_output=True, text=True, timeout=60, check=False)
+    assert "token" not in finished.stdout
+    with serving("--api-only") as (_, ready):
+        assert ready["token"] is None
+        assert requests.get(f"{ready['url']}/_sandbox/health", timeout=TIMEOUT_SECONDS).status_code == 404
 
 
 def test_a_port_in_use_is_one_sentence() -> None:

@@ -36,11 +36,11 @@ class Figures(NamedTuple):
 class Account:
     """The account of a sandbox in a process of its own."""
 
-    def __init__(self, url: str, api_key: str) -> None:
+    def __init__(self, url: str, api_key: str, token: str) -> None:
         self.url = url
         self.api_key = api_key
         self._session = requests.Session()
-        self._session.headers["Authorization"] = f"Bearer {api_key}"
+        self._session.headers.update({"Authorization": f"Bearer {api_key}", "Sandbox-Token": token})
 
     def prepare(self, shape: Shape) -> str:
         """Create the custom fields of a shape, and a list; return the list's id."""
@@ -76,7 +76,7 @@ def account(*options: str) -> Iterator[Account]:
     command += ["--until-stdin-closes", *(options or ("--quick", "--no-rate-limit-enabled"))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         ready = json.loads(process.stdout.readline()) if process.stdout else {}
-        with contextlib.closing(Account(ready["url"], ready["api_key"])) as found:
+        with contextlib.closing(Account(ready["url"], ready["api_key"], ready["token"])) as found:
             yield found
 
 

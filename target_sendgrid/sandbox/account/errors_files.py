@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hmac
 import io
 import secrets
 from dataclasses import dataclass
@@ -64,6 +65,10 @@ class Download:
     content: bytes
 
 
+NOT_FOUND = Download(404, "application/xml", _GONE)
+"""Answer where no file is, or no such link."""
+
+
 def keep(account: Account, job: sqlite3.Row, rows: list[list[Any]], mode: Mode) -> None:
     """Store the rows of a job's errors file and the link to it, if there is one."""
     if mode == "missing" or not (rows or mode in WITHOUT_ROW_ERRORS):
@@ -83,11 +88,18 @@ def url(job: sqlite3.Row, base_url: str) -> str:
     return f"{base_url}/errors/{job['id']}?signature={job['errors_signature']}&expires={expires}"
 
 
-def download(account: Account, job_id: str, signature: str, mode: Mode) -> Download:
-    """Answer a request for an errors file. `mode` is one of `MODES`, or empty for an intact file."""
-    job = account.store.row("SELECT * FROM jobs WHERE id = ? AND errors_signature = ?", job_id, signature)
+def is_known(account: Account, job_id: str, signature: str) -> bool:
+    """Return whether a link is that of a job's errors file."""
+    job = account.store.row("SELECT errors_signature FROM jobs WHERE id = ?", job_id)
+    expected = "" if job is None else job["errors_signature"] or ""
+    return bool(expected) and hmac.compare_digest(signature.encode(), expected.encode())
+
+
+def download(account: Account, job_id: str, mode: Mode) -> Download:
+    """Answer a request with a known link. `mode` is one of `MODES`, or empty for an intact file."""
+    job = account.store.row("SELECT * FROM jobs WHERE id = ?", job_id)
     if job is None or mode == "gone":
-        return Download(404, "application/xml", _GONE)
+        return NOT_FOUND
     if mode == "expired" or account.clock.now() >= job["errors_expire_at"]:
         return Download(403, "application/xml", _EXPIRED)
     if mode == "garbage":

@@ -8,6 +8,7 @@ from flask import Response
 from werkzeug.wrappers import Request
 
 from target_sendgrid.sandbox.account import errors_files, jobs
+from target_sendgrid.sandbox.http.access import foreign_host
 from target_sendgrid.sandbox.http.fault_answers import struck
 from target_sendgrid.sandbox.http.faults import STORE_PREFIX
 from target_sendgrid.sandbox.http.faults_in_force import Arrival
@@ -37,19 +38,28 @@ class ErrorsApp:
         return list(response(environ, start_response))
 
     def _response(self, request: Request) -> Response:
+        refusal = foreign_host(request)
+        if refusal is not None:
+            return refusal
+        account = self._sandbox.account
+        job_id, signature = request.path.removeprefix(STORE_PREFIX), request.args.get("signature", "")
+        if not errors_files.is_known(account, job_id, signature):
+            # Without the link, a neighbour must not use up a fault nor add a violation.
+            return _as_response(errors_files.NOT_FOUND)
         if "Authorization" in request.headers:
             self._sandbox.violations.append(
                 f"{request.method} {request.path}: the API key was sent to the host of the errors file"
             )
             return Response("Only one auth mechanism allowed", status=400, content_type="text/plain")
-        account = self._sandbox.account
         arrival = Arrival(request.method, request.path, b"", account.clock.now())
         fault = self._sandbox.faults.take(STORE_KINDS, arrival)
         if fault is not None and fault.kind == "reset":
             raise ConnectionCutError
         if fault is not None:
             return struck(fault, arrival)
-        job_id = request.path.removeprefix(STORE_PREFIX)
         mode = jobs.errors_file_mode(account, job_id)
-        found = errors_files.download(account, job_id, request.args.get("signature", ""), mode)
-        return Response(found.content, status=found.status, content_type=found.content_type)
+        return _as_response(errors_files.download(account, job_id, mode))
+
+
+def _as_response(found: errors_files.Download) -> Response:
+    return Response(found.content, status=found.status, content_type=found.content_type)

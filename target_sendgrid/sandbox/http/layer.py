@@ -1,4 +1,4 @@
-"""What happens to every request around its route: one at a time, due jobs first, faults, and the request log."""
+"""What happens to every request around its route: access, one at a time, due jobs first, faults, request log."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from flask import Request, Response
 
 from target_sendgrid.sandbox.account import jobs
+from target_sendgrid.sandbox.http import access
 from target_sendgrid.sandbox.http.fault_answers import html, struck
 from target_sendgrid.sandbox.http.faults import WIRE_KINDS, Fault
 from target_sendgrid.sandbox.http.faults_in_force import Arrival
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-CONTROL_PREFIX = "/_sandbox"
 NOTES_KEY = "target_sendgrid.sandbox.notes"
 """Key of the dictionary, in the WSGI environment, in which a route leaves notes for the request log.
 
@@ -35,21 +35,34 @@ _LOST_ANSWERS = frozenset({"reset", "status_after", "cut_after", "truncate"})
 
 
 class Layer:
-    """A WSGI application around another."""
+    """A WSGI application around another.
 
-    def __init__(self, sandbox: Sandbox, inner: WSGIApplication) -> None:
+    Args:
+        sandbox: The sandbox.
+        inner: The application.
+        token: What the page and the control plane ask for; ``None`` if there are none.
+    """
+
+    def __init__(self, sandbox: Sandbox, inner: WSGIApplication, token: str | None) -> None:
         self._sandbox = sandbox
         self._inner = inner
+        self._token = token
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         request = Request(environ)
-        if request.path == "/" or request.path.startswith(CONTROL_PREFIX):
+        response = access.intercepted(request, self._token)
+        if access.needs_token(request):
             with self._sandbox.lock:
-                return list(self._handled(request)(environ, start_response))
+                response = response or _too_long(request) or self._handled(request)
+            return list(access.protect(response)(environ, start_response))
+        if response is not None:
+            return list(response(environ, start_response))
         with self._sandbox.lock:
             arrival = Arrival(request.method, request.path, _body(request), self._sandbox.account.clock.now())
-            fault = self._sandbox.faults.take(WIRE_KINDS, arrival)
+            # A neighbour without a key must not use up a fault.
+            is_known = self._sandbox.account.key_scopes(access.bearer(request) or "") is not None
+            fault = self._sandbox.faults.take(WIRE_KINDS, arrival) if is_known else None
         kind = fault.kind if fault is not None else ""
         if fault is not None and kind == "delay":
             # A real delay, since it tests the client's own time limits.
@@ -71,10 +84,7 @@ class Layer:
     def _answer(self, request: Request, fault: Fault | None, arrival: Arrival) -> Response:
         if fault is not None and fault.kind not in {"delay", "status_after", "cut_after", "truncate"}:
             return struck(fault, arrival)
-        line = f"{request.method} {request.environ.get('REQUEST_URI', '')} HTTP/1.1"
-        if len(line) > MAX_REQUEST_LINE_BYTES:
-            return html(HTTPStatus.REQUEST_URI_TOO_LONG, "Request-URI Too Large")
-        response = self._handled(request)
+        response = _too_long(request) or self._handled(request)
         return struck(fault, arrival) if fault is not None and fault.kind == "status_after" else response
 
     def _handled(self, request: Request) -> Response:
@@ -104,6 +114,13 @@ class Layer:
                 body=body,
             )
         )
+
+
+def _too_long(request: Request) -> Response | None:
+    line = f"{request.method} {request.environ.get('REQUEST_URI', '')} HTTP/1.1"
+    if len(line) <= MAX_REQUEST_LINE_BYTES:
+        return None
+    return html(HTTPStatus.REQUEST_URI_TOO_LONG, "Request-URI Too Large")
 
 
 def _body(request: Request) -> bytes:

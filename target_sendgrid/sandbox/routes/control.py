@@ -1,8 +1,7 @@
-"""HTTP of the control plane: time, faults, switches, seeds, and a look at everything. No key is needed on loopback."""
+"""HTTP of the control plane: time, faults, switches, seeds, and a look at everything. It asks for the token."""
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -13,9 +12,9 @@ from target_sendgrid.sandbox.account.account import FULL_ACCESS
 from target_sendgrid.sandbox.account.clock import iso_seconds
 from target_sendgrid.sandbox.account.problems import refused
 from target_sendgrid.sandbox.http import faults
+from target_sendgrid.sandbox.http.access import CONTROL_PREFIX
 from target_sendgrid.sandbox.http.answers import answer, decoded_object, error
 from target_sendgrid.sandbox.http.current import current_sandbox
-from target_sendgrid.sandbox.http.layer import CONTROL_PREFIX
 from target_sendgrid.sandbox.options import BadOptionError
 
 routes = Blueprint("control", __name__, url_prefix=CONTROL_PREFIX)
@@ -29,9 +28,8 @@ def _clock_state() -> dict[str, Any]:
 
 @routes.get("/health")
 def health() -> Response:
-    """Answer that the sandbox is running."""
-    sandbox = current_sandbox()
-    return answer({"status": "ok", "version": version("target-sendgrid"), "url": sandbox.url})
+    """Answer that the sandbox is running, and nothing else: this needs no token."""
+    return answer({"status": "ok"})
 
 
 @routes.get("/coverage")

@@ -10,8 +10,8 @@ from flask import Blueprint, render_template, request
 
 from target_sendgrid.sandbox.account import contacts, fields, jobs
 from target_sendgrid.sandbox.account.clock import iso_seconds
+from target_sendgrid.sandbox.http.access import CONTROL_PREFIX
 from target_sendgrid.sandbox.http.current import current_sandbox
-from target_sendgrid.sandbox.http.layer import CONTROL_PREFIX
 
 if TYPE_CHECKING:
     from target_sendgrid.sandbox.account.account import Account
