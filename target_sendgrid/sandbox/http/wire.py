@@ -5,14 +5,18 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+import time
 import traceback
 from contextlib import suppress
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+from target_sendgrid.sandbox.http.answers import error
+from target_sendgrid.sandbox.http.framing import FramingError, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +25,12 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
 LOOPBACK = "127.0.0.1"
-_LARGEST_BODY_KEPT_BYTES = 64 * 1024 * 1024
+_IDLE_SECONDS = 300.0
+"""Longest wait for the next bytes of a client."""
+
+_DRAIN_SECONDS = 2.0
+"""Longest time that is spent on what a client still sends after its request was refused."""
+
 _DRAIN_BYTES = 1024 * 1024
 _BACKLOG = 128
 _POLL_SECONDS = 0.02
@@ -114,6 +123,7 @@ class _KeepAliveHandler(WSGIRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    timeout: ClassVar[float] = _IDLE_SECONDS
     open_connections: ClassVar[_Connections]
 
     def setup(self) -> None:
@@ -124,17 +134,29 @@ class _KeepAliveHandler(WSGIRequestHandler):
         self.open_connections.remove(self.connection)
         super().finish()
 
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+    def handle(self) -> None:
+        """Answer the requests of one connection."""
+        try:
+            super().handle()
+        except Exception as failure:  # noqa: BLE001 - the server would print the exception's message
+            print_failure(failure)
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ANN401 - as Werkzeug has it
         """Log nothing: the sandbox keeps its own request log, and a line may hold personal data."""
 
     def run_wsgi(self) -> None:
         """Answer one request. Werkzeug's own closes the connection each time."""
-        environ = self.make_environ()
-        chunked = environ.get("wsgi.input_terminated", False)
-        body = environ["wsgi.input"].read() if chunked else self._body()
-        if chunked:
-            environ["CONTENT_LENGTH"] = str(len(body))
-            environ.pop("HTTP_TRANSFER_ENCODING", None)
+        try:
+            body = read_body(self.headers, self.request_version, self.rfile)
+            environ = self.make_environ()
+        except FramingError as refusal:
+            self._refuse(refusal.status, refusal.message)
+            return
+        except ValueError:
+            self._refuse(HTTPStatus.BAD_REQUEST, "the address of the request can't be read")
+            return
+        environ["CONTENT_LENGTH"] = str(len(body))
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ["wsgi.input"] = BytesIO(body)
         head = _Head()
         application: WSGIApplication = self.server.app
@@ -155,13 +177,19 @@ class _KeepAliveHandler(WSGIRequestHandler):
             print_failure(failure)
             self.close_connection = True
 
-    def _body(self) -> bytes:
-        length = int(self.headers.get("Content-Length") or 0)
-        if length <= _LARGEST_BODY_KEPT_BYTES:
-            return self.rfile.read(length)
-        while length > 0:
-            length -= len(self.rfile.read(min(length, _DRAIN_BYTES))) or length
-        return b""
+    def _refuse(self, status: HTTPStatus, message: str) -> None:
+        """Answer a request that has not been read to its end, and end the connection."""
+        self.close_connection = True
+        answer, head = error(status, None, message), _Head()
+        head.start_response(f"{status.value} {status.phrase}", answer.headers.to_wsgi_list())
+        with suppress(OSError):  # the client has gone away, or is silent
+            self.wfile.write(self._head(head) + answer.data)
+            # Closed before the client has sent everything, the connection would be reset, and the answer lost.
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(_DRAIN_SECONDS)
+            ends_at = time.monotonic() + _DRAIN_SECONDS
+            while time.monotonic() < ends_at and self.connection.recv(_DRAIN_BYTES):
+                continue
 
     def _head(self, head: _Head) -> bytes:
         lines = [f"HTTP/1.1 {head.status}", *(f"{name}: {value}" for name, value in head.headers)]
