@@ -210,7 +210,7 @@ def test_a_connection_on_which_nothing_comes_is_ended(server: SandboxServer, mon
         assert send(server, start) == b""
 
 
-def test_a_client_that_asks_first_whether_to_send_is_told_to(server: SandboxServer) -> None:
+def test_a_client_that_asks_before_it_sends_is_answered(server: SandboxServer) -> None:
     with connect(server) as connection:
         connection.sendall(head(server, "Content-Length: 2", "Expect: 100-continue", "Connection: close"))
         assert connection.recv(65_536).startswith(b"HTTP/1.1 100 ")

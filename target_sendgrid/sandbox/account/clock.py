@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from datetime import datetime, timezone
 
+_LATEST = datetime(9999, 12, 31, tzinfo=timezone.utc).timestamp()
+"""The last moment that the clock is moved to and that is written: Python has no later years."""
+
 
 class SandboxClock:
     """The clock of jobs, rate-limit windows and expiry dates, in seconds since the epoch.
@@ -29,7 +32,7 @@ class SandboxClock:
         return self._stopped_at if self._manual else time.time() + self._offset_seconds
 
     def advance(self, seconds: float) -> None:
-        """Move time forward.
+        """Move time forward, to the end of the year 9999 at most.
 
         Raises:
             ValueError: Time would run backwards.
@@ -37,6 +40,7 @@ class SandboxClock:
         if seconds < 0:
             message = f"The sandbox's clock only moves forward, not by {seconds} seconds."
             raise ValueError(message)
+        seconds = max(0.0, min(seconds, _LATEST - self.now()))
         self._offset_seconds += seconds
         self._stopped_at += seconds
 
@@ -50,4 +54,4 @@ class SandboxClock:
 
 def iso_seconds(moment: float) -> str:
     """Write a moment the way SendGrid does, e.g. `2026-07-15T16:19:27Z`."""
-    return datetime.fromtimestamp(int(moment), tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(int(min(moment, _LATEST)), tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

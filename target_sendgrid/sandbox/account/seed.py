@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from target_sendgrid.sandbox.account import contacts, fields, lists, merge
 from target_sendgrid.sandbox.account.problems import refused
 from target_sendgrid.sandbox.account.reserved import IDENTIFIERS
+from target_sendgrid.sandbox.account.upsert_check import check_shapes
 
 if TYPE_CHECKING:
     from target_sendgrid.sandbox.account.account import Account
+
+_Kind = TypeVar("_Kind")
 
 _SHOWN_WHEN_ASKED = ("id", "created_at", "updated_at")
 
@@ -28,10 +33,10 @@ def plant(account: Account, document: dict[str, Any]) -> None:
     if surplus:
         raise refused(surplus[0], f"a seed has lists, fields and contacts, not {surplus[0]}")
     with account.store.transaction():
-        for one in document.get("fields", []):
+        for one in _checked(document, "fields", list[dict[str, Any]], []):
             fields.create(account, one.get("name"), one.get("field_type"), ready=True)
         planted_names: set[str] = set()
-        for name in document.get("lists", []):
+        for name in _checked(document, "lists", list[str], []):
             if name in planted_names:
                 lists.create(account, name, may_be_taken=True)
             else:
@@ -39,14 +44,23 @@ def plant(account: Account, document: dict[str, Any]) -> None:
                 planted_names.add(name)
         ids = {kept.name: kept.id for kept in fields.every(account)}
         groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-        for planted in document.get("contacts", []):
+        for planted in _checked(document, "contacts", list[dict[str, Any]], []):
             contact = dict(planted)
-            names = tuple(sorted(contact.pop("lists", [])))
-            custom = contact.get("custom_fields", {})
+            names = tuple(sorted(_checked(contact, "lists", list[str], [])))
+            contact.pop("lists", None)
+            custom = _checked(contact, "custom_fields", dict[str, Any], {})
+            check_shapes([contact])
             contact["custom_fields"] = {ids.get(name, name): value for name, value in custom.items()}
             groups.setdefault(names, []).append(contact)
         for names, members in groups.items():
             _upsert(account, [_list_id(account, name) for name in names], members)
+
+
+def _checked(document: dict[str, Any], name: str, kind: type[_Kind], default: _Kind) -> _Kind:
+    try:
+        return msgspec.convert(document.get(name, default), kind)
+    except msgspec.ValidationError as error:
+        raise refused(name, f"{name}: {error}") from error
 
 
 def _list_id(account: Account, name: object) -> str:

@@ -36,7 +36,7 @@ def checked(account: Account, document: object) -> tuple[list[Contact], list[str
         raise refused("", _INVALID_INPUT)
     contacts = _contacts(document.get("contacts"))
     list_ids = _list_ids(account, document.get("list_ids"))
-    _check_shapes(contacts)
+    check_shapes(contacts)
     _check_custom_fields(account, contacts)
     _check_identifiers(account, contacts)
     if account.options.overlong == "400":
@@ -66,8 +66,12 @@ def _list_ids(account: Account, found: object) -> list[str]:
     return list(known)
 
 
-def _check_shapes(contacts: list[Contact]) -> None:
-    """Refuse what would not fit the types of SendGrid's own JSON reader."""
+def check_shapes(contacts: list[Contact]) -> None:
+    """Refuse what would not fit the types of SendGrid's own JSON reader.
+
+    Raises:
+        RefusedError: A property of a contact has another type.
+    """
     for contact in contacts:
         for name, value in contact.items():
             if name in _STRINGS:

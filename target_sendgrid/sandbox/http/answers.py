@@ -35,6 +35,24 @@ def single_error(status: int, problem: Problem) -> Response:
     return answer({"field": problem.field, "message": problem.message}, status)
 
 
+def number(text: str, name: str, least: int, most: int) -> int:
+    """Read the number in a query parameter.
+
+    Args:
+        text: The parameter's value.
+        name: Its name.
+        least: The lowest number that is allowed.
+        most: The highest.
+
+    Raises:
+        RefusedError: It is no such number.
+    """
+    # Python refuses to read numbers of thousands of digits.
+    if text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most:
+        return int(text)
+    raise RefusedError(Problem(name, f"{name} must be a number from {least} to {most}"))
+
+
 def decoded(body: bytes) -> object:
     """Read a JSON body.
 

@@ -9,8 +9,8 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from target_sendgrid.sandbox.account import contacts, lists
-from target_sendgrid.sandbox.account.problems import Problem, UnknownThingError, refused, unknown
-from target_sendgrid.sandbox.http.answers import answer, decoded_object, single_error
+from target_sendgrid.sandbox.account.problems import Problem, UnknownThingError, unknown
+from target_sendgrid.sandbox.http.answers import answer, decoded_object, number, single_error
 from target_sendgrid.sandbox.http.current import current_sandbox
 from target_sendgrid.sandbox.http.job_faults import accepted
 
@@ -42,7 +42,7 @@ def create() -> Response:
 def page() -> Response:
     """Get all lists, a page at a time."""
     account = current_sandbox().account
-    size = _page_size(request.args.get("page_size"))
+    size = number(request.args.get("page_size", str(DEFAULT_PAGE_SIZE)), "page_size", 1, MAX_PAGE_SIZE)
     token = request.args.get("page_token", "")
     found, has_more = lists.page(account, size, token)
     base = f"{request.host_url}v3/marketing/lists?page_size={size}&page_token="
@@ -112,11 +112,3 @@ def remove(identity: str) -> Response:
         raise unknown("one or more contact ids do not exist", "contact_ids")
     payload = msgspec.json.encode({"list": contact_list.number, "ids": identities})
     return accepted(sandbox, "remove_from_list", payload, len(identities))
-
-
-def _page_size(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_PAGE_SIZE
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_PAGE_SIZE:
-        raise refused("page_size", f"page_size must be a number from 1 to {MAX_PAGE_SIZE}")
-    return int(text)

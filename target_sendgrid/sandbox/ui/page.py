@@ -11,12 +11,16 @@ from flask import Blueprint, render_template, request
 from target_sendgrid.sandbox.account import contacts, fields, jobs
 from target_sendgrid.sandbox.account.clock import iso_seconds
 from target_sendgrid.sandbox.http.access import CONTROL_PREFIX
+from target_sendgrid.sandbox.http.answers import number
 from target_sendgrid.sandbox.http.current import current_sandbox
 
 if TYPE_CHECKING:
     from target_sendgrid.sandbox.account.account import Account
 
 PAGE_SIZE = 50
+LAST_START = 1_000_000_000
+"""Most contacts that a link skips, far more than an account has."""
+
 NEWEST = 20
 
 routes = Blueprint("page", __name__)
@@ -29,8 +33,8 @@ def page() -> str:
     sandbox = current_sandbox()
     account = sandbox.account
     search, chosen_list = request.args.get("search", "").strip(), request.args.get("list", "")
-    start = request.args.get("start", 0, type=int)
-    found, has_more = _matching(account, search, chosen_list, max(0, start))
+    start = number(request.args.get("start", "0"), "start", 0, LAST_START)
+    found, has_more = _matching(account, search, chosen_list, start)
     return render_template(
         "page.html",
         url=sandbox.url,
