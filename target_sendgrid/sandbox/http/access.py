@@ -69,7 +69,7 @@ def foreign_host(request: Request) -> Response | None:
     """
     if request.environ.get("HTTP_HOST", _own_hosts(request)[0]) in _own_hosts(request):
         return None
-    return error(HTTPStatus.FORBIDDEN, None, _FOREIGN_HOST)
+    return _refused(request, HTTPStatus.FORBIDDEN, _FOREIGN_HOST)
 
 
 def intercepted(request: Request, token: str | None) -> Response | None:
@@ -87,11 +87,11 @@ def intercepted(request: Request, token: str | None) -> Response | None:
         return _opened(request, token, is_foreign=is_foreign)
     if is_foreign:
         # Also when it reads: what it gets would be in the log of requests, and could use up an ordered fault.
-        return error(HTTPStatus.FORBIDDEN, None, _FOREIGN_PAGE)
+        return _refused(request, HTTPStatus.FORBIDDEN, _FOREIGN_PAGE)
     if token is None or not needs_token(request) or request.path == HEALTH_PATH:
         return None
     given = request.headers.get(TOKEN_HEADER) or request.cookies.get(_cookie_name(request), "")
-    return None if _is_same(given, token) else error(HTTPStatus.UNAUTHORIZED, None, _NO_TOKEN)
+    return None if _is_same(given, token) else _refused(request, HTTPStatus.UNAUTHORIZED, _NO_TOKEN)
 
 
 def bearer(request: Request) -> str | None:
@@ -104,6 +104,12 @@ def protect(response: Response) -> Response:
     """Keep what the page and the control plane answer out of frames, caches and pages of other origins."""
     response.headers.update(_HEADERS)
     return response
+
+
+def _refused(request: Request, status: HTTPStatus, sentence: str) -> Response:
+    if request.path in PAGE_PATHS:
+        return Response(f"{sentence[0].upper()}{sentence[1:]}.\n", status=status, content_type="text/plain")
+    return error(status, None, sentence)
 
 
 def _own_hosts(request: Request) -> tuple[str, ...]:
