@@ -113,7 +113,7 @@ def missing_after_kills(
         folder: Folder for its files.
         rng: What is random.
         kills: Most kills.
-        failing_jobs: Share of import jobs that fail. The target waits half a minute and longer before it tries one again.
+        failing_jobs: Share of import jobs that fail. The target waits half a minute and longer before it tries again.
 
     Returns:
         The moments at which it was killed, and the addresses that are neither in the account with their last value nor

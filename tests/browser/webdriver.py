@@ -54,7 +54,11 @@ class Browser:
         rules = ", ".join(f"MAP {name} 127.0.0.1" for name in host_names)
         arguments = [*_ARGUMENTS, f"--user-data-dir={folder / 'profile'}", f"--host-resolver-rules={rules}"]
         options = {"binary": browser, "args": arguments}
-        wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"performance": "ALL"}}
+        wanted = {
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"performance": "ALL"},
+            "timeouts": {"implicit": 30_000},  # how long elements are waited for, in milliseconds
+        }
         opened = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         self._url += f"/session/{opened['sessionId']}"
 

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from flask import Request, Response
+from werkzeug.test import EnvironBuilder
 
+from target_sendgrid.sandbox.http import access
 from target_sendgrid.sandbox.server import SandboxServer
 from tests.sandbox.client import MARKETING, TIMEOUT_SECONDS
 
@@ -216,6 +219,17 @@ class TestTheLink:
         tables = sandbox.store.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
         kept = [[tuple(row) for row in sandbox.store.rows(f"SELECT * FROM {table['name']}")] for table in tables]  # noqa: S608 - its own tables
         assert sandbox.token not in json.dumps(sandbox.requests()) + repr(kept)
+
+
+def test_the_port_of_http_is_left_out_of_hosts_and_origins() -> None:
+    def answer(url: str, **headers: str) -> Response | None:
+        return access.intercepted(
+            Request(EnvironBuilder("/v3/scopes", url, headers=headers.items()).get_environ()), "token"
+        )
+
+    assert answer("http://127.0.0.1/", Origin="http://localhost") is None
+    assert answer("http://127.0.0.1/", Origin="http://localhost:8025") is not None
+    assert answer("http://evil.example/") is not None
 
 
 @pytest.mark.parametrize("path", ["/", "/_sandbox/keys"])

@@ -113,7 +113,9 @@ def _refused(request: Request, status: HTTPStatus, sentence: str) -> Response:
 
 
 def _own_hosts(request: Request) -> tuple[str, ...]:
-    return tuple(f"{name}:{request.environ['SERVER_PORT']}" for name in _OWN_NAMES)
+    port = request.environ["SERVER_PORT"]
+    # Browsers and programs leave the port of http out.
+    return _OWN_NAMES if port == "80" else tuple(f"{name}:{port}" for name in _OWN_NAMES)
 
 
 def _is_foreign(request: Request) -> bool:
@@ -133,7 +135,8 @@ def _opened(request: Request, token: str, *, is_foreign: bool) -> Response:
     rest = urlencode([(name, value) for name, value in request.args.items(multi=True) if name != TOKEN_PARAMETER])
     location = f"{request.path}?{rest}" if rest else request.path
     if is_foreign:
-        # Browsers keep the cookie from redirects that began at another site, but not from a page that leads on.
+        # After a redirect that began at another site, browsers send no strict cookie, and name that site. After a page
+        # that leads on, they do not.
         response = Response(status=HTTPStatus.OK, headers={"Refresh": f"0; url={location}"}, content_type="text/html")
     else:
         response = Response(status=HTTPStatus.SEE_OTHER, headers={"Location": location})
