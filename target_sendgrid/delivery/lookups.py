@@ -6,6 +6,7 @@ import datetime as dt
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
+from target_sendgrid.mapping.conversions import parse_iso
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.contact import is_same_email
 from target_sendgrid.sendgrid.fields import IDENTIFIERS
@@ -186,11 +187,11 @@ def _as_moment(value: object) -> dt.datetime | None:
     """Return an ISO date-time in whole seconds, UTC where it has no zone; ``None`` where the value is none."""
     if not isinstance(value, str):
         return None
-    from dateutil.parser import isoparse  # noqa: PLC0415 - few runs have a date to compare
-
     try:
-        moment = isoparse(value)
-    except (ValueError, OverflowError):  # 24:00 on the calendar's last day overflows
+        moment = parse_iso(value)
+    except (ValueError, OverflowError):
+        return None
+    if moment is None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=dt.timezone.utc)

@@ -70,7 +70,6 @@ def lines(table: pa.Table, **options: Any) -> list[str]:
         (pa.time64("us"), dt.time(12, 30), '"12:30:00"'),
         (pa.duration("ns"), 1_000_000_001, '"PT1S"'),
         (pa.list_(pa.date32()), [dt.date(2024, 1, 1), None], '["2024-01-01",null]'),
-        (pa.list_(pa.int64(), 2), [1, 2], "[1,2]"),
         (pa.large_list(pa.large_string()), [], "[]"),
         (pa.struct([("at", pa.timestamp("us", "UTC"))]), {"at": MOMENT}, '{"at":"2024-01-05T09:34:01Z"}'),
         (pa.map_(pa.string(), pa.int64()), [("a", 1), ("b", None)], '{"a":1,"b":null}'),
@@ -84,6 +83,11 @@ def test_a_value_and_a_null_become_json(kind: pa.DataType, value: object, text: 
     table = pa.table({"x": pa.array([value, None, value], kind)})
     expected = [f'{{"x":{text}}}', '{"x":null}', f'{{"x":{text}}}']
     assert lines(table) == lines(table, row_group_size=1) == expected
+
+
+def test_a_list_of_a_fixed_size_becomes_json() -> None:
+    """Without a null beside it, since not all versions of pyarrow can write and read one."""
+    assert lines(pa.table({"x": pa.array([[1, None]], pa.list_(pa.int64(), 2))})) == ['{"x":[1,null]}']
 
 
 def test_a_date_outside_the_calendar_does_not_cost_its_row() -> None:
