@@ -218,14 +218,16 @@ def generated() -> dict[Path, str]:
     architecture = between(architecture, "<!-- contracts", import_contracts())
     meltano = (ROOT / "meltano.yml").read_text(encoding="utf-8")
     pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    for marker, name in [("# pins", "constraints.txt"), ("# build pins", "build-constraints.txt")]:
+        pins = (ROOT / name).read_text(encoding="utf-8").splitlines()
+        pyproject = between(pyproject, marker, "\n".join(f'  "{pin}",' for pin in pins))
     indented = "".join(f"    {line}\n" for line in _yaml(meltano_settings()).splitlines())
     return {
         ROOT / "README.md": readme,
         ROOT / "docs" / "architecture.md": architecture,
         ROOT / "docs" / "what-can-go-wrong.md": between(faults, "<!-- promises", promises_table()),
         ROOT / "meltano.yml": between(meltano, "# settings", indented.rstrip("\n")),
-        ROOT / "pyproject.toml": between(pyproject, "# pins", "\n".join(f'  "{pin}",' for pin in pins)),
+        ROOT / "pyproject.toml": pyproject,
         ROOT / "target-sendgrid.yml": plugin_definition(),
         ROOT / ".env.example": environment_example(),
     }

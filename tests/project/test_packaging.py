@@ -61,6 +61,19 @@ def test_the_target_never_imports_the_sandbox(path: Path) -> None:
     assert [name for name in imported_modules(path) if name.startswith("target_sendgrid.sandbox")] == []
 
 
+@pytest.mark.parametrize(
+    ("library", "users"), [("flask", "sandbox/"), ("werkzeug", "sandbox/"), ("pyarrow", "singer/parquet.py")]
+)
+def test_what_an_extra_brings_is_imported_only_where_the_extra_is_needed(library: str, users: str) -> None:
+    importers = {
+        relative_name(path)
+        for path in PACKAGE.rglob("*.py")
+        if any(name.split(".")[0] == library for name in imported_modules(path))
+    }
+    assert importers
+    assert {name for name in importers if not name.startswith(users)} == set()
+
+
 def test_only_the_clock_reads_the_time_and_waits() -> None:
     users = [relative_name(path) for path in modules_of_the_target() if any(map(is_of_time, imported_modules(path)))]
     assert users == ["clock.py"]
