@@ -15,7 +15,7 @@ demo: $(UV) ## move the sample profiles into the embedded sandbox
 test: $(UV) ## run all tests that need nothing but Python packages
 	$(UV) run pytest
 
-test-unit: $(UV) ## run the tests of single modules, in seconds
+test-unit: $(UV) ## run the tests of single modules
 	$(UV) run pytest tests/unit
 
 lint: $(UV) ## linters, types, which module may import which, which package is declared
@@ -45,5 +45,5 @@ full: ## all that is checked before a release: needs a browser and other program
 	.ci/full
 
 .uv/bin/uv:
-	python3 -m venv .uv
+	@python3 -m venv .uv || { echo "Install uv (https://docs.astral.sh/uv/), or Python 3 with its module venv."; exit 1; }
 	.uv/bin/pip install --quiet --constraint constraints.txt uv

@@ -70,6 +70,28 @@ def test_every_module_named_in_the_docs_is_there() -> None:
         assert [*generate.ROOT.glob(f"target_sendgrid/**/{name}"), *generate.ROOT.glob(name)], name
 
 
+def test_every_path_command_and_name_in_the_pages_for_contributors_is_there() -> None:
+    page = (generate.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    spans = re.findall(r"`([^`\n]+)`", page)
+    paths = {word for span in spans for word in span.split() if re.search(r"/|\.(md|py|toml|ya?ml)$", word)}
+    names = {span for span in spans if re.fullmatch(r"[A-Z]\w+(\.\w+)?", span)}
+    targets = {span.removeprefix("make ") for span in spans if span.startswith("make ")}
+    assert min(len(paths), len(names), len(targets)) > 1
+    folders = (generate.ROOT, generate.ROOT / "tests" / "runs")
+    assert {path for path in paths if not any((folder / path).exists() for folder in folders)} == set()
+    code = [*generate.PACKAGE.rglob("*.py"), *(generate.ROOT / "tests" / "runs").rglob("*.py")]
+    assert names <= {name for path in code for name in names_defined_in(path)}
+    made = re.findall(r"^([\w-]+):", (generate.ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert targets <= set(made)
+
+
+def test_the_tree_for_contributors_has_every_package_of_the_target_and_of_the_tests() -> None:
+    page = (generate.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    packages = [*generate.ROOT.glob("target_sendgrid/*/__init__.py"), *generate.ROOT.glob("tests/*/__init__.py")]
+    found = {f"{path.parent.relative_to(generate.ROOT).as_posix()}/" for path in packages}
+    assert found <= set(re.findall(r"`([\w/]+/)`", page))
+
+
 def names_defined_in(path: Path) -> Iterator[str]:
     """Yield functions, classes and constants of a module as ``name``, methods and attributes as ``Class.name``."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
