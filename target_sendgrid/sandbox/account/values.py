@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
-_RFC_3339 = re.compile(
-    r"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d)(?:\.\d{1,9})?(?:Z|([+-]\d\d:[0-5]\d))", re.ASCII
-)
+_RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d)(?:\.\d{1,9})?(?:Z|([+-]\d\d:[0-5]\d))", re.ASCII)
 _AMERICAN = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 
 
