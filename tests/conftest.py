@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from target_sendgrid.sandbox.server import SandboxServer
-from tests.contract import vendor
+from tests.harness.account import Account
 from tests.harness.runs import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 os.environ.pop("PYTHONUNBUFFERED", None)  # tests that need it set it
 
@@ -29,21 +31,22 @@ def pytest_report_header() -> str:
 
 
 @pytest.fixture(scope="session")
-def quick_server() -> Iterator[SandboxServer]:
-    """A sandbox whose jobs have ended when they are first polled, for all tests that need no other options."""
-    with SandboxServer(options=QUICK) as server:
+def sandbox_server() -> Iterator[SandboxServer]:
+    """The running sandbox that the tests of this process share, since starting one takes time. Tests use `sandbox`."""
+    with SandboxServer(options=QUICK, manual_clock=True) as server:
         yield server
 
 
 @pytest.fixture
-def sandbox(quick_server: SandboxServer) -> SandboxServer:
-    """The sandbox of `quick_server`, with an empty account."""
-    quick_server.reset()
-    return quick_server
+def sandbox(sandbox_server: SandboxServer) -> SandboxServer:
+    """A sandbox with an empty account. Its jobs have ended when they are first polled, and its clock only moves when
+    a test or a run in this process moves it."""
+    sandbox_server.reset()
+    sandbox_server.set_options(**asdict(QUICK))
+    return sandbox_server
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SandboxServer]:
-    """A sandbox whose clock moves only when a test moves it."""
-    with SandboxServer(options=QUICK, manual_clock=True) as sandbox:
-        yield sandbox
+@pytest.fixture
+def account(sandbox: SandboxServer, tmp_path: Path) -> Account:
+    """An empty account of `sandbox`, and runs of the target against it."""
+    return Account(sandbox, tmp_path)

@@ -38,7 +38,7 @@ def main() -> None:
     """Fuzz until a promise breaks or the time is over."""
     atheris: Any = importlib.import_module("atheris")
     with atheris.instrument_imports(include=["target_sendgrid"]):
-        hostile: Any = importlib.import_module("tests.runs.hostile.conftest")
+        harness: Any = importlib.import_module("tests.harness.account")
         server: Any = importlib.import_module("target_sendgrid.sandbox.server")
         runs_of_target: Any = importlib.import_module("tests.harness.runs")
     logging.disable(logging.INFO)
@@ -51,7 +51,7 @@ def main() -> None:
         (Path(folder) / "plain").write_bytes(MESSAGES)
         (Path(folder) / "words").write_text("".join(f'"\\"{word}\\""\n' for word in WORDS), encoding="utf-8")
         sandbox.seed(fields=FIELDS)
-        harness = hostile.HostileRuns(sandbox, Path(folder))
+        account = harness.Account(sandbox, Path(folder))
         runs = 0
 
         def run_once(content: bytes) -> None:
@@ -60,8 +60,8 @@ def main() -> None:
             if runs % _RUNS_PER_ACCOUNT == 0:
                 sandbox.reset()
                 sandbox.seed(fields=FIELDS)
-            harness.path.unlink(missing_ok=True)
-            harness.run(content)
+            account.rejected_path.unlink(missing_ok=True)
+            account.run(content)
 
         atheris.Setup([*sys.argv, folder, f"-dict={folder}/words", "-max_len=4096", "-timeout=60"], run_once)
         atheris.Fuzz()

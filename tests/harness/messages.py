@@ -36,3 +36,10 @@ def schema(stream: str = "people", **properties: Any) -> dict[str, Any]:
 def record(stream: str = "people", **values: Any) -> dict[str, Any]:
     """Return a RECORD message."""
     return {"type": "RECORD", "stream": stream, "record": values}
+
+
+PEOPLE = schema(email="string", first_name="string", score="number")
+"""The SCHEMA of most runs in tests."""
+
+LAST_STATE = state(9)
+"""The last message of the tap in most runs in tests: all records come before it."""

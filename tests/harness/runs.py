@@ -1,13 +1,11 @@
-"""Runs of the target, in this process or in one of its own."""
+"""A run of the target in this process, and how a run ended. Tests of whole runs use `Account` instead."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import io
-import json
 import logging
-import subprocess
 import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -16,16 +14,14 @@ from target_sendgrid.errors import TargetSendGridError, TerminatedError
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.target import TargetSendGrid
-from tests.harness.clocks import SandboxClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.events import JobEvent
     from target_sendgrid.delivery.job_runner import JobRunner
-    from target_sendgrid.sandbox.server import SandboxServer
 
 QUICK = Options(
     job_counts_after_seconds=0.0, job_final_after_seconds=0.0, field_ready_after_seconds=0.0, rate_limit_enabled=False
@@ -91,56 +87,31 @@ class Finished:
     report: dict[str, Any]
 
 
-def run_cli(
-    sandbox: SandboxServer,
-    config: Mapping[str, Any],
-    lines: bytes,
-    folder: Path,
-    *,
-    arguments: Sequence[str] = (),
-    environment: Mapping[str, str] | None = None,
-) -> Finished:
-    """Run ``target-sendgrid`` as a process against a sandbox, with Singer lines as standard input."""
-    config_path, report_path = folder / "config.json", folder / "report.json"
-    own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "report_path": str(report_path)}
-    config_path.write_text(json.dumps(own | dict(config)), encoding="utf-8")
-    process = subprocess.run(
-        [sys.executable, *WARNINGS_ARE_ERRORS, "-m", "target_sendgrid", "--config", str(config_path), *arguments],
-        input=lines,
-        capture_output=True,
-        check=False,
-        timeout=120,
-        env=environment,
-    )
-    report = json.loads(report_path.read_text(encoding="utf-8")) if report_path.exists() else {}
-    return Finished(process.returncode, process.stdout.decode().splitlines(), process.stderr.decode(), report)
-
-
 class _Input(io.TextIOBase):
     """Standard input that takes the next line from an iterable each time that it is read."""
 
-    def __init__(self, lines: Iterable[str | bytes]) -> None:
+    def __init__(self, lines: Iterable[bytes]) -> None:
         self._lines = iter(lines)
 
     def read(self, _size: int | None = -1, /) -> str:
-        return cast("str", next(self._lines, ""))  # or bytes, as from a file that is opened in binary mode
+        return cast("str", next(self._lines, b""))  # bytes, as from a file that is opened in binary mode
 
 
-def run_here(
-    sandbox: SandboxServer,
-    config: Mapping[str, Any],
-    lines: Iterable[str | bytes],
-    *,
-    is_late: Callable[[], bool] = lambda: True,
-    clock: SandboxClock | None = None,
+def run_in_process(
+    config: Mapping[str, Any], lines: Iterable[bytes], clock: Clock, *, is_late: Callable[[], bool] = lambda: True
 ) -> Finished:
-    """Run the target in this process, on the sandbox's clock, so that no wait takes time."""
-    own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody"}
-    clock = clock or SandboxClock(sandbox)
+    """Run the target in this process and in this thread.
+
+    Args:
+        config: All settings.
+        lines: What standard input yields, one after the other.
+        clock: The clock of the run.
+        is_late: As of `StepwiseWorker`.
+    """
     target = TargetSendGrid(
         clock=clock,
         make_worker=lambda runner: StepwiseWorker(runner, clock, is_late=is_late),
-        config=own | dict(config),
+        config=dict(config),
     )
     states, exit_code = io.StringIO(), 0
     with _logged() as log, contextlib.redirect_stdout(states):

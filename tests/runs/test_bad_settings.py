@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.harness.messages import record, schema, singer
-from tests.harness.runs import run_cli
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from target_sendgrid.sandbox.server import SandboxServer
+    from tests.harness.account import Account
 
 LINES = singer(schema(mail="string"), record(mail="ada@example.com"), {"type": "STATE", "value": {"n": 1}})
-GOOD = {"list_name": "Everybody", "field_mapping": {"email": "mail"}}
+GOOD: dict[str, Any] = {"list_name": "Everybody", "field_mapping": {"email": "mail"}}
 
 
 @pytest.fixture(autouse=True)
-def account(sandbox: SandboxServer) -> None:
+def _customers(sandbox: SandboxServer) -> None:
     sandbox.seed(lists=["Customers"], fields={"score": "Number"})
 
 
@@ -69,35 +69,31 @@ def account(sandbox: SandboxServer) -> None:
         ({"api_url": "sandbox:no-such-folder/account.db"}, "check the path in `api_url`"),
     ],
 )
-def test_a_wrong_setting_is_one_sentence(
-    changes: dict[str, Any], sentence: str, sandbox: SandboxServer, tmp_path: Path
-) -> None:
-    run = run_cli(sandbox, GOOD | changes, LINES, tmp_path)
+def test_a_wrong_setting_is_one_sentence(changes: dict[str, Any], sentence: str, account: Account) -> None:
+    run = account.run_process(LINES, **(GOOD | changes))
     assert run.exit_code == 1
     assert sentence in run.log
     assert "Traceback" not in run.log
     assert "Internal error" not in run.log
     assert run.states == []
-    assert sandbox.contacts() == []
+    assert account.sandbox.contacts() == []
 
 
-def test_all_problems_of_a_config_are_shown_at_once(sandbox: SandboxServer, tmp_path: Path) -> None:
-    run = run_cli(sandbox, {"regoin": "eu", "profile_cap": 0, "null_handling": "perhaps"}, LINES, tmp_path)
+def test_all_problems_of_a_config_are_shown_at_once(account: Account) -> None:
+    run = account.run_process(LINES, regoin="eu", profile_cap=0, null_handling="perhaps")
     assert all(name in run.log for name in ("`regoin`", "`profile_cap`", "`null_handling`"))
 
 
-def test_two_lists_of_one_name_are_an_error(sandbox: SandboxServer, tmp_path: Path) -> None:
-    sandbox.seed(lists=["Pair", "Pair"])
-    run = run_cli(sandbox, GOOD | {"list_name": "Pair"}, LINES, tmp_path)
+def test_two_lists_of_one_name_are_an_error(account: Account) -> None:
+    account.sandbox.seed(lists=["Pair", "Pair"])
+    run = account.run_process(LINES, **(GOOD | {"list_name": "Pair"}))
     assert run.exit_code == 1
     assert "SendGrid has 2 lists named 'Pair'. Give `list_id` instead: one of " in run.log
 
 
-def test_a_key_without_marketing_access_ends_the_run_with_the_scope_it_needs(
-    sandbox: SandboxServer, tmp_path: Path
-) -> None:
-    key = sandbox.add_key(("mail.send",))
-    run = run_cli(sandbox, GOOD | {"api_key": key}, LINES, tmp_path)
+def test_a_key_without_marketing_access_ends_the_run_with_the_scope_it_needs(account: Account) -> None:
+    key = account.sandbox.add_key(("mail.send",))
+    run = account.run_process(LINES, **(GOOD | {"api_key": key}))
     assert run.exit_code == 1
     assert "scope `marketing.read`" in run.log
     assert key not in run.log
@@ -119,10 +115,10 @@ def test_a_config_file_that_cannot_be_used_is_one_sentence(content: str | None, 
     assert "Traceback" not in run.stderr.decode()
 
 
-def test_config_comes_from_the_environment_nested_objects_included(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_config_comes_from_the_environment_nested_objects_included(account: Account) -> None:
     environment = os.environ | {
-        "TARGET_SENDGRID_API_URL": sandbox.url,
-        "TARGET_SENDGRID_API_KEY": sandbox.api_key,
+        "TARGET_SENDGRID_API_URL": account.sandbox.url,
+        "TARGET_SENDGRID_API_KEY": account.sandbox.api_key,
         "TARGET_SENDGRID_FIELD_MAPPING": '{"email": "mail"}',
         "TARGET_SENDGRID_STREAMS": '{"people": {"list_name": "From the environment"}}',
         "TARGET_SENDGRID_MAX_REJECTED_PERCENT": "7.5",
@@ -130,10 +126,10 @@ def test_config_comes_from_the_environment_nested_objects_included(sandbox: Sand
     }
     run = subprocess.run(
         [sys.executable, "-m", "target_sendgrid", "--config=ENV"],
-        capture_output=True, check=False, input=LINES, env=environment, cwd=tmp_path,
+        capture_output=True, check=False, input=LINES, env=environment, cwd=account.folder,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr.decode()
-    assert [contact["lists"] for contact in sandbox.contacts()] == [["From the environment"]]
+    assert [contact["lists"] for contact in account.sandbox.contacts()] == [["From the environment"]]
 
 
 @pytest.mark.parametrize(
@@ -171,45 +167,41 @@ def test_about_is_printed_in_all_formats() -> None:
     assert not {"load_method", "add_record_metadata", "batch_config"} & set(settings)
 
 
-def test_a_wrong_later_stream_ends_the_run_with_the_state_of_what_was_settled(
-    sandbox: SandboxServer, tmp_path: Path
-) -> None:
+def test_a_wrong_later_stream_ends_the_run_with_the_state_of_what_was_settled(account: Account) -> None:
     config = GOOD | {"batch_size_rows": 1, "streams": {"later": {"field_mapping": {"email": "nix"}}}}
     lines = singer(
         schema(mail="string"), record(mail="a@example.com"), {"type": "STATE", "value": 1}, record(mail="b@example.com")
     )
-    run = run_cli(sandbox, config, lines + singer(schema("later", mail="string")), tmp_path)
+    run = account.run_process(lines + singer(schema("later", mail="string")), **config)
     assert run.exit_code == 1
     assert "Stream 'later' has no property 'nix'" in run.log
     assert run.states == ["1"]
     stream = run.report["streams"]["people"]
     assert stream["upserted"] + stream["unsettled"] == 2
-    assert run.report["import_jobs"] == len(sandbox.jobs())
+    assert run.report["import_jobs"] == len(account.sandbox.jobs())
 
 
-def test_a_misspelt_stream_in_the_settings_is_named_when_the_stream_comes(
-    sandbox: SandboxServer, tmp_path: Path
-) -> None:
-    run = run_cli(sandbox, GOOD | {"streams": {"poeple": {"enabled": False}}}, LINES, tmp_path)
+def test_a_misspelt_stream_in_the_settings_is_named_when_the_stream_comes(account: Account) -> None:
+    run = account.run_process(LINES, **(GOOD | {"streams": {"poeple": {"enabled": False}}}))
     assert "Stream 'people' has no entry in `streams`. Did you mean 'poeple'?" in run.log
 
 
-def test_a_misspelt_contact_field_is_named_when_it_is_created(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_a_misspelt_contact_field_is_named_when_it_is_created(account: Account) -> None:
     config = GOOD | {"create_custom_fields": True, "field_mapping": {"email": "mail", "frist_name": "mail"}}
-    run = run_cli(sandbox, config, LINES, tmp_path)
+    run = account.run_process(LINES, **config)
     assert run.exit_code == 0, run.log
     assert "SendGrid has no contact field 'frist_name', so it is created. Did you mean 'first_name'?" in run.log
 
 
-def test_a_nested_property_is_suggested_whole(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_a_nested_property_is_suggested_whole(account: Account) -> None:
     home = {"type": "object", "properties": {"city": {"type": "string"}}}
     config = GOOD | {"field_mapping": {"email": "mail", "city": "home.ciyt"}}
-    run = run_cli(sandbox, config, singer(schema(mail="string", home=home)), tmp_path)
+    run = account.run_process(singer(schema(mail="string", home=home)), **config)
     assert "Did you mean 'home.city'?" in run.log
 
 
-def test_a_config_given_as_json_is_not_quoted(sandbox: SandboxServer, tmp_path: Path) -> None:
-    run = run_cli(sandbox, GOOD, LINES, tmp_path, arguments=["--config", ' {"api_key": "SG.canary.key"}'])
+def test_a_config_given_as_json_is_not_quoted(account: Account) -> None:
+    run = account.run_process(LINES, arguments=["--config", ' {"api_key": "SG.canary.key"}'], **GOOD)
     assert run.exit_code == 1
     assert "`--config` takes the path of a file, not JSON" in run.log
     assert "canary" not in run.log

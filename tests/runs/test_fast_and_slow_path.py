@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.harness.messages import state
-from tests.harness.runs import QUICK, run_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from target_sendgrid.sandbox.server import SandboxServer
+    from tests.harness.account import Account
     from tests.harness.runs import Finished
 
 _TEXT = {"type": ["string", "null"]}
@@ -39,7 +37,7 @@ FIELD_MAPPING = {
     "score": "score", "visits": "visits", "since": "since", "alternate_emails": "others",
 }  # fmt: skip
 RESERVED = ("email", "first_name", "last_name", "city", "alternate_emails")
-CONFIG = {"create_custom_fields": True, "max_rejected_percent": 100}
+CONFIG = {"create_custom_fields": True}
 PATHS: dict[str, dict[str, Any]] = {
     "fast": {},
     "slow": {},
@@ -82,17 +80,17 @@ def lines(records: list[list[tuple[str, str]]], path: str) -> Iterator[str]:
         yield json.dumps(state(number))
 
 
-def outcome(account: SandboxServer, run: Finished, rejected: Path) -> dict[str, Any]:
+def outcome(account: Account, run: Finished) -> dict[str, Any]:
     """Return everything that a run leaves behind."""
     counts = run.report["streams"]["people"] | {"list_id": None}
-    entries = map(json.loads, rejected.read_text(encoding="utf-8").splitlines()) if rejected.exists() else ()
+    contacts = account.sandbox.contacts()
     names = ("line", "reason", "sentence")
     return {
         "exit code": run.exit_code,
-        "contacts": [[contact.get(name) for name in RESERVED] + [values(contact)] for contact in account.contacts()],
+        "contacts": [[contact.get(name) for name in RESERVED] + [values(contact)] for contact in contacts],
         "counts": counts,
         "states": run.states,
-        "rejected": [[entry[name] for name in names] for entry in entries],
+        "rejected": [[entry[name] for name in names] for entry in account.rejected()],
         "warnings": [line for line in run.log.splitlines() if line.startswith(("Rejected", "property", "Stream"))],
     }  # fmt: skip
 
@@ -105,31 +103,24 @@ def values(contact: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(RECORDS, min_size=1, max_size=8), st.sampled_from([{}, {"last_name": "amount"}]))
 def test_each_path_has_the_same_outcome(
-    server: SandboxServer,
-    tmp_path_factory: pytest.TempPathFactory,
-    records: list[list[tuple[str, str]]],
-    texts_of_numbers: dict[str, str],
+    account: Account, records: list[list[tuple[str, str]]], texts_of_numbers: dict[str, str]
 ) -> None:
     ends = {}
     for path, config in PATHS.items():
-        server.reset()
-        server.set_options(**asdict(QUICK))
-        rejected = tmp_path_factory.mktemp("path") / "rejected.jsonl"
-        own = {"field_mapping": FIELD_MAPPING | texts_of_numbers, "rejected_records_path": str(rejected)}
-        run = run_here(server, CONFIG | own | config, (f"{line}\n" for line in lines(records, path)))
-        ends[path] = outcome(server, run, rejected)
+        account.reset()
+        own = {"field_mapping": FIELD_MAPPING | texts_of_numbers}
+        ends[path] = outcome(account, account.run(*lines(records, path), **CONFIG | own | config))
     assert ends["slow"] == ends["fast"]
     assert ends["stream map"] == ends["fast"]
 
 
 @pytest.mark.parametrize("is_changed", [False, True])
 def test_a_repeated_schema_rebuilds_nothing(
-    server: SandboxServer, monkeypatch: pytest.MonkeyPatch, *, is_changed: bool
+    account: Account, monkeypatch: pytest.MonkeyPatch, *, is_changed: bool
 ) -> None:
-    server.reset()
     made: list[str] = []
     make = msgspec.defstruct
 
@@ -142,21 +133,19 @@ def test_a_repeated_schema_rebuilds_nothing(
     first, other = list(lines([record], "fast")), list(lines([record], "fast"))
     if is_changed:
         other[0] = other[0].replace('"properties": {', '"properties": {"more": {"type": "string"}, ')
-    run = run_here(server, CONFIG | {"field_mapping": FIELD_MAPPING}, (f"{line}\n" for line in [*first, *other]))
+    run = account.run(*first, *other, field_mapping=FIELD_MAPPING, **CONFIG)
     assert run.report["streams"]["people"]["received"] == 2
     assert made.count("Message") == 1 + is_changed
 
 
-def test_a_schema_that_comes_back_is_used_again(server: SandboxServer) -> None:
-    server.reset()
+def test_a_schema_that_comes_back_is_used_again(account: Account) -> None:
     record = [(name, literals[0]) for name, literals in GOOD.items()]
     schema, line, bookmark = lines([record], "fast")
     strict = schema.replace('"properties": {', '"properties": {"absent": {"type": "string"}, ').replace(
         '"key_properties": ["email"]', '"key_properties": ["absent"]'
     )
     given = [schema, line, strict, line, schema, line, bookmark]
-    config = CONFIG | {"field_mapping": FIELD_MAPPING, "max_rejected_percent": 90}
-    run = run_here(server, config, (f"{one}\n" for one in given))
+    run = account.run(*given, field_mapping=FIELD_MAPPING, **CONFIG)
     assert run.report["streams"]["people"]["rejected"] == {"missing_key_property": 1}
 
 
@@ -165,9 +154,8 @@ def test_a_schema_that_comes_back_is_used_again(server: SandboxServer) -> None:
 @pytest.mark.parametrize("place", [b'"unmapped": "%s"', b'"%s": 1', b'"unmapped": {"deep": ["%s"]}'])
 @pytest.mark.parametrize("path", PATHS)
 def test_broken_utf_8_anywhere_rejects_the_record(
-    server: SandboxServer, tmp_path: Path, path: str, place: bytes, broken: bytes, *, is_batch: bool
+    account: Account, tmp_path: Path, path: str, place: bytes, broken: bytes, *, is_batch: bool
 ) -> None:
-    server.reset()
     schema, *_ = lines([], path)
     records = [b'{"email": "ada@x.com", ' + place % text + b"}" for text in ("é".encode(), broken)]
     if is_batch:
@@ -178,17 +166,16 @@ def test_broken_utf_8_anywhere_rejects_the_record(
     else:
         messages = [b'{"type": "RECORD", "stream": "people", "record": ' + record + b"}" for record in records]
     config = CONFIG | {"field_mapping": FIELD_MAPPING} | PATHS[path]
-    run = run_here(server, config, (line + b"\n" for line in [schema.encode(), *messages]))
+    run = account.run(schema, *(line + b"\n" for line in messages), **config)
     counts = run.report["streams"]["people"]
     assert (counts["received"], counts["rejected"]) == (2, {"unreadable": 1})
 
 
 @pytest.mark.parametrize("is_batch", [False, True])
 def test_a_schema_that_needs_the_slow_path_ends_the_fast_path(
-    server: SandboxServer, tmp_path: Path, *, is_batch: bool
+    account: Account, tmp_path: Path, *, is_batch: bool
 ) -> None:
     """The type of the first schema would accept what the second one does not."""
-    server.reset()
     first = {"type": "object", "properties": {"email": {"type": "string"}, "tier": {"type": "string"}}}
     second = {"type": "object", "properties": {"email": {"type": "string"}, "tier": {"enum": ["gold"]}}}
     record = {"email": "ada@x.com", "tier": "tin"}
@@ -198,13 +185,12 @@ def test_a_schema_that_needs_the_slow_path_ends_the_fast_path(
     message = batch if is_batch else {"type": "RECORD", "stream": "a", "record": record}
     schemas = [{"type": "SCHEMA", "stream": "a", "schema": schema, "key_properties": []} for schema in (first, second)]
     given = [schemas[0], message, schemas[1], message, schemas[0], message]
-    run = run_here(server, CONFIG, (f"{json.dumps(one)}\n" for one in given))
+    run = account.run(*given, **CONFIG)
     counts = run.report["streams"]["a"]
     assert (counts["received"], counts["rejected"]) == (3, {"schema_violation": 1})
 
 
-def test_streams_that_share_an_alias_keep_their_own_mapping(server: SandboxServer) -> None:
-    server.reset()
+def test_streams_that_share_an_alias_keep_their_own_mapping(account: Account) -> None:
     first = {"type": "object", "properties": {"email": {"type": "string"}, "first_name": {"type": "string"}}}
     second = {"type": "object", "properties": {"email": {"type": "string"}, "last_name": {"type": "string"}}}
     given: list[dict[str, Any]] = [
@@ -216,10 +202,10 @@ def test_streams_that_share_an_alias_keep_their_own_mapping(server: SandboxServe
         {"type": "RECORD", "stream": "a", "record": {"email": "c@x.com", "first_name": "Cy"}},
         {"type": "RECORD", "stream": "b", "record": {"email": "d@x.com", "last_name": "Dee"}},
     ]
-    config = {"stream_maps": {"a": {"__alias__": "people"}, "b": {"__alias__": "people"}}}
-    run = run_here(server, config, (f"{json.dumps(message)}\n" for message in given))
+    maps = {"a": {"__alias__": "people"}, "b": {"__alias__": "people"}}
+    run = account.run(*given, stream_maps=maps)
     assert run.exit_code == 0, run.log
-    assert [[contact.get(name) for name in ("first_name", "last_name")] for contact in server.contacts()] == [
+    assert [[contact.get(name) for name in ("first_name", "last_name")] for contact in account.sandbox.contacts()] == [
         ["Ann", None], [None, "Bee"], ["Cy", None], [None, "Dee"]
     ]  # fmt: skip
     assert run.report["streams"]["people"]["upserted"] == 4

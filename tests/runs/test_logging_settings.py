@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness.messages import record, schema, singer, state
-from tests.harness.runs import run_cli
+from tests.harness.messages import PEOPLE, record, singer, state
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from target_sendgrid.sandbox.server import SandboxServer
+    from tests.harness.account import Account
     from tests.harness.runs import Finished
 
 OWN, COMMON = "TARGET_SENDGRID_LOGLEVEL", "LOGLEVEL"
 
 
-def run(sandbox: SandboxServer, folder: Path, **variables: str) -> Finished:
-    lines = singer(schema(email="string"), record(email="ada@example.com"), state(1))
-    return run_cli(sandbox, {"list_name": "Everybody"}, lines, folder, environment=os.environ | variables)
+def run_with(account: Account, **variables: str) -> Finished:
+    lines = singer(PEOPLE, record(email="ada@example.com"), state(1))
+    return account.run_process(lines, environment=os.environ | variables)
 
 
 @pytest.mark.parametrize(
@@ -37,9 +34,9 @@ def run(sandbox: SandboxServer, folder: Path, **variables: str) -> Finished:
     ids=str,
 )
 def test_a_level_that_does_not_exist_is_named_in_one_sentence(
-    sandbox: SandboxServer, tmp_path: Path, variables: dict[str, str], name: str
+    account: Account, variables: dict[str, str], name: str
 ) -> None:
-    ended = run(sandbox, tmp_path, **variables)
+    ended = run_with(account, **variables)
     assert ended.exit_code == 1
     assert ended.log.splitlines() == [
         f"The environment variable `{name}` is no log level. Use DEBUG, INFO, WARNING, ERROR or CRITICAL."
@@ -60,29 +57,25 @@ def test_a_level_that_does_not_exist_is_named_in_one_sentence(
     ],
     ids=str,
 )
-def test_a_level_that_exists_is_used(
-    sandbox: SandboxServer, tmp_path: Path, variables: dict[str, str], *, is_logged: bool
-) -> None:
-    ended = run(sandbox, tmp_path, **variables)
+def test_a_level_that_exists_is_used(account: Account, variables: dict[str, str], *, is_logged: bool) -> None:
+    ended = run_with(account, **variables)
     assert ended.exit_code == 0, ended.log
     assert ended.states == ['{"n": 1}']
     assert ("Run done in" in ended.log) == is_logged
 
 
 @pytest.mark.parametrize("content", ["root: [", "root: {level: TRACE}\nversion: 1", "ada@example.com", ""])
-def test_a_logging_file_that_cannot_be_used_is_named_in_one_sentence(
-    sandbox: SandboxServer, tmp_path: Path, content: str
-) -> None:
-    path = tmp_path / "logging.yaml"
+def test_a_logging_file_that_cannot_be_used_is_named_in_one_sentence(account: Account, content: str) -> None:
+    path = account.folder / "logging.yaml"
     path.write_text(content, encoding="utf-8")
-    ended = run(sandbox, tmp_path, SINGER_SDK_LOG_CONFIG=str(path))
+    ended = run_with(account, SINGER_SDK_LOG_CONFIG=str(path))
     assert ended.exit_code == 1
     assert "The logging file that `SINGER_SDK_LOG_CONFIG` names can't be used" in ended.log
     assert len(ended.log.splitlines()) == 1, ended.log
     assert "ada@example.com" not in ended.log
 
 
-def test_a_logging_file_that_is_a_folder_is_named_too(sandbox: SandboxServer, tmp_path: Path) -> None:
-    ended = run(sandbox, tmp_path, SINGER_SDK_LOG_CONFIG=str(tmp_path))
+def test_a_logging_file_that_is_a_folder_is_named_too(account: Account) -> None:
+    ended = run_with(account, SINGER_SDK_LOG_CONFIG=str(account.folder))
     assert ended.exit_code == 1
     assert "The logging file that `SINGER_SDK_LOG_CONFIG` names can't be used" in ended.log

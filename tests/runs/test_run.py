@@ -9,8 +9,6 @@ import io
 import json
 import signal
 import stat
-import subprocess
-import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -26,73 +24,63 @@ from target_sendgrid.errors import TerminatedError
 from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.sandbox.server import SandboxServer
 from target_sendgrid.target import TargetSendGrid
-from tests.harness.messages import record, schema, singer
-from tests.harness.runs import QUICK, run_cli, run_here, settled_count
+from tests.harness.account import Account
+from tests.harness.messages import record, schema, singer, state
+from tests.harness.runs import QUICK, settled_count
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CONFIG: dict[str, Any] = {"list_name": "Everybody", "field_mapping": {"email": "mail", "first_name": "given"}}
+CONFIG: dict[str, Any] = {"field_mapping": {"email": "mail", "first_name": "given"}}
 SCHEMA = schema(mail="string", given="string")
 
 
-def emails(sandbox: SandboxServer) -> list[str]:
-    return sorted(str(contact["email"]) for contact in sandbox.contacts())
-
-
-def test_rejected_records_are_kept_in_a_private_file_as_messages_that_can_be_sent_again(
-    sandbox: SandboxServer, tmp_path: Path
-) -> None:
-    path = tmp_path / "rejected.jsonl"
-    config = CONFIG | {"rejected_records_path": str(path), "max_rejected_percent": 100}
+def test_rejected_records_are_kept_in_a_private_file_as_messages_that_can_be_sent_again(account: Account) -> None:
     bad = record(mail="nobody", given="Zoë")
     refused = record(mail="known@nowhere", given="x")
-    run = run_cli(sandbox, config, singer(SCHEMA, bad, record(mail="ada@example.com"), refused), tmp_path)
+    run = account.run_process(singer(SCHEMA, bad, record(mail="ada@example.com"), refused), **CONFIG)
     assert run.exit_code == 0, run.log
-    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    entries = account.rejected()
     assert [(entry["stream"], entry["line"], entry["reason"]) for entry in entries] == [
         ("people", 2, "invalid_email"),
         ("people", 4, "refused_by_sendgrid"),
     ]
     assert [entry["message"] for entry in entries] == [bad, refused]
     assert "is not valid" in entries[1]["sendgrid_message"]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(account.rejected_path.stat().st_mode) == 0o600
 
     messages = [message for entry in entries for message in (entry["schema"], entry["message"])]
     corrected = json.dumps(messages).replace("nobody", "new@example.com").replace("@nowhere", "@example.com")
-    again = run_cli(sandbox, config, singer(*json.loads(corrected)), tmp_path)
+    again = account.run_process(singer(*json.loads(corrected)), **CONFIG)
     assert again.exit_code == 0
-    assert emails(sandbox) == ["ada@example.com", "known@example.com", "new@example.com"]
-    assert len(path.read_text(encoding="utf-8").splitlines()) == 2
+    assert account.emails() == ["ada@example.com", "known@example.com", "new@example.com"]
+    assert len(account.rejected()) == 2
 
 
 def test_rejected_records_of_renamed_streams_and_batch_files_can_be_sent_again(
-    sandbox: SandboxServer, tmp_path: Path
+    account: Account, tmp_path: Path
 ) -> None:
-    path, file = tmp_path / "rejected.jsonl", tmp_path / "people.jsonl"
+    file = tmp_path / "people.jsonl"
     file.write_text('{"mail": "from a file"}\n', encoding="utf-8")
-    config = CONFIG | {"rejected_records_path": str(path), "max_rejected_percent": 100}
-    config |= {"stream_maps": {"people": {"__alias__": "customers"}}}
+    config = CONFIG | {"stream_maps": {"people": {"__alias__": "customers"}}}
     batch = {"type": "BATCH", "stream": "people", "encoding": {"format": "jsonl"}, "manifest": [file.as_uri()]}
-    run = run_cli(sandbox, config, singer(SCHEMA, record(mail="nobody"), batch), tmp_path)
+    run = account.run_process(singer(SCHEMA, record(mail="nobody"), batch), **config)
     assert run.exit_code == 0, run.log
-    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    entries = account.rejected()
     assert [entry["stream"] for entry in entries] == ["customers", "customers"]
     messages = [message for entry in entries for message in (entry["schema"], entry["message"])]
     corrected = json.dumps(messages).replace("from a file", "a@example.com").replace("nobody", "b@example.com")
-    assert run_cli(sandbox, config, singer(*json.loads(corrected)), tmp_path).exit_code == 0
-    assert emails(sandbox) == ["a@example.com", "b@example.com"]
+    assert account.run_process(singer(*json.loads(corrected)), **config).exit_code == 0
+    assert account.emails() == ["a@example.com", "b@example.com"]
 
 
-def test_a_second_run_appends_to_the_rejected_records(sandbox: SandboxServer, tmp_path: Path) -> None:
-    path = tmp_path / "rejected.jsonl"
-    config = CONFIG | {"rejected_records_path": str(path), "max_rejected_percent": 100}
+def test_a_second_run_appends_to_the_rejected_records(account: Account) -> None:
     for _ in range(2):
-        run_cli(sandbox, config, singer(SCHEMA, record(mail="nobody")), tmp_path)
-    assert len(path.read_text(encoding="utf-8").splitlines()) == 2
+        account.run_process(singer(SCHEMA, record(mail="nobody")), **CONFIG)
+    assert len(account.rejected()) == 2
 
 
-def test_the_report_adds_up_and_names_the_list(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_the_report_adds_up_and_names_the_list(account: Account) -> None:
     lines = singer(
         SCHEMA,
         record(mail="ada@example.com"),
@@ -101,7 +89,7 @@ def test_the_report_adds_up_and_names_the_list(sandbox: SandboxServer, tmp_path:
         record(mail="b@example.com"),
     )
     config = CONFIG | {"max_rejected_percent": 50, "profile_cap": 1, "on_profile_cap": "truncate"}
-    run = run_cli(sandbox, config, lines, tmp_path)
+    run = account.run_process(lines, **config)
     stream = run.report["streams"]["people"]
     assert stream["received"] == settled_count(stream) == 4
     assert stream["list_name"] == "Everybody"
@@ -109,10 +97,10 @@ def test_the_report_adds_up_and_names_the_list(sandbox: SandboxServer, tmp_path:
     assert "Stream 'people' -> list 'Everybody': 4 received, 1 upserted, 1 duplicate, 1 rejected" in run.log
 
 
-def test_a_failed_run_reports_the_records_that_are_not_confirmed(sandbox: SandboxServer, tmp_path: Path) -> None:
-    sandbox.add_fault("job_stuck", times=None)
+def test_a_failed_run_reports_the_records_that_are_not_confirmed(account: Account) -> None:
+    account.sandbox.add_fault("job_stuck", times=None)
     config = CONFIG | {"job_timeout_seconds": 1}
-    run = run_cli(sandbox, config, singer(SCHEMA, record(mail="ada@example.com"), _state(1)), tmp_path)
+    run = account.run_process(singer(SCHEMA, record(mail="ada@example.com"), state(1)), **config)
     assert run.exit_code == 1
     assert run.states == []
     assert run.report["outcome"] == "failed"
@@ -124,7 +112,7 @@ def test_a_failed_run_reports_the_records_that_are_not_confirmed(sandbox: Sandbo
     ("compression", "is_compressed"), [("gzip", True), ("none", False), (None, False), ("none", True), (None, True)]
 )
 def test_records_of_batch_files_are_mapped_capped_and_checked(
-    sandbox: SandboxServer, tmp_path: Path, compression: str | None, *, is_compressed: bool
+    account: Account, tmp_path: Path, compression: str | None, *, is_compressed: bool
 ) -> None:
     """The SDK's writer compresses files even if its BATCH message says that they are not compressed."""
     records = [
@@ -143,9 +131,9 @@ def test_records_of_batch_files_are_mapped_capped_and_checked(
         "manifest": [path.as_uri()],
     }
     config = CONFIG | {"profile_cap": 2, "on_profile_cap": "truncate", "max_rejected_percent": 90}
-    run = run_cli(sandbox, config, singer(SCHEMA, batch, _state(1)), tmp_path)
+    run = account.run_process(singer(SCHEMA, batch, state(1)), **config)
     assert run.exit_code == 0, run.log
-    assert emails(sandbox) == ["ada@example.com", "b@example.com"]
+    assert account.emails() == ["ada@example.com", "b@example.com"]
     stream = run.report["streams"]["people"]
     assert (stream["over_cap"], stream["rejected"]) == (1, {"invalid_email": 1, "not_an_object": 1})
     assert "stream 'people', line 2, line 2 of the batch files: invalid_email" in run.log
@@ -156,7 +144,7 @@ def test_records_of_batch_files_are_mapped_capped_and_checked(
     ("file_format", "compression"), [("jsonl", "gzip"), ("parquet", None), ("parquet", "none"), ("parquet", "gzip")]
 )
 def test_batch_files_are_read_as_the_sdk_writes_them(
-    sandbox: SandboxServer, tmp_path: Path, file_format: str, compression: str | None
+    account: Account, tmp_path: Path, file_format: str, compression: str | None
 ) -> None:
     moment = {"type": ["string", "null"], "format": "date-time"}
     order = {"type": ["object", "null"], "properties": {"total": {"type": "number"}, "skus": {"type": "array"}}}
@@ -174,23 +162,21 @@ def test_batch_files_are_read_as_the_sdk_writes_them(
         {"type": "BATCH", "stream": "people", "encoding": encoding, "manifest": manifest}
         for manifest in Batcher("tap", "people", written).get_batches(iter(people))
     ]
-    path = tmp_path / "rejected.jsonl"
-    config: dict[str, Any] = {"list_name": "Everybody", "create_custom_fields": True, "max_rejected_percent": 50}
-    config |= {"rejected_records_path": str(path)}
+    config: dict[str, Any] = {"create_custom_fields": True, "max_rejected_percent": 50}
     config["field_mapping"] = CONFIG["field_mapping"] | {"spent": "spent", "seen": "seen_at", "sku": "order.skus.0"}
-    run = run_cli(sandbox, config, singer(columns, *messages, _state(1)), tmp_path)
+    run = account.run_process(singer(columns, *messages, state(1)), **config)
     assert run.exit_code == 0, run.log
     assert run.states == ['{"n": 1}']
-    (rejected,) = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    (rejected,) = account.rejected()
     assert (rejected["line"], rejected["file_line"], rejected["reason"]) == (2, 2, "invalid_email")
     assert rejected["message"]["record"]["given"] == "Zoë"
-    assert [contact["custom_fields"] for contact in sandbox.contacts()] == [
+    assert [contact["custom_fields"] for contact in account.sandbox.contacts()] == [
         {"spent": 12.5, "seen": "2024-02-29T12:00:00Z"},
         {"spent": 0.1, "sku": "x"},
     ]
 
 
-def test_stream_maps_apply_to_batch_files(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_stream_maps_apply_to_batch_files(account: Account, tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl.gz"
     path.write_bytes(gzip.compress(b'{"mail": "ada@example.com", "given": "ada"}\n'))
     batch = {
@@ -200,9 +186,9 @@ def test_stream_maps_apply_to_batch_files(sandbox: SandboxServer, tmp_path: Path
         "manifest": [path.as_uri()],
     }
     config = CONFIG | {"stream_maps": {"people": {"given": "given.upper()"}}}
-    run = run_cli(sandbox, config, singer(SCHEMA, batch), tmp_path)
+    run = account.run_process(singer(SCHEMA, batch), **config)
     assert run.exit_code == 0, run.log
-    assert [contact["first_name"] for contact in sandbox.contacts()] == ["ADA"]
+    assert [contact["first_name"] for contact in account.sandbox.contacts()] == ["ADA"]
 
 
 @pytest.mark.parametrize(
@@ -219,20 +205,18 @@ def test_stream_maps_apply_to_batch_files(sandbox: SandboxServer, tmp_path: Path
     ],
 )
 def test_a_batch_message_that_cannot_be_read_ends_the_run(
-    sandbox: SandboxServer, tmp_path: Path, encoding: dict[str, str], manifest: list[str] | None, sentence: str
+    account: Account, encoding: dict[str, str], manifest: list[str] | None, sentence: str
 ) -> None:
     batch = {"type": "BATCH", "stream": "people", "encoding": encoding, "manifest": manifest}
-    lines = singer(SCHEMA, record(mail="ada@example.com"), _state(1), batch, _state(2))
-    run = run_cli(sandbox, CONFIG, lines, tmp_path)
+    lines = singer(SCHEMA, record(mail="ada@example.com"), state(1), batch, state(2))
+    run = account.run_process(lines, **CONFIG)
     assert run.exit_code == 1
     assert sentence in run.log
     assert "Traceback" not in run.log
     assert run.states == ['{"n": 1}']
 
 
-def test_batch_messages_are_read_from_s3(
-    sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batch_messages_are_read_from_s3(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     store.start()
     host, port = store.get_host_and_port()
@@ -257,86 +241,75 @@ def test_batch_messages_are_read_from_s3(
             ({"format": "parquet"}, "2.parquet"),
         ]
     ]
-    run = run_cli(sandbox, CONFIG, singer(SCHEMA, *batches, _state(1)), tmp_path)
+    run = account.run_process(singer(SCHEMA, *batches, state(1)), **CONFIG)
     store.stop()
     assert run.exit_code == 0, run.log
-    assert emails(sandbox) == ["ada@example.com", "grace@example.com"]
+    assert account.emails() == ["ada@example.com", "grace@example.com"]
 
 
-def test_the_embedded_sandbox_keeps_its_account_between_runs(tmp_path: Path) -> None:
-    database = tmp_path / "account.db"
-    config = CONFIG | {"api_url": f"sandbox:{database}"}
-    config_path = tmp_path / "config.json"
-    config_path.write_text(json.dumps(config), encoding="utf-8")
+def test_the_embedded_sandbox_keeps_its_account_between_runs(account: Account) -> None:
+    database = account.folder / "account.db"
+    embedded = CONFIG | {"api_url": f"sandbox:{database}", "api_key": None}
     for mail in ("ada@example.com", "grace@example.com"):
-        run = subprocess.run(
-            [sys.executable, "-m", "target_sendgrid", "--config", str(config_path)],
-            input=singer(SCHEMA, record(mail=mail)), capture_output=True, check=False, timeout=60,
-        )  # fmt: skip
-        assert run.returncode == 0, run.stderr.decode()
-    with SandboxServer(database=database, options=QUICK) as account:
-        assert emails(account) == ["ada@example.com", "grace@example.com"]
-        assert [contact["lists"] for contact in account.contacts("Everybody")] == [["Everybody"]] * 2
+        run = account.run_process(singer(SCHEMA, record(mail=mail)), **embedded)
+        assert run.exit_code == 0, run.log
+    with SandboxServer(database=database, options=QUICK) as sandbox:
+        kept = Account(sandbox, account.folder)
+        assert kept.emails() == kept.emails("Everybody") == ["ada@example.com", "grace@example.com"]
+        assert [contact["lists"] for contact in sandbox.contacts()] == [["Everybody"]] * 2
 
 
 @pytest.mark.parametrize("validate_records", [True, False], ids=["fast path", "slow path"])
 @pytest.mark.parametrize("on_profile_cap", ["fail", "truncate"])
 def test_people_whose_contact_no_request_can_hold_do_not_count_for_the_cap(
-    sandbox: SandboxServer, on_profile_cap: str, *, validate_records: bool
+    account: Account, on_profile_cap: str, *, validate_records: bool
 ) -> None:
     names = [f"field{number}" for number in range(4)]
-    sandbox.seed(fields=dict.fromkeys(names, "Text"))
+    account.sandbox.seed(fields=dict.fromkeys(names, "Text"))
     too_large = dict.fromkeys(names, "\N{GRINNING FACE}" * 1_000)
     config = CONFIG | {"field_mapping": {"email": "mail"} | {name: name for name in names}, "batch_size_bytes": 10_000}
     config |= {"profile_cap": 1, "on_profile_cap": on_profile_cap, "validate_records": validate_records}
+    config["max_rejected_percent"] = 10
     messages = [
         schema(mail="string", **dict.fromkeys(names, "string")),
         record(mail="before@example.com", **too_large),
         record(mail="ada@example.com"),
         record(mail="after@example.com", **too_large),
         record(mail="ada@example.com", **too_large),
-        _state(1),
+        state(1),
     ]
-    run = run_here(sandbox, config, (singer(message) for message in messages))
+    run = account.run(*messages, **config)
     assert run.exit_code == 0, run.log
     assert run.states == ['{"n": 1}']
-    assert emails(sandbox) == ["ada@example.com"]
+    assert account.emails() == ["ada@example.com"]
     assert run.report["distinct_profiles"] == 1
     counts = run.report["streams"]["people"]
     assert (counts["upserted"], counts["rejected"], counts["over_cap"]) == (1, {"too_large": 3}, 0)
 
 
-def test_one_person_over_the_default_cap_fails_the_run(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_one_person_over_the_default_cap_fails_the_run(account: Account) -> None:
     people = [record(mail=f"p{number}@example.com") for number in range(100_001)]
-    run = run_cli(sandbox, CONFIG, singer(SCHEMA, *people[:-1], _state(1), people[-1], _state(2)), tmp_path)
+    run = account.run_process(singer(SCHEMA, *people[:-1], state(1), people[-1], state(2)), **CONFIG)
     assert run.exit_code == 1
     assert "more than 100,000 distinct profiles" in run.log
     assert run.report["streams"]["people"]["upserted"] == 100_000
     assert run.states[-1] == '{"n": 1}'
 
 
-def _state(number: int) -> dict[str, Any]:
-    return {"type": "STATE", "value": {"n": number}}
-
-
 def test_a_file_that_cannot_be_closed_costs_neither_summary_nor_report(
-    sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: Rejections) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(Rejections, "close", fail)
-    report = tmp_path / "report.json"
-    own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "report_path": str(report)}
-    target = TargetSendGrid(config=CONFIG | own)
+    target = TargetSendGrid(config=account.settings(report_path=str(account.report_path), **CONFIG))
     with pytest.raises(OSError, match="Input/output error"):
         target.carry_out(io.StringIO(""))
-    assert json.loads(report.read_text(encoding="utf-8"))["outcome"] == "succeeded"
+    assert json.loads(account.report_path.read_bytes())["outcome"] == "succeeded"
 
 
-def test_a_signal_before_the_run_is_made_leaves_nothing_open(
-    sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_signal_before_the_run_is_made_leaves_nothing_open(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = []
 
     def stop(*_: object, **__: object) -> None:
@@ -344,7 +317,7 @@ def test_a_signal_before_the_run_is_made_leaves_nothing_open(
 
     monkeypatch.setattr("target_sendgrid.run.Run.__init__", stop)
     monkeypatch.setattr(Rejections, "close", lambda _: closed.append("rejections"))
-    target = TargetSendGrid(config=CONFIG | {"api_url": sandbox.url, "api_key": sandbox.api_key})
+    target = TargetSendGrid(config=account.settings(**CONFIG))
     with pytest.raises(TerminatedError):
         target.carry_out(io.StringIO(""))
     assert closed == ["rejections"]

@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
-import json
 import logging
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -26,13 +24,11 @@ from target_sendgrid.singer.reader import RecordReader
 from target_sendgrid.singer.sink import SendGridSink
 from target_sendgrid.singer.validation import RecordValidator
 from target_sendgrid.target import TargetSendGrid
+from tests.harness.account import PROCESS_SECONDS
 from tests.harness.messages import record, schema, singer, state
-from tests.harness.runs import run_cli
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from target_sendgrid.sandbox.server import SandboxServer
+    from tests.harness.account import Account
 
 
 class Seam(NamedTuple):
@@ -157,12 +153,11 @@ def test_our_replacement_of_an_sdk_function_takes_the_same_parameters(ours: Any,
 
 
 def test_no_drain_of_the_sdk_writes_a_state_or_starts_a_thread(
-    sandbox: SandboxServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    account: Account, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(target_base, "Parallel", None)
-    config = {"api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody"}
-    target = TargetSendGrid(config=config)
-    path = tmp_path / "lines.singer"
+    target = TargetSendGrid(config=account.settings())
+    path = account.folder / "lines.singer"
     path.write_bytes(singer(schema(email="string"), record(email="ada@example.com"), state(1)))
     with path.open() as file:
         target.process_lines(file)
@@ -171,12 +166,7 @@ def test_no_drain_of_the_sdk_writes_a_state_or_starts_a_thread(
     assert capsys.readouterr().out == ""
 
 
-def test_an_error_of_unknown_origin_shows_neither_its_text_nor_its_traceback(
-    sandbox: SandboxServer, tmp_path: Path
-) -> None:
-    path = tmp_path / "config.json"
-    config = {"api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody"}
-    path.write_text(json.dumps(config | {"report_path": str(tmp_path / "report.json")}), encoding="utf-8")
+def test_an_error_of_unknown_origin_shows_neither_its_text_nor_its_traceback(account: Account) -> None:
     program = """
 from target_sendgrid import run
 from target_sendgrid.__main__ import main
@@ -188,11 +178,11 @@ run.Run.take = fail
 main()
 """
     process = subprocess.run(
-        [sys.executable, "-c", program, "--config", str(path)],
+        account.command(program=program),
         input=singer(schema(email="string"), record(email="canary@example.com"), state(1)),
-        capture_output=True, check=False, timeout=120,
+        capture_output=True, check=False, timeout=PROCESS_SECONDS,
     )  # fmt: skip
-    report = (tmp_path / "report.json").read_text(encoding="utf-8")
+    report = account.report_path.read_text(encoding="utf-8")
     assert process.returncode == 1
     assert process.stdout == b""
     assert b"Internal error, ValueError at <string>:" in process.stderr
@@ -201,11 +191,10 @@ main()
     assert b"Traceback" not in process.stderr
 
 
-def test_the_sdk_logs_no_line_and_no_value_of_its_own_accord(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_the_sdk_logs_no_line_and_no_value_of_its_own_accord(account: Account) -> None:
     """None of the SDK's own messages about bad records is in the log."""
-    config = {"list_name": "Everybody", "max_rejected_percent": 100}
     bad = record(email=7)
-    run = run_cli(sandbox, config, singer(schema(email="string"), bad, "half a line"), tmp_path)
+    run = account.run_process(singer(schema(email="string"), bad, "half a line"))
     assert run.exit_code == 1
     for words in ("Unable to parse", "Record validation failed", "is not of type", "draining all sinks"):
         assert words not in run.log

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.runs.faults.conftest import POLL, PUT, SEARCH
+from tests.harness.endpoints import POLL, PUT, SEARCH
 
 Order = dict[str, Any]
 

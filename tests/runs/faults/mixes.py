@@ -90,9 +90,9 @@ class Mix:
         self.deleted_list = rng.choice(list(STREAMS.values())) if not is_large and rng.random() < 0.1 else None
         self.deleted_after_line = rng.randint(len(STREAMS) + 1, len(self.messages))
 
-    def is_late(self) -> bool:
-        """Return whether the job runner skips its next step."""
-        return self._rng.random() < 0.5
+    def does_step(self) -> bool:
+        """Return whether the job runner does its next step."""
+        return self._rng.random() >= 0.5
 
     def _outage(self) -> Order:
         """Return a fault that strikes all requests for a while, so that any contact seems to be at fault."""

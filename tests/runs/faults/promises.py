@@ -8,17 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from tests.harness.messages import state
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.harness.runs import Finished
 
 Test = TypeVar("Test", bound="Callable[..., None]")
-
-LAST_STATE = state(9)
-"""The last message of the tap in a test's run: all records come before it."""
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.harness.messages import record, schema, singer, state
-from tests.harness.runs import run_cli
-from tests.runs.faults.conftest import PUT, SCHEMA
+from tests.harness.endpoints import PUT
+from tests.harness.messages import PEOPLE, record, schema, singer, state
 from tools.docs import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from tests.runs.faults.conftest import Account
+    from tests.harness.account import Account
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def test_a_run_ends_as_the_readme_says(account: Account, ending: Ending) -> None
         yield state(3)
 
     config = {"batch_size_rows": 1, "max_rejected_percent": 0, "create_list": not ending.deletes_list} | ending.config
-    run = account.run(tap(), steps_at_states=True, **config)
+    run = account.send(tap(), steps_at_states=True, **config)
     assert run.exit_code == ending.exit_code, run
     numbers = [int(number) for line in run.states for number in re.findall(r"\d+", line)]
     assert set(numbers) <= set(ending.states), "a state covers a record that is not settled"
@@ -91,8 +89,8 @@ def test_a_run_ends_as_the_readme_says(account: Account, ending: Ending) -> None
     assert run.report["outcome"] == ("failed" if ending.exit_code else "succeeded")
 
 
-def test_a_wrong_command_line_has_its_own_exit_code(account: Account, tmp_path: Path) -> None:
-    run = run_cli(account.sandbox, {}, singer(SCHEMA), tmp_path, arguments=["--no-such-option"])
+def test_a_wrong_command_line_has_its_own_exit_code(account: Account) -> None:
+    run = account.run_process(singer(PEOPLE), arguments=["--no-such-option"])
     assert run.exit_code == 2
     assert run.states == []
 

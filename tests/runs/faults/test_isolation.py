@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.harness.endpoints import POLL, PUT
 from tests.harness.messages import record, schema, state
 from tests.runs.faults import promises
-from tests.runs.faults.conftest import POLL, PUT
 from tests.runs.faults.promises import proves
 
 if TYPE_CHECKING:
-    from tests.runs.faults.conftest import Account
+    from tests.harness.account import Account
 
 MEANINGLESS: list[Any] = [
     {}, [], {"errors": None}, {"errors": [{"message": None}]},
@@ -31,15 +31,15 @@ def test_a_contact_that_is_refused_alone_and_again_is_rejected(account: Account,
     account.sandbox.add_fault("status", **PUT, contacts=["p1@example.com"], status=status, body=body, times=None)
     run = account.load(*people(3))
     assert promises.NO_CONTACT_NAMED.is_kept_by(run), run
-    assert list(account.rejected()) == [3]
+    assert account.rejected_lines() == [3]
     assert account.emails("Everybody") == ["p0@example.com", "p2@example.com"]
 
 
 @pytest.mark.parametrize("times", [1, 2, 5, 12])
 def test_nobody_is_rejected_when_the_refusals_end(account: Account, times: int) -> None:
     account.sandbox.add_fault("status", **PUT, status=400, body={}, skip=1, times=times)
-    run = account.run([record(email=email) for email in people(20)], batch_size_rows=5)
-    assert account.rejected() == {}
+    run = account.send([record(email=email) for email in people(20)], batch_size_rows=5)
+    assert account.rejected() == []
     assert "Internal error" not in run.log
     if run.exit_code == 0:
         assert sorted(account.emails("Everybody")) == sorted(people(20))
@@ -55,7 +55,7 @@ def test_a_full_batch_that_the_account_refuses_takes_few_requests_and_rejects_no
 ) -> None:
     account.sandbox.add_fault("refusal", **PUT, names=names, times=None, skip=settled)
     run = account.load(*people(30_000 * (settled + 1)))
-    assert account.rejected() == {}
+    assert account.rejected() == []
     assert promises.EVERYTHING_REFUSED.is_kept_by(run), run
     assert len(account.puts()) == puts
 
@@ -122,7 +122,7 @@ def test_a_contact_at_which_sendgrid_fails_is_rejected_alone_while_others_are_ac
     account.sandbox.add_fault(**fault, **PUT, contacts=[f"p{where}@example.com"], times=None)
     run = account.load(*people(100), batch_size_rows=20)
     assert promises.ONE_REQUEST_FAILS.is_kept_by(run), run
-    assert list(account.rejected()) == [where + 2]
+    assert account.rejected_lines() == [where + 2]
     assert len(account.emails("Everybody")) == 99
     assert run.report["seconds"] <= 720
 
@@ -131,7 +131,7 @@ def test_a_contact_at_which_sendgrid_fails_in_the_only_request_is_rejected_alone
     account.sandbox.add_fault("status", **PUT, contacts=["p37@example.com"], status=503, times=None)
     run = account.load(*people(100))
     assert promises.ONE_REQUEST_FAILS.is_kept_by(run), run
-    assert list(account.rejected()) == [39]
+    assert account.rejected_lines() == [39]
     assert len(account.emails("Everybody")) == 99
     assert 600 <= run.report["seconds"] <= 720
 
@@ -140,7 +140,9 @@ def test_a_contact_at_which_sendgrid_fails_in_the_only_request_is_rejected_alone
 def test_jobs_under_way_are_polled_after_sending_has_failed_for_good(account: Account) -> None:
     account.sandbox.set_options(job_counts_after_seconds=350.0, job_final_after_seconds=400.0)
     account.sandbox.add_fault("html_error", **PUT, status=503, skip=1, times=None)
-    run = account.run([record(email="ada@example.com"), state(1), record(email="grace@example.com")], batch_size_rows=1)
+    run = account.send(
+        [record(email="ada@example.com"), state(1), record(email="grace@example.com")], batch_size_rows=1
+    )
     assert promises.LASTING_FAILURE.is_kept_by(run), run
     assert run.states == ['{"n": 1}']
     assert 400 <= run.report["seconds"] <= 430
@@ -150,7 +152,9 @@ def test_jobs_under_way_are_polled_after_sending_has_failed_for_good(account: Ac
 def test_jobs_that_do_not_end_are_not_waited_for_long_after_sending_has_failed(account: Account) -> None:
     account.sandbox.add_fault("job_stuck", times=None)
     account.sandbox.add_fault("html_error", **PUT, status=503, skip=1, times=None)
-    run = account.run([record(email="ada@example.com"), state(1), record(email="grace@example.com")], batch_size_rows=1)
+    run = account.send(
+        [record(email="ada@example.com"), state(1), record(email="grace@example.com")], batch_size_rows=1
+    )
     assert promises.LASTING_FAILURE.is_kept_by(run), run
     assert run.states == []
     assert 600 <= run.report["seconds"] <= 610
@@ -160,7 +164,7 @@ def test_jobs_are_polled_between_the_tries_of_a_request(account: Account) -> Non
     account.sandbox.set_options(job_counts_after_seconds=10.0, job_final_after_seconds=20.0)
     account.sandbox.add_fault("html_error", **PUT, status=503, skip=1, times=9)
     messages = [record(email="ada@example.com"), state(1), record(email="grace@example.com"), state(2)]
-    run = account.run([*messages, *[state(3)] * 50], batch_size_rows=1, steps_at_states=True)
+    run = account.send([*messages, *[state(3)] * 50], batch_size_rows=1, steps_at_states=True)
     assert run.exit_code == 0, run.log
     refused = [place for place, entry in enumerate(account.sandbox.requests()) if entry["status"] == 503]
     polls = [place for place, entry in enumerate(account.sandbox.requests()) if "/imports/" in entry["path"]]
@@ -177,7 +181,7 @@ def test_a_run_with_one_bad_contact_succeeds_without_a_second_run(
     run = account.load(*people(100), batch_size_rows=batch_size_rows)
     assert run.exit_code == 0
     assert run.states == ['{"n": 9}']
-    assert list(account.rejected()) == [39]
+    assert account.rejected_lines() == [39]
 
 
 @proves(promises.UNTRACKED_JOB)
@@ -190,7 +194,7 @@ def test_a_newer_value_waits_until_no_untracked_job_can_bring_the_old_one_back(a
         record(email="grace@example.com", first_name="Grace"),
         record(email="ada@example.com", first_name="New"),
     ]
-    run = account.run(messages, batch_size_rows=1)
+    run = account.send(messages, batch_size_rows=1)
     assert promises.UNTRACKED_JOB.is_kept_by(run), run
     account.sandbox.settle()
     assert [contact["first_name"] for contact in account.sandbox.contacts()] == ["New", "Grace"]
@@ -234,9 +238,9 @@ def test_a_contact_larger_than_the_lowered_byte_limit_is_tried(account: Account)
     ]
     large = {"field_mapping": {name: name for name in ("email", *NOTES)}}
     settings: dict[str, Any] = {"create_custom_fields": True, "streams": {"large": large}}
-    run = account.run(messages, batch_size_rows=2_000, steps_at_states=True, **settings)
+    run = account.send(messages, batch_size_rows=2_000, steps_at_states=True, **settings)
     assert run.exit_code == 0, run.log
-    assert account.rejected() == {}
+    assert account.rejected() == []
     assert "large@example.com" in account.emails("Everybody")
 
 
@@ -252,11 +256,11 @@ def test_a_contact_whose_value_is_about_a_contact_limit_does_not_stop_the_run(ac
         account.sandbox.add_fault("job_failed", **about)
         body = {"id": "x", "status": "failed", "results": {}, "words": text}
         account.sandbox.add_fault("status", **POLL, status=200, body=body)
-    run = account.run(
+    run = account.send(
         [record(email=email, first_name=value if email.startswith("p3@") else "Zoë") for email in people(20)]
     )
     assert run.exit_code == 0, run.log
-    assert list(account.rejected()) == [5]
+    assert account.rejected_lines() == [5]
 
 
 @pytest.mark.parametrize(
@@ -273,4 +277,4 @@ def test_the_contact_limit_is_recognised_in_any_spelling(account: Account, text:
     account.sandbox.add_fault("job_errored_rows", first=5, reason=text, times=None)
     run = account.load(*people(20))
     assert promises.CONTACT_LIMIT.is_kept_by(run), run
-    assert account.rejected() == {}
+    assert account.rejected() == []

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.harness.endpoints import POLL, SEARCH
 from tests.harness.messages import record
 from tests.runs.faults import promises
-from tests.runs.faults.conftest import POLL, SEARCH
 from tests.runs.faults.promises import proves
 
 if TYPE_CHECKING:
-    from tests.runs.faults.conftest import Account
+    from tests.harness.account import Account
 
 TWO = ("ada@example.com", "grace@example.com")
 AS_LOADED = {"email": "ada@example.com", "first_name": "Zoë", "lists": ["Everybody"]}
@@ -53,7 +53,7 @@ def test_a_job_that_never_ends_fails_the_run_and_no_state_covers_its_records(acc
     run = account.load(*TWO, job_timeout_seconds=60)
     assert promises.JOB_NEVER_ENDS.is_kept_by(run), run
     assert account.puts() == [202, 202]
-    assert account.rejected() == {}
+    assert account.rejected() == []
     assert run.report["streams"]["people"]["unsettled"] == 2
 
 
@@ -75,11 +75,9 @@ def test_records_that_the_errors_file_names_are_rejected_with_its_reason(
     account.sandbox.add_fault("job_errored_rows", emails=["grace@example.com"], reason="bad luck", mode=mode)
     run = account.load(*TWO)
     assert promises.JOB_ERRORED.is_kept_by(run), run
-    assert list(account.rejected()) == [3]
-    reason, words = account.rejected()[3]
-    assert reason == "failed_in_job"
-    assert words is not None
-    assert "bad luck" in words
+    (entry,) = account.rejected()
+    assert (entry["line"], entry["reason"]) == (3, "failed_in_job")
+    assert "bad luck" in entry["sendgrid_message"]
     assert account.emails("Everybody") == ["ada@example.com"]
     assert account.count("POST", "/search/") == 0
 
@@ -90,7 +88,7 @@ def test_without_a_usable_errors_file_those_who_are_not_there_are_sent_again(acc
     account.sandbox.add_fault("job_errored_rows", emails=["grace@example.com"], mode=mode)
     run = account.load(*TWO)
     assert promises.ERRORS_FILE_USELESS.is_kept_by(run), run
-    assert account.rejected() == {}
+    assert account.rejected() == []
     assert account.emails("Everybody") == [*TWO]
     assert [job["results"]["requested_count"] for job in account.sandbox.jobs()] == [1, 2]
     assert 30 <= run.report["seconds"] <= 35
@@ -100,7 +98,8 @@ def test_a_contact_that_is_never_stored_is_rejected_after_four_jobs_and_a_probe(
     account.sandbox.add_fault("job_errored_rows", emails=["grace@example.com"], mode="missing", times=None)
     run = account.load(*TWO)
     assert run.exit_code == 0, run.log
-    assert account.rejected() == {3: ("not_stored", None)}
+    (entry,) = account.rejected()
+    assert (entry["line"], entry["reason"], entry["sendgrid_message"]) == (3, "not_stored", None)
     assert account.emails("Everybody") == ["ada@example.com"]
     # Both; the second three times after waits; the first as a probe, twice; the second after each and once more.
     assert [job["results"]["requested_count"] for job in account.sandbox.jobs()] == [1] * 8 + [2]
@@ -113,7 +112,7 @@ def test_a_batch_whose_contacts_all_fail_once_is_settled_once(account: Account, 
     run = account.load(*TWO, "last@example.com", batch_size_rows=2)
     stream = run.report["streams"]["people"]
     assert (stream["received"], stream["upserted"], stream["duplicates"], stream["unsettled"]) == (3, 3, 0, 0)
-    assert account.rejected() == {}
+    assert account.rejected() == []
     assert run.report["import_jobs"] == 3
 
 
@@ -121,7 +120,7 @@ def test_contacts_of_a_small_failed_job_are_rejected_when_they_are_named_again(a
     account.sandbox.add_fault("job_errored_rows", emails=list(TWO), reason="bad luck", times=None)
     run = account.load(*TWO, "last@example.com", batch_size_rows=2)
     assert run.report["streams"]["people"]["rejected"] == {"failed_in_job": 2}
-    assert {line: reason for line, (reason, _) in account.rejected().items()} == dict.fromkeys((2, 3), "failed_in_job")
+    assert account.reasons() == [(2, "failed_in_job"), (3, "failed_in_job")]
     assert [job["results"]["requested_count"] for job in account.sandbox.jobs()] == [2, 1, 2]
 
 
@@ -156,7 +155,8 @@ def test_the_contact_that_makes_its_jobs_fail_is_rejected_alone(account: Account
     account.sandbox.add_fault("job_failed", contacts=[f"p{place}@example.com"], times=None)
     run = account.load(*(f"p{number}@example.com" for number in range(100)))
     assert promises.CONTACT_FAILS_JOBS.is_kept_by(run), run
-    assert account.rejected() == {place + 2: ("not_stored", None)}
+    (entry,) = account.rejected()
+    assert (entry["line"], entry["reason"], entry["sendgrid_message"]) == (place + 2, "not_stored", None)
     assert len(account.emails("Everybody")) == 99
     assert run.report["seconds"] <= 300
     assert len(account.puts()) <= 50
@@ -169,7 +169,7 @@ def test_where_all_jobs_fail_the_run_stops_and_rejects_nobody(account: Account, 
     first = [f"first{number}@example.com" for number in range(100)][: 100 * settled]
     run = account.load(*first, *(f"p{number}@example.com" for number in range(100)), batch_size_rows=100)
     assert promises.ALL_JOBS_FAIL.is_kept_by(run), run
-    assert account.rejected() == {}
+    assert account.rejected() == []
     assert len(account.puts()) == settled + puts
 
 
@@ -194,7 +194,7 @@ def test_nobody_is_confirmed_without_a_look_up_nor_rejected_after_a_job_that_say
     run = account.load(*TWO)
     assert run.exit_code == 0, run.log
     assert "its contacts are looked up" in run.log
-    assert account.rejected() == {}
+    assert account.rejected() == []
     assert account.emails("Everybody") == [*TWO]
     assert account.puts() == [202] * (1 if applied else 2)
 
@@ -261,21 +261,21 @@ def test_a_contact_with_more_identifiers_in_sendgrid_is_sent_with_all_of_them(ac
     assert promises.IDENTIFIER_LEFT_OUT.is_kept_by(run), run
     contacts = [AS_LOADED | {"external_id": "7"}, AS_LOADED | {"email": "grace@example.com"}]
     assert account.sandbox.contacts("Everybody") == contacts
-    assert account.rejected() == {}
+    assert account.rejected() == []
     assert len(account.puts()) == 2
 
 
 @proves(promises.IDENTIFIER_LEFT_OUT)
 def test_a_record_whose_identifier_differs_from_the_stored_one_is_rejected(account: Account) -> None:
     account.sandbox.seed(contacts=[{"email": "ada@example.com", "external_id": "7"}])
-    run = account.run(
+    run = account.send(
         [record(email="ada@example.com", first_name="8")],
         field_mapping={"email": "email", "external_id": "first_name"},
     )
     assert run.exit_code == 0
-    assert account.rejected() == {
-        2: ("failed_in_job", "an identifier differs from the one that the contact already has")
-    }
+    (entry,) = account.rejected()
+    assert (entry["line"], entry["reason"]) == (2, "failed_in_job")
+    assert entry["sendgrid_message"] == "an identifier differs from the one that the contact already has"
     assert account.puts() == [202, 202]
 
 
@@ -295,7 +295,7 @@ def test_a_refused_look_up_is_split_until_the_refused_address_is_alone(account: 
     account.sandbox.add_fault("job_failed", applied=True)
     run = account.load("bad@example.com", *TWO, "joan@example.com")
     assert promises.ADDRESS_REFUSED.is_kept_by(run), run
-    assert account.rejected() == {}
+    assert account.rejected() == []
     assert [job["results"]["requested_count"] for job in account.sandbox.jobs()] == [1, 4]
     assert account.emails("Everybody") == [
         "ada@example.com",

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import json
 import signal
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from tests.harness.endpoints import PUT
 from tests.harness.messages import record, state
-from tests.harness.runs import QUICK, settled_count
+from tests.harness.runs import settled_count
 from tests.runs.faults import world_promises
-from tests.runs.faults.conftest import PUT
 from tests.runs.faults.promises import proves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tests.harness.account import Account
     from tests.harness.runs import Finished
-    from tests.runs.faults.conftest import Account
 
 NOT_SENT, REFUSED = "nobody", "bad@nowhere"  # only SendGrid refuses the latter
 HELD_LINE = 24
@@ -53,7 +52,7 @@ def test_the_run_after_a_broken_one_brings_everybody(
     account: Account, email: str, batch_size_rows: int, *, steps_at_states: bool
 ) -> None:
     config: dict[str, Any] = {"max_rejected_percent": 10, "batch_size_rows": batch_size_rows}
-    run = account.run(broken_tap(email), steps_at_states=steps_at_states, **config)
+    run = account.send(broken_tap(email), steps_at_states=steps_at_states, **config)
     assert world_promises.TOO_MANY_REJECTED.is_kept_by(run), run
     assert run.states == ['{"n": 1}']
     assert f"No state from line {HELD_LINE} on was written, so the next run brings" in run.report["error"]
@@ -61,7 +60,7 @@ def test_the_run_after_a_broken_one_brings_everybody(
     assert unsettled(run) == 0
 
     corrected = [*good(*range(11, 22)), state(2), *good(10), state(3)]
-    again = account.run(corrected, **config)
+    again = account.send(corrected, **config)
     assert again.exit_code == 0
     assert again.states[-1] == '{"n": 9}'
     assert again.report["state_held_from_line"] is None
@@ -70,7 +69,7 @@ def test_the_run_after_a_broken_one_brings_everybody(
 
 @proves(world_promises.TOO_MANY_REJECTED)
 def test_a_run_that_accepts_nobody_writes_no_state(account: Account) -> None:
-    run = account.run([*bad(1), state(1), *bad(1), state(2)], max_rejected_percent=10)
+    run = account.send([*bad(1), state(1), *bad(1), state(2)], max_rejected_percent=10)
     assert world_promises.TOO_MANY_REJECTED.is_kept_by(run), run
     assert run.states == []
     assert "Nobody was accepted" in run.report["error"]
@@ -78,7 +77,7 @@ def test_a_run_that_accepts_nobody_writes_no_state(account: Account) -> None:
 
 def test_a_state_that_is_within_the_limit_again_is_written(account: Account) -> None:
     messages = [*broken_tap(), *good(*range(20, 120)), state(4)]
-    run = account.run(messages, max_rejected_percent=10, batch_size_rows=1, steps_at_states=True)
+    run = account.send(messages, max_rejected_percent=10, batch_size_rows=1, steps_at_states=True)
     assert run.exit_code == 0
     assert '{"n": 1}' in run.states
     assert not {'{"n": 2}', '{"n": 3}'} & set(run.states)
@@ -93,7 +92,7 @@ def test_a_state_that_is_within_the_limit_again_is_written(account: Account) -> 
     ids=["one of three", "refused", "ten", "ten percent", "nothing"],
 )
 def test_a_few_rejected_records_hold_no_state_back(account: Account, messages: list[dict[str, Any]]) -> None:
-    run = account.run(messages, max_rejected_percent=10)
+    run = account.send(messages, max_rejected_percent=10)
     assert world_promises.FEW_REJECTED.is_kept_by(run), run
 
 
@@ -101,7 +100,7 @@ def test_a_few_rejected_records_hold_no_state_back(account: Account, messages: l
 @pytest.mark.parametrize("max_rejected_percent", [0, 10])
 def test_people_without_an_address_hold_no_state_back(account: Account, max_rejected_percent: float) -> None:
     people = [record(email=None), record(first_name="Zoë"), record(email="")] * 20
-    run = account.run([*people, *good(1)], max_rejected_percent=max_rejected_percent)
+    run = account.send([*people, *good(1)], max_rejected_percent=max_rejected_percent)
     assert world_promises.NO_IDENTIFIER.is_kept_by(run), run
     assert len(account.rejected()) == 60
 
@@ -110,7 +109,7 @@ def test_records_that_are_ignored_are_not_accepted(account: Account) -> None:
     streams = {"people": {"enabled": False}, "others": {}}
     messages = [*good(*range(50)), {"type": "SCHEMA", "stream": "others", "key_properties": [], "schema": {}}]
     messages[-1]["schema"] = {"type": "object", "properties": {"email": {"type": "string"}}}
-    run = account.run([*messages, record("others", email="no"), state(1)], streams=streams, max_rejected_percent=10)
+    run = account.send([*messages, record("others", email="no"), state(1)], streams=streams, max_rejected_percent=10)
     assert (run.exit_code, run.states) == (1, [])
     assert "1 of 1 record was rejected" in run.log
 
@@ -118,7 +117,7 @@ def test_records_that_are_ignored_are_not_accepted(account: Account) -> None:
 def test_duplicates_and_people_over_the_cap_count_as_accepted(account: Account) -> None:
     messages = [*good(1), *good(1) * 50, *good(*range(2, 52)), *bad(11), state(1)]
     config: dict[str, Any] = {"profile_cap": 1, "on_profile_cap": "truncate", "max_rejected_percent": 10}
-    run = account.run(messages, **config)
+    run = account.send(messages, **config)
     assert (run.exit_code, run.states[-1:]) == (0, ['{"n": 9}'])
 
 
@@ -147,7 +146,7 @@ def test_a_run_that_another_error_ends_writes_no_state_over_the_limit_either(
         yield from broken_tap()
         yield from ending()
 
-    run = account.run(tap(), max_rejected_percent=10, batch_size_rows=1, steps_at_states=True, **config)
+    run = account.send(tap(), max_rejected_percent=10, batch_size_rows=1, steps_at_states=True, **config)
     assert run.exit_code == exit_code, run.log
     assert words in run.report["error"]
     assert run.states[-1] == '{"n": 1}'
@@ -169,8 +168,7 @@ def test_the_last_state_within_the_limit_is_written(
     account: Account, parts: Sequence[tuple[str, int]], max_rejected_percent: int, rows: int, *, steps_at_states: bool
 ) -> None:
     """The model counts the outcome of each record before each STATE, and knows nothing of batches or jobs."""
-    account.sandbox.reset()
-    account.sandbox.set_options(**asdict(QUICK))
+    account.reset()
     kinds = [kind for kind, count in parts for _ in range(1 if kind == "state" else count)]
     # If SendGrid refuses many people and takes nobody, the account may be at fault: nobody more is rejected then.
     assume(kinds.count(REFUSED) <= 10 or "good" in kinds or "again" in kinds)
@@ -180,7 +178,7 @@ def test_the_last_state_within_the_limit_is_written(
         email = kind.replace("@", f"{number}@") if kind in {NOT_SENT, REFUSED} else email
         messages.append(state(1_000 + number) if kind == "state" else record(email=email))
     config = {"max_rejected_percent": max_rejected_percent, "batch_size_rows": rows}
-    run = account.run(messages, steps_at_states=steps_at_states, **config)
+    run = account.send(messages, steps_at_states=steps_at_states, **config)
 
     def is_within(count: int) -> bool:
         before = [kind for kind in kinds[:count] if kind != "state"]

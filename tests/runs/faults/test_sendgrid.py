@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_sendgrid.sandbox.server import SandboxServer
+from tests.harness.account import Account
+from tests.harness.endpoints import POLL, PUT
 from tests.harness.messages import record
 from tests.harness.runs import QUICK
 from tests.runs.faults import promises
-from tests.runs.faults.conftest import POLL, PUT, Account
 from tests.runs.faults.promises import proves
 
 if TYPE_CHECKING:
@@ -67,10 +68,11 @@ def test_contacts_that_a_refusal_names_are_rejected_and_cost_one_more_request(
     account.sandbox.set_options(**naming)
     run = account.load("ada@example.com", "Bad@Nowhere", "grace@example.com", "also@bad")
     assert promises.CONTACTS_NAMED.is_kept_by(run), run
-    assert account.rejected() == {
-        3: ("refused_by_sendgrid", "email 'bad@nowhere' is not valid"),
-        5: ("refused_by_sendgrid", "email 'also@bad' is not valid"),
-    }
+    assert account.reasons() == [(3, "refused_by_sendgrid"), (5, "refused_by_sendgrid")]
+    assert [entry["sendgrid_message"] for entry in account.rejected()] == [
+        "email 'bad@nowhere' is not valid",
+        "email 'also@bad' is not valid",
+    ]
     assert account.emails("Everybody") == ["ada@example.com", "grace@example.com"]
     assert account.puts() == [400, 202]
 
@@ -86,7 +88,7 @@ def test_three_bad_contacts_of_a_full_batch_are_rejected_alone_with_few_requests
         emails[place] = f"bad{place}@nowhere"
     run = account.load(*emails)
     assert run.exit_code == 0, run.log
-    assert sorted(account.rejected()) == [9, 15_001, 29_992]
+    assert sorted(account.rejected_lines()) == [9, 15_001, 29_992]
     assert run.report["streams"]["people"]["upserted"] == 29_997
     assert account.sandbox.store.number("SELECT count(*) FROM members") == 29_997
     assert len(account.puts()) == puts
@@ -96,7 +98,7 @@ def test_three_bad_contacts_of_a_full_batch_are_rejected_alone_with_few_requests
 @proves(promises.FIELD_NOT_READY)
 def test_a_field_that_was_just_created_is_waited_for(account: Account) -> None:
     account.sandbox.set_options(field_ready_after_seconds=12.0)
-    run = account.run([record(email="ada@example.com", score=0.5)], create_custom_fields=True, field_mapping=SCORED)
+    run = account.send([record(email="ada@example.com", score=0.5)], create_custom_fields=True, field_mapping=SCORED)
     assert promises.FIELD_NOT_READY.is_kept_by(run), run
     assert account.puts() == [400, 400, 400, 202]
     assert account.sandbox.contacts()[0]["custom_fields"] == {"score": 0.5}
@@ -106,10 +108,10 @@ def test_a_field_that_was_just_created_is_waited_for(account: Account) -> None:
 def test_a_field_that_is_gone_ends_the_run_and_rejects_no_record(account: Account) -> None:
     account.sandbox.seed(fields={"score": "Number"})
     account.sandbox.add_fault("status", **PUT, status=400, body=FIELD_UNKNOWN, times=None)
-    run = account.run([record(email=f"{name}@example.com", score=1) for name in "ab"], field_mapping=SCORED)
+    run = account.send([record(email=f"{name}@example.com", score=1) for name in "ab"], field_mapping=SCORED)
     assert promises.FIELD_GONE.is_kept_by(run), run
     assert "the custom field 'score'" in run.log
-    assert account.rejected() == {}
+    assert account.rejected() == []
     assert len(account.puts()) <= 13
     assert 60 <= run.report["seconds"] <= 70
 
@@ -141,7 +143,7 @@ def test_a_transient_failure_only_costs_time(account: Account, where: dict[str, 
     run = account.load("ada@example.com", "grace@example.com")
     assert promises.TRANSIENT_FAILURE.is_kept_by(run), run
     assert account.emails("Everybody") == ["ada@example.com", "grace@example.com"]
-    assert account.rejected() == {}
+    assert account.rejected() == []
     assert len(account.puts()) == (3 if where is PUT else 1)
 
 
@@ -150,9 +152,10 @@ def test_a_request_whose_answer_takes_too_long_is_sent_again(tmp_path: Path) -> 
     with SandboxServer(options=QUICK, manual_clock=True) as sandbox:  # stopping it ends the requests that are late
         sandbox.add_fault("delay", **PUT, seconds=0.3)
         sandbox.add_fault("delay", **POLL, seconds=0.3)
-        run = Account(sandbox, tmp_path).load("ada@example.com", request_timeout_seconds=0.1)
+        account = Account(sandbox, tmp_path)
+        run = account.load("ada@example.com", request_timeout_seconds=0.1)
         assert promises.TRANSIENT_FAILURE.is_kept_by(run), run
-        assert [contact["email"] for contact in sandbox.contacts("Everybody")] == ["ada@example.com"]
+        assert account.emails("Everybody") == ["ada@example.com"]
         assert run.report["requests"] == 8
 
 
@@ -198,7 +201,7 @@ def test_other_refusals_say_nothing_about_a_contact(account: Account, status: in
     run = account.load("ada@example.com", "grace@example.com")
     promise = replace(promises.OTHER_REFUSAL, sees=f"answered {status}")
     assert promise.is_kept_by(run), run
-    assert account.rejected() == {}
+    assert account.rejected() == []
     assert 60 <= run.report["seconds"] <= 65
     assert len(account.puts()) <= 10
 
@@ -215,7 +218,7 @@ def test_the_contact_limit_of_the_plan_ends_the_run_and_rejects_nobody(account: 
     account.sandbox.set_options(contact_quota=10, contact_limit_in=place)
     run = account.load(*(f"p{number}@example.com" for number in range(30)), batch_size_rows=8)
     assert promises.CONTACT_LIMIT.is_kept_by(run), run
-    assert account.rejected() == {}
+    assert account.rejected() == []
 
 
 @proves(promises.LASTING_FAILURE)
@@ -228,7 +231,7 @@ def test_a_lasting_failure_ends_the_run(account: Account, where: dict[str, str],
     assert promises.LASTING_FAILURE.is_kept_by(run), run
     assert least <= run.report["seconds"] <= most
     assert len(account.sandbox.requests()) <= 30
-    assert account.rejected() == {}
+    assert account.rejected() == []
 
 
 @proves(promises.TOO_LARGE)
@@ -272,7 +275,7 @@ def test_a_small_request_is_not_at_fault_when_it_is_refused_for_its_size(account
     account.sandbox.add_fault("html_error", **PUT, status=413, times=None)
     run = account.load(*(f"p{number}@example.com" for number in range(people)))
     assert promises.SMALL_TOO_LARGE.is_kept_by(run), run
-    assert account.rejected() == {}
+    assert account.rejected() == []
     assert 60 <= run.report["seconds"] <= 65
 
 

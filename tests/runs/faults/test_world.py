@@ -22,11 +22,10 @@ from target_sendgrid.delivery.delivery import LONGEST_OPEN_SECONDS
 from target_sendgrid.sandbox.server import SandboxServer
 from target_sendgrid.singer import validation
 from target_sendgrid.singer.sink import SendGridSink
-from tests.harness.messages import record, schema, singer, state
-from tests.harness.runs import run_here, settled_count
+from tests.harness.account import PROCESS_SECONDS
+from tests.harness.messages import LAST_STATE, PEOPLE, record, schema, singer, state
 from tests.runs.faults import world_promises
-from tests.runs.faults.conftest import SCHEMA
-from tests.runs.faults.promises import LAST_STATE, proves
+from tests.runs.faults.promises import proves
 from tools import kills
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.runs.faults.conftest import Account
+    from tests.harness.account import Account
 
 
 @proves(world_promises.KILLED)
@@ -54,9 +53,9 @@ def test_a_disk_that_is_full_before_or_within_a_state_ends_the_run(
 ) -> None:
     """`PYTHONUNBUFFERED`, which many container images set, must not make Python drop the other half unnoticed."""
     monkeypatch.setenv("PYTHONUNBUFFERED", "1" if is_unbuffered else "")
-    lines = singer(SCHEMA, record(email="ada@example.com"), LAST_STATE)
+    lines = singer(PEOPLE, record(email="ada@example.com"), LAST_STATE)
     with (tmp_path / "states").open("wb") as file:
-        process = _limited(account, lines, tmp_path, limit_bytes=room_bytes, stdout=file)
+        process = _limited(account, lines, limit_bytes=room_bytes, stdout=file)
     log = process.stderr.decode()
     assert process.returncode == world_promises.OUTPUT_CLOSED.exit_code
     assert log.count(world_promises.OUTPUT_CLOSED.sees) == 1, log
@@ -76,23 +75,21 @@ def test_a_log_that_cannot_be_written_does_not_end_the_run(
         os.close(reader)
     else:
         writer = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
-    lines = singer(SCHEMA, record(email="ada@example.com"), LAST_STATE)
+    lines = singer(PEOPLE, record(email="ada@example.com"), LAST_STATE)
     with os.fdopen(writer, "wb") as log:
-        process = _limited(account, lines, tmp_path, limit_bytes=0, stderr=log)
+        process = _limited(account, lines, limit_bytes=0, stderr=log)
     assert process.returncode == world_promises.LOG_CLOSED.exit_code
     assert process.stdout.decode().splitlines() == ['{"n": 9}']
 
 
 @proves(world_promises.REJECTED_FILE_FULL)
 @pytest.mark.parametrize("when", ["when it is read", "after it was sent"])
-def test_no_state_covers_a_rejected_record_that_is_not_in_the_file(account: Account, tmp_path: Path, when: str) -> None:
+def test_no_state_covers_a_rejected_record_that_is_not_in_the_file(account: Account, when: str) -> None:
     bad = "nobody" if when == "when it is read" else "bad@nowhere"  # only SendGrid refuses the latter
     people = [record(email="ada@example.com"), state(1), record(email=bad), state(2), record(email="b@example.com")]
-    path = tmp_path / "rejected.jsonl"
-    path.write_bytes(b"\n" * _LIMIT_BYTES)
-    process = _limited(
-        account, singer(SCHEMA, *people, LAST_STATE), tmp_path, rejected_records_path=str(path), batch_size_rows=1
-    )
+    account.rejected_path.write_bytes(b"\n" * _LIMIT_BYTES)
+    lines = singer(PEOPLE, *people, LAST_STATE)
+    process = _limited(account, lines, rejected_records_path=str(account.rejected_path), batch_size_rows=1)
     log = process.stderr.decode()
     assert process.returncode == world_promises.REJECTED_FILE_FULL.exit_code, log
     assert log.count(world_promises.REJECTED_FILE_FULL.sees) == 1, log
@@ -109,7 +106,7 @@ def test_no_state_is_written_before_the_rejected_records_are_on_disk(
 
     monkeypatch.setattr(os, "fsync", refuse)
     people = [record(email="ada@example.com"), record(email="bad@nowhere")]  # only SendGrid refuses the latter
-    run = account.run([*people, state(1)])
+    run = account.send([*people, state(1)])
     assert world_promises.REJECTED_FILE_FULL.is_kept_by(run), run
     assert run.states == []
 
@@ -133,34 +130,30 @@ def test_no_later_state_covers_a_rejected_record_that_was_not_written(
         yield from (record(email="worse@nowhere"), state(3), record(email="b@example.com"))
         monkeypatch.setattr(os, call, refuse_once)
 
-    run = account.run(tap(), batch_size_rows=1)
+    run = account.send(tap(), batch_size_rows=1)
     assert world_promises.REJECTED_FILE_FULL.is_kept_by(run), run
     assert set(run.states) <= {'{"n": 1}'}
-    counts = run.report["streams"]["people"]
-    assert counts["received"] == settled_count(counts) + counts["unsettled"]
 
 
 @proves(world_promises.REPORT_FULL)
-def test_a_full_disk_under_the_report_loses_only_the_report(account: Account, tmp_path: Path) -> None:
-    path = tmp_path / "report.json"
-    path.write_text("older", encoding="utf-8")
-    lines = singer(SCHEMA, record(email="ada@example.com"), LAST_STATE)
-    process = _limited(account, lines, tmp_path, limit_bytes=10, report_path=str(path))
+def test_a_full_disk_under_the_report_loses_only_the_report(account: Account) -> None:
+    account.report_path.write_text("older", encoding="utf-8")
+    lines = singer(PEOPLE, record(email="ada@example.com"), LAST_STATE)
+    process = _limited(account, lines, limit_bytes=10, report_path=str(account.report_path))
     log = process.stderr.decode()
     assert process.returncode == world_promises.REPORT_FULL.exit_code
     assert log.count(world_promises.REPORT_FULL.sees) == 1, log
     assert process.stdout.decode().splitlines() == ['{"n": 9}']
-    assert path.read_text(encoding="utf-8") == "older"
-    assert sorted(found.name for found in tmp_path.iterdir()) == ["config.json", "report.json"]
+    assert account.report_path.read_text(encoding="utf-8") == "older"
+    assert sorted(found.name for found in account.folder.iterdir()) == ["config.json", "report.json"]
     assert account.emails("Everybody") == ["ada@example.com"]
 
 
 @proves(world_promises.TAP_DIES)
 @pytest.mark.parametrize("kept", [1, 30, 60], ids=str)
 def test_when_a_tap_ends_in_the_middle_of_a_line_the_records_before_are_sent(account: Account, kept: int) -> None:
-    half = json.dumps(record(email="half@example.com"))[:kept]
-    lines = [*singer(SCHEMA, record(email="ada@example.com"), state(1)).decode().splitlines(keepends=True), half]
-    run = run_here(account.sandbox, {}, lines)
+    half = json.dumps(record(email="half@example.com"))[:kept].encode()
+    run = account.run(PEOPLE, record(email="ada@example.com"), state(1), half)
     assert world_promises.TAP_DIES.is_kept_by(run), run
     assert run.states == ['{"n": 1}']
     assert account.emails("Everybody") == ["ada@example.com"]
@@ -171,15 +164,15 @@ def test_when_a_tap_ends_in_the_middle_of_a_line_the_records_before_are_sent(acc
 def test_while_a_tap_stalls_states_are_written_and_open_batches_are_sent(account: Account) -> None:
     written: list[str] = []
 
-    def tap() -> Iterator[str]:
-        yield singer(SCHEMA, record(email="ada@example.com"), state(1)).decode()
+    def tap() -> Iterator[bytes]:
+        yield singer(PEOPLE, record(email="ada@example.com"), state(1))
         for _ in range(2 * int(LONGEST_OPEN_SECONDS / 60)):
             account.clock.sleep(60)
-            yield "\n"  # wakes the reader, as happens every half second while a pipe is silent
+            yield b"\n"  # wakes the reader, as happens every half second while a pipe is silent
         written.extend(cast("io.StringIO", sys.stdout).getvalue().splitlines())
-        yield singer(record(email="b@example.com"), LAST_STATE).decode()
+        yield singer(record(email="b@example.com"), LAST_STATE)
 
-    run = run_here(account.sandbox, {}, tap(), is_late=lambda: False, clock=account.clock)
+    run = account.feed(tap(), steps_at_states=True)
     assert written == ['{"n": 1}']
     assert world_promises.TAP_STALLS.is_kept_by(run), run
     assert account.emails("Everybody") == ["ada@example.com", "b@example.com"]
@@ -192,7 +185,7 @@ def test_a_batch_file_that_is_cut_off_ends_the_run(account: Account, tmp_path: P
     path = tmp_path / "people.jsonl"
     path.write_bytes(gzip.compress(people)[:-100] if is_compressed else people[:-10])
     batch = {"type": "BATCH", "stream": "people", "encoding": {"format": "jsonl"}, "manifest": [path.as_uri()]}
-    run = account.run([record(email="ada@example.com"), state(1), batch, LAST_STATE])
+    run = account.send([record(email="ada@example.com"), state(1), batch, LAST_STATE])
     assert world_promises.BATCH_FILE_CUT.is_kept_by(run), run
     assert run.states == ['{"n": 1}']
     assert run.report["streams"]["people"]["rejected"] == {}
@@ -212,7 +205,7 @@ def test_schemas_that_alternate_do_not_fill_the_memory(account: Account) -> None
         found = [thing for thing in gc.get_objects() if isinstance(thing, SendGridSink)]
         sinks.append(sum(sink.stream_name == "flips" for sink in found))
 
-    run = account.run(tap())
+    run = account.send(tap())
     assert world_promises.SCHEMAS_ALTERNATE.is_kept_by(run), run
     assert sinks == [1]
     assert run.report["streams"]["flips"]["received"] == 300
@@ -225,7 +218,7 @@ def test_a_stream_of_slow_records_ends_the_run(account: Account, monkeypatch: py
     monkeypatch.setattr(validation, "_MAX_SLOW_SECONDS", 0.25)
     text = schema(email="string", code={"pattern": "^(a+)+$"})
     slow = [record(email=f"p{number}@example.com", code="a" * 60 + "!") for number in range(20)]
-    run = account.run([text, record(email="ada@example.com"), state(1), *slow, LAST_STATE])
+    run = account.send([text, record(email="ada@example.com"), state(1), *slow, LAST_STATE])
     assert world_promises.PATTERNS_ARE_SLOW.is_kept_by(run), run
     assert run.report["streams"]["people"]["rejected"]["schema_violation"] <= 3
     assert run.states == ['{"n": 1}']
@@ -238,7 +231,6 @@ _LIMIT_BYTES = 4096
 def _limited(
     account: Account,
     lines: bytes,
-    folder: Path,
     *,
     limit_bytes: int = _LIMIT_BYTES,
     stdout: Any = subprocess.PIPE,
@@ -246,19 +238,16 @@ def _limited(
     **config: Any,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run the command line with a limit on the size of its files, which acts like a full disk with another error."""
-    own = {"api_url": account.sandbox.url, "api_key": account.sandbox.api_key, "list_name": "Everybody"}
-    path = folder / "config.json"
-    path.write_text(json.dumps(own | {"max_rejected_percent": 100} | config), encoding="utf-8")
+    no_files = {"report_path": None, "rejected_records_path": None}
     return subprocess.run(
-        [sys.executable, "-c", _UNDER_A_LIMIT, str(limit_bytes), "--config", str(path)],
-        input=lines, stdout=stdout, stderr=stderr, check=False, timeout=120,
+        account.command(program=_UNDER_A_LIMIT.format(limit_bytes=limit_bytes), **no_files | config),
+        input=lines, stdout=stdout, stderr=stderr, check=False, timeout=PROCESS_SECONDS,
     )  # fmt: skip
 
 
 _UNDER_A_LIMIT = f"""
-import resource, sys
+import resource
 from target_sendgrid.__main__ import main
-limit = int(sys.argv.pop(1))
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, {resource.RLIM_INFINITY}))
+resource.setrlimit(resource.RLIMIT_FSIZE, ({{limit_bytes}}, {resource.RLIM_INFINITY}))
 main()
 """

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.harness.messages import record, schema, singer, state
-from tests.runs.hostile.conftest import PEOPLE, HostileRuns, as_line
+from tests.harness.messages import PEOPLE, record, schema, singer, state
 
 if TYPE_CHECKING:
+    from tests.harness.account import Account
     from tests.harness.runs import Finished
 
 MARKER = "zaphod"
@@ -139,33 +139,29 @@ _lines = st.lists(
 @_SHARED
 @given(lines=_lines, batch_size_rows=st.integers(1, 5), null_handling=st.sampled_from(["omit", "clear"]))
 def test_promises_hold_on_any_input(
-    runs: HostileRuns, lines: list[Line], batch_size_rows: int, null_handling: str
+    account: Account, lines: list[Line], batch_size_rows: int, null_handling: str
 ) -> None:
-    runs.sandbox.reset()
-    runs.path.unlink(missing_ok=True)
+    account.reset()
     content = b"".join(line.content for line in lines)
-    run = runs.run(PEOPLE, content[:-1], batch_size_rows=batch_size_rows, null_handling=null_handling)
-    runs.sandbox.settle()
+    run = account.run(PEOPLE, content, batch_size_rows=batch_size_rows, null_handling=null_handling)
+    account.sandbox.settle()
     if not any(line.is_broken for line in lines):
         assert MARKER not in run.log
         assert MARKER not in json.dumps(run.report)
-    _assert_states_are_receipts(runs, lines, run)
-    rejected = runs.path.read_bytes().splitlines() if runs.path.exists() else []
-    assert len([json.loads(entry) for entry in rejected]) == sum(
-        sum(stream["rejected"].values()) for stream in run.report["streams"].values()
-    )
+    _assert_states_are_receipts(account, lines, run)
+    assert len(account.rejected()) == sum(sum(stream["rejected"].values()) for stream in run.report["streams"].values())
 
 
-def _assert_states_are_receipts(runs: HostileRuns, lines: list[Line], run: Finished) -> None:
+def _assert_states_are_receipts(account: Account, lines: list[Line], run: Finished) -> None:
     """Check that the states that were written are some of those given, in order, and cover only settled records."""
     written = iter(run.states)
     awaited = next(written, None)
     due: list[str] = []
-    settled = set(runs.emails())
+    settled = set(account.emails())
     for line in lines:
         if line.email:
             due.append(line.email)
-        if awaited is not None and line.content == as_line({"type": "STATE", "value": json.loads(awaited)}):
+        if awaited is not None and line.content == singer({"type": "STATE", "value": json.loads(awaited)}):
             awaited = next(written, None)
             assert settled.issuperset(due)
     if not any(line.is_broken for line in lines):
@@ -188,11 +184,10 @@ _FIELDS = [
 @_SHARED
 @given(values=st.lists(_values, min_size=1, max_size=20), null_handling=st.sampled_from(["omit", "clear"]))
 def test_any_value_in_any_field_is_taken_by_sendgrid_or_rejected(
-    runs: HostileRuns, values: list[str], null_handling: str
+    account: Account, values: list[str], null_handling: str
 ) -> None:
-    runs.sandbox.reset()
-    runs.path.unlink(missing_ok=True)
-    runs.sandbox.seed(fields={"note": "Text", "score": "Number", "since": "Date"})
+    account.reset()
+    account.sandbox.seed(fields={"note": "Text", "score": "Number", "since": "Date"})
     anything: dict[str, Any] = {name: {} for name in _FIELDS}
     declared = schema(mail="string", **anything)
     mapping: dict[str, Any] = {"email": "mail"} | {name: name for name in _FIELDS if name != "email"}
@@ -202,12 +197,12 @@ def test_any_value_in_any_field_is_taken_by_sendgrid_or_rejected(
         for number, (name, value) in enumerate(pairs)
     ]
     texts = [f'{{"type": "RECORD", "stream": "people", "record": {text}}}' for text in records]
-    run = runs.run(declared, *texts, state(1), field_mapping=mapping, null_handling=null_handling)
+    run = account.run(declared, *texts, state(1), field_mapping=mapping, null_handling=null_handling)
     assert run.exit_code == 0, run.log
     assert run.states == ['{"n": 1}']
-    lines = dict(runs.reasons()) if runs.path.exists() else {}
+    lines = dict(account.reasons())
     for line, ((name, value), text) in enumerate(zip(pairs, texts, strict=True), 2):
         reason = lines.get(line)
         is_address = "email" in name  # SendGrid itself decides about those
         assert is_address or reason not in {"refused_by_sendgrid", "failed_in_job", "not_stored"}, (name, value)
-        assert name == "email" or reason or f"p{line - 2}@example.com" in runs.emails(), text
+        assert name == "email" or reason or f"p{line - 2}@example.com" in account.emails(), text

@@ -20,15 +20,14 @@ from target_sendgrid.errors import InputError, LocalFileError, TerminatedError
 from target_sendgrid.singer import batch_files
 from target_sendgrid.singer.batch_files import batch_file_chunks
 from target_sendgrid.singer.lines import MAX_LINE_BYTES
-from tests.harness.messages import record, state
-from tests.runs.hostile.conftest import PEOPLE
+from tests.harness.messages import PEOPLE, record, state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from tests.harness.account import Account
     from tests.harness.runs import Finished
-    from tests.runs.hostile.conftest import HostileRuns
 
 ADA = record(email="ada@example.com")
 JSONL: Mapping[str, Any] = {"format": "jsonl"}
@@ -39,9 +38,9 @@ UNREADABLE = "File 1 of the BATCH message at line 4 can't be read"
 INCOMPLETE = "is a BATCH message without `encoding` and `manifest`"
 
 
-def send(runs: HostileRuns, encoding: object, manifest: object, **config: Any) -> Finished:
+def send(account: Account, encoding: object, manifest: object, **config: Any) -> Finished:
     batch = {"type": "BATCH", "stream": "people", "encoding": encoding, "manifest": manifest}
-    return runs.run(PEOPLE, ADA, state(1), batch, state(2), **config)
+    return account.run(PEOPLE, ADA, state(1), batch, state(2), **config)
 
 
 @pytest.mark.parametrize(
@@ -82,23 +81,23 @@ def send(runs: HostileRuns, encoding: object, manifest: object, **config: Any) -
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_an_odd_batch_message_ends_the_run(runs: HostileRuns, encoding: object, manifest: object, words: str) -> None:
-    run = send(runs, encoding, manifest)
+def test_an_odd_batch_message_ends_the_run(account: Account, encoding: object, manifest: object, words: str) -> None:
+    run = send(account, encoding, manifest)
     assert run.exit_code == 1
     assert words in run.log
     assert run.states == ['{"n": 1}']
-    assert runs.emails() == ["ada@example.com"]
+    assert account.emails() == ["ada@example.com"]
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), RuntimeError("secret"), EOFError(), ImportError(), AssertionError()])
 def test_an_error_of_a_library_about_a_file_is_reported_without_its_text(
-    runs: HostileRuns, monkeypatch: pytest.MonkeyPatch, error: Exception
+    account: Account, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(fsspec, "open", fail)
-    run = send(runs, JSONL, ["s3://exports/people.jsonl"])
+    run = send(account, JSONL, ["s3://exports/people.jsonl"])
     assert run.exit_code == 1
     assert f"{UNREADABLE} ({type(error).__name__})" in run.log
     assert "secret" not in run.log
@@ -106,52 +105,52 @@ def test_an_error_of_a_library_about_a_file_is_reported_without_its_text(
 
 
 def test_an_error_of_our_own_while_a_file_is_read_is_no_error_of_the_file(
-    runs: HostileRuns, monkeypatch: pytest.MonkeyPatch
+    account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         message = "The disk is full."
         raise LocalFileError(message)
 
     monkeypatch.setattr(fsspec, "open", fail)
-    run = send(runs, JSONL, ["s3://exports/people.jsonl"])
+    run = send(account, JSONL, ["s3://exports/people.jsonl"])
     assert run.report["error"] == "The disk is full."
     assert UNREADABLE not in run.log
 
 
 @pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b'{"email": "b@example.com"}\n' * 10_000)[:-50]])
-def test_a_file_that_is_broken_ends_the_run(runs: HostileRuns, content: bytes) -> None:
-    path = runs.folder / "people.gz"
+def test_a_file_that_is_broken_ends_the_run(account: Account, content: bytes) -> None:
+    path = account.folder / "people.gz"
     path.write_bytes(content)
-    run = send(runs, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
+    run = send(account, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
     assert run.exit_code == 1
     assert UNREADABLE in run.log
     assert run.states == ['{"n": 1}']
-    assert "ada@example.com" in runs.emails()
+    assert "ada@example.com" in account.emails()
 
 
 @pytest.mark.parametrize("line", [b"[]", b"null", b'"x"'])
-def test_a_line_of_a_file_that_is_no_object_is_rejected_alone(runs: HostileRuns, line: bytes) -> None:
-    reasons = _load_with_bad_line(runs, line)
+def test_a_line_of_a_file_that_is_no_object_is_rejected_alone(account: Account, line: bytes) -> None:
+    reasons = _load_with_bad_line(account, line)
     assert reasons == [(4, 2, "not_an_object", None)]
 
 
 @pytest.mark.parametrize(
     "line", [b"{", b"[" * 100_000, b'{"email": "\xff"}', b'{"email": NaN}', b"\x00", b"\xef\xbb\xbf{}"]
 )
-def test_an_unreadable_line_of_a_file_is_rejected_alone_and_kept_as_text(runs: HostileRuns, line: bytes) -> None:
-    reasons = _load_with_bad_line(runs, line)
+def test_an_unreadable_line_of_a_file_is_rejected_alone_and_kept_as_text(account: Account, line: bytes) -> None:
+    reasons = _load_with_bad_line(account, line)
     assert reasons == [(4, 2, "unreadable", line.decode(errors="backslashreplace"))]
 
 
-def _load_with_bad_line(runs: HostileRuns, line: bytes) -> list[tuple[int, int, str, str | None]]:
+def _load_with_bad_line(account: Account, line: bytes) -> list[tuple[int, int, str, str | None]]:
     """Load a file whose second line is bad, and return how the line is kept."""
-    path = runs.folder / "people.jsonl"
+    path = account.folder / "people.jsonl"
     path.write_bytes(b'{"email": "b@example.com"}\r\n' + line + b'\n\n\r\n{"email": "c@example.com"}')
-    run = send(runs, JSONL, [path.as_uri()])
+    run = send(account, JSONL, [path.as_uri()])
     assert run.exit_code == 0
-    assert runs.emails() == ["ada@example.com", "b@example.com", "c@example.com"]
+    assert account.emails() == ["ada@example.com", "b@example.com", "c@example.com"]
     assert run.states == ['{"n": 2}']
-    return [(entry["line"], entry["file_line"], entry["reason"], entry.get("text")) for entry in runs.rejected()]
+    return [(entry["line"], entry["file_line"], entry["reason"], entry.get("text")) for entry in account.rejected()]
 
 
 WHOLE_LINE = b'{"email": "b@example.com"}\n'
@@ -161,35 +160,35 @@ WHOLE_LINE = b'{"email": "b@example.com"}\n'
 @pytest.mark.parametrize(
     "end", [b"{", b'{"email": "c@example.com', b'{"email": "c@example.com"', b'{"a": {"b": 1}', b"\0\0"]
 )
-def test_a_file_that_is_cut_in_a_record_ends_the_run(runs: HostileRuns, end: bytes, *, is_packed: bool) -> None:
-    path = runs.folder / "people.jsonl"
+def test_a_file_that_is_cut_in_a_record_ends_the_run(account: Account, end: bytes, *, is_packed: bool) -> None:
+    path = account.folder / "people.jsonl"
     content = WHOLE_LINE + end
     path.write_bytes(gzip.compress(content) if is_packed else content)
-    whole = runs.folder / "whole.jsonl"
+    whole = account.folder / "whole.jsonl"
     whole.write_bytes(WHOLE_LINE.replace(b"b@", b"d@"))
-    run = send(runs, JSONL, [whole.as_uri(), path.as_uri(), whole.as_uri()])
+    run = send(account, JSONL, [whole.as_uri(), path.as_uri(), whole.as_uri()])
     assert run.exit_code == 1
     assert "File 2 of the BATCH message at line 4 ends in the middle of a record." in run.log
     assert run.states == ['{"n": 1}']
-    assert runs.emails() == ["ada@example.com", "b@example.com", "d@example.com"]
+    assert account.emails() == ["ada@example.com", "b@example.com", "d@example.com"]
     assert run.report["streams"]["people"]["received"] == 3
 
 
-def test_a_gzip_file_that_is_empty_is_cut_off(runs: HostileRuns) -> None:
-    path = runs.folder / "people.jsonl.gz"
+def test_a_gzip_file_that_is_empty_is_cut_off(account: Account) -> None:
+    path = account.folder / "people.jsonl.gz"
     path.write_bytes(b"")
-    run = send(runs, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
+    run = send(account, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
     assert run.exit_code == 1
     assert run.states == ['{"n": 1}']
     path.write_bytes(gzip.compress(b""))
-    run = send(runs, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
+    run = send(account, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
     assert run.exit_code == 0
     path.write_bytes(b"")
-    assert send(runs, JSONL, [path.as_uri()]).exit_code == 0
+    assert send(account, JSONL, [path.as_uri()]).exit_code == 0
 
 
-def test_the_end_of_a_file_is_found_wherever_chunks_end(runs: HostileRuns, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = runs.folder / "people.jsonl"
+def test_the_end_of_a_file_is_found_wherever_chunks_end(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = account.folder / "people.jsonl"
     for size in range(1, 12):
         monkeypatch.setattr(batch_files, "CHUNK_BYTES", size)
         path.write_bytes(WHOLE_LINE + WHOLE_LINE.strip())
@@ -212,47 +211,47 @@ def test_the_end_of_a_file_is_found_wherever_chunks_end(runs: HostileRuns, monke
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_a_last_line_that_is_whole_but_no_record_is_rejected_alone(runs: HostileRuns, end: bytes, reason: str) -> None:
-    path = runs.folder / "people.jsonl"
+def test_a_last_line_that_is_whole_but_no_record_is_rejected_alone(account: Account, end: bytes, reason: str) -> None:
+    path = account.folder / "people.jsonl"
     path.write_bytes(WHOLE_LINE + end + b"\r")
-    run = send(runs, JSONL, [path.as_uri()])
+    run = send(account, JSONL, [path.as_uri()])
     assert run.exit_code == 0
-    assert [entry["reason"] for entry in runs.rejected()] == [reason]
+    assert [entry["reason"] for entry in account.rejected()] == [reason]
     assert run.states == ['{"n": 2}']
 
 
-def test_a_last_line_that_is_too_long_and_cut_ends_the_run(runs: HostileRuns) -> None:
-    path = runs.folder / "people.jsonl"
+def test_a_last_line_that_is_too_long_and_cut_ends_the_run(account: Account) -> None:
+    path = account.folder / "people.jsonl"
     path.write_bytes(WHOLE_LINE + b'{"a": "' + b"x" * MAX_LINE_BYTES)
-    run = send(runs, JSONL, [path.as_uri()])
+    run = send(account, JSONL, [path.as_uri()])
     assert run.exit_code == 1
     assert run.states == ['{"n": 1}']
 
 
-def test_a_line_of_a_file_is_bounded(runs: HostileRuns) -> None:
-    path = runs.folder / "people.jsonl.gz"
+def test_a_line_of_a_file_is_bounded(account: Account) -> None:
+    path = account.folder / "people.jsonl.gz"
     with gzip.open(path, "wb", compresslevel=1) as file:
         for _ in range(70):
             file.write(b"x" * (1 << 20))
         file.write(b'\n{"email": "b@example.com"}\n')
-    run = send(runs, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
+    run = send(account, {"format": "jsonl", "compression": "gzip"}, [path.as_uri()])
     assert run.exit_code == 0
-    assert runs.emails() == ["ada@example.com", "b@example.com"]
-    assert json.dumps(runs.reasons()) == '[[4, "too_large"]]'
+    assert account.emails() == ["ada@example.com", "b@example.com"]
+    assert json.dumps(account.reasons()) == '[[4, "too_large"]]'
 
 
-def test_a_number_that_no_double_holds_is_read_as_in_a_record_message(runs: HostileRuns) -> None:
-    path = runs.folder / "people.jsonl"
+def test_a_number_that_no_double_holds_is_read_as_in_a_record_message(account: Account) -> None:
+    path = account.folder / "people.jsonl"
     path.write_bytes(b'{"email": "b@example.com", "unmapped": 1e400}\n')
-    run = send(runs, JSONL, [path.as_uri()])
+    run = send(account, JSONL, [path.as_uri()])
     assert run.exit_code == 0
-    assert runs.emails() == ["ada@example.com", "b@example.com"]
+    assert account.emails() == ["ada@example.com", "b@example.com"]
 
 
-def test_a_parquet_file_without_the_extra_is_a_clear_error(runs: HostileRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_parquet_file_without_the_extra_is_a_clear_error(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.delitem(sys.modules, "target_sendgrid.singer.parquet", raising=False)
-    run = send(runs, PARQUET, ["file:///none.parquet"])
+    run = send(account, PARQUET, ["file:///none.parquet"])
     assert run.exit_code == 1
     assert "line 4 lists Parquet files, which need the extra `parquet`: install `target-sendgrid[parquet]`." in run.log
     assert run.states == ['{"n": 1}']
@@ -283,14 +282,14 @@ WHOLE = parquet_file(100, row_group_size=40)
     ],
     ids=["empty", "text", "magic", "cut", "headless", "packed", "header", "checksum"],
 )
-def test_a_parquet_file_that_is_broken_ends_the_run(runs: HostileRuns, content: bytes) -> None:
-    path = runs.folder / "people.parquet"
+def test_a_parquet_file_that_is_broken_ends_the_run(account: Account, content: bytes) -> None:
+    path = account.folder / "people.parquet"
     path.write_bytes(content)
-    run = send(runs, PARQUET, [path.as_uri()])
+    run = send(account, PARQUET, [path.as_uri()])
     assert run.exit_code == 1
     assert UNREADABLE in run.log
     assert run.states == ['{"n": 1}']
-    assert runs.emails() == ["ada@example.com"]
+    assert account.emails() == ["ada@example.com"]
 
 
 def test_a_parquet_file_that_is_cut_off_while_it_is_read_ends_the_reading(tmp_path: Path) -> None:

@@ -8,42 +8,30 @@ import signal
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness.messages import record, schema, singer, state
-from tests.harness.processes import started, wait_for_log, write
-from tests.harness.runs import run_cli
-from tests.runs.hostile.conftest import PEOPLE
+from tests.harness.account import PROCESS_SECONDS
+from tests.harness.messages import PEOPLE, record, schema, singer, state
+from tests.harness.processes import wait_for_log, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from target_sendgrid.sandbox.server import SandboxServer
+    from tests.harness.account import Account
 
 ADA = record(email="ada@example.com")
-CONFIG = {"list_name": "Everybody", "max_rejected_percent": 100}
 MIB = 1 << 20
-
-
-def command(sandbox: SandboxServer, folder: Path, **config: Any) -> list[str]:
-    path = folder / "config.json"
-    path.write_text(json.dumps(CONFIG | {"api_url": sandbox.url, "api_key": sandbox.api_key} | config))
-    return [sys.executable, "-m", "target_sendgrid", "--config", str(path)]
-
-
-def emails(sandbox: SandboxServer) -> list[str]:
-    return sorted(str(contact["email"]) for contact in sandbox.contacts())
 
 
 # Streams
 
 
-def test_a_closed_standard_input_is_a_clear_error(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_a_closed_standard_input_is_a_clear_error(account: Account) -> None:
     run = subprocess.run(
-        ["sh", "-c", '"$@" <&-', "sh", *command(sandbox, tmp_path)], capture_output=True, check=False, timeout=120
+        ["sh", "-c", '"$@" <&-', "sh", *account.command()], capture_output=True, check=False, timeout=PROCESS_SECONDS
     )
     assert run.returncode == 1
     assert b"Standard input is closed. Pipe a tap into the target." in run.stderr
@@ -51,10 +39,10 @@ def test_a_closed_standard_input_is_a_clear_error(sandbox: SandboxServer, tmp_pa
     assert b"Internal error" not in run.stderr
 
 
-def test_a_closed_standard_output_is_a_clear_error_when_a_state_is_due(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_a_closed_standard_output_is_a_clear_error_when_a_state_is_due(account: Account) -> None:
     run = subprocess.run(
-        ["sh", "-c", '"$@" >&-', "sh", *command(sandbox, tmp_path)],
-        input=singer(PEOPLE, ADA, state(1)), capture_output=True, check=False, timeout=120,
+        ["sh", "-c", '"$@" >&-', "sh", *account.command()],
+        input=singer(PEOPLE, ADA, state(1)), capture_output=True, check=False, timeout=PROCESS_SECONDS,
     )  # fmt: skip
     assert run.returncode == 1
     assert b"The state can't be written: standard output is closed. Run again from the last state." in run.stderr
@@ -62,19 +50,19 @@ def test_a_closed_standard_output_is_a_clear_error_when_a_state_is_due(sandbox: 
     assert b"Internal error" not in run.stderr
 
 
-def test_a_closed_standard_output_does_no_harm_where_no_state_is_due(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_a_closed_standard_output_does_no_harm_where_no_state_is_due(account: Account) -> None:
     run = subprocess.run(
-        ["sh", "-c", '"$@" >&-', "sh", *command(sandbox, tmp_path)],
-        input=singer(PEOPLE, ADA), capture_output=True, check=False, timeout=120,
+        ["sh", "-c", '"$@" >&-', "sh", *account.command()],
+        input=singer(PEOPLE, ADA), capture_output=True, check=False, timeout=PROCESS_SECONDS,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    assert emails(sandbox) == ["ada@example.com"]
+    assert account.emails() == ["ada@example.com"]
 
 
-def test_a_closed_standard_error_does_no_harm(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_a_closed_standard_error_does_no_harm(account: Account) -> None:
     run = subprocess.run(
-        ["sh", "-c", '"$@" 2>&-', "sh", *command(sandbox, tmp_path)],
-        input=singer(PEOPLE, ADA, state(1)), capture_output=True, check=False, timeout=120,
+        ["sh", "-c", '"$@" 2>&-', "sh", *account.command()],
+        input=singer(PEOPLE, ADA, state(1)), capture_output=True, check=False, timeout=PROCESS_SECONDS,
     )  # fmt: skip
     assert run.returncode == 0
     assert run.stdout == b'{"n": 1}\n'
@@ -85,9 +73,7 @@ def test_a_closed_standard_error_does_no_harm(sandbox: SandboxServer, tmp_path: 
     [{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"PYTHONIOENCODING": "ascii"}],
     ids=str,
 )
-def test_states_and_names_are_utf_8_whatever_the_locale(
-    sandbox: SandboxServer, tmp_path: Path, variables: dict[str, str]
-) -> None:
+def test_states_and_names_are_utf_8_whatever_the_locale(account: Account, variables: dict[str, str]) -> None:
     value = {"type": "STATE", "value": {"Zoë": "😀"}}
     lines = "".join(
         json.dumps(message, ensure_ascii=False) + "\n"
@@ -98,7 +84,7 @@ def test_states_and_names_are_utf_8_whatever_the_locale(
             value,
         )
     )
-    run = run_cli(sandbox, CONFIG, lines.encode(), tmp_path, environment=os.environ | variables)
+    run = account.run_process(lines.encode(), environment=os.environ | variables)
     assert run.exit_code == 0, run.log
     assert run.states == ['{"Zoë": "😀"}']
     assert run.report["streams"]["Zoë"]["upserted"] == 1
@@ -108,8 +94,8 @@ def test_states_and_names_are_utf_8_whatever_the_locale(
 # Signals
 
 
-def test_a_signal_while_a_stream_is_opened_ends_the_run(sandbox: SandboxServer, tmp_path: Path) -> None:
-    sandbox.add_fault(
+def test_a_signal_while_a_stream_is_opened_ends_the_run(account: Account) -> None:
+    account.sandbox.add_fault(
         "status",
         method="POST",
         path="/v3/marketing/lists",
@@ -117,8 +103,8 @@ def test_a_signal_while_a_stream_is_opened_ends_the_run(sandbox: SandboxServer, 
         times=None,
         headers={"x-ratelimit-reset": "100"},
     )
-    with started(sandbox, tmp_path) as process:
-        write(process, schema(mail="string"))
+    with account.start_process() as process:
+        write(process, PEOPLE)
         wait_for_log(process, "429")
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=60)
@@ -132,7 +118,7 @@ def test_a_signal_while_a_stream_is_opened_ends_the_run(sandbox: SandboxServer, 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "folder", "socket"])
 def test_a_report_goes_to_a_plain_file_only(
-    sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     path, other = tmp_path / "place", tmp_path / "other"
     if kind == "link":
@@ -149,12 +135,12 @@ def test_a_report_goes_to_a_plain_file_only(
             listening.bind(path.name)
     before = path.lstat().st_mode
     run = subprocess.run(
-        command(sandbox, tmp_path, report_path=str(path)),
-        input=singer(PEOPLE, ADA, state(1)), capture_output=True, check=False, timeout=120,
+        account.command(report_path=str(path)),
+        input=singer(PEOPLE, ADA, state(1)), capture_output=True, check=False, timeout=PROCESS_SECONDS,
     )  # fmt: skip
     assert run.returncode == 1
     assert run.stderr.count(b"`report_path`: no report can be written to") == 1
-    assert (run.stdout, emails(sandbox)) == (b"", [])
+    assert (run.stdout, account.emails()) == (b"", [])
     assert path.lstat().st_mode == before
 
 
@@ -173,10 +159,8 @@ def test_a_report_goes_to_a_plain_file_only(
     ],
     ids=["BOM", "UTF-16", "NUL bytes", "NUL bytes at the end", "gzip", "HTML"],
 )
-def test_a_line_that_is_no_json_is_named_by_its_number(
-    sandbox: SandboxServer, tmp_path: Path, content: bytes, line: int
-) -> None:
-    run = run_cli(sandbox, CONFIG, content, tmp_path)
+def test_a_line_that_is_no_json_is_named_by_its_number(account: Account, content: bytes, line: int) -> None:
+    run = account.run_process(content)
     assert run.exit_code == 1
     assert f"Line {line} of standard input is not valid JSON." in run.log
     assert "Traceback" not in run.log
@@ -184,28 +168,27 @@ def test_a_line_that_is_no_json_is_named_by_its_number(
 
 
 @pytest.mark.parametrize("end", [b"\r\n", b" \n", b"\n\n\r\n"])
-def test_lines_may_end_in_other_ways(sandbox: SandboxServer, tmp_path: Path, end: bytes) -> None:
+def test_lines_may_end_in_other_ways(account: Account, end: bytes) -> None:
     content = singer(PEOPLE, ADA, record(email="no"), state(1)).replace(b"\n", end)
-    path = tmp_path / "rejected.jsonl"
-    run = run_cli(sandbox, CONFIG | {"rejected_records_path": str(path)}, content, tmp_path)
+    run = account.run_process(content)
     assert run.exit_code == 0, run.log
     assert run.states == ['{"n": 1}']
-    assert json.loads(path.read_bytes())["message"] == record(email="no")
+    assert account.rejected()[0]["message"] == record(email="no")
 
 
 # Memory
 
 
-def peak_kib(sandbox: SandboxServer, folder: Path, content: Iterable[bytes], **config: Any) -> tuple[int, bytes, bytes]:
+def peak_kib(account: Account, content: Iterable[bytes]) -> tuple[int, bytes, bytes]:
     """Return the peak memory of a run in KiB, its output, and its log."""
     measured = (
         "import resource, subprocess, sys\n"
         "code = subprocess.run(sys.argv[1:]).returncode\n"
         "print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
     )
-    log = folder / "log"
+    log = account.folder / "log"
     with log.open("wb") as errors, subprocess.Popen(
-        [sys.executable, "-c", measured, *command(sandbox, folder, **config)],
+        [sys.executable, "-c", measured, *account.command()],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
     ) as process:  # fmt: skip
         assert process.stdin is not None
@@ -223,7 +206,7 @@ LONG_RECORD = [b'{"type": "RECORD", "stream": "people", "record": {"email": "', 
 
 
 @pytest.mark.parametrize("sizes", [[100]], ids=str)
-def test_a_line_without_end_takes_little_memory(sandbox: SandboxServer, tmp_path: Path, sizes: list[int]) -> None:
+def test_a_line_without_end_takes_little_memory(account: Account, sizes: list[int]) -> None:
     def content(mebibytes: int) -> Iterable[bytes]:
         yield singer(PEOPLE, ADA)
         if mebibytes:
@@ -232,9 +215,9 @@ def test_a_line_without_end_takes_little_memory(sandbox: SandboxServer, tmp_path
             yield LONG_RECORD[1]
         yield singer(state(1))
 
-    plain, _, _ = peak_kib(sandbox, tmp_path, content(0))
+    plain, _, _ = peak_kib(account, content(0))
     for size in sizes:
-        peak, states, log = peak_kib(sandbox, tmp_path, content(size))
+        peak, states, log = peak_kib(account, content(size))
         assert states == b'{"n": 1}'
         assert b"people: too_large" in log or b"too_large" in log
         assert peak - plain < 120 * 1024, (peak, plain)

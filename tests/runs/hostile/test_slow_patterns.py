@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +14,7 @@ from tests.harness.messages import record, schema, singer, state
 from tests.harness.processes import wait_for_log
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from target_sendgrid.sandbox.server import SandboxServer
-    from tests.runs.hostile.conftest import HostileRuns
+    from tests.harness.account import Account
 
 PATTERN = {"type": ["string", "null"], "pattern": "^(a+)+$"}
 PEOPLE = schema(email="string", code=PATTERN, note=PATTERN)
@@ -38,54 +34,51 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_hasty")
-def test_few_slow_records_are_rejected_alone(runs: HostileRuns) -> None:
-    run = runs.run(PEOPLE, ADA, slow_record(1), slow_record(2), state(1))
+def test_few_slow_records_are_rejected_alone(account: Account) -> None:
+    run = account.run(PEOPLE, ADA, slow_record(1), slow_record(2), state(1))
     assert run.exit_code == 0
     assert run.states == ['{"n": 1}']
-    assert runs.reasons() == [(3, "schema_violation"), (4, "schema_violation")]
+    assert account.reasons() == [(3, "schema_violation"), (4, "schema_violation")]
 
 
 @pytest.mark.usefixtures("_hasty")
 @pytest.mark.parametrize("config", [{}, {"stream_maps": {"people": {"more": "'x'"}}}], ids=["plain", "stream map"])
-def test_many_slow_records_end_the_run_and_name_the_property(runs: HostileRuns, config: dict[str, Any]) -> None:
+def test_many_slow_records_end_the_run_and_name_the_property(account: Account, config: dict[str, Any]) -> None:
     slow = [message for number in range(50) for message in (slow_record(number), state(number + 1))]
-    run = runs.run(PEOPLE, ADA, state(0), *slow, record(email="late@example.com"), state(99), **config)
+    run = account.run(PEOPLE, ADA, state(0), *slow, record(email="late@example.com"), state(99), **config)
     assert run.exit_code == 1
-    last_line = max(line for line, _ in runs.reasons())
-    assert len(runs.reasons()) <= 5
+    last_line = max(line for line, _ in account.reasons())
+    assert len(account.reasons()) <= 5
     assert (
         f"Validating records takes too long, the last time at stream 'people', line {last_line}: the SCHEMA has slow"
         " rules for 'code'. Simplify its patterns in the tap, or set `validate_records: false`."
     ) in run.log
-    assert json.loads(run.states[-1])["n"] < len(runs.reasons())
-    assert runs.emails() == ["ada@example.com"]
+    assert json.loads(run.states[-1])["n"] < len(account.reasons())
+    assert account.emails() == ["ada@example.com"]
 
 
 @pytest.mark.usefixtures("_hasty")
-def test_slow_records_of_a_batch_file_end_the_run(runs: HostileRuns) -> None:
-    path = runs.folder / "people.jsonl"
+def test_slow_records_of_a_batch_file_end_the_run(account: Account) -> None:
+    path = account.folder / "people.jsonl"
     path.write_text("".join(json.dumps(slow_record(number)["record"]) + "\n" for number in range(50)), encoding="utf-8")
     batch = {"type": "BATCH", "stream": "people", "encoding": {"format": "jsonl"}, "manifest": [path.as_uri()]}
-    run = runs.run(PEOPLE, ADA, state(1), batch, state(2))
+    run = account.run(PEOPLE, ADA, state(1), batch, state(2))
     assert run.exit_code == 1
     assert "of the batch files: the SCHEMA has slow rules for 'code'." in run.log
     assert run.states == ['{"n": 1}']
 
 
 @pytest.mark.usefixtures("_hasty")
-def test_rules_for_no_single_property_are_named_as_those_of_the_schema(runs: HostileRuns) -> None:
+def test_rules_for_no_single_property_are_named_as_those_of_the_schema(account: Account) -> None:
     slow_rule = {"additionalProperties": PATTERN, "type": "object", "properties": {"email": {"type": "string"}}}
-    run = runs.run(PEOPLE | {"schema": slow_rule}, *map(slow_record, range(50)))
+    run = account.run(PEOPLE | {"schema": slow_rule}, *map(slow_record, range(50)))
     assert run.exit_code == 1
     assert ": the SCHEMA has slow rules. Simplify its patterns in the tap," in run.log
 
 
-def test_a_signal_is_noticed_between_slow_records(sandbox: SandboxServer, tmp_path: Path) -> None:
-    path = tmp_path / "config.json"
-    own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody"}
-    path.write_text(json.dumps(own | {"report_path": str(tmp_path / "report.json")}), encoding="utf-8")
+def test_a_signal_is_noticed_between_slow_records(account: Account) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", _WITH_LITTLE_TIME, "--config", str(path)],
+        account.command(program=_WITH_LITTLE_TIME),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         assert process.stdin is not None
@@ -95,7 +88,7 @@ def test_a_signal_is_noticed_between_slow_records(sandbox: SandboxServer, tmp_pa
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate()
     assert process.returncode == 128 + signal.SIGTERM, log
-    assert json.loads((tmp_path / "report.json").read_bytes())["streams"]["people"]["received"] < 200
+    assert json.loads(account.report_path.read_bytes())["streams"]["people"]["received"] < 200
 
 
 _WITH_LITTLE_TIME = """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,14 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.singer.decoding import DECODE_ERRORS, decode_json, decode_python_state, decode_state
-from tests.harness.messages import record, singer, state
-from tests.runs.hostile.conftest import PEOPLE
+from tests.harness.account import PROCESS_SECONDS
+from tests.harness.messages import PEOPLE, record, singer, state
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from target_sendgrid.sandbox.server import SandboxServer
-    from tests.runs.hostile.conftest import HostileRuns
+    from tests.harness.account import Account
 
 ADA = record(email="ada@example.com")
 
@@ -57,8 +53,8 @@ FORMS = [
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("value", VALUES, ids=VALUE_IDS)
-def test_a_state_is_written_as_the_tap_wrote_it(runs: HostileRuns, value: str, form: str) -> None:
-    run = runs.run(PEOPLE, ADA, form % value)
+def test_a_state_is_written_as_the_tap_wrote_it(account: Account, value: str, form: str) -> None:
+    run = account.run(PEOPLE, ADA, form % value)
     assert run.exit_code == 0, run.log
     assert run.states == [value] or value.count("\u2028")
     assert "\n".join(run.states).replace("\n", "\u2028") == value
@@ -101,22 +97,20 @@ def test_any_state_that_python_writes_is_kept(value: object, separators: tuple[s
     ],
     ids=lambda value: str(value)[:50],
 )
-def test_a_malformed_state_ends_the_run(runs: HostileRuns, line: bytes) -> None:
-    run = runs.run(PEOPLE, ADA, state(1), line, state(2))
+def test_a_malformed_state_ends_the_run(account: Account, line: bytes) -> None:
+    run = account.run(PEOPLE, ADA, state(1), line + b"\n", state(2))
     assert run.exit_code == 1
     assert "Line 4 of standard input is" in run.log
     assert run.states == ['{"n": 1}']
-    assert runs.emails() == ["ada@example.com"]
+    assert account.emails() == ["ada@example.com"]
 
 
-def test_states_are_bytes_in_any_locale(sandbox: SandboxServer, tmp_path: Path) -> None:
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps({"api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody"}))
+def test_states_are_bytes_in_any_locale(account: Account) -> None:
     encodings = {"LANG": "C", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
     process = subprocess.run(
-        [sys.executable, "-m", "target_sendgrid", "--config", str(path)],
+        account.command(),
         input=b"".join([singer(PEOPLE, ADA), *(FORMS[0].encode() % value.encode() + b"\n" for value in VALUES)]),
-        capture_output=True, check=False, timeout=120, env=os.environ | encodings,
+        capture_output=True, check=False, timeout=PROCESS_SECONDS, env=os.environ | encodings,
     )  # fmt: skip
     assert process.returncode == 0, process.stderr.decode()
     written = process.stdout.splitlines()

@@ -10,33 +10,30 @@ import pytest
 
 from target_sendgrid.errors import InputError
 from target_sendgrid.singer.sink import SendGridSink
-from tests.harness.messages import record, schema, singer, state
-from tests.harness.runs import run_here
-from tests.runs.hostile.conftest import PEOPLE
+from tests.harness.messages import PEOPLE, record, schema, state
 
 if TYPE_CHECKING:
     from singer_sdk.sinks.core import BaseJSONSchemaValidator
 
-    from target_sendgrid.sandbox.server import SandboxServer
-    from tests.runs.hostile.conftest import HostileRuns
+    from tests.harness.account import Account
 
 ADA = record(email="ada@example.com")
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\rb", "a\x1b[31mb", "\0", "a\x85b", "a\u2028b", "\u202eb", "\ud800"])
-def test_a_stream_named_with_control_characters_is_refused(runs: HostileRuns, name: str) -> None:
-    run = runs.run(PEOPLE, ADA, state(1), schema(name, email="string"), record(name, email="b@example.com"))
+def test_a_stream_named_with_control_characters_is_refused(account: Account, name: str) -> None:
+    run = account.run(PEOPLE, ADA, state(1), schema(name, email="string"), record(name, email="b@example.com"))
     assert run.exit_code == 1
     assert "Line 4 of standard input " in run.log
     assert name not in run.log
     assert run.states == ['{"n": 1}']
-    assert runs.emails() == ["ada@example.com"]
+    assert account.emails() == ["ada@example.com"]
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\x1b[31mb"])
 @pytest.mark.parametrize("kind", ["RECORD", "BATCH"])
-def test_a_message_of_such_a_stream_forges_no_line_of_the_log(runs: HostileRuns, kind: str, name: str) -> None:
-    run = runs.run(PEOPLE, {"type": kind, "stream": name, "record": {}, "encoding": {}, "manifest": []})
+def test_a_message_of_such_a_stream_forges_no_line_of_the_log(account: Account, kind: str, name: str) -> None:
+    run = account.run(PEOPLE, {"type": kind, "stream": name, "record": {}, "encoding": {}, "manifest": []})
     assert run.exit_code == 1
     assert "a stream whose name has control characters, which has no SCHEMA yet" in run.log
     assert name not in run.log
@@ -45,18 +42,18 @@ def test_a_message_of_such_a_stream_forges_no_line_of_the_log(runs: HostileRuns,
 @pytest.mark.parametrize(
     "name", ["../../x", "/etc/passwd", "", " ", ".", "a.b", '"', "'; --", "%s %(x)s {}", "é 😀", "x" * 5_000]
 )
-def test_a_stream_of_an_odd_name_is_taken(runs: HostileRuns, name: str) -> None:
-    run = runs.run(schema(name, email="string"), record(name, email="no"), record(name, email="ada@example.com"))
+def test_a_stream_of_an_odd_name_is_taken(account: Account, name: str) -> None:
+    run = account.run(schema(name, email="string"), record(name, email="no"), record(name, email="ada@example.com"))
     assert run.exit_code == 0, run.log
-    assert runs.emails() == ["ada@example.com"]
+    assert account.emails() == ["ada@example.com"]
     assert list(run.report["streams"]) == [name]
-    assert [entry["stream"] for entry in runs.rejected()] == [name]
-    assert sorted(path.name for path in runs.folder.iterdir()) == ["rejected.jsonl"]
+    assert [entry["stream"] for entry in account.rejected()] == [name]
+    assert sorted(path.name for path in account.folder.iterdir()) == ["rejected.jsonl"]
 
 
 @pytest.mark.parametrize("depth", [100, 300, 900, 50_000])
 @pytest.mark.parametrize("keyword", ["items", "properties", "enum"])
-def test_a_schema_that_is_nested_too_deeply_is_refused(runs: HostileRuns, keyword: str, depth: int) -> None:
+def test_a_schema_that_is_nested_too_deeply_is_refused(account: Account, keyword: str, depth: int) -> None:
     opening, closing = {
         "items": ('{"items":', "}"),
         "properties": ('{"properties":{"a":', "}}"),
@@ -68,13 +65,13 @@ def test_a_schema_that_is_nested_too_deeply_is_refused(runs: HostileRuns, keywor
         + inner
         + "}}}"
     )
-    run = runs.run(PEOPLE, ADA, state(1), line, record("deep", email="b@example.com"), state(2))
+    run = account.run(PEOPLE, ADA, state(1), line, record("deep", email="b@example.com"), state(2))
     assert run.exit_code == 1 or depth == 100
     if run.exit_code:
         assert "Line 4 of standard input is a SCHEMA message that is nested too deeply." in run.log or depth > 300
         assert "Line 4 of standard input is" in run.log
         assert run.states == ['{"n": 1}']
-    assert "ada@example.com" in runs.emails()
+    assert "ada@example.com" in account.emails()
 
 
 @pytest.mark.parametrize(
@@ -96,43 +93,43 @@ def test_a_schema_that_is_nested_too_deeply_is_refused(runs: HostileRuns, keywor
     ],
     ids=str,
 )
-def test_an_invalid_schema_is_refused(runs: HostileRuns, declared: dict[str, Any], words: str) -> None:
+def test_an_invalid_schema_is_refused(account: Account, declared: dict[str, Any], words: str) -> None:
     base = {"type": "SCHEMA", "stream": "odd", "schema": {"properties": {"email": {}}}, "key_properties": []}
     odd = declared if "type" in declared else base | declared
-    run = runs.run(PEOPLE, ADA, state(1), odd, ADA, state(2))
+    run = account.run(PEOPLE, ADA, state(1), odd, ADA, state(2))
     assert run.exit_code == 1
     assert words in run.log
     assert run.states == ['{"n": 1}']
-    assert runs.emails() == ["ada@example.com"]
+    assert account.emails() == ["ada@example.com"]
 
 
 @pytest.mark.parametrize("field", ["bookmark_properties", "extra", "time_extracted", "version"])
-def test_other_fields_of_a_message_do_no_harm(runs: HostileRuns, field: str) -> None:
-    run = runs.run(PEOPLE | {field: [None, {}]}, ADA | {field: [None, {}]}, state(1) | {field: 7})
+def test_other_fields_of_a_message_do_no_harm(account: Account, field: str) -> None:
+    run = account.run(PEOPLE | {field: [None, {}]}, ADA | {field: [None, {}]}, state(1) | {field: 7})
     assert run.exit_code == 0
-    assert runs.emails() == ["ada@example.com"]
+    assert account.emails() == ["ada@example.com"]
 
 
-def test_a_repeated_schema_makes_no_requests(runs: HostileRuns) -> None:
+def test_a_repeated_schema_makes_no_requests(account: Account) -> None:
     requests = []
     for count in (1, 2_000):
-        run = runs.run(*[PEOPLE] * count, ADA)
+        run = account.run(*[PEOPLE] * count, ADA)
         assert run.exit_code == 0
-        requests.append(len(runs.sandbox.requests()))
-        runs.sandbox.reset()
+        requests.append(len(account.sandbox.requests()))
+        account.sandbox.reset()
     assert requests[0] == requests[1]
 
 
-def test_thousands_of_streams_are_taken(runs: HostileRuns) -> None:
+def test_thousands_of_streams_are_taken(account: Account) -> None:
     names = [f"s{number}" for number in range(1_000)]
     messages = [
         message
         for name in names
         for message in (schema(name, email="string"), record(name, email=f"{name}@example.com"))
     ]
-    run = runs.run(*messages, state(1))
+    run = account.run(*messages, state(1))
     assert run.exit_code == 0
-    assert len(run.report["streams"]) == len(runs.emails()) == 1_000
+    assert len(run.report["streams"]) == len(account.emails()) == 1_000
     assert run.report["import_jobs"] == 1
 
 
@@ -144,7 +141,7 @@ def test_thousands_of_streams_are_taken(runs: HostileRuns) -> None:
     "address", ["http://sendgrid.invalid/x", "//sendgrid.invalid/x", "file:///etc/passwd", "other", ""]
 )
 def test_a_schema_that_refers_to_another_document_is_refused_and_nothing_is_called(
-    runs: HostileRuns, monkeypatch: pytest.MonkeyPatch, keyword: str, address: str
+    account: Account, monkeypatch: pytest.MonkeyPatch, keyword: str, address: str
 ) -> None:
     find, hosts = socket.getaddrinfo, set()
 
@@ -154,15 +151,15 @@ def test_a_schema_that_refers_to_another_document_is_refused_and_nothing_is_call
 
     monkeypatch.setattr(socket, "getaddrinfo", note)
     declared = schema("odd", email={"anyOf": [{keyword: address}, {"type": "null"}]})
-    run = runs.run(declared, record("odd", email="ada@example.com"))
+    run = account.run(declared, record("odd", email="ada@example.com"))
     assert hosts == {"127.0.0.1"}
     assert run.exit_code == 1
     assert "The SCHEMA of stream 'odd' refers with `$ref` to another document. Fix the tap." in run.log
 
 
 @pytest.mark.parametrize("reference", ["#/none", "#none", "#/properties/email/none/0"])
-def test_a_reference_to_nothing_in_the_schema_ends_the_run(runs: HostileRuns, reference: str) -> None:
-    run = runs.run(
+def test_a_reference_to_nothing_in_the_schema_ends_the_run(account: Account, reference: str) -> None:
+    run = account.run(
         PEOPLE, ADA, state(1), schema("odd", email={"$ref": reference}), record("odd", email="b@example.com")
     )
     assert run.exit_code == 1
@@ -170,19 +167,19 @@ def test_a_reference_to_nothing_in_the_schema_ends_the_run(runs: HostileRuns, re
     assert run.states == ['{"n": 1}']
 
 
-def test_a_schema_that_refers_to_itself_without_end_rejects_its_records(runs: HostileRuns) -> None:
+def test_a_schema_that_refers_to_itself_without_end_rejects_its_records(account: Account) -> None:
     endless = schema("odd", email={"$ref": "#/properties/email"})
-    run = runs.run(PEOPLE, ADA, endless, record("odd", email="b@example.com"), state(1))
+    run = account.run(PEOPLE, ADA, endless, record("odd", email="b@example.com"), state(1))
     assert run.exit_code == 0, run.log
     assert run.states == ['{"n": 1}']
 
 
-def test_references_within_the_schema_are_followed(runs: HostileRuns) -> None:
+def test_references_within_the_schema_are_followed(account: Account) -> None:
     declared = schema(email={"$ref": "#/$defs/text"})
     declared["schema"]["$defs"] = {"text": {"type": "string", "maxLength": 16}}
-    runs.run(declared, ADA, record(email="longer@example.com"))
-    assert runs.reasons() == [(3, "schema_violation")]
-    assert runs.emails() == ["ada@example.com"]
+    account.run(declared, ADA, record(email="longer@example.com"))
+    assert account.reasons() == [(3, "schema_violation")]
+    assert account.emails() == ["ada@example.com"]
 
 
 # Streams that are not enabled
@@ -191,9 +188,9 @@ def test_references_within_the_schema_are_followed(runs: HostileRuns) -> None:
 @pytest.mark.parametrize(
     "line", [record(email=7), record(other=1), {"type": "RECORD", "stream": "people", "record": {}}], ids=json.dumps
 )
-def test_records_of_a_stream_that_is_not_enabled_are_not_validated(runs: HostileRuns, line: dict[str, Any]) -> None:
+def test_records_of_a_stream_that_is_not_enabled_are_not_validated(account: Account, line: dict[str, Any]) -> None:
     declared = PEOPLE | {"key_properties": ["email"]}
-    run = runs.run(declared, line, state(1), streams={"people": {"enabled": False}})
+    run = account.run(declared, line, state(1), streams={"people": {"enabled": False}})
     assert run.exit_code == 0
     assert run.report["streams"]["people"]["ignored"] == 1
     assert run.report["streams"]["people"]["rejected"] == {}
@@ -201,7 +198,7 @@ def test_records_of_a_stream_that_is_not_enabled_are_not_validated(runs: Hostile
 
 
 def test_an_invalid_schema_of_one_output_stream_creates_no_list_for_another(
-    sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+    account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     get_validator = SendGridSink.get_validator
 
@@ -212,6 +209,6 @@ def test_an_invalid_schema_of_one_output_stream_creates_no_list_for_another(
 
     monkeypatch.setattr(SendGridSink, "get_validator", validator_of)
     maps = {"people": {"email": "email"}, "second": {"__source__": "people", "email": "email"}}
-    run = run_here(sandbox, {"stream_maps": maps}, [singer(schema(email="string"))])
+    run = account.run(schema(email="string"), stream_maps=maps)
     assert "The SCHEMA is not valid." in run.log
-    assert {request["method"] for request in sandbox.requests()} == {"GET"}
+    assert {request["method"] for request in account.sandbox.requests()} == {"GET"}

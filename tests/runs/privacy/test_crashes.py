@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.runs.faults.conftest import PUT
+from tests.harness.endpoints import PUT
 from tests.runs.privacy import canaries
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.runs.faults.conftest import POLL, PUT, SEARCH
+from tests.harness.endpoints import POLL, PUT, SEARCH
 from tests.runs.privacy import canaries
 
 if TYPE_CHECKING:
