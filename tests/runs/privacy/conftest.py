@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_sendgrid.sandbox.server import SandboxServer
-from tests.harness.runs import QUICK
+from tests.harness.runs import QUICK, Finished
 from tests.runs.privacy import canaries
 
 if TYPE_CHECKING:
@@ -28,13 +28,10 @@ FORMATTERS: Mapping[str, dict[str, Any]] = {
 """Log formats to test besides the default one of the SDK."""
 
 
-@dataclass
-class RunOutput:
-    """Everything that a run wrote."""
+@dataclass(frozen=True)
+class SearchedRun(Finished):
+    """A run, and everything that it wrote."""
 
-    exit_code: int
-    stdout: str
-    log: str
     files: dict[str, str]
     """Content of the files that it left, by path, without the rejected records."""
     rejected: str
@@ -42,9 +39,7 @@ class RunOutput:
 
     def assert_nothing_leaks(self) -> None:
         """Fail if standard output has more than states, or if the log or a file shows a marker or the key."""
-        assert all(canaries.is_state(line) for line in self.stdout.splitlines()), (
-            "standard output holds more than states"
-        )
+        assert all(map(canaries.is_state, self.states)), "standard output holds more than states"
         for place, text in {"the log": self.log, **self.files}.items():
             found = canaries.found_in([text])
             if found:
@@ -68,7 +63,7 @@ class ForkServer:
 
     def run(
         self, sandbox: SandboxServer, folder: Path, *, log_format: str = "", ending: str = "", **more: Any
-    ) -> RunOutput:
+    ) -> SearchedRun:
         """Run the target on the canaries.
 
         Args:
@@ -108,16 +103,18 @@ class ForkServer:
         return _read_output(exit_code, folder, {*own.values(), folder / "stdout", folder / "stderr"})
 
 
-def _read_output(exit_code: int, folder: Path, known: set[Path]) -> RunOutput:
+def _read_output(exit_code: int, folder: Path, known: set[Path]) -> SearchedRun:
     rejected = folder / "rejected.jsonl"
     if rejected.exists():
         assert stat.S_IMODE(rejected.stat().st_mode) == 0o600
     files = [path for path in folder.rglob("*") if path.is_file() and path not in {*known, rejected}]
-    return RunOutput(
+    contents = {str(path.relative_to(folder)): path.read_text(encoding="utf-8", errors="replace") for path in files}
+    return SearchedRun(
         exit_code,
-        (folder / "stdout").read_text(encoding="utf-8"),
+        (folder / "stdout").read_text(encoding="utf-8").splitlines(),
         (folder / "stderr").read_text(encoding="utf-8", errors="replace"),
-        {str(path.relative_to(folder)): path.read_text(encoding="utf-8", errors="replace") for path in files},
+        json.loads(contents.get("report.json", "{}")),
+        contents,
         rejected.read_text(encoding="utf-8") if rejected.exists() else "",
     )
 
@@ -143,36 +140,36 @@ def fork_server() -> Iterator[ForkServer]:
 
 
 @pytest.fixture(scope="session")
-def keyed_server() -> Iterator[SandboxServer]:
-    """A sandbox with the key that `canaries` searches for."""
-    with SandboxServer(options=QUICK, api_key=canaries.KEY) as sandbox:
-        yield sandbox
+def sandbox_server() -> Iterator[SandboxServer]:
+    """A sandbox with the key that `canaries` searches for. Its clock runs with the machine's, as that of the forks."""
+    with SandboxServer(options=QUICK, api_key=canaries.KEY) as server:
+        yield server
 
 
 @dataclass
-class PrivacyHarness:
-    """Runs the target, each time against an empty account and into a new folder."""
+class CanaryAccount:
+    """An account of the sandbox, and runs of the target on the canaries against it, each into a new folder."""
 
     fork_server: ForkServer
     sandbox: SandboxServer
     folder: Path
     run_count: int = 0
 
-    def run(self, *faults: Mapping[str, Any], **more: Any) -> RunOutput:
-        """Order faults, run the target, and check that nothing leaks and that each fault has struck."""
+    def run(self, *faults: Mapping[str, Any], **more: Any) -> SearchedRun:
+        """Empty the account, order faults, run the target, and check that nothing leaks and each fault has struck."""
         self.sandbox.reset()
         self.sandbox.seed(fields={"score": "Number"})
         for fault in faults:
             self.sandbox.add_fault(**fault)
         self.run_count += 1
-        output = self.fork_server.run(self.sandbox, self.folder / str(self.run_count), **more)
-        output.assert_nothing_leaks()
-        assert "crash" in more or all(fault["struck"] for fault in self.sandbox.faults()), output.log
+        run = self.fork_server.run(self.sandbox, self.folder / str(self.run_count), **more)
+        run.assert_nothing_leaks()
+        assert "crash" in more or all(fault["struck"] for fault in self.sandbox.faults()), run.log
         assert not self.sandbox.violations()
-        return output
+        return run
 
 
 @pytest.fixture
-def harness(fork_server: ForkServer, keyed_server: SandboxServer, tmp_path: Path) -> PrivacyHarness:
-    """Runs of the target that are checked for leaks."""
-    return PrivacyHarness(fork_server, keyed_server, tmp_path)
+def account(fork_server: ForkServer, sandbox: SandboxServer, tmp_path: Path) -> CanaryAccount:
+    """An empty account, and runs of the target against it that are searched for canaries."""
+    return CanaryAccount(fork_server, sandbox, tmp_path)

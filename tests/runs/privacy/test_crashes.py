@@ -10,7 +10,7 @@ from tests.harness.endpoints import PUT
 from tests.runs.privacy import canaries
 
 if TYPE_CHECKING:
-    from tests.runs.privacy.conftest import PrivacyHarness
+    from tests.runs.privacy.conftest import CanaryAccount
 
 MESSAGE = " ".join([*canaries.MARKERS, canaries.KEY])
 KINDS = [
@@ -108,14 +108,14 @@ FAULTS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(("number", "place"), list(enumerate(PLACES)))
-def test_no_message_of_a_crash_is_shown(harness: PrivacyHarness, number: int, place: str) -> None:
+def test_no_message_of_a_crash_is_shown(account: CanaryAccount, number: int, place: str) -> None:
     others = KINDS[1:]
     for kind, log_format in (KINDS[0], others[number % len(others)]):
         crash = {"place": f"target_sendgrid.{place}", "kind": kind, "message": MESSAGE, "after": 0}
-        output = harness.run(*FAULTS, crash=crash, log_format=log_format)
-        assert output.exit_code == 1
+        run = account.run(*FAULTS, crash=crash, log_format=log_format)
+        assert run.exit_code == 1
         expected = {"OSError": "", "KeyboardInterrupt": "Aborted!"}.get(kind, f"Internal error, {kind} at ")
-        assert log_format == "broken" or expected in output.log
+        assert log_format == "broken" or expected in run.log
 
 
 @pytest.mark.parametrize("signal", ["SIGTERM", "SIGINT", "SIGABRT", "SIGSEGV"])
@@ -128,9 +128,9 @@ def test_no_message_of_a_crash_is_shown(harness: PrivacyHarness, number: int, pl
         "report.rejections:Rejections.add",
     ],
 )
-def test_no_signal_makes_a_run_show_values(harness: PrivacyHarness, place: str, signal: str) -> None:
+def test_no_signal_makes_a_run_show_values(account: CanaryAccount, place: str, signal: str) -> None:
     crash = {"place": f"target_sendgrid.{place}", "kind": signal, "message": "", "after": 0}
-    assert harness.run(crash=crash).exit_code != 1
+    assert account.run(crash=crash).exit_code != 1
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_no_signal_makes_a_run_show_values(harness: PrivacyHarness, place: str, 
     ids=str,
 )
 def test_no_wrong_setting_or_closed_output_makes_a_run_show_values(
-    harness: PrivacyHarness, problem: dict[str, Any]
+    account: CanaryAccount, problem: dict[str, Any]
 ) -> None:
-    output = harness.run(**problem)
-    assert output.exit_code == (0 if problem.get("on_profile_cap") == "truncate" else 1)
+    run = account.run(**problem)
+    assert run.exit_code == (0 if problem.get("on_profile_cap") == "truncate" else 1)

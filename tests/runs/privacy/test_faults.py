@@ -10,7 +10,7 @@ from tests.harness.endpoints import POLL, PUT, SEARCH
 from tests.runs.privacy import canaries
 
 if TYPE_CHECKING:
-    from tests.runs.privacy.conftest import PrivacyHarness
+    from tests.runs.privacy.conftest import CanaryAccount
 
 LOG_FORMATS = ("structured", "everything")
 QUOTE = f"{canaries.PEOPLE[0]['mail']} {canaries.word()} {canaries.KEY}"
@@ -96,42 +96,42 @@ FAULTS: dict[str, list[dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_no_answer_of_any_status_is_shown(harness: PrivacyHarness, status: int) -> None:
+def test_no_answer_of_any_status_is_shown(account: CanaryAccount, status: int) -> None:
     for index, where in enumerate([PUT, POLL, *START]):
         fault = {**where, "kind": "status", "status": status, "body": BODIES[(index + status) % len(BODIES)]}
-        harness.run({**fault, "headers": HEADERS, "times": 2}, log_format=LOG_FORMATS[index % 2])
+        account.run({**fault, "headers": HEADERS, "times": 2}, log_format=LOG_FORMATS[index % 2])
 
 
 @pytest.mark.parametrize("body", range(len(BODIES)))
-def test_no_text_of_a_refusal_is_shown(harness: PrivacyHarness, body: int) -> None:
+def test_no_text_of_a_refusal_is_shown(account: CanaryAccount, body: int) -> None:
     for status in (400, 404):
         for log_format in LOG_FORMATS:
             fault = {**PUT, "kind": "status", "status": status, "body": BODIES[body], "times": None}
             if status == 400:  # of one person only, who is rejected then with SendGrid's words
                 fault |= {"contacts": [canaries.PEOPLE[0]["mail"]]}
-            output = harness.run(fault, log_format=log_format)
+            run = account.run(fault, log_format=log_format)
             is_refusal = status == 400 and not isinstance(BODIES[body], str)  # text is a proxy's
-            assert not is_refusal or canaries.PEOPLE[0]["mail"] in output.rejected
+            assert not is_refusal or canaries.PEOPLE[0]["mail"] in run.rejected
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_no_fault_of_requests_and_jobs_is_shown(harness: PrivacyHarness, name: str) -> None:
+def test_no_fault_of_requests_and_jobs_is_shown(account: CanaryAccount, name: str) -> None:
     for log_format in LOG_FORMATS:
-        output = harness.run(*FAULTS[name], log_format=log_format)
-        assert "Internal error" not in output.log
-        assert output.rejected
+        run = account.run(*FAULTS[name], log_format=log_format)
+        assert "Internal error" not in run.log
+        assert run.rejected
 
 
 @pytest.mark.parametrize("ending", canaries.ENDINGS)
-def test_no_line_that_is_not_a_singer_message_is_shown(harness: PrivacyHarness, ending: str) -> None:
+def test_no_line_that_is_not_a_singer_message_is_shown(account: CanaryAccount, ending: str) -> None:
     for log_format in LOG_FORMATS:
-        assert harness.run(log_format=log_format, ending=ending).exit_code == 1
+        assert account.run(log_format=log_format, ending=ending).exit_code == 1
 
 
-def test_many_canaries_reach_sendgrid_and_the_rejected_records(harness: PrivacyHarness) -> None:
-    output = harness.run()
-    account = canaries.found_in([str(harness.sandbox.contacts(detail=True))])
-    rejected = canaries.found_in([output.rejected])
-    assert (len(account) > 50, len(rejected) > 100) == (True, True)
-    assert output.exit_code == 0
-    assert output.stdout.count("\n") == len(canaries.STATES)
+def test_many_canaries_reach_sendgrid_and_the_rejected_records(account: CanaryAccount) -> None:
+    run = account.run()
+    stored = canaries.found_in([str(account.sandbox.contacts(detail=True))])
+    rejected = canaries.found_in([run.rejected])
+    assert (len(stored) > 50, len(rejected) > 100) == (True, True)
+    assert run.exit_code == 0
+    assert len(run.states) == len(canaries.STATES)

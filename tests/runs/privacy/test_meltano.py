@@ -45,10 +45,9 @@ def write_project(folder: Path, url: str) -> None:
 
 
 @pytest.mark.parametrize("log_format", ["colored", "json"])
-def test_the_target_shows_no_canary_to_meltano(keyed_server: SandboxServer, tmp_path: Path, log_format: str) -> None:
-    keyed_server.reset()
-    keyed_server.seed(fields={"score": "Number"})
-    write_project(tmp_path, keyed_server.url)
+def test_the_target_shows_no_canary_to_meltano(sandbox: SandboxServer, tmp_path: Path, log_format: str) -> None:
+    sandbox.seed(fields={"score": "Number"})
+    write_project(tmp_path, sandbox.url)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MELTANO")}
     environment |= {"PATH": os.pathsep.join([str(SCRIPTS), os.environ["PATH"]]), "NO_COLOR": "1", "COLUMNS": "4000"}
     environment |= {"SENDGRID_API_KEY": canaries.KEY, "LOGLEVEL": "DEBUG"}
@@ -57,7 +56,7 @@ def test_the_target_shows_no_canary_to_meltano(keyed_server: SandboxServer, tmp_
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=240,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-3000:]
-    assert keyed_server.contacts()
+    assert sandbox.contacts()
     lines_of_target = [_without_meltano(line) for line in (run.stdout + run.stderr).splitlines()]
     assert any("target-sendgrid" in line and "PUT /v3/marketing/contacts" in line for line in lines_of_target)
     assert not [line[:300] for line in lines_of_target if canaries.found_in([line])]

@@ -487,7 +487,7 @@ REMOVALS = st.tuples(
 STEPS = st.lists(st.one_of(ADDS, ADDS, ADDS, REMOVALS, st.just(("seal",)), st.just(("release",))), max_size=60)
 
 
-class Account:
+class Applied:
     """The contacts and lists that SendGrid holds after changes in the order in which they are applied."""
 
     def __init__(self) -> None:
@@ -508,7 +508,7 @@ class BatcherHarness:
     def __init__(self, max_rows: int, max_bytes: int, random: Random) -> None:
         self.batcher = Upserts(max_rows, max_bytes)
         self.max_bytes, self.random = max_bytes, random
-        self.wanted, self.account = Account(), Account()
+        self.wanted, self.sent = Applied(), Applied()
         self.taken: set[int] = set()
         self.settled: list[int] = []
         self.in_flight: list[Batch] = []
@@ -545,7 +545,7 @@ class BatcherHarness:
             batch = self.in_flight.pop(self.random.randrange(len(self.in_flight)))
             self.batcher.release(batch)
             for identity, contact in contacts_of(batch).items():
-                self.account.apply(batch.purpose, identity, contact)
+                self.sent.apply(batch.purpose, identity, contact)
             self.settled.extend(itertools.chain(*lines_of(batch).values()))
 
     def check_first_line(self) -> None:
@@ -578,8 +578,8 @@ def test_all_changes_are_sent_once_in_order_and_within_the_limits(
         harness.check_first_line()
     harness.finish()
     assert sorted(harness.settled) == sorted(harness.taken)
-    assert harness.account.contacts == harness.wanted.contacts
-    assert harness.account.lists == harness.wanted.lists
+    assert harness.sent.contacts == harness.wanted.contacts
+    assert harness.sent.lists == harness.wanted.lists
 
 
 @given(st.lists(ADDS, max_size=40), st.integers(1, 4), st.integers(150, 400))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -95,19 +96,14 @@ class DeliveryHarness:
         return JobRunner(operations, self.client, self.clock, list_tracker=tracker, job_timeout_seconds=3600)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SandboxServer]:
-    with SandboxServer(options=Options(rate_limit_enabled=False), manual_clock=True) as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
-def make_harness(server: SandboxServer) -> Iterator[Callable[..., DeliveryHarness]]:
+def make_harness(sandbox: SandboxServer) -> Iterator[Callable[..., DeliveryHarness]]:
     harnesses: list[DeliveryHarness] = []
 
     def make(**options: int) -> DeliveryHarness:
-        server.reset()
-        harnesses.append(DeliveryHarness(server, **options))
+        sandbox.reset()
+        sandbox.set_options(**asdict(Options(rate_limit_enabled=False)))
+        harnesses.append(DeliveryHarness(sandbox, **options))
         return harnesses[-1]
 
     yield make

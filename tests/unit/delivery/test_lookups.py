@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 NAMES = {"e1_T": "Plan", "e2_N": "visits", "e3_D": "born_on"}
 
 
-class Account:
-    """An account in which each contact can be found from some time on."""
+class ClientStub:
+    """A client of an account in which each contact can be found from some time on."""
 
-    def __init__(self, clock: ManualClock) -> None:
+    def __init__(self, clock: ManualClock, **found: dict[str, Any]) -> None:
         self.clock = clock
-        self.contacts: dict[str, tuple[float, dict[str, Any]]] = {}
+        self.contacts = {name.replace("_", "@"): (0.0, contact) for name, contact in found.items()}
         self.searches: list[tuple[str, list[str]]] = []
 
     def hold(self, identifier: str, visible_after: float = 0.0, **fields: object) -> None:
@@ -55,13 +55,13 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def account(clock: ManualClock) -> Account:
-    return Account(clock)
+def stub(clock: ManualClock) -> ClientStub:
+    return ClientStub(clock)
 
 
 @pytest.fixture
-def client(account: Account) -> Client:
-    return cast("Client", account)
+def client(stub: ClientStub) -> Client:
+    return cast("Client", stub)
 
 
 PURPOSE = Purpose(upsert_kind(30_000, 3_500_000), ("L",))
@@ -172,75 +172,75 @@ class TestValues:
 
 
 class TestSearch:
-    def test_contacts_are_found_by_their_first_identifier(self, client: Client, account: Account) -> None:
+    def test_contacts_are_found_by_their_first_identifier(self, client: Client, stub: ClientStub) -> None:
         people = [{"email": "a@x.com", "external_id": "1"}, {"external_id": "2"}, {"anonymous_id": "3"}]
         stored_of(client, changes_of(*people))
-        assert account.searches == [("email", ["a@x.com"]), ("external_id", ["2"]), ("anonymous_id", ["3"])]
+        assert stub.searches == [("email", ["a@x.com"]), ("external_id", ["2"]), ("anonymous_id", ["3"])]
 
-    def test_only_contacts_that_the_account_holds_as_sent_are_stored(self, client: Client, account: Account) -> None:
-        account.hold("a@x.com", city="London")
-        account.hold("b@x.com", city="Paris")
+    def test_only_contacts_that_the_account_holds_as_sent_are_stored(self, client: Client, stub: ClientStub) -> None:
+        stub.hold("a@x.com", city="London")
+        stub.hold("b@x.com", city="Paris")
         people = [{"email": f"{letter}@x.com", "city": "London"} for letter in "abc"]
         assert stored_of(client, changes_of(*people), "L") == {"a@x.com"}
 
-    def test_an_answer_in_other_capitals_is_understood(self, client: Client, account: Account) -> None:
+    def test_an_answer_in_other_capitals_is_understood(self, client: Client, stub: ClientStub) -> None:
         def find(kind: str, identifiers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
             del kind
             return iter([(identifier.upper(), {"email": identifier}) for identifier in identifiers])
 
-        account.find_contacts = find  # type: ignore[method-assign]  # this account answers in capitals
+        stub.find_contacts = find  # type: ignore[method-assign]  # this account answers in capitals
         assert stored_of(client, changes_of({"email": "a@x.com"})) == {"a@x.com"}
 
     @pytest.mark.parametrize("key", ["mÜller@x.com", "müller@x.com", "MÜLLER@x.com"])
     @pytest.mark.parametrize("held", ["mÜller@x.com", "müller@x.com"])
     def test_an_address_is_found_whose_other_letters_sendgrid_has_put_in_lower_case(
-        self, client: Client, account: Account, key: str, held: str
+        self, client: Client, stub: ClientStub, key: str, held: str
     ) -> None:
         def find(kind: str, identifiers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
             del kind, identifiers
             return iter([(key, {"email": held})])
 
-        account.find_contacts = find  # type: ignore[method-assign]  # this account answers with other letters
+        stub.find_contacts = find  # type: ignore[method-assign]  # this account answers with other letters
         assert stored_of(client, changes_of({"email": "mÜller@x.com"})) == {"mÜller@x.com"}
 
-    def test_other_identifiers_are_found_as_they_are_only(self, client: Client, account: Account) -> None:
+    def test_other_identifiers_are_found_as_they_are_only(self, client: Client, stub: ClientStub) -> None:
         def find(kind: str, identifiers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
             return iter([(identifier, {kind: identifier.lower()}) for identifier in identifiers])
 
-        account.find_contacts = find  # type: ignore[method-assign]  # this account answers with another identifier
+        stub.find_contacts = find  # type: ignore[method-assign]  # this account answers with another identifier
         assert stored_of(client, changes_of({"external_id": "A1"})) == set()
 
-    def test_without_contacts_to_look_up_there_is_no_search(self, client: Client, account: Account) -> None:
-        assert (stored_of(client, {}, "L"), account.searches) == (set(), [])
+    def test_without_contacts_to_look_up_there_is_no_search(self, client: Client, stub: ClientStub) -> None:
+        assert (stored_of(client, {}, "L"), stub.searches) == (set(), [])
 
 
 class TestWaiting:
     def test_there_is_no_wait_for_contacts_that_are_found_at_once(
-        self, client: Client, account: Account, clock: ManualClock
+        self, client: Client, stub: ClientStub, clock: ManualClock
     ) -> None:
-        account.hold("a@x.com")
+        stub.hold("a@x.com")
         assert confirmed_of(client, clock, changes_of({"email": "a@x.com"})) == {"a@x.com"}
         assert clock.sleeps == []
 
     def test_a_contact_that_is_found_later_is_stored(
-        self, client: Client, account: Account, clock: ManualClock
+        self, client: Client, stub: ClientStub, clock: ManualClock
     ) -> None:
-        account.hold("a@x.com", visible_after=90.0)
+        stub.hold("a@x.com", visible_after=90.0)
         assert confirmed_of(client, clock, changes_of({"email": "a@x.com"})) == {"a@x.com"}
 
     def test_only_missing_contacts_are_looked_up_again(
-        self, client: Client, account: Account, clock: ManualClock
+        self, client: Client, stub: ClientStub, clock: ManualClock
     ) -> None:
-        account.hold("a@x.com")
-        account.hold("b@x.com", visible_after=1.0)
+        stub.hold("a@x.com")
+        stub.hold("b@x.com", visible_after=1.0)
         confirmed_of(client, clock, changes_of({"email": "a@x.com"}, {"email": "b@x.com"}))
-        searched = [identifiers for _, identifiers in account.searches]
+        searched = [identifiers for _, identifiers in stub.searches]
         assert searched == [["a@x.com", "b@x.com"], ["b@x.com"], ["b@x.com"]]
 
     def test_the_wait_for_a_contact_that_is_never_found_ends(
-        self, client: Client, account: Account, clock: ManualClock
+        self, client: Client, stub: ClientStub, clock: ManualClock
     ) -> None:
-        account.hold("a@x.com")
+        stub.hold("a@x.com")
         started_at = clock.seconds
         people = changes_of({"email": "a@x.com"}, {"email": "b@x.com"})
         assert confirmed_of(client, clock, people) == {"a@x.com"}
@@ -252,52 +252,46 @@ class TestWaiting:
         assert max(clock.sleeps) == 30.0
 
 
-class Directory:
-    """An account with fixed contacts, which counts the identifiers of each search."""
-
-    def __init__(self, **found: dict[str, Any]) -> None:
-        self._found = {name.replace("_", "@"): contact for name, contact in found.items()}
-        self.searched: list[int] = []
-
-    def find_contacts(self, kind: str, identifiers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-        del kind
-        self.searched.append(len(identifiers))
-        return ((identifier, self._found[identifier]) for identifier in identifiers if identifier in self._found)
+def completed_by(stub: ClientStub, changes: dict[str, Change]) -> list[str]:
+    """Complete contacts, and return the identities of those that were."""
+    return complete(cast("Client", stub), changes)
 
 
 def test_identifiers_that_sendgrid_holds_are_added_and_all_else_is_kept() -> None:
     changes = changes_of({"email": "a@x", "city": "London"}, {"email": "b@x"})
-    account = Directory(
-        a_x={"email": "a@x", "external_id": "7", "anonymous_id": "", "city": "Paris"}, b_x={"email": "b@x"}
+    stub = ClientStub(
+        ManualClock(),
+        a_x={"email": "a@x", "external_id": "7", "anonymous_id": "", "city": "Paris"},
+        b_x={"email": "b@x"},
     )
-    assert complete(cast("Client", account), changes) == ["a@x"]
+    assert completed_by(stub, changes) == ["a@x"]
     assert decode(changes["a@x"].contact) == {"email": "a@x", "city": "London", "external_id": "7"}
     assert decode(changes["b@x"].contact) == {"email": "b@x"}
 
 
 def test_a_contact_that_lacks_no_identifier_stays_as_it_is() -> None:
-    account = Directory(a_x={"email": "a@x", "external_id": "8"})
-    assert complete(cast("Client", account), changes_of({"email": "a@x", "external_id": "7"})) == []
+    stub = ClientStub(ManualClock(), a_x={"email": "a@x", "external_id": "8"})
+    assert completed_by(stub, changes_of({"email": "a@x", "external_id": "7"})) == []
 
 
 def test_a_contact_found_by_its_alternate_address_adds_no_identifier() -> None:
-    account = Directory(a_x={"email": "other@x", "alternate_emails": ["a@x"], "external_id": "7"})
-    assert complete(cast("Client", account), changes_of({"email": "a@x"})) == []
+    stub = ClientStub(ManualClock(), a_x={"email": "other@x", "alternate_emails": ["a@x"], "external_id": "7"})
+    assert completed_by(stub, changes_of({"email": "a@x"})) == []
 
 
 def test_contacts_without_an_email_are_found_by_their_other_identifier() -> None:
     changes = changes_of({"external_id": "7"})
-    account = Directory(**{"7": {"external_id": "7", "email": "a@x"}})
-    assert complete(cast("Client", account), changes) == ["external_id 7"]
+    stub = ClientStub(ManualClock(), **{"7": {"external_id": "7", "email": "a@x"}})
+    assert completed_by(stub, changes) == ["external_id 7"]
     assert decode(changes["external_id 7"].contact) == {"external_id": "7", "email": "a@x"}
 
 
 def test_without_contacts_to_complete_there_is_no_search() -> None:
-    account = Directory()
-    assert (complete(cast("Client", account), {}), account.searched) == ([], [])
+    stub = ClientStub(ManualClock())
+    assert (completed_by(stub, {}), stub.searches) == ([], [])
 
 
-def test_search_results_are_not_collected(clock: ManualClock) -> None:
+def test_search_results_are_not_collected(stub: ClientStub) -> None:
     """30,000 people with all their fields would take hundreds of megabytes."""
 
     class Held(dict[str, Any]):
@@ -315,9 +309,8 @@ def test_search_results_are_not_collected(clock: ManualClock) -> None:
     def find(kind: str, identifiers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         return ((identifier, Held(**{kind: identifier})) for identifier in identifiers)
 
-    account = Account(clock)
-    account.find_contacts = find  # type: ignore[method-assign]  # this account holds everybody
+    stub.find_contacts = find  # type: ignore[method-assign]  # this account holds everybody
     people = changes_of(*[{"email": f"{number}@x.com"} for number in range(1_000)])
-    assert len(stored_of(cast("Client", account), people)) == 1_000
-    assert complete(cast("Client", account), people) == []
+    assert len(stored_of(cast("Client", stub), people)) == 1_000
+    assert completed_by(stub, people) == []
     assert Held.most_alive < 5

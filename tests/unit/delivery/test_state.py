@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Gate:
+class GateHarness:
     """A state gate, and the states that it wrote."""
 
     def __init__(self, max_percent: float = 100) -> None:
@@ -47,13 +47,13 @@ def no_memory() -> Iterator[None]:
 
 
 def test_nothing_is_written_before_the_gate_is_advanced() -> None:
-    gate = Gate()
+    gate = GateHarness()
     gate.receive(1)
     assert gate.written == []
 
 
 def test_a_state_is_written_when_everything_is_settled() -> None:
-    gate = Gate()
+    gate = GateHarness()
     gate.receive(5)
     gate.advance(None)
     assert gate.written == ["5"]
@@ -61,14 +61,14 @@ def test_a_state_is_written_when_everything_is_settled() -> None:
 
 @pytest.mark.parametrize(("first_unsettled", "written"), [(4, []), (6, ["5"])])
 def test_a_state_waits_only_for_the_records_before_it(first_unsettled: int, written: list[str]) -> None:
-    gate = Gate()
+    gate = GateHarness()
     gate.receive(5)
     gate.advance(first_unsettled)
     assert gate.written == written
 
 
 def test_only_the_newest_of_several_states_is_written() -> None:
-    gate = Gate()
+    gate = GateHarness()
     for line in (2, 4, 6):
         gate.receive(line, boundary=line - 1)
     gate.advance(5)
@@ -76,7 +76,7 @@ def test_only_the_newest_of_several_states_is_written() -> None:
 
 
 def test_states_are_written_as_records_settle() -> None:
-    gate = Gate()
+    gate = GateHarness()
     for line in (2, 4, 6):
         gate.receive(line, boundary=line - 1)
     for first_unsettled in (1, 3, 5, None):
@@ -85,7 +85,7 @@ def test_states_are_written_as_records_settle() -> None:
 
 
 def test_a_state_is_written_once() -> None:
-    gate = Gate()
+    gate = GateHarness()
     gate.receive(2)
     gate.advance(None)
     gate.advance(None)
@@ -93,7 +93,7 @@ def test_a_state_is_written_once() -> None:
 
 
 def test_a_state_equal_to_the_last_one_is_not_written_again() -> None:
-    gate = Gate()
+    gate = GateHarness()
     for line in (2, 4):
         gate.receive(line, "same", boundary=line)
         gate.advance(None)
@@ -101,7 +101,7 @@ def test_a_state_equal_to_the_last_one_is_not_written_again() -> None:
 
 
 def test_a_state_that_returns_to_an_earlier_value_is_written() -> None:
-    gate = Gate()
+    gate = GateHarness()
     for line, state in [(2, "a"), (4, "b"), (6, "a")]:
         gate.receive(line, state, boundary=line)
         gate.advance(None)
@@ -109,14 +109,14 @@ def test_a_state_that_returns_to_an_earlier_value_is_written() -> None:
 
 
 def test_a_state_is_written_exactly_as_the_tap_wrote_it() -> None:
-    gate = Gate()
+    gate = GateHarness()
     gate.receive(1, '{"b": 1.0,  "a":"\\u00e4"}')
     gate.advance(None)
     assert gate.written == ['{"b": 1.0,  "a":"\\u00e4"}']
 
 
 def test_the_first_state_after_a_sealed_batch_does_not_wait_for_the_next_batch() -> None:
-    gate = Gate()
+    gate = GateHarness()
     gate.receive(11, boundary=10)  # all records before it are in flight
     gate.receive(21, boundary=12)  # the records between them are open
     gate.advance(12)
@@ -125,7 +125,7 @@ def test_the_first_state_after_a_sealed_batch_does_not_wait_for_the_next_batch()
 
 def test_many_waiting_states_take_little_memory() -> None:
     """Beyond it, only the last of those is kept that become ready together."""
-    gate = Gate()
+    gate = GateHarness()
     text = "x" * 1_000
     for line in range(2, 20_000, 2):
         gate.receive(line, f"{line} {text}", boundary=1)
@@ -136,7 +136,7 @@ def test_many_waiting_states_take_little_memory() -> None:
 
 
 def test_memory_is_free_again_once_states_are_written() -> None:
-    gate = Gate(10)
+    gate = GateHarness(10)
     for line in range(1, 3_000):
         gate.receive(line, "x" * 1_000 + str(line), boundary=0)
     gate.advance(None)
@@ -149,14 +149,14 @@ def test_memory_is_free_again_once_states_are_written() -> None:
 
 class TestLimit:
     def test_a_state_over_the_limit_is_not_written(self) -> None:
-        gate = Gate(10)
+        gate = GateHarness(10)
         gate.reject(*range(1, 12))
         gate.receive(20, records=19)
         gate.advance(None)
         assert (gate.written, gate.held_from_line) == ([], 20)
 
     def test_a_later_state_that_is_within_the_limit_again_is_written(self) -> None:
-        gate = Gate(10)
+        gate = GateHarness(10)
         gate.reject(*range(1, 12))
         gate.receive(20, records=19)
         gate.advance(None)
@@ -165,7 +165,7 @@ class TestLimit:
         assert (gate.written, gate.held_from_line) == (["112"], None)
 
     def test_of_states_that_become_ready_together_the_last_one_within_the_limit_is_written(self) -> None:
-        gate = Gate(10)
+        gate = GateHarness(10)
         gate.receive(20, records=19)
         gate.receive(25, records=23)
         gate.reject(*range(26, 40))
@@ -175,7 +175,7 @@ class TestLimit:
         assert (gate.written, gate.held_from_line) == (["25"], 40)
 
     def test_only_records_before_a_state_count_for_it(self) -> None:
-        gate = Gate(10)
+        gate = GateHarness(10)
         gate.receive(10, boundary=9, records=9)
         gate.receive(40, boundary=39, records=38)
         gate.receive(90, boundary=89, records=87)
@@ -188,7 +188,7 @@ class TestLimit:
         assert (gate.written, gate.held_from_line) == (["10"], 40)
 
     def test_rejected_records_count_for_all_later_states(self) -> None:
-        gate = Gate(10)
+        gate = GateHarness(10)
         gate.receive(20, boundary=19, records=19)
         gate.receive(30, boundary=29, records=28)
         gate.receive(200, boundary=199, records=197)
@@ -202,7 +202,7 @@ class TestLimit:
 
     @pytest.mark.usefixtures("no_memory")
     def test_the_counts_of_a_state_that_is_not_kept_go_over_to_the_next(self) -> None:
-        gate = Gate(10)
+        gate = GateHarness(10)
         gate.reject(*range(1, 7))
         gate.receive(10, records=9)
         gate.receive(20, records=18)
@@ -212,7 +212,7 @@ class TestLimit:
         assert (gate.written, gate.held_from_line) == ([], 30)
 
     def test_records_without_an_identifier_do_not_count_where_somebody_was_accepted(self) -> None:
-        gate = Gate(0)
+        gate = GateHarness(0)
         gate.reject(*range(1, 30), reason=Reason.NO_IDENTIFIER)
         gate.receive(30, boundary=29, records=29)
         gate.receive(40, boundary=39, records=30)
@@ -220,13 +220,13 @@ class TestLimit:
         assert (gate.written, gate.held_from_line) == (["40"], None)
 
     def test_a_state_that_nothing_came_before_is_never_over_the_limit(self) -> None:
-        gate = Gate(0)
+        gate = GateHarness(0)
         gate.receive(1)
         gate.advance(None)
         assert gate.written == ["1"]
 
     def test_a_closed_line_is_no_matter_of_the_limit(self) -> None:
-        gate = Gate(10)
+        gate = GateHarness(10)
         gate.reject(*range(1, 12))
         gate.receive(20, records=19)
         gate.close_from(5)
@@ -237,14 +237,14 @@ class TestLimit:
 class TestClosing:
     @pytest.mark.parametrize(("closed_from", "written"), [(4, []), (5, []), (6, ["5"])])
     def test_no_state_of_the_closed_line_or_later_is_written(self, closed_from: int, written: list[str]) -> None:
-        gate = Gate()
+        gate = GateHarness()
         gate.receive(5)
         gate.close_from(closed_from)
         gate.advance(None)
         assert gate.written == written
 
     def test_of_several_closed_lines_the_lowest_counts(self) -> None:
-        gate = Gate()
+        gate = GateHarness()
         for line in (9, 3, 7):
             gate.close_from(line)
         gate.receive(5)
@@ -252,7 +252,7 @@ class TestClosing:
         assert gate.written == []
 
     def test_a_state_received_after_closing_is_never_written(self) -> None:
-        gate = Gate()
+        gate = GateHarness()
         gate.close_from(3)
         for line in range(4, 8):
             gate.receive(line, boundary=line - 1)
@@ -260,7 +260,7 @@ class TestClosing:
         assert gate.written == []
 
     def test_closing_does_not_hold_back_earlier_states(self) -> None:
-        gate = Gate()
+        gate = GateHarness()
         gate.receive(2)
         gate.close_from(3)
         gate.receive(4)
@@ -281,7 +281,7 @@ class SimulatedRun:
     """Records that are open, in flight or settled, and a gate that is advanced as the delivery advances it."""
 
     def __init__(self) -> None:
-        self.gate = Gate()
+        self.gate = GateHarness()
         self.line = self.last_record = self.boundary = 0
         self.open: list[int] = []
         self.in_flight: list[list[int]] = []
@@ -356,7 +356,7 @@ class LimitedRun:
 
     def __init__(self, max_percent: float) -> None:
         self.limit = RejectionLimit(max_percent)
-        self.gate = Gate(max_percent)
+        self.gate = GateHarness(max_percent)
         self.line = self.boundary = 0
         self.records: dict[int, str] = {}
         self.states: list[int] = []

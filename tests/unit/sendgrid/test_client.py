@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,6 @@ from target_sendgrid.errors import (
     UnreachableError,
 )
 from target_sendgrid.sandbox.options import Options
-from target_sendgrid.sandbox.server import SandboxServer
 from target_sendgrid.sendgrid.client import MAX_IDENTIFIERS_PER_SEARCH, MAX_IDS_PER_REMOVAL, Client
 from target_sendgrid.sendgrid.contact import Body, encode
 from target_sendgrid.sendgrid.fields import FieldType
@@ -30,6 +30,8 @@ from tests.harness.clocks import SandboxClock
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeAlias
+
+    from target_sendgrid.sandbox.server import SandboxServer
 
     MakeClient: TypeAlias = Callable[..., tuple[Client, SandboxServer, SandboxClock]]
 
@@ -46,21 +48,18 @@ UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
-def make_client() -> Iterator[MakeClient]:
-    opened: list[tuple[Client, SandboxServer]] = []
+def make_client(sandbox: SandboxServer) -> Iterator[MakeClient]:
+    opened: list[Client] = []
 
     def make(**options: int | str | bool) -> tuple[Client, SandboxServer, SandboxClock]:
-        server = SandboxServer(options=Options().changed(options), manual_clock=True)
-        server.start()
-        clock = SandboxClock(server)
-        client = Client(Transport(server.url, server.api_key, clock=clock, timeout_seconds=5))
-        opened.append((client, server))
-        return client, server, clock
+        sandbox.set_options(**asdict(Options().changed(options)))
+        clock = SandboxClock(sandbox)
+        opened.append(Client(Transport(sandbox.url, sandbox.api_key, clock=clock, timeout_seconds=5)))
+        return opened[-1], sandbox, clock
 
     yield make
-    for client, server in opened:
+    for client in opened:
         client.transport.close()
-        server.stop()
 
 
 def test_all_pages_of_lists_are_read(make_client: MakeClient) -> None:

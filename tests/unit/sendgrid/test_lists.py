@@ -20,28 +20,28 @@ if TYPE_CHECKING:
 LISTS = "/v3/marketing/lists"
 
 
-class Account:
-    """An account of a local SendGrid, and a client of it."""
+class ListsHarness:
+    """The contact lists of a sandbox, and a client of it."""
 
-    def __init__(self, server: SandboxServer) -> None:
-        self.server = server
-        self.client = Client(Transport(server.url, server.api_key, clock=SandboxClock(server), timeout_seconds=5))
+    def __init__(self, sandbox: SandboxServer) -> None:
+        self.sandbox = sandbox
+        self.client = Client(Transport(sandbox.url, sandbox.api_key, clock=SandboxClock(sandbox), timeout_seconds=5))
 
     def has(self, *names: str) -> list[ContactList]:
         """Give the account lists of these names, also twice the same, and return them in that order."""
-        self.server.seed(lists=list(names))
+        self.sandbox.seed(lists=list(names))
         remaining = list(self.client.lists())
         found = []
         for name in names:
             found.append(next(entry for entry in remaining if entry.name == name))
             remaining.remove(found[-1])
-        self.server.clear_requests()
+        self.sandbox.clear_requests()
         return found
 
     def shows(self, *lists: ContactList) -> None:
         """Show only these lists from now on, as an account does that is not up to date yet."""
         body = {"result": [{"id": entry.id, "name": entry.name} for entry in lists], "_metadata": {}}
-        self.server.add_fault("status", method="GET", path=LISTS, status=200, body=body, times=None)
+        self.sandbox.add_fault("status", method="GET", path=LISTS, status=200, body=body, times=None)
 
     def delete(self, entry: ContactList) -> None:
         """Delete a list, as someone else would who uses the account."""
@@ -53,171 +53,170 @@ class Account:
 
     def requests(self) -> list[str]:
         """Return method and path of each request since the account was set up or this was last called."""
-        requests = [f"{entry['method']} {entry['path'].partition('?')[0]}" for entry in self.server.requests()]
-        self.server.clear_requests()
+        requests = [f"{entry['method']} {entry['path'].partition('?')[0]}" for entry in self.sandbox.requests()]
+        self.sandbox.clear_requests()
         return requests
 
 
 @pytest.fixture
-def account(server: SandboxServer) -> Iterator[Account]:
-    server.reset()
-    account = Account(server)
-    yield account
-    account.client.transport.close()
+def harness(sandbox: SandboxServer) -> Iterator[ListsHarness]:
+    harness = ListsHarness(sandbox)
+    yield harness
+    harness.client.transport.close()
 
 
-def problems_of(account: Account, list_ids: list[str], names: list[str], *, can_create: bool = True) -> list[str]:
+def problems_of(harness: ListsHarness, list_ids: list[str], names: list[str], *, can_create: bool = True) -> list[str]:
     """Return the problems, which a check raises all at once."""
-    problems = Lists(account.client, can_create=can_create).problems(list_ids, names)
+    problems = Lists(harness.client, can_create=can_create).problems(list_ids, names)
     with pytest.raises(ConfigError) as caught:
-        Lists(account.client, can_create=can_create).check(list_ids, names)
+        Lists(harness.client, can_create=can_create).check(list_ids, names)
     assert caught.value.problems == problems
     return list(problems)
 
 
 class TestChecking:
-    def test_an_unknown_id_is_a_problem(self, account: Account) -> None:
-        account.has("News")
-        (problem,) = problems_of(account, ["id7"], [])
+    def test_an_unknown_id_is_a_problem(self, harness: ListsHarness) -> None:
+        harness.has("News")
+        (problem,) = problems_of(harness, ["id7"], [])
         assert problem == "SendGrid has no list with the id 'id7'. Check `list_id`, or give `list_name` instead."
 
-    def test_a_name_that_two_lists_share_is_a_problem_that_names_their_ids(self, account: Account) -> None:
-        first, _, second = account.has("News", "Other", "News")
-        (problem,) = problems_of(account, [], ["News"])
+    def test_a_name_that_two_lists_share_is_a_problem_that_names_their_ids(self, harness: ListsHarness) -> None:
+        first, _, second = harness.has("News", "Other", "News")
+        (problem,) = problems_of(harness, [], ["News"])
         ids = f"{first.id}, {second.id}"
         assert problem == f"SendGrid has 2 lists named 'News'. Give `list_id` instead: one of {ids}."
 
-    def test_a_missing_name_is_a_problem_where_no_list_may_be_created(self, account: Account) -> None:
-        account.has("News")
-        (problem,) = problems_of(account, [], ["Nwes"], can_create=False)
+    def test_a_missing_name_is_a_problem_where_no_list_may_be_created(self, harness: ListsHarness) -> None:
+        harness.has("News")
+        (problem,) = problems_of(harness, [], ["Nwes"], can_create=False)
         assert problem == "SendGrid has no list named 'Nwes', and `create_list` is false. Did you mean 'News'?"
 
-    def test_a_missing_name_is_no_problem_where_lists_may_be_created(self, account: Account) -> None:
-        lists = Lists(account.client, can_create=True)
+    def test_a_missing_name_is_no_problem_where_lists_may_be_created(self, harness: ListsHarness) -> None:
+        lists = Lists(harness.client, can_create=True)
         lists.check([], ["News"])
         assert lists.problems([], ["News"]) == []
-        assert account.names() == []
+        assert harness.names() == []
 
-    def test_a_name_of_other_capitals_is_another_name(self, account: Account) -> None:
-        account.has("news")
-        assert len(problems_of(account, [], ["News"], can_create=False)) == 1
+    def test_a_name_of_other_capitals_is_another_name(self, harness: ListsHarness) -> None:
+        harness.has("news")
+        assert len(problems_of(harness, [], ["News"], can_create=False)) == 1
 
-    def test_all_problems_are_reported_at_once(self, account: Account) -> None:
-        account.has("A", "A")
-        assert len(problems_of(account, ["id7", "id8"], ["A", "B"], can_create=False)) == 4
+    def test_all_problems_are_reported_at_once(self, harness: ListsHarness) -> None:
+        harness.has("A", "A")
+        assert len(problems_of(harness, ["id7", "id8"], ["A", "B"], can_create=False)) == 4
 
-    def test_a_problem_is_reported_once(self, account: Account) -> None:
-        assert len(problems_of(account, ["id7", "id7"], ["B", "B"], can_create=False)) == 2
+    def test_a_problem_is_reported_once(self, harness: ListsHarness) -> None:
+        assert len(problems_of(harness, ["id7", "id7"], ["B", "B"], can_create=False)) == 2
 
-    def test_names_are_read_once_and_only_if_there_are_any(self, account: Account) -> None:
-        first, _ = account.has("A", "B")
-        lists = Lists(account.client, can_create=True)
+    def test_names_are_read_once_and_only_if_there_are_any(self, harness: ListsHarness) -> None:
+        first, _ = harness.has("A", "B")
+        lists = Lists(harness.client, can_create=True)
         lists.check([first.id], [])
         lists.check([first.id], iter(["A", "B"]))
-        assert account.requests() == [f"GET {LISTS}/{first.id}", f"GET {LISTS}", f"GET {LISTS}/{first.id}"]
+        assert harness.requests() == [f"GET {LISTS}/{first.id}", f"GET {LISTS}", f"GET {LISTS}/{first.id}"]
 
 
 class TestResolving:
-    def test_a_checked_id_leads_to_its_list(self, account: Account) -> None:
-        _, second = account.has("A", "B")
-        lists = Lists(account.client, can_create=True)
+    def test_a_checked_id_leads_to_its_list(self, harness: ListsHarness) -> None:
+        _, second = harness.has("A", "B")
+        lists = Lists(harness.client, can_create=True)
         lists.check([second.id], [])
         assert lists.resolve(second.id, None) == second
 
-    def test_a_checked_name_leads_to_its_list(self, account: Account) -> None:
-        _, second = account.has("A", "B")
-        lists = Lists(account.client, can_create=True)
+    def test_a_checked_name_leads_to_its_list(self, harness: ListsHarness) -> None:
+        _, second = harness.has("A", "B")
+        lists = Lists(harness.client, can_create=True)
         lists.check([], ["B"])
         assert lists.resolve(None, "B") == second
 
-    def test_a_missing_list_is_created_once(self, account: Account) -> None:
-        lists = Lists(account.client, can_create=True)
+    def test_a_missing_list_is_created_once(self, harness: ListsHarness) -> None:
+        lists = Lists(harness.client, can_create=True)
         lists.check([], ["A"])
         created = lists.resolve(None, "A")
         assert lists.resolve(None, "A") == created
-        assert account.requests() == [f"GET {LISTS}", f"POST {LISTS}"]
-        assert list(account.client.lists()) == [created]
+        assert harness.requests() == [f"GET {LISTS}", f"POST {LISTS}"]
+        assert list(harness.client.lists()) == [created]
 
-    def test_resolving_a_known_list_sends_no_request(self, account: Account) -> None:
-        (known,) = account.has("A")
-        lists = Lists(account.client, can_create=True)
+    def test_resolving_a_known_list_sends_no_request(self, harness: ListsHarness) -> None:
+        (known,) = harness.has("A")
+        lists = Lists(harness.client, can_create=True)
         lists.check([known.id], ["A"])
-        account.requests()
+        harness.requests()
         lists.resolve(known.id, None)
         lists.resolve(None, "A")
-        assert account.requests() == []
+        assert harness.requests() == []
 
-    def test_a_list_that_someone_else_created_since_is_taken(self, account: Account) -> None:
-        lists = Lists(account.client, can_create=True)
+    def test_a_list_that_someone_else_created_since_is_taken(self, harness: ListsHarness) -> None:
+        lists = Lists(harness.client, can_create=True)
         lists.check([], ["A"])
-        (theirs,) = account.has("A")
+        (theirs,) = harness.has("A")
         assert lists.resolve(None, "A") == theirs
-        assert account.requests() == [f"POST {LISTS}", f"GET {LISTS}"]
+        assert harness.requests() == [f"POST {LISTS}", f"GET {LISTS}"]
 
-    def test_two_lists_that_were_created_since_are_a_problem_still(self, account: Account) -> None:
-        lists = Lists(account.client, can_create=True)
+    def test_two_lists_that_were_created_since_are_a_problem_still(self, harness: ListsHarness) -> None:
+        lists = Lists(harness.client, can_create=True)
         lists.check([], ["A"])
-        account.has("A", "A")
+        harness.has("A", "A")
         with pytest.raises(ConfigError, match="2 lists named 'A'"):
             lists.resolve(None, "A")
 
-    def test_a_refused_list_is_reported_with_what_may_be_wrong(self, account: Account) -> None:
-        lists = Lists(account.client, can_create=True)
+    def test_a_refused_list_is_reported_with_what_may_be_wrong(self, harness: ListsHarness) -> None:
+        lists = Lists(harness.client, can_create=True)
         lists.check([], ["refused"])
-        account.server.add_fault("status", method="POST", path=LISTS, status=400, body={"errors": []})
+        harness.sandbox.add_fault("status", method="POST", path=LISTS, status=400, body={"errors": []})
         with pytest.raises(ConfigError, match="an account may have 1,000 lists, and a name must be new"):
             lists.resolve(None, "refused")
 
-    def test_a_created_list_is_remembered_while_the_account_does_not_show_it_yet(self, account: Account) -> None:
-        lists = Lists(account.client, can_create=True)
+    def test_a_created_list_is_remembered_while_the_account_does_not_show_it_yet(self, harness: ListsHarness) -> None:
+        lists = Lists(harness.client, can_create=True)
         lists.check([], ["A", "B"])
         created = lists.resolve(None, "A")
-        (theirs,) = account.has("B")
-        account.shows(theirs)
+        (theirs,) = harness.has("B")
+        harness.shows(theirs)
         assert lists.resolve(None, "B") == theirs
         assert lists.resolve(None, "A") is created
 
 
 class TestTracking:
-    def test_a_list_that_is_there_keeps_its_id(self, account: Account) -> None:
-        (entry,) = account.has("A")
-        tracker = ListTracker(account.client, {entry.id: "A"}.get, can_create=True)
+    def test_a_list_that_is_there_keeps_its_id(self, harness: ListsHarness) -> None:
+        (entry,) = harness.has("A")
+        tracker = ListTracker(harness.client, {entry.id: "A"}.get, can_create=True)
         assert not tracker.recreate((entry.id,))
         assert tracker.current((entry.id,)) == (entry.id,)
 
-    def test_a_deleted_list_is_created_again_and_found_by_its_first_id(self, account: Account) -> None:
-        first, other = account.has("A", "B")
-        tracker = ListTracker(account.client, {first.id: "A", other.id: "B"}.get, can_create=True)
+    def test_a_deleted_list_is_created_again_and_found_by_its_first_id(self, harness: ListsHarness) -> None:
+        first, other = harness.has("A", "B")
+        tracker = ListTracker(harness.client, {first.id: "A", other.id: "B"}.get, can_create=True)
         for _ in range(2):
-            (deleted,) = [entry for entry in account.client.lists() if entry.name == "A"]
-            account.delete(deleted)
+            (deleted,) = [entry for entry in harness.client.lists() if entry.name == "A"]
+            harness.delete(deleted)
             assert tracker.recreate((other.id, first.id))
-            (created,) = [entry for entry in account.client.lists() if entry.name == "A"]
+            (created,) = [entry for entry in harness.client.lists() if entry.name == "A"]
             assert created.id != deleted.id
             assert tracker.current((other.id, first.id)) == (other.id, created.id)
 
-    def test_a_list_that_someone_else_created_again_is_taken(self, account: Account) -> None:
-        (entry,) = account.has("A")
-        tracker = ListTracker(account.client, {entry.id: "A"}.get, can_create=False)
-        account.delete(entry)
-        (theirs,) = account.has("A")
+    def test_a_list_that_someone_else_created_again_is_taken(self, harness: ListsHarness) -> None:
+        (entry,) = harness.has("A")
+        tracker = ListTracker(harness.client, {entry.id: "A"}.get, can_create=False)
+        harness.delete(entry)
+        (theirs,) = harness.has("A")
         assert tracker.recreate((entry.id,))
         assert tracker.current((entry.id,)) == (theirs.id,)
 
-    def test_a_deleted_list_given_by_id_cannot_be_recreated(self, account: Account) -> None:
-        (entry,) = account.has("A")
-        tracker = ListTracker(account.client, lambda _: None, can_create=True)
-        account.delete(entry)
+    def test_a_deleted_list_given_by_id_cannot_be_recreated(self, harness: ListsHarness) -> None:
+        (entry,) = harness.has("A")
+        tracker = ListTracker(harness.client, lambda _: None, can_create=True)
+        harness.delete(entry)
         with pytest.raises(ConfigError, match=f"'{entry.id}' was deleted during the run and cannot be recreated"):
             tracker.recreate((entry.id,))
 
-    def test_a_deleted_list_that_may_not_be_created_ends_with_both_reasons(self, account: Account) -> None:
-        (entry,) = account.has("A")
-        tracker = ListTracker(account.client, {entry.id: "A"}.get, can_create=False)
-        account.delete(entry)
+    def test_a_deleted_list_that_may_not_be_created_ends_with_both_reasons(self, harness: ListsHarness) -> None:
+        (entry,) = harness.has("A")
+        tracker = ListTracker(harness.client, {entry.id: "A"}.get, can_create=False)
+        harness.delete(entry)
         with pytest.raises(ConfigError, match=r"'A' was deleted during the run\. SendGrid has no list named 'A', and"):
             tracker.recreate((entry.id,))
 
-    def test_lists_are_labelled_as_the_settings_give_them(self, account: Account) -> None:
-        tracker = ListTracker(account.client, {"id1": "A"}.get, can_create=True)
+    def test_lists_are_labelled_as_the_settings_give_them(self, harness: ListsHarness) -> None:
+        tracker = ListTracker(harness.client, {"id1": "A"}.get, can_create=True)
         assert tracker.label(("id1", "id2")) == "'A' or 'id2'"

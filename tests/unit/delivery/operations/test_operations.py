@@ -65,9 +65,8 @@ class Removals:
 
 
 @pytest.fixture
-def removals(server: SandboxServer) -> Iterator[Removals]:
-    server.reset()
-    made = Removals(server)
+def removals(sandbox: SandboxServer) -> Iterator[Removals]:
+    made = Removals(sandbox)
     yield made
     made.client.transport.close()
 
