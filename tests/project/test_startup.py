@@ -77,6 +77,10 @@ def test_an_empty_run_loads_nothing_that_only_records_need(empty_run: set[str], 
     assert empty_run & needed_by_records <= sdk
 
 
+def test_a_run_without_parquet_files_does_not_load_pyarrow(empty_run: set[str]) -> None:
+    assert "pyarrow" not in empty_run
+
+
 def test_the_target_never_loads_the_sandbox(empty_run: set[str]) -> None:
     assert [name for name in empty_run if name.startswith(("target_sendgrid.sandbox", "flask"))] == []
 

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools.benchmarks.runs import account, print_row, run_target
+from tools.benchmarks.runs import print_row, run_target, sandbox_process
 from tools.benchmarks.shapes import ORDINARY, STATE_EVERY, STREAM
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def main() -> None:
     print_row("profiles in", "wall s", "CPU s", "µs a record", "records/CPU s", "peak MB", "ratio")
     records_seconds: float | None = None
     for input_format in (RECORDS, *FORMATS):
-        with tempfile.TemporaryDirectory() as name, account() as into:
+        with tempfile.TemporaryDirectory() as name, sandbox_process() as into:
             # In a process of its own: the peak memory of a child process is at least that of its parent.
             writer = multiprocessing.get_context("spawn").Process(target=write, args=(input_format, Path(name), count))
             writer.start()

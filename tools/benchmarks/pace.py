@@ -24,14 +24,14 @@ from target_sendgrid.delivery.operations.upsert import upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid.contact import Body
-from tools.benchmarks.runs import account, print_row, run_target
+from tools.benchmarks.runs import print_row, run_target, sandbox_process
 from tools.benchmarks.shapes import ORDINARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from target_sendgrid.delivery.batching import Batch
-    from tools.benchmarks.runs import Account
+    from tools.benchmarks.runs import SandboxProcess
 
 DEFAULT_COUNT = 1_000_000
 MAX_ROWS, MAX_BYTES = 30_000, 3_500_000
@@ -64,7 +64,7 @@ def _body(batch: Batch) -> bytes:
     return b"".join(Body(batch.purpose.list_ids, batch.packed.contacts if batch.packed else ()))
 
 
-def replay(into: Account, requests: list[Path]) -> float:
+def replay(into: SandboxProcess, requests: list[Path]) -> float:
     """Send ready-made requests, wait for their last job, and return the seconds that this took."""
     connection = http.client.HTTPConnection(urlsplit(into.url).netloc)
     headers = {"Authorization": f"Bearer {into.api_key}", "Content-Type": "application/json"}
@@ -94,14 +94,14 @@ def main() -> None:
         folder = Path(name)
         profiles = folder / "profiles.singer"
         ORDINARY.write(profiles, count)
-        with account("--field-ready-after-seconds", "0") as into:
+        with sandbox_process("--field-ready-after-seconds", "0") as into:
             requests = []
             list_id = into.prepare(ORDINARY)
             for number, content in enumerate(bodies(profiles, list_id, into.field_ids())):
                 requests.append(folder / f"{number}.json")
                 requests[-1].write_bytes(content)
             pace = replay(into, requests)
-        with account("--field-ready-after-seconds", "0") as into:
+        with sandbox_process("--field-ready-after-seconds", "0") as into:
             config = {"list_id": into.prepare(ORDINARY), "field_mapping": ORDINARY.field_mapping, "profile_cap": None}
             run = run_target("target_sendgrid", into, config, profiles, folder)
             log = into.requests()

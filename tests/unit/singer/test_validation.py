@@ -25,7 +25,7 @@ from tests.harness.random_schemas import Case
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SEEDS = int(os.environ.get("VALIDATION_SEEDS", "300"))
+SEEDS = int(os.environ.get("VALIDATION_SEEDS", "60"))
 
 
 def is_accepted(validator: RecordValidator, record: dict[str, Any]) -> bool:
