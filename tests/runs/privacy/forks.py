@@ -1,6 +1,6 @@
 """Runs the target many times in forks of one process, which saves the start-up: ``python -m tests.runs.privacy.forks``.
 
-Each fork is a original run with its own standard streams, environment and end. Every switch that makes Python and its
+Each fork is a run with its own standard streams, environment and end. Every switch that makes Python and its
 libraries write more is on. Each line of standard input asks for a run, as JSON; the answer is its exit code.
 """
 
