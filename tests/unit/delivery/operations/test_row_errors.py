@@ -123,7 +123,7 @@ class TestEncoding:
         assert failed_contacts(content, CHANGES) == {}
 
     def test_a_compressed_file_whose_content_is_broken_fails_no_contact(self) -> None:
-        content = bytearray(gzip.compress(file_of(*[["ada@example.com", str(number)] for number in range(100_000)])))
+        content = bytearray(gzip.compress(file_of(*[["ada@example.com", str(number)] for number in range(20_000)])))
         content[len(content) // 2] ^= 0xFF
         assert failed_contacts(bytes(content), CHANGES) == {}
 
