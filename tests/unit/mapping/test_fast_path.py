@@ -7,6 +7,7 @@ import traceback
 from typing import Any
 
 import pytest
+from msgspec import ValidationError
 from msgspec.structs import replace
 
 from target_sendgrid.mapping.compiler import compile_mapping
@@ -95,6 +96,15 @@ def test_fields_that_are_all_empty_are_left_out() -> None:
 )
 def test_a_bad_or_unusual_record_is_left_to_the_slow_path(changes: dict[str, Any]) -> None:
     assert contact(**GOOD | changes) is None
+
+
+@pytest.mark.parametrize("field", ["external_id", "anonymous_id", "phone_number_id"])
+def test_a_record_with_an_empty_identifier_is_left_to_the_slow_path(field: str) -> None:
+    fast = FastPath(SCHEMA, (), compiled(mapping={"email": "mail", field: "given"}))
+    with pytest.raises(ValidationError):
+        fast.decode(b'{"mail": "ada@x.com", "given": ""}')
+    made = fast.contact(fast.decode(b'{"mail": "ada@x.com", "given": "7"}'))
+    assert made == ("ada@x.com", encode({"email": "ada@x.com", field: "7"}))
 
 
 def test_a_stream_that_clears_nulls_has_no_fast_path() -> None:

@@ -171,3 +171,12 @@ def test_each_rule_of_a_schema_is_one_of_its_type(property_schema: dict[str, Any
 def test_lengths_are_counted_in_characters() -> None:
     kind = record_type({"type": "object", "properties": {"x": {"type": "string", "maxLength": 9}}}, x=(1, 3))
     assert [accepts(kind, json.dumps({"x": text})) for text in ("", "é", "ééé", "éééé")] == [False, True, True, False]
+
+
+@pytest.mark.parametrize("has_others", [True, False])
+def test_an_unknown_property_is_accepted_unless_the_schema_is_closed(*, has_others: bool) -> None:
+    schema: dict[str, Any] = {"properties": {"x": {"type": "integer"}}, "additionalProperties": has_others}
+    outer = {"properties": {"inner": {"type": "object", **schema}}}
+    assert accepts(record_type(schema), '{"x": 1}')
+    assert accepts(record_type(schema), '{"x": 1, "y": 1}') is has_others
+    assert accepts(record_type(outer), '{"inner": {"x": 1, "y": 1}}') is has_others

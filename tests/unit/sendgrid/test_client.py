@@ -277,6 +277,28 @@ class TestLists:
         with pytest.raises(SendGridError, match="in a shape that the target does not know"):
             list(client.lists())
 
+    @pytest.mark.parametrize(
+        "address", ["@evil.example/x", "https://a.example/v3/scopes?x=1", "/v3/marketing", "http://[", ""]
+    )
+    def test_a_next_page_with_another_path_is_not_asked_for(self, make_client: MakeClient, address: str) -> None:
+        client, server, _ = make_client()
+        body = {"result": [], "_metadata": {"next": address}}
+        server.add_fault("status", status=200, body=body)
+        if address:
+            with pytest.raises(SendGridError, match="named a next page of lists with another path"):
+                list(client.lists())
+        else:
+            assert list(client.lists()) == []
+        assert len(server.requests()) == 1
+
+    def test_the_host_of_a_next_page_is_ignored(self, make_client: MakeClient) -> None:
+        client, server, _ = make_client()
+        created = client.create_list("Customers")
+        address = "https://evil.example/v3/marketing/lists?page_size=7"
+        server.add_fault("status", method="GET", status=200, body={"result": [], "_metadata": {"next": address}})
+        assert list(client.lists()) == [created]
+        assert [entry["path"] for entry in server.requests()[1:]] == ["/v3/marketing/lists"] * 2
+
 
 class TestJobStatus:
     @pytest.fixture

@@ -146,8 +146,18 @@ class TestResolving:
         lists.resolve(None, "A")
         assert harness.requests() == []
 
-    def test_a_list_that_someone_else_created_since_is_taken(self, harness: ListsHarness) -> None:
-        lists = Lists(harness.client, can_create=True)
+    def test_a_list_that_is_given_by_its_id_has_no_given_name_even_if_another_stream_gives_it(
+        self, account: Account
+    ) -> None:
+        first, second = account.has("A", "B")
+        lists = Lists(account.client, can_create=True)
+        lists.check([first.id], ["A", "B"])
+        for name in ("A", "B"):
+            lists.resolve(None, name)
+        assert (lists.given_name(first.id), lists.given_name(second.id)) == (None, "B")
+
+    def test_a_list_that_someone_else_created_since_is_taken(self, account: Account) -> None:
+        lists = Lists(account.client, can_create=True)
         lists.check([], ["A"])
         (theirs,) = harness.has("A")
         assert lists.resolve(None, "A") == theirs

@@ -8,22 +8,30 @@ import pytest
 
 from target_sendgrid.audience.identities import IdentitySet
 from target_sendgrid.clock import SystemClock
+from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.batching import Batch, Batcher
-from target_sendgrid.delivery.job import Job
+from target_sendgrid.delivery.job import Job, Request
 from target_sendgrid.delivery.operations.remove_from_list import ABSENT_SECONDS, REMOVE_FROM_LIST, RemoveFromList
 from target_sendgrid.delivery.operations.upsert import Upsert, is_missing_identifiers, upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose, pack
-from target_sendgrid.errors import BadRequestError, NotFoundError, TooLargeError, TransientError
+from target_sendgrid.errors import (
+    BadRequestError,
+    ConfigError,
+    NotFoundError,
+    SendGridError,
+    TooLargeError,
+    TransientError,
+)
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid.answers import SHORT_RETRY_SECONDS
 from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.contact import encode, identity
 from target_sendgrid.sendgrid.lists import ListTracker
 from target_sendgrid.sendgrid.transport import Transport
-from tests.harness.clocks import SandboxClock
+from tests.harness.clocks import HastyClock, SandboxClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from target_sendgrid.sandbox.server import SandboxServer
     from target_sendgrid.sendgrid.contact import Body
@@ -288,3 +296,89 @@ class TestByteLimit:
             operation.submit(self.job_of(operation, 2, 4_000))
         assert caught.value.budget_seconds == SHORT_RETRY_SECONDS
         assert operation.max_bytes is None
+
+
+class Refusing:
+    """A stub of the client that refuses every request with the same error, and of the lists that it knows."""
+
+    def __init__(self, error: SendGridError) -> None:
+        self.error = error
+        self.sent: list[bytes] = []
+        self.searched: list[str] = []
+
+    def upsert(self, body: Body) -> str:
+        self.sent.append(b"".join(body))
+        raise self.error
+
+
+class Deleted:
+    """A stub of the tracker of a list that is deleted again whenever it was created."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def current(self, list_ids: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(f"{list_id}{self.number}" for list_id in list_ids)
+
+    def recreate(self, list_ids: tuple[str, ...]) -> bool:
+        del list_ids
+        self.number += 1
+        assert self.number < 100, "it is created without end"
+        return True
+
+    def label(self, list_ids: tuple[str, ...]) -> str:
+        return f"'{list_ids[0]}'"
+
+
+class TestUnknownNames:
+    @staticmethod
+    def upsert(client: Refusing, clock: HastyClock, tracker: Deleted) -> Upsert:
+        names = {"e1_T": "plan"}
+        return Upsert(
+            upsert_kind(30_000, 100_000),
+            cast("Client", client),
+            clock,
+            list_tracker=cast("ListTracker", tracker),
+            field_name=lambda field_id: names.get(field_id, field_id),
+        )
+
+    def test_a_list_that_is_always_deleted_again_ends_the_run_after_a_minute(self) -> None:
+        client, clock = Refusing(NotFoundError("It is gone.")), HastyClock()
+        operation = self.upsert(client, clock, Deleted())
+        started_at = clock.monotonic()
+        with pytest.raises(ConfigError, match="does not accept contacts for the list 'L'"):
+            operation.submit(TestByteLimit.job_of(operation, 1, 10))
+        assert 60 <= clock.monotonic() - started_at < 70
+        assert [body.split(b'"')[3] for body in client.sent[:3]] == [b"L0", b"L1", b"L2"]
+
+    @pytest.mark.parametrize(
+        ("ids", "named"),
+        [("e1_T", "'plan'"), ("zaphod", "that was sent"), ("zaphod,e1_T", "'plan'"), ("e1_T,e1_T", "'plan', 'plan'")],
+    )
+    def test_an_unknown_field_is_named_as_the_account_names_it_and_not_by_sendgrids_words(
+        self, ids: str, named: str
+    ) -> None:
+        words = f"invalid custom field ids supplied - {ids}"
+        client = Refusing(BadRequestError("SendGrid refused it.", [("custom_fields", words)]))
+        operation = self.upsert(client, HastyClock(), Deleted())
+        with pytest.raises(ConfigError) as caught:
+            operation.submit(TestByteLimit.job_of(operation, 1, 10))
+        assert f"does not accept the custom field {named}:" in str(caught.value)
+        assert "zaphod" not in str(caught.value)
+
+    def test_contacts_are_looked_up_on_the_list_that_replaces_a_deleted_one(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tracker, looked_up = Deleted(), []
+
+        def stored(_: Client, changes: Mapping[str, Change], list_ids: Collection[str], __: object) -> set[str]:
+            looked_up.append(tuple(list_ids))
+            return set(changes)
+
+        monkeypatch.setattr(lookups, "stored", stored)
+        operation = self.upsert(Refusing(NotFoundError("It is gone.")), HastyClock(), tracker)
+        job = TestByteLimit.job_of(operation, 2, 10)
+        job.last_request = Request("job", ("L0",), 10, 2, 0.0, b"{}")
+        tracker.recreate(("L",))
+        assert operation.confirm(job, ["0"]) == {"0"}
+        assert looked_up == [("L1",)]

@@ -127,6 +127,11 @@ class TestEncoding:
         content[len(content) // 2] ^= 0xFF
         assert failed_contacts(bytes(content), CHANGES) == {}
 
+    @pytest.mark.parametrize("kept", [10, 5_000])
+    def test_compressed_content_that_cannot_be_unpacked_fails_no_contact(self, kept: int) -> None:
+        content = gzip.compress(file_of(*[["ada@example.com", str(number)] for number in range(100_000)]))
+        assert failed_contacts(content[:kept] + b"\xff" * 5_000, CHANGES) == {}
+
     def test_bytes_that_are_not_utf_8_affect_only_their_cell(self) -> None:
         assert list(failed_contacts(b"ada@example.com,b\xe4d\n", CHANGES)) == ["ada@example.com"]
 
