@@ -14,7 +14,7 @@ from target_sendgrid.delivery import batching
 from target_sendgrid.delivery.batching import Batch, Batcher
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST
 from target_sendgrid.delivery.operations.upsert import upsert_kind
-from target_sendgrid.delivery.pending import Change, Purpose, unpack
+from target_sendgrid.delivery.pending import Change, Purpose, stream_counts, unpack
 from target_sendgrid.errors import Reason, RecordRejectedError
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid.contact import Body, decode, encode
@@ -49,6 +49,11 @@ class Upserts(Batcher):
 def upsert(kind: OperationKind, email: str, list_id: str = "L", *, line: int = 1, **fields: object) -> Change:
     contact = encode({"email": email, **fields})
     return Change(Purpose(kind, (list_id,)), email, contact, Origin("people", line))
+
+
+def removal(email: str, list_id: str = "L", *, line: int = 1) -> Change:
+    contact = encode({"email": email})
+    return Change(Purpose(REMOVE_FROM_LIST, (list_id,)), email, contact, Origin("people", line))
 
 
 def add(batcher: Upserts, email: str, list_id: str = "L", *, line: int = 1, **fields: object) -> bool:
@@ -119,7 +124,7 @@ class TestBytes:
     def test_a_batch_is_full_once_its_body_has_as_many_bytes_as_allowed(self, slack: int) -> None:
         batcher = Upserts(30_000, len(Body(("L",), TWO_CONTACTS)) + slack)
         add(batcher, "a@x.com")
-        add(batcher, "b@x.com")
+        assert add(batcher, "b@x.com") == (slack == 0)
         assert (batcher.full() is not None) == (slack == 0)
 
     def test_a_body_may_have_exactly_as_many_bytes_as_allowed(self) -> None:
@@ -175,6 +180,45 @@ class TestBytes:
         assert list(changes_of(sealed(batcher, "L"))) == ["a@x.com"]
         add(batcher, "b@x.com", line=4, city="y")
         assert lines_of(sealed(batcher, "L")) == {"b@x.com": [3, 4]}
+
+    def test_a_batch_knows_the_size_of_its_request(self) -> None:
+        batcher = Upserts(30_000, ENOUGH_BYTES)
+        for email in ("a@x.com", "b@x.com", "c@x.com"):
+            add(batcher, email)
+        add(batcher, "b@x.com", city="London")  # merged, so it leaves the batch and comes back
+        add(batcher, "c@x.com", "M")
+        for list_ids in (("L",), ("L", "M")):
+            batch = sealed(batcher, *list_ids)
+            assert batch.byte_count == len(body_of(batch))
+
+    def test_the_rest_of_a_batch_knows_the_size_of_its_request_and_its_first_line(self) -> None:
+        batcher = Upserts(2, ENOUGH_BYTES)
+        for number, line in enumerate((1, 2, 3, 5, 4), 1):
+            add(batcher, f"p{number}@x.com", line=line, city="x" * number)
+        first = sealed(batcher, "L")
+        assert (lines_of(first), first.byte_count) == ({"p1@x.com": [1], "p2@x.com": [2]}, len(body_of(first)))
+        assert batcher.first_line() == 3
+        add(batcher, "p4@x.com", line=6, country="UK")
+        second = sealed(batcher, "L")
+        assert (second.first_line, second.byte_count) == (3, len(body_of(second)))
+        assert list(lines_of(second)) == ["p3@x.com", "p5@x.com"]
+        assert sealed(batcher, "L").first_line <= 5
+
+    @pytest.mark.parametrize("slack", [0, 1])
+    def test_a_batch_whose_rest_has_reached_the_limit_is_full(self, slack: int) -> None:
+        batcher = Upserts(30_000, ENOUGH_BYTES)
+        for email in ("c@x.com", "a@x.com", "b@x.com"):
+            add(batcher, email)
+        size = len(Body(("L",), TWO_CONTACTS))
+        batcher.set_max_bytes(batcher.kind, size - 1)
+        assert list(lines_of(sealed(batcher, "L"))) == ["c@x.com"]
+        batcher.set_max_bytes(batcher.kind, size + slack)
+        assert (batcher.full() is not None) == (slack == 0)
+
+    def test_a_lowered_limit_also_holds_for_batches_that_are_opened_later(self) -> None:
+        batcher = Upserts(30_000, ENOUGH_BYTES)
+        batcher.set_max_bytes(batcher.kind, len(Body(("L",), TWO_CONTACTS)))
+        assert [add(batcher, email) for email in ("a@x.com", "b@x.com")] == [False, True]
 
 
 class TestMerging:
@@ -319,10 +363,52 @@ class TestInFlight:
         sealed(batcher, "L")
         assert batcher.first_line() == 3
 
+    def test_a_contact_that_is_held_back_is_merged_without_being_sent(self) -> None:
+        batcher = Upserts(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com", line=1)
+        sealed(batcher, "L")
+        add(batcher, "a@x.com", line=2)
+        add(batcher, "a@x.com", line=3)
+        assert batcher.open_list_ids() == []
 
-def removal(email: str, list_id: str = "L", *, line: int = 1) -> Change:
-    contact = encode({"email": email})
-    return Change(Purpose(REMOVE_FROM_LIST, (list_id,)), email, contact, Origin("people", line))
+    def test_only_people_of_the_settled_batch_wait_for_an_untracked_job(self) -> None:
+        now = 0.0
+        batcher = Upserts(30_000, ENOUGH_BYTES, lambda: now)
+        add(batcher, "a@x.com", line=1)
+        batcher.release(sealed(batcher, "L"), free_at=60.0)
+        add(batcher, "b@x.com", line=2)
+        assert batcher.open_list_ids() == [("L",)]
+        add(batcher, "a@x.com", line=3)
+        assert lines_of(sealed(batcher, "L")) == {"b@x.com": [2]}
+        now = 61.5
+        assert batcher.seconds_until_release() == 0.0
+
+    def test_what_was_held_is_not_sent_while_another_operation_waits_for_the_same_person(self) -> None:
+        now = 10.0
+        batcher = Upserts(30_000, ENOUGH_BYTES, lambda: now)
+        add(batcher, "a@x.com", line=1)
+        first = sealed(batcher, "L")
+        batcher.add(removal("a@x.com", line=2))
+        add(batcher, "a@x.com", line=3)
+        batcher.release(first)
+        assert batcher.open_purposes() == [Purpose(REMOVE_FROM_LIST, ("L",))]
+        add(batcher, "b@x.com", line=4)
+        batcher.release(sealed(batcher, "L"))  # which is no reason to send what waits for the removal
+        assert batcher.open_purposes() == [Purpose(REMOVE_FROM_LIST, ("L",))]
+        assert batcher.first_line() == 2
+
+    def test_a_contact_that_was_held_has_waited_since_its_record_came(self) -> None:
+        now = 10.0
+        batcher = Upserts(30_000, ENOUGH_BYTES, lambda: now)
+        add(batcher, "a@x.com", line=1)
+        batch = sealed(batcher, "L")
+        now = 20.0
+        add(batcher, "a@x.com", line=2)
+        now = 30.0
+        add(batcher, "a@x.com", line=3)
+        now = 40.0
+        batcher.release(batch)
+        assert batcher.open_since() == 20.0
 
 
 class TestSeveralOperations:
@@ -430,6 +516,7 @@ class TestTimesAndLines:
 
     def test_the_boundary_line_moves_when_a_batch_is_opened(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
+        assert batcher.boundary_line == 0
         for line, list_id in [(3, "L"), (4, "L"), (6, "M"), (7, "M"), (8, "L")]:
             add(batcher, f"{line}@x.com", list_id, line=line)
         assert batcher.boundary_line == 6
@@ -458,6 +545,24 @@ class TestHeld:
         assert add(batcher, "a@x.com", line=2, custom_fields={"e1_T": "x" * batching.MAX_HELD_BYTES})
         assert (batcher.full(), batcher.holds_too_much) == (None, True)
         batcher.release(batch)
+        assert not batcher.holds_too_much
+
+    def test_the_bytes_of_held_changes_are_counted_exactly(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        batcher = Upserts(30_000, ENOUGH_BYTES)
+        for email in ("a@x.com", "b@x.com"):
+            add(batcher, email)
+        batch = sealed(batcher, "L")
+        for email in ("a@x.com", "b@x.com", "a@x.com"):
+            add(batcher, email, city="London")
+        add(batcher, "b@x.com", city="York", country="UK")
+        held = len(encode({"email": "a@x.com", "city": "London"}))
+        held += len(encode({"email": "b@x.com", "city": "York", "country": "UK"}))
+        monkeypatch.setattr(batching, "MAX_HELD_BYTES", held)
+        assert not batcher.holds_too_much
+        monkeypatch.setattr(batching, "MAX_HELD_BYTES", held - 1)
+        assert batcher.holds_too_much
+        batcher.release(batch)
+        monkeypatch.setattr(batching, "MAX_HELD_BYTES", 0)
         assert not batcher.holds_too_much
 
     def test_a_person_added_as_new_is_found_and_merged_when_a_second_record_comes(self) -> None:
@@ -534,7 +639,8 @@ class BatcherHarness:
         batch = self.batcher.seal(self.random.choice(purposes))
         assert len(changes_of(batch)) <= batch.purpose.kind.max_contacts
         if batch.purpose.kind is self.batcher.kind:
-            assert len(body_of(batch)) <= self.max_bytes
+            assert len(body_of(batch)) == batch.byte_count <= self.max_bytes
+        assert batch.counts == stream_counts(changes_of(batch).values())
         assert batch.first_line <= min(itertools.chain(*lines_of(batch).values()))
         assert not {identity for other in self.in_flight for identity in changes_of(other)} & changes_of(batch).keys()
         self.in_flight.append(batch)

@@ -50,8 +50,10 @@ class TestJobs:
     @pytest.mark.parametrize("name", ["completed", "errored"])
     def test_a_job_for_another_number_of_contacts_says_nothing(self, name: str, requested: int) -> None:
         found = status(name, requested=requested, errored=2, errors_url="https://files.example/1")
-        assert read_outcome(found, people(2), frozenset(), 20).at_fault == {}
-        assert "not for the 20 that were sent" in read_outcome(found, people(2), frozenset(), 20).problem
+        outcome = read_outcome(found, people(2), frozenset(), 20)
+        assert (outcome.at_fault, outcome.is_other_job) == ({}, True)
+        what = "1 contact" if requested == 1 else f"{requested} contacts"
+        assert outcome.problem == f"was for {what}, not for the 20 that were sent"
 
     @pytest.mark.parametrize("name", ["completed", "errored"])
     def test_the_contacts_named_are_at_fault_and_the_others_confirmed_if_all_errors_are_named(self, name: str) -> None:

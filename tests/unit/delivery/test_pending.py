@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.delivery.operations.upsert import upsert_kind
-from target_sendgrid.delivery.pending import Change, Purpose, StreamCount, stream_counts
+from target_sendgrid.delivery.pending import Change, Purpose, StreamCount, pack, stream_counts, unpack
 from target_sendgrid.origin import Origin
 
 PURPOSE = Purpose(upsert_kind(10, 1_000), ("L",))
@@ -33,3 +33,11 @@ def test_streams_are_counted_alike_with_and_without_merged_records(made_of: list
         )
         for stream in streams
     }
+
+
+def test_changes_are_the_same_after_they_were_packed() -> None:
+    changes = {
+        "b": Change(PURPOSE, "b", b'{"email":"b"}', Origin("people", 4)),
+        "a": Change(PURPOSE, "a", b'{"email":"a"}', Origin("people", 1), [Origin("guests", 2, 3, b"{}")]),
+    }
+    assert unpack(pack(changes), PURPOSE) == changes

@@ -9,10 +9,13 @@ import pytest
 from target_sendgrid.delivery.job import BatchProgress, Job
 from target_sendgrid.delivery.poll_schedule import (
     LONGEST_POLL_SECONDS,
+    MAX_LIKELY_SECONDS,
+    MIN_UNTRACKED_SECONDS,
     SELDOM_POLL_SECONDS,
     SHORTEST_POLL_SECONDS,
     PollSchedule,
 )
+from target_sendgrid.sendgrid.retry import SHORTEST_WAIT_SECONDS
 from tests.harness.clocks import ManualClock
 
 if TYPE_CHECKING:
@@ -131,3 +134,99 @@ def test_when_jobs_become_faster_their_ends_are_found_sooner() -> None:
     _, delays = polls_and_delays([*slow, *fast])
     assert delays[1] > 10
     assert max(delays[-2:]) < 2
+
+
+def new_job() -> Job:
+    return Job(BatchProgress(cast("Batch", None), 0), {})
+
+
+class TestLikelyEnds:
+    def test_a_job_is_likely_to_end_within_ten_minutes(self) -> None:
+        clock = ManualClock(50.0)
+        schedule = PollSchedule(clock)
+        assert schedule.likely_seconds_left() == 0.0
+        schedule.start(new_job())
+        assert schedule.likely_seconds_left() == MAX_LIKELY_SECONDS
+        clock.sleep(100)
+        schedule.start(younger := new_job())
+        clock.sleep(MAX_LIKELY_SECONDS - 1)
+        assert schedule.likely_seconds_left() == 1.0
+        schedule.forget(younger)
+        assert schedule.likely_seconds_left() == 0.0
+
+    @pytest.mark.parametrize(("left", "expected"), [(2.0, 2.0), (1.1, 1.1), (0.9, 0.0), (0.5, 0.0), (-1.0, 0.0)])
+    def test_less_than_the_shortest_wait_counts_as_nothing(self, left: float, expected: float) -> None:
+        clock = ManualClock(0.0)
+        schedule = PollSchedule(clock)
+        schedule.start(new_job())
+        clock.seconds = MAX_LIKELY_SECONDS - left * SHORTEST_WAIT_SECONDS
+        assert schedule.likely_seconds_left() == pytest.approx(expected * SHORTEST_WAIT_SECONDS)
+
+    @pytest.mark.parametrize(
+        ("taken", "expected"),
+        [
+            ((), MIN_UNTRACKED_SECONDS),
+            ((59.0,), MIN_UNTRACKED_SECONDS),
+            ((61.0,), 122.0),
+            ((100.0, 70.0), 200.0),
+            ((301.0,), MAX_LIKELY_SECONDS),
+        ],
+    )
+    def test_an_untracked_job_may_be_under_way_twice_as_long_as_the_longest_job_took(
+        self, taken: Sequence[float], expected: float
+    ) -> None:
+        clock = ManualClock(7.0)
+        schedule = PollSchedule(clock)
+        for seconds in taken:
+            schedule.start(job := new_job())
+            clock.sleep(seconds)
+            schedule.end(job, schedule.age(job))
+        assert schedule.untracked_job_seconds() == expected
+
+
+class TestPause:
+    def test_nothing_is_polled_during_a_pause(self) -> None:
+        clock = ManualClock(100.0)
+        schedule = PollSchedule(clock)
+        schedule.start(job := new_job())
+        schedule.pause(40.0)
+        assert (schedule.wait_seconds(), schedule.due()) == (40.0, None)
+        clock.sleep(40.0)
+        assert schedule.due() is job
+
+
+def test_the_jobs_under_way_are_listed_oldest_first() -> None:
+    schedule = PollSchedule(ManualClock(0.0))
+    assert list(schedule) == []
+    jobs = [new_job() for _ in range(3)]
+    for job in jobs:
+        schedule.start(job)
+    assert list(schedule) == jobs
+    schedule.forget(jobs[0])
+    schedule.drop(jobs[2])
+    schedule.drop(jobs[2])
+    assert list(schedule) == [jobs[1]]
+    schedule.forget(jobs[1])
+    assert (list(schedule), schedule.wait_seconds(), schedule.due()) == ([], None, None)
+
+
+def test_the_job_that_becomes_the_oldest_is_not_polled_at_once() -> None:
+    clock = ManualClock(1_000.0)
+    schedule = PollSchedule(clock)
+    first, second = new_job(), new_job()
+    for job in (first, second):
+        schedule.start(job)
+        schedule.poll_later(job)
+    schedule.forget(first)
+    assert (schedule.wait_seconds() or 0.0) > LONGEST_POLL_SECONDS / 2
+    assert schedule.has_seen_pending is True
+
+
+def test_the_oldest_job_is_polled_by_its_age_and_not_by_the_time_of_the_clock() -> None:
+    clock = ManualClock(10_000.0)
+    schedule = PollSchedule(clock)
+    assert schedule.has_seen_pending is False
+    schedule.start(job := new_job())
+    clock.sleep(20.0)
+    schedule.poll_later(job)
+    assert schedule.wait_seconds() == pytest.approx(3.0)

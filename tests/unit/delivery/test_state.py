@@ -135,6 +135,45 @@ def test_many_waiting_states_take_little_memory() -> None:
     assert gate.written[-1].startswith("19998 ")
 
 
+def test_states_are_held_while_memory_is_left_and_replaced_beyond_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_module, "_OVERHEAD_BYTES", 0)
+    monkeypatch.setattr(state_module, "MAX_WAITING_BYTES", 20)
+    gate = Gate()
+    for line in (12, 22, 32):  # the first two take exactly as much as there is
+        gate.receive(line, f"{line}" * 5, boundary=1)
+    gate.receive(42, boundary=32)  # a batch was sealed at the line of the state before: they become ready apart
+    for first_unsettled in (13, 23, 33, None):
+        gate.advance(first_unsettled)
+    assert gate.written == ["12" * 5, "22" * 5, "32" * 5, "42"]
+    for line in (52, 62, 72, 82):  # nothing waits any more, so there is as much memory as at first
+        gate.receive(line, f"{line}" * 5, boundary=51)
+    gate.advance(53)
+    gate.advance(63)
+    gate.advance(73)
+    assert gate.written[4:] == ["52" * 5, "62" * 5]
+    gate.advance(None)
+    assert gate.written[6:] == ["82" * 5]
+
+
+def test_an_empty_state_is_written() -> None:
+    gate = Gate()
+    gate.receive(2, boundary=1)
+    gate._gate.receive(4, b"", boundary_line=3, record_count=0)  # noqa: SLF001 - the tap's own JSON is never empty
+    gate.advance(None)
+    assert gate.written == [""]
+
+
+def test_rejected_records_without_identifier_add_up_over_all_states() -> None:
+    gate = Gate(0)
+    for line in range(1, 5):
+        gate.reject(line, reason=Reason.NO_IDENTIFIER)
+    for line, records in ((50, 6), (60, 6), (70, 7)):
+        gate.receive(line, boundary=line - 1, records=records)
+        gate.reject(line - 1, reason=Reason.NO_IDENTIFIER)
+    gate.advance(None)
+    assert (gate.written, gate.held_from_line) == (["50"], 60)
+
+
 def test_memory_is_free_again_once_states_are_written() -> None:
     gate = GateHarness(10)
     for line in range(1, 3_000):
