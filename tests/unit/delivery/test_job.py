@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_sendgrid.delivery.batching import Batcher
-from target_sendgrid.delivery.job import Job, Rejection
+from target_sendgrid.delivery.job import Job, Level, Rejection
 from target_sendgrid.delivery.operations.upsert import upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose, pack, unpack
 from target_sendgrid.delivery.spool import Spool
 from target_sendgrid.errors import LocalFileError, Reason
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid.contact import decode, encode, identity
+from tests.harness.jobs import PURPOSE as PURPOSE_OF_JOBS
+from tests.harness.jobs import job_of
 
 if TYPE_CHECKING:
     from target_sendgrid.delivery.batching import Batch
@@ -101,3 +103,36 @@ def test_a_file_that_was_changed_ends_the_run_with_advice() -> None:
     spool._make_cipher = Spool()._make_cipher  # noqa: SLF001 - another key has the same effect as a changed file
     with pytest.raises(LocalFileError, match="TMPDIR"):
         job.contacts()
+
+
+def test_a_new_job_has_failed_nowhere_and_may_be_sent_at_once() -> None:
+    job = job_of("a", "b")
+    assert (job.not_before, job.send_count, job.lost_jobs, job.used_waits) == (0.0, 0, 0, 0)
+    assert (job.failed_at, job.is_overdue, job.must_look_up, job.is_trial) == ({}, False, False, False)
+    assert [change.purpose for change in job.changes().values()] == [PURPOSE_OF_JOBS] * 2
+
+
+@pytest.mark.parametrize(("count", "failed_at"), [(1, {}), (2, {Level.JOB: 7.0}), (3, {Level.JOB: 7.0})])
+def test_a_part_has_failed_like_the_whole_unless_it_is_a_single_contact(
+    count: int, failed_at: dict[Level, float]
+) -> None:
+    job = job_of("a", "b", "c", "d")
+    job.failed_at[Level.JOB] = 7.0
+    part = job.part([f"{name}@example.com" for name in "abcd"[:count]])
+    assert (part.failed_at, part.count, job.count) == (failed_at, count, 4 - count)
+
+
+def test_a_job_that_is_settled_as_a_whole_holds_nothing_more() -> None:
+    job, spool = job_of("a", "b"), Spool()
+    job.spool(spool)
+    job.settle_all()
+    assert (job.count, job.progress.open_count, job.changes(), list(job.contacts())) == (0, 0, {}, [])
+
+
+def test_blanks_of_values_stay_when_contacts_are_read_from_disk() -> None:
+    contact = encode({"email": "a@x.com", "first_name": " Ada \t Byron  "})
+    batcher = Batcher(lambda: 0.0)
+    batcher.add(change(contact, Origin("people", 1)))
+    job = Job.of(batcher.seal(PURPOSE))
+    job.spool(Spool())
+    assert list(job.contacts()) == [contact]
