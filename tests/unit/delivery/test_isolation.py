@@ -138,6 +138,20 @@ class TestFailures:
         assert (change.identity, rejection, job.count) == ("a@example.com", REJECTION, 0)
         assert not account.isolation.has_suspended
 
+    def test_waits_before_a_contact_is_sent_again_are_the_same(self, account: Account) -> None:
+        job = job_of("a")
+        for _ in range(2):
+            account.fails(job)
+            assert account.queue.wait_seconds(only_trials=False) == WAIT_SECONDS
+            account.succeeds()
+
+    def test_two_contacts_that_fail_while_others_succeed_are_sent_apart(self, account: Account) -> None:
+        job = job_of("a", "b")
+        account.fails(job)
+        account.succeeds()
+        account.fails(job)
+        assert [names_of(part) for part in account.queue] == [["a"], ["b"]]
+
     def test_a_contact_that_fails_again_without_others_that_succeed_is_not_rejected(self, account: Account) -> None:
         job = job_of("a")
         account.fails(job)
@@ -254,6 +268,8 @@ class TestTrials:
         (probe,) = account.queue
         assert (probe.is_trial, probe.progress.is_probe, probe.progress.is_reported) == (True, True, True)
         assert (list(probe.contacts()), names_of(probe), probe.purpose) == ([ADA], ["ada"], PURPOSE)
+        batch = probe.progress.batch
+        assert (batch.byte_count, batch.counts, "ada@example.com" in batch.people) == (len(ADA), {}, True)
 
     def test_a_second_trial_without_a_success_ends_the_run(self, account: Account) -> None:
         account.isolation.keep_completed(PURPOSE, ADA)
@@ -326,7 +342,9 @@ class TestProbes:
         """Return what a trial sends again."""
         account.suspend("zoe", "x")
         account.isolation.make_trial()
-        return [bytes(contact) for job in account.sent() if job.progress.is_probe for contact in job.contacts()]
+        probes = [job for job in account.sent() if job.progress.is_probe]
+        assert {job.purpose for job in probes} <= {PURPOSE}
+        return [bytes(contact) for job in probes for contact in job.contacts()]
 
     def test_the_last_completed_contact_is_a_probe(self, account: Account) -> None:
         grace = encode({"external_id": "7"})

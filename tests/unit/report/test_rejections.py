@@ -214,6 +214,25 @@ class TestDisk:
         reject(rejections)
         assert len(entries_of(path)) == 1
 
+    def test_nothing_is_written_behind_half_a_line(
+        self, rejections: Rejections, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write, room = os.write, [7]
+
+        def write_half(descriptor: int, data: bytes) -> int:
+            if not room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write(descriptor, bytes(data)[: room.pop()])
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", write_half)
+            with pytest.raises(LocalFileError, match="No space left on device"):
+                reject(rejections)
+        for _ in range(2):  # also when there is room again
+            with pytest.raises(LocalFileError, match="No space left on device"):
+                reject(rejections)
+        assert len(path.read_bytes()) == 7
+
     def test_what_was_written_is_synced_to_the_disk_once(
         self, rejections: Rejections, monkeypatch: pytest.MonkeyPatch
     ) -> None:

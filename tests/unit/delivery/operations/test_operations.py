@@ -11,12 +11,14 @@ from target_sendgrid.clock import SystemClock
 from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.batching import Batch, Batcher
 from target_sendgrid.delivery.job import Job, Request
+from target_sendgrid.delivery.operations import upsert as upsert_module
 from target_sendgrid.delivery.operations.remove_from_list import ABSENT_SECONDS, REMOVE_FROM_LIST, RemoveFromList
 from target_sendgrid.delivery.operations.upsert import Upsert, is_missing_identifiers, upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose, pack
 from target_sendgrid.errors import (
     BadRequestError,
     ConfigError,
+    ContactLimitError,
     NotFoundError,
     SendGridError,
     TooLargeError,
@@ -25,16 +27,15 @@ from target_sendgrid.errors import (
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid.answers import SHORT_RETRY_SECONDS
 from target_sendgrid.sendgrid.client import Client
-from target_sendgrid.sendgrid.contact import encode, identity
+from target_sendgrid.sendgrid.contact import Body, encode, identity
 from target_sendgrid.sendgrid.lists import ListTracker
 from target_sendgrid.sendgrid.transport import Transport
-from tests.harness.clocks import HastyClock, SandboxClock
+from tests.harness.clocks import ManualClock, SandboxClock
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from target_sendgrid.sandbox.server import SandboxServer
-    from target_sendgrid.sendgrid.contact import Body
 
 
 @pytest.mark.parametrize(
@@ -254,6 +255,58 @@ class TestByteLimit:
             operation.submit(self.job_of(operation, 2, 15_000))
         assert client.accepted == []
 
+    @staticmethod
+    def size_of(job: Job) -> int:
+        return len(Body(("L",), job.contacts()))
+
+    def test_a_request_of_exactly_the_limit_is_sent(self) -> None:
+        client = Sizes(1_000_000)
+        operation = self.upsert(client)
+        job = self.job_of(operation, 2, 10_000)
+        operation.max_bytes = self.size_of(job)
+        operation.submit(job)
+        operation.max_bytes -= 1
+        with pytest.raises(TooLargeError):
+            operation.submit(job)
+        assert len(client.accepted) == 1
+
+    @pytest.mark.parametrize(("excess", "error"), [(0, TransientError), (1, TooLargeError)])
+    def test_a_request_of_exactly_the_lowest_limit_is_not_at_fault(
+        self, monkeypatch: pytest.MonkeyPatch, excess: int, error: type[Exception]
+    ) -> None:
+        operation = self.upsert(Sizes(100))
+        job = self.job_of(operation, 2, 4_000)
+        monkeypatch.setattr(upsert_module, "LOWEST_BYTE_LIMIT", self.size_of(job) - excess)
+        with pytest.raises(error):
+            operation.submit(job)
+
+    @pytest.mark.parametrize(("room", "raised"), [(0, False), (-1, True)])
+    def test_only_requests_of_more_than_half_the_limit_raise_it(self, *, room: int, raised: bool) -> None:
+        operation = self.upsert(Sizes(1_000_000))
+        job = self.job_of(operation, 2, 10_000)
+        limit = operation.max_bytes = 2 * (self.size_of(job) + room) + 1
+        for _ in range(8):
+            operation.submit(job)
+        assert operation.max_bytes == (2 * limit if raised else limit)
+
+    def test_each_doubling_takes_as_many_requests_and_ends_at_the_operations_own_limit(self) -> None:
+        operation = self.upsert(Sizes(1_000_000))
+        operation.max_bytes = 25_000
+        limits = []
+        for size in (10_000, 20_000):
+            for _ in range(8):
+                operation.submit(self.job_of(operation, 2, size))
+                limits.append(operation.max_bytes)
+        assert limits == [*[25_000] * 7, *[50_000] * 8, None]
+
+    @pytest.mark.parametrize("size", [40_000, 40_001])
+    def test_half_of_an_odd_size_is_a_whole_number(self, size: int) -> None:
+        operation = self.upsert(Sizes(30_000))
+        job = self.job_of(operation, 1, size)
+        with pytest.raises(TooLargeError):
+            operation.submit(job)
+        assert (type(operation.max_bytes), operation.max_bytes) == (int, self.size_of(job) // 2)
+
     def test_a_single_contact_is_always_tried(self) -> None:
         client = Sizes(30_000)
         operation = self.upsert(client)
@@ -299,15 +352,16 @@ class TestByteLimit:
 
 
 class Refusing:
-    """A stub of the client that refuses every request with the same error, and of the lists that it knows."""
+    """A stub of the client that refuses requests with the same error, some times."""
 
-    def __init__(self, error: SendGridError) -> None:
-        self.error = error
+    def __init__(self, error: SendGridError, times: int = 1_000) -> None:
+        self.error, self.times = error, times
         self.sent: list[bytes] = []
-        self.searched: list[str] = []
 
     def upsert(self, body: Body) -> str:
         self.sent.append(b"".join(body))
+        if len(self.sent) > self.times:
+            return "job"
         raise self.error
 
 
@@ -332,7 +386,7 @@ class Deleted:
 
 class TestUnknownNames:
     @staticmethod
-    def upsert(client: Refusing, clock: HastyClock, tracker: Deleted) -> Upsert:
+    def upsert(client: Refusing, clock: ManualClock, tracker: Deleted) -> Upsert:
         names = {"e1_T": "plan"}
         return Upsert(
             upsert_kind(30_000, 100_000),
@@ -343,12 +397,12 @@ class TestUnknownNames:
         )
 
     def test_a_list_that_is_always_deleted_again_ends_the_run_after_a_minute(self) -> None:
-        client, clock = Refusing(NotFoundError("It is gone.")), HastyClock()
+        client, clock = Refusing(NotFoundError("It is gone.")), ManualClock()
         operation = self.upsert(client, clock, Deleted())
-        started_at = clock.monotonic()
         with pytest.raises(ConfigError, match="does not accept contacts for the list 'L'"):
             operation.submit(TestByteLimit.job_of(operation, 1, 10))
-        assert 60 <= clock.monotonic() - started_at < 70
+        assert clock.sleeps == [5.0] * 12  # a minute
+        assert len(client.sent) == 14
         assert [body.split(b'"')[3] for body in client.sent[:3]] == [b"L0", b"L1", b"L2"]
 
     @pytest.mark.parametrize(
@@ -360,7 +414,7 @@ class TestUnknownNames:
     ) -> None:
         words = f"invalid custom field ids supplied - {ids}"
         client = Refusing(BadRequestError("SendGrid refused it.", [("custom_fields", words)]))
-        operation = self.upsert(client, HastyClock(), Deleted())
+        operation = self.upsert(client, ManualClock(), Deleted())
         with pytest.raises(ConfigError) as caught:
             operation.submit(TestByteLimit.job_of(operation, 1, 10))
         assert f"does not accept the custom field {named}:" in str(caught.value)
@@ -371,14 +425,33 @@ class TestUnknownNames:
     ) -> None:
         tracker, looked_up = Deleted(), []
 
-        def stored(_: Client, changes: Mapping[str, Change], list_ids: Collection[str], __: object) -> set[str]:
-            looked_up.append(tuple(list_ids))
+        def stored(
+            _: Client, changes: Mapping[str, Change], list_ids: Collection[str], field_name: Callable[[str], str]
+        ) -> set[str]:
+            looked_up.append((*list_ids, field_name("e1_T")))
             return set(changes)
 
         monkeypatch.setattr(lookups, "stored", stored)
-        operation = self.upsert(Refusing(NotFoundError("It is gone.")), HastyClock(), tracker)
+        operation = self.upsert(Refusing(NotFoundError("It is gone.")), ManualClock(), tracker)
         job = TestByteLimit.job_of(operation, 2, 10)
         job.last_request = Request("job", ("L0",), 10, 2, 0.0, b"{}")
         tracker.recreate(("L",))
         assert operation.confirm(job, ["0"]) == {"0"}
-        assert looked_up == [("L1",)]
+        assert looked_up == [("L1", "plan")]
+
+    def test_a_recreated_list_is_tried_at_once(self) -> None:
+        client, clock = Refusing(NotFoundError("It is gone."), 1), ManualClock()
+        operation = self.upsert(client, clock, Deleted())
+        submission = operation.submit(TestByteLimit.job_of(operation, 1, 10))
+        assert (submission.list_ids, submission.contact_count, clock.sleeps) == (("L1",), 1, [])
+        assert submission.byte_count == len(client.sent[1])
+
+    @pytest.mark.parametrize(("email", "error"), [("x" * 10, ContactLimitError), ("contact limit", BadRequestError)])
+    def test_words_about_the_contact_limit_count_unless_a_contact_has_them(
+        self, email: str, error: type[SendGridError]
+    ) -> None:
+        operation = self.upsert(Refusing(ContactLimitError()), ManualClock(), Deleted())
+        job = TestByteLimit.job_of(operation, 2, 10)
+        job.changes()["1"].contact = encode({"email": email})
+        with pytest.raises(error):
+            operation.submit(job)
