@@ -41,11 +41,11 @@ class Naming:
         self.amended: list[Mapping[str, str]] = []
 
     def refused(self, job: Job, error: BadRequestError) -> dict[str, str]:
-        del error
+        assert str(error) == "It was refused."
         return {identity: reason for identity, reason in self._named.items() if identity in job.changes()}
 
     def amend(self, job: Job, reasons: Mapping[str, str]) -> list[str]:
-        del job
+        assert reasons.keys() <= job.changes().keys()
         self.amended.append(reasons)
         return [identity for identity in self._completes if identity in reasons]
 
@@ -149,14 +149,17 @@ class TestNoAnswer:
         with pytest.raises(JobFailedError, match="it was cut off"):
             account.never_answers(job)
 
-    def test_a_job_is_split_when_its_tries_fail_while_others_are_accepted(self, account: Account) -> None:
-        job = job_of("a", "b", "c", "d")
+    @pytest.mark.parametrize(("names", "parts"), [("abcd", [["a", "b"], ["c", "d"]]), ("ab", [["a"], ["b"]])])
+    def test_a_job_is_split_when_its_tries_fail_while_others_are_accepted(
+        self, account: Account, names: str, parts: list[list[str]]
+    ) -> None:
+        job = job_of(*names)
         for _ in range(TRIES_WHILE_OTHERS_SUCCEED - 1):
             account.no_answer(job)
             account.accept()
-        assert (list(account.queue), job.count) == ([job], 4)
+        assert (list(account.queue), job.count) == ([job], len(names))
         account.no_answer(job)
-        assert [names_of(part) for part in account.queue] == [["a", "b"], ["c", "d"]]
+        assert [names_of(part) for part in account.queue] == parts
         assert not account.isolation.has_suspended
 
     def test_a_job_is_not_split_while_others_are_not_accepted(self, account: Account) -> None:
@@ -177,31 +180,36 @@ class TestNoAnswer:
             tries += 1
             assert tries < 100
         assert rejected_of(job) == [("a", Reason.REFUSED_BY_SENDGRID, None)]
-        assert account.clock.seconds >= 1_000 + BUDGET_SECONDS
+        assert job.progress.rejected[0].rejection.sentence == "SendGrid fails at each request with the contact."
+        assert 1_000 + BUDGET_SECONDS <= account.clock.seconds < 1_000 + 1.5 * BUDGET_SECONDS
 
-    def test_a_single_contact_ends_the_run_while_too_many_others_fail_too(self, account: Account) -> None:
-        job, failing = job_of("a"), [job_of(f"p{number}") for number in range(3)]
-        job_error = UnreachableError("It is not there.")
-        account.no_answer(job, TransientError("it was cut off", final_error=job_error))
-        for other in failing:
-            account.no_answer(other)
-        account.accept(8)
+    @pytest.mark.parametrize(("accepted", "ends_at_once"), [(8, True), (9, False)])
+    def test_a_single_contact_is_at_fault_only_if_three_jobs_are_accepted_for_each_other_that_fails(
+        self, account: Account, *, accepted: int, ends_at_once: bool
+    ) -> None:
+        account.accept(5)
+        account.no_answer(job_of("earlier"))
+        job, final_error = job_of("a"), UnreachableError("It is not there.")
+        error = TransientError("it was cut off", final_error=final_error)
+        started_at = account.clock.seconds
+        account.no_answer(job, error)
+        for number in range(3):
+            account.no_answer(job_of(f"p{number}"))
+        account.accept(accepted)
         with pytest.raises(UnreachableError, match="It is not there"):
-            account.never_answers(
-                job, TransientError("it was cut off", final_error=job_error), are_others_accepted=True
-            )
+            account.never_answers(job, error, are_others_accepted=True)
+        seconds = account.clock.seconds - started_at
+        assert (BUDGET_SECONDS - 1 <= seconds <= BUDGET_SECONDS + 1) == ends_at_once
         assert job.progress.rejected == []
 
-    def test_three_accepted_jobs_for_each_that_fails_are_enough(self, account: Account) -> None:
-        job, failing = job_of("a"), [job_of(f"p{number}") for number in range(3)]
+    def test_two_contacts_do_not_end_the_run_while_others_fail_too(self, account: Account) -> None:
+        job = job_of("a", "b")
         account.no_answer(job)
-        for other in failing:
-            account.no_answer(other)
-        account.accept(9)
+        for number in range(3):
+            account.no_answer(job_of(f"p{number}"))
         while Level.ANSWER not in job.failed_at:
             account.no_answer(job)
-            account.failures._tries = None  # noqa: SLF001 - as if one of the others had been accepted
-        assert account.queue.wait_seconds(only_trials=False) is not None
+        assert account.isolation.has_suspended
 
     def test_an_accepted_request_starts_a_new_budget(self, account: Account) -> None:
         job = job_of("a")
@@ -247,10 +255,12 @@ class TestNoAnswer:
 
 
 class TestTooLarge:
-    def test_each_half_of_a_job_that_is_too_large_is_sent_by_itself(self, account: Account) -> None:
-        job = job_of("a", "b", "c")
-        account.failures.too_large(job, TooLargeError("It is too large."))
-        assert [names_of(part) for part in account.queue] == [["a", "b"], ["c"]]
+    @pytest.mark.parametrize(("names", "parts"), [("abc", [["a", "b"], ["c"]]), ("ab", [["a"], ["b"]])])
+    def test_each_half_of_a_job_that_is_too_large_is_sent_by_itself(
+        self, account: Account, names: str, parts: list[list[str]]
+    ) -> None:
+        account.failures.too_large(job_of(*names), TooLargeError("It is too large."))
+        assert [names_of(part) for part in account.queue] == parts
         assert account.queue.wait_seconds(only_trials=False) == 0.0
 
     def test_a_single_contact_that_is_too_large_is_rejected_like_one_that_is_refused(self, account: Account) -> None:
@@ -262,6 +272,7 @@ class TestTooLarge:
             account.clock.sleep(1.0)
             account.isolation.succeeded(Level.REQUEST, account.clock.seconds)
         assert rejected_of(job) == [("a", Reason.REFUSED_BY_SENDGRID, None)]
+        assert job.progress.rejected[0].rejection.sentence == "SendGrid takes no contact of that size."
 
     def test_if_nothing_else_is_accepted_its_error_ends_the_run(self, account: Account) -> None:
         job = job_of("a")
@@ -276,6 +287,7 @@ class TestRefused:
         job = job_of("a", "b", "c")
         account.refuse(job, "b")
         assert rejected_of(job) == [("b", Reason.REFUSED_BY_SENDGRID, "b is bad")]
+        assert job.progress.rejected[0].rejection.sentence == "SendGrid refused the contact."
         assert (list(account.queue), names_of(job)) == ([job], ["a", "c"])
         assert account.queue.wait_seconds(only_trials=False) == 0.0
         assert (job.failed_at, job.named) == ({}, frozenset())
@@ -308,6 +320,8 @@ class TestRefused:
             account.refuse(job)
             account.accept()
         assert rejected_of(job) == [("a", Reason.REFUSED_BY_SENDGRID, "contacts: bad luck")]
+        sentence = job.progress.rejected[0].rejection.sentence
+        assert sentence == "SendGrid refused the contact without naming a field."
 
     def test_refusals_that_name_nobody_end_the_run_if_nothing_is_accepted(self, account: Account) -> None:
         job = job_of("a")
@@ -322,8 +336,19 @@ class TestRefused:
         account.refuse(job, *names[:7])
         assert (rejected_of(job), job.named) == ([], frozenset(f"{name}@example.com" for name in names[:7]))
         account.accept()
-        account.refuse(job, *names[:7])
-        assert [name for name, *_ in rejected_of(job)] == names[:7]
+        account.refuse(job, *names[4:11])
+        assert [name for name, *_ in rejected_of(job)] == names[4:7]
+
+    def test_who_was_named_by_answers_that_are_not_believed_is_remembered(self, account: Account) -> None:
+        names = [f"p{number}" for number in range(24)]
+        job = job_of(*names)
+        account.isolation.count_failure(Level.REQUEST, 11)
+        for some in (names[:13], names[11:]):
+            account.refuse(job, *some)
+        assert rejected_of(job) == []
+        account.accept()
+        account.refuse(job, *names)
+        assert [name for name, *_ in rejected_of(job)] == names
 
     def test_requests_that_are_refused_for_everybody_in_a_row_are_believed_up_to_ten_contacts(
         self, account: Account
