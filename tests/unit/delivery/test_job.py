@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_sendgrid.delivery.batching import Batcher
-from target_sendgrid.delivery.job import Job, Level, Rejection
+from target_sendgrid.delivery.job import Job, Level, Rejection, Request
 from target_sendgrid.delivery.operations.upsert import upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose, pack, unpack
 from target_sendgrid.delivery.spool import Spool
@@ -108,8 +108,20 @@ def test_a_file_that_was_changed_ends_the_run_with_advice() -> None:
 def test_a_new_job_has_failed_nowhere_and_may_be_sent_at_once() -> None:
     job = job_of("a", "b")
     assert (job.not_before, job.send_count, job.lost_jobs, job.used_waits) == (0.0, 0, 0, 0)
+    assert (job.last_request, job.unknown_since) == (Request(), None)
     assert (job.failed_at, job.is_overdue, job.must_look_up, job.is_trial) == ({}, False, False, False)
     assert [change.purpose for change in job.changes().values()] == [PURPOSE_OF_JOBS] * 2
+
+
+def test_a_batch_knows_how_many_of_its_contacts_are_open() -> None:
+    job = job_of("a", "b", "c", "d")
+    part = job.part(["a@example.com", "b@example.com"])
+    job.settle(["c@example.com", "d@example.com"])
+    assert (job.count, part.count, job.progress.open_count) == (0, 2, 2)
+    part.reject("a@example.com", Rejection(Reason.NOT_STORED, ""))
+    assert (part.count, part.progress.open_count) == (1, 1)
+    part.settle_all()
+    assert part.progress.open_count == 0
 
 
 @pytest.mark.parametrize(("count", "failed_at"), [(1, {}), (2, {Level.JOB: 7.0}), (3, {Level.JOB: 7.0})])

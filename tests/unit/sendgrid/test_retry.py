@@ -13,6 +13,7 @@ from target_sendgrid.sendgrid.retry import (
     LONGEST_RATE_WAIT_SECONDS,
     LONGEST_WAIT_SECONDS,
     RATE_LIMIT_BUDGET_SECONDS,
+    SHORTEST_WAIT_SECONDS,
     RetryPolicy,
     Tries,
     seconds_until_reset,
@@ -229,6 +230,18 @@ class TestTries:
         assert tries.wait_after(failure()) == 0.25
         clock.seconds += 0.25
         assert tries.wait_after(failure()) is None
+
+    def test_the_shortest_wait_is_still_made(self, policy: RetryPolicy) -> None:
+        assert policy.tries(SHORTEST_WAIT_SECONDS).wait_after(failure()) == SHORTEST_WAIT_SECONDS
+        assert policy.tries(SHORTEST_WAIT_SECONDS / 2).wait_after(failure()) is None
+
+    def test_rate_limits_may_last_for_exactly_their_budget(self, tries: Tries, clock: ManualClock) -> None:
+        clock.seconds = 0.0
+        tries.wait_after(rate_limit())
+        clock.seconds = RATE_LIMIT_BUDGET_SECONDS
+        assert tries.wait_after(rate_limit()) is not None
+        clock.seconds += 1.0
+        assert tries.wait_after(rate_limit()) is None
 
     def test_some_kinds_of_failures_have_a_smaller_budget(self, tries: Tries, clock: ManualClock) -> None:
         tries.wait_after(refusal())

@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 import tracemalloc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import given
@@ -15,17 +15,21 @@ from hypothesis import strategies as st
 from target_sendgrid.delivery.operations import row_errors
 from target_sendgrid.delivery.operations.row_errors import (
     failed_contacts,
+    failed_in_job,
     is_about_lists,
     refused_contacts,
     unknown_fields,
 )
 from target_sendgrid.delivery.operations.upsert import upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose
-from target_sendgrid.errors import BadRequestError, ContactLimitError
+from target_sendgrid.errors import BadRequestError, ContactLimitError, SendGridError
 from target_sendgrid.origin import Origin
+from target_sendgrid.sendgrid.client import JobStatus
 from target_sendgrid.sendgrid.contact import encode, identity
+from tests.harness.jobs import job_of
 
 if TYPE_CHECKING:
+    from target_sendgrid.sendgrid.client import Client
     from target_sendgrid.sendgrid.contact import Contact
 
 ORIGIN = Origin("people", 1)
@@ -339,3 +343,46 @@ class TestWholeText:
 
     def test_a_long_text_is_cut(self) -> None:
         assert len(BadRequestError("", [("", "x" * 10_000)]).sendgrid_message()) == 500
+
+
+class Downloads:
+    """A stub of the client whose downloads succeed or fail."""
+
+    def __init__(self, answer: bytes | SendGridError) -> None:
+        self.answer = answer
+        self.links: list[str] = []
+
+    def download(self, url: str) -> bytes:
+        self.links.append(url)
+        if isinstance(self.answer, SendGridError):
+            raise self.answer
+        return self.answer
+
+
+def failed(answer: bytes | SendGridError, *, link: str | None = "link", says_contact_limit: bool = False) -> list[str]:
+    """Return whom the errors file of a job of Ada and Contact Limit names."""
+    job = job_of("ada", "contact limit" if says_contact_limit else "bob")
+    client = Downloads(answer)
+    job_status = JobStatus("errored", 0, 1, link, says_contact_limit=says_contact_limit)
+    named = failed_in_job(cast("Client", client), job, job_status)
+    assert client.links == ([link] if link else [])
+    return list(named)
+
+
+class TestJobs:
+    def test_the_file_behind_the_link_is_read(self) -> None:
+        assert failed(b"ada@example.com,bad\n") == ["ada@example.com"]
+
+    def test_without_a_link_nobody_is_named(self) -> None:
+        assert failed(b"ada@example.com,bad\n", link=None) == []
+
+    def test_a_file_that_cannot_be_had_names_nobody(self) -> None:
+        assert failed(SendGridError("It can't be had.")) == []
+
+    def test_words_about_the_contact_limit_that_a_contact_has_do_not_end_the_run(self) -> None:
+        assert failed(b"ada@example.com,bad\n", says_contact_limit=True) == ["ada@example.com"]
+
+    def test_other_words_about_the_contact_limit_end_the_run(self) -> None:
+        job_status = JobStatus("errored", 0, 1, None, says_contact_limit=True)
+        with pytest.raises(ContactLimitError):
+            failed_in_job(cast("Client", Downloads(b"")), job_of("ada"), job_status)
