@@ -123,3 +123,44 @@ def test_hashes_that_overlap_in_memory_are_different_people(tags: list[list[int]
     for number in hashes:
         cap.admit(Hashed(number))
     assert cap.distinct_profiles == len(set(hashes))
+
+
+class Person(str):
+    """A person whose hash the tests choose."""
+
+    __slots__ = ("hashed",)
+
+    hashed: int
+
+    def __hash__(self) -> int:
+        return self.hashed
+
+    @staticmethod
+    def of(tag: bytes, bucket: int = 7) -> Person:
+        """Return somebody of a bucket, with the bytes that are stored there."""
+        person = Person(tag.hex())
+        person.hashed = int.from_bytes(tag, "little") << 16 | bucket
+        return person
+
+
+@pytest.mark.parametrize(
+    ("stored", "looked_up"),
+    [
+        (["010203040506", "070809101112"], "020304050607"),
+        (["010203040506", "070809101112"], "060708091011"),
+        (["000101010101", "010101010102"], "010101010101"),
+    ],
+)
+def test_a_hash_that_lies_across_two_others_is_another_one(stored: list[str], looked_up: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cap_module, "MAX_IN_SET", 0)
+        cap = ProfileCap(10)
+        for tag in stored:
+            assert cap.admit(Person.of(bytes.fromhex(tag))) is NEW
+        person = Person.of(bytes.fromhex(looked_up))
+        assert [cap.admit(person), cap.admit(person)] == [NEW, KNOWN]
+        # The same bytes across two others behind it do not hide it.
+        for tag in (f"00{looked_up[:10]}", f"{looked_up[10:]}0000000000"):
+            cap.admit(Person.of(bytes.fromhex(tag)))
+        assert cap.admit(person) is KNOWN
+        assert cap.admit(Person.of(bytes.fromhex(looked_up), bucket=8)) is NEW

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.job import BatchProgress, Job
 from target_sendgrid.delivery.lookups import MAX_INVISIBLE_SECONDS, complete, is_stored, stored, wait_until_confirmed
 from target_sendgrid.delivery.operations.upsert import Upsert, upsert_kind
@@ -18,11 +19,13 @@ from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid.contact import decode, encode, identity
 from target_sendgrid.sendgrid.lists import ListTracker
 from tests.harness.clocks import ManualClock
+from tests.harness.jobs import job_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from target_sendgrid.delivery.batching import Batch
+    from target_sendgrid.delivery.operation import Operation
     from target_sendgrid.sendgrid.client import Client
     from target_sendgrid.sendgrid.contact import Contact
 
@@ -108,6 +111,7 @@ class TestValues:
             ({"city": ""}, {}),
             ({"alternate_emails": []}, {"alternate_emails": None}),
             ({"alternate_emails": ["a@x.com"]}, {"alternate_emails": ["B@x.com", "A@x.com"]}),
+            ({"alternate_emails": ["a@x.com", "b@x.com"]}, {"alternate_emails": ["b@x.com", "a@x.com"]}),
             ({"custom_fields": {"e1_T": "pro"}}, {"custom_fields": {"Plan": "pro"}}),
             ({"custom_fields": {"e1_T": "pro"}}, {"custom_fields": {"PLAN": "pro"}}),
             ({"custom_fields": {"e1_T": ""}}, {"custom_fields": None}),
@@ -177,9 +181,15 @@ class TestSearch:
         stored_of(client, changes_of(*people))
         assert stub.searches == [("email", ["a@x.com"]), ("external_id", ["2"]), ("anonymous_id", ["3"])]
 
-    def test_only_contacts_that_the_account_holds_as_sent_are_stored(self, client: Client, stub: ClientStub) -> None:
-        stub.hold("a@x.com", city="London")
-        stub.hold("b@x.com", city="Paris")
+    def test_custom_fields_are_found_by_their_name(self, client: Client, account: Account) -> None:
+        account.hold("a@x.com", custom_fields={"Plan": "pro"})
+        account.hold("b@x.com", custom_fields={"Plan": "free"})
+        sent = [{"email": email, "custom_fields": {"e1_T": "pro"}} for email in ("a@x.com", "b@x.com")]
+        assert stored_of(client, changes_of(*sent)) == {"a@x.com"}
+
+    def test_only_contacts_that_the_account_holds_as_sent_are_stored(self, client: Client, account: Account) -> None:
+        account.hold("a@x.com", city="London")
+        account.hold("b@x.com", city="Paris")
         people = [{"email": f"{letter}@x.com", "city": "London"} for letter in "abc"]
         assert stored_of(client, changes_of(*people), "L") == {"a@x.com"}
 
@@ -246,15 +256,66 @@ class TestWaiting:
         assert confirmed_of(client, clock, people) == {"a@x.com"}
         assert MAX_INVISIBLE_SECONDS <= clock.seconds - started_at <= MAX_INVISIBLE_SECONDS + 30.0
 
+    def test_the_wait_ends_after_exactly_two_minutes(
+        self, client: Client, account: Account, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(lookups, "_FIRST_WAIT_SECONDS", 30.0)
+        confirmed_of(client, clock, changes_of({"email": "a@x.com"}))
+        assert (clock.sleeps, len(account.searches)) == ([30.0] * 4, 5)
+
     def test_waits_grow(self, client: Client, clock: ManualClock) -> None:
         confirmed_of(client, clock, changes_of({"email": "a@x.com"}))
         assert clock.sleeps[:4] == [0.5, 1.0, 2.0, 4.0]
         assert max(clock.sleeps) == 30.0
 
 
-def completed_by(stub: ClientStub, changes: dict[str, Change]) -> list[str]:
-    """Complete contacts, and return the identities of those that were."""
-    return complete(cast("Client", stub), changes)
+class Found:
+    """An operation that finds some people, and notes whom it looks up."""
+
+    def __init__(self, *found: str) -> None:
+        self.found = set(found)
+        self.looked_up: list[list[str]] = []
+
+    def confirm(self, _: Job, identities: Collection[str]) -> set[str]:
+        self.looked_up.append(list(identities))
+        return self.found & set(identities)
+
+
+class TestSamples:
+    @staticmethod
+    def confirmed(operation: Found, count: int) -> set[str]:
+        return lookups.confirmed(cast("Operation", operation), job_of(*(f"p{number}" for number in range(count))))
+
+    def test_a_hundred_people_spread_over_the_job_are_looked_up_first(self) -> None:
+        operation = Found()
+        assert self.confirmed(operation, 1_050) == set()
+        assert operation.looked_up == [[f"p{number}@example.com" for number in range(0, 1_000, 10)]]
+
+    def test_if_some_are_found_the_others_are_looked_up_too(self) -> None:
+        operation = Found("p0@example.com", "p7@example.com")
+        assert self.confirmed(operation, 250) == {"p0@example.com", "p7@example.com"}
+        first, others = operation.looked_up
+        assert first == [f"p{number}@example.com" for number in range(0, 200, 2)]
+        assert others == [f"p{number}@example.com" for number in range(250) if f"p{number}@example.com" not in first]
+
+    @pytest.mark.parametrize("count", [1, 99, 100])
+    def test_up_to_a_hundred_people_are_looked_up_at_once(self, count: int) -> None:
+        operation = Found("p0@example.com")
+        assert self.confirmed(operation, count) == {"p0@example.com"}
+        assert operation.looked_up == [[f"p{number}@example.com" for number in range(count)]]
+
+
+class Directory:
+    """An account with fixed contacts, which counts the identifiers of each search."""
+
+    def __init__(self, **found: dict[str, Any]) -> None:
+        self._found = {name.replace("_", "@"): contact for name, contact in found.items()}
+        self.searched: list[int] = []
+
+    def find_contacts(self, kind: str, identifiers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        del kind
+        self.searched.append(len(identifiers))
+        return ((identifier, self._found[identifier]) for identifier in identifiers if identifier in self._found)
 
 
 def test_identifiers_that_sendgrid_holds_are_added_and_all_else_is_kept() -> None:
