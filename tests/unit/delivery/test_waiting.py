@@ -68,6 +68,7 @@ class Kept(Rejections):
         super().__init__(None, 100)
         self.notes = notes
         self.fails_at = ""
+        self.words: list[tuple[str, str | None]] = []
 
     def _note(self, what: str) -> None:
         self.notes.append(what)
@@ -75,7 +76,7 @@ class Kept(Rejections):
             raise LocalFileError("The disk is full.")
 
     def add(self, origin: Origin, reason: Reason, sentence: str, sendgrid_message: str | None = None) -> None:
-        del sentence, sendgrid_message
+        self.words.append((sentence, sendgrid_message))
         self._note(f"rejected {origin.line} {reason.value}")
 
     def flush(self) -> None:
@@ -85,7 +86,7 @@ class Kept(Rejections):
 class Harness:
     """A delivery whose worker, clock and disk the tests steer."""
 
-    def __init__(self, max_rows: int = 1) -> None:
+    def __init__(self, max_rows: int = 1, max_percent: float = 100) -> None:
         self.clock, self.worker, self.report = ManualClock(100.0), Steered(), Report()
         self.notes: list[str] = []
         """What was rejected, flushed and written, in order."""
@@ -98,7 +99,7 @@ class Harness:
         self.delivery = Delivery(
             batcher=self.batcher,
             worker=self.worker,
-            gate=StateGate(lambda state: self.notes.append(f"state {state.decode()}"), RejectionLimit(100)),
+            gate=StateGate(lambda state: self.notes.append(f"state {state.decode()}"), RejectionLimit(max_percent)),
             report=self.report,
             rejections=self.rejections,
             clock=self.clock,
@@ -226,6 +227,9 @@ class TestStates:
         harness.delivery.receive_state(2, b"2")
         assert harness.notes == ["rejected 1 invalid_email", "flushed", "state 2"]
         assert harness.report.stream("people").rejected == {Reason.INVALID_EMAIL: 1}
+        assert harness.rejections.words == [("It is bad.", None)]
+        harness.delivery.reject(Origin("people", 3), Reason.REFUSED_BY_SENDGRID, "It is bad.", "no")
+        assert harness.rejections.words[1:] == [("It is bad.", "no")]
 
     def test_no_state_is_written_after_the_disk_has_failed_once(self) -> None:
         harness = Harness()
@@ -281,6 +285,38 @@ class TestStates:
         assert harness.states == ["2"]
 
 
+class TestLimitOfRejections:
+    def test_a_rejected_record_counts_for_the_states_behind_it_only(self) -> None:
+        harness = Harness(max_percent=0)
+        harness.add(1)
+        harness.delivery.receive_state(2, b"2")
+        harness.add(3)
+        harness.delivery.receive_state(4, b"4")
+        first, second = harness.worker.sent
+        harness.worker.settle(second, "p3@example.com")
+        harness.delivery.settle_ready()
+        harness.worker.settle(first)
+        harness.delivery.settle_ready()
+        assert harness.states == ["2"]
+
+    def test_records_without_an_identifier_do_not_count_while_others_are_accepted(self) -> None:
+        harness = Harness(max_percent=0)
+        harness.add(1)
+        harness.worker.settles_when_waited_for = True
+        harness.delivery.finish()
+        harness.report.stream("people").received += 1
+        harness.delivery.reject(Origin("people", 2), Reason.NO_IDENTIFIER, "Nothing identifies it.")
+        harness.delivery.receive_state(3, b"3")
+        assert harness.states == ["3"]
+
+    def test_a_state_is_held_back_when_all_records_before_it_are_rejected(self) -> None:
+        harness = Harness(max_percent=50)
+        harness.report.stream("people").received += 1
+        harness.delivery.reject(Origin("people", 1), Reason.NO_IDENTIFIER, "Nothing identifies it.")
+        harness.delivery.receive_state(2, b"2")
+        assert harness.states == []
+
+
 class TestSettling:
     def test_a_batch_that_has_been_open_for_long_is_sent(self) -> None:
         harness = Harness(max_rows=10)
@@ -332,3 +368,9 @@ class TestSettling:
         assert [note for note in harness.notes if note.startswith("rejected")] == [
             "rejected 4 refused_by_sendgrid", "rejected 5 refused_by_sendgrid",
         ]  # fmt: skip
+        assert harness.rejections.words == [("It was refused.", "no")] * 2
+        for line in (7, 8, 9):
+            harness.add(line, "zoe")
+        harness.worker.settles_when_waited_for = True
+        harness.delivery.finish()
+        assert (people.buckets[Bucket.UPSERTED], people.buckets[Bucket.DUPLICATE]) == (2, 3)
