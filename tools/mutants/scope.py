@@ -32,7 +32,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "audience/identities.py": ("unit/delivery/test_batching.py",),
     "report/rejections.py": (),
     "report/rejected_records.py": ("unit/report/test_rejections.py",),
-    "report/rejection_limit.py": (),
+    "report/rejection_limit.py": ("unit/report/test_rejections.py",),
     "report/report.py": (),
     "sendgrid/answers.py": ("unit/sendgrid/test_client.py",),
     "sendgrid/transport.py": ("unit/sendgrid/test_client.py",),

@@ -18,7 +18,10 @@ from tests.harness.jobs import PURPOSE as PURPOSE_OF_JOBS
 from tests.harness.jobs import job_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from target_sendgrid.delivery.batching import Batch
+    from target_sendgrid.delivery.spool import SpooledFile
 
 COUNT = 1_234
 """More contacts than go into one piece of a request or of a file."""
@@ -135,9 +138,17 @@ def test_a_part_has_failed_like_the_whole_unless_it_is_a_single_contact(
 
 
 def test_a_job_that_is_settled_as_a_whole_holds_nothing_more() -> None:
-    job, spool = job_of("a", "b"), Spool()
-    job.spool(spool)
+    kept: list[SpooledFile] = []
+
+    class Watched(Spool):
+        def keep(self, parts: Iterable[bytes]) -> SpooledFile:
+            kept.append(super().keep(parts))
+            return kept[-1]
+
+    job = job_of("a", "b")
+    job.spool(Watched())
     job.settle_all()
+    assert [spooled.file.closed for spooled in kept] == [True]
     assert (job.count, job.progress.open_count, job.changes(), list(job.contacts())) == (0, 0, {}, [])
 
 

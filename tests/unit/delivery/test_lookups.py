@@ -181,6 +181,13 @@ class TestSearch:
         stored_of(client, changes_of(*people))
         assert stub.searches == [("email", ["a@x.com"]), ("external_id", ["2"]), ("anonymous_id", ["3"])]
 
+    def test_people_whose_addresses_differ_in_capitals_only_are_told_apart(
+        self, client: Client, account: Account
+    ) -> None:
+        for email in ("É@x.com", "é@x.com"):
+            account.hold(email)
+        assert stored_of(client, changes_of({"email": "É@x.com"}, {"email": "é@x.com"})) == {"É@x.com", "é@x.com"}
+
     def test_custom_fields_are_found_by_their_name(self, client: Client, account: Account) -> None:
         account.hold("a@x.com", custom_fields={"Plan": "pro"})
         account.hold("b@x.com", custom_fields={"Plan": "free"})

@@ -50,6 +50,7 @@ class Steered:
     def next_event(self, timeout_seconds: float) -> JobEvent | None:
         if timeout_seconds and not self.events:
             self.waits += 1
+            assert self.waits < 1_000, "it waits without end"
             if self.settles_when_waited_for:
                 self.settle(self.sent.pop(0))
         return self.events.pop(0) if self.events else None

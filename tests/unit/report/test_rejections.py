@@ -102,6 +102,14 @@ class TestFile:
             os.umask(mask)
         assert mode_of(path) == 0o600
 
+    def test_a_new_file_is_for_its_owner_only_from_the_first_moment(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        modes: list[int] = []
+        monkeypatch.setattr(os, "fchmod", lambda *_: modes.append(mode_of(path)))
+        Rejections(str(path), 10).close()
+        assert [mode & 0o077 for mode in modes] == [0]
+
     def test_a_file_that_others_can_read_is_closed_to_them(self, path: Path) -> None:
         path.touch()
         path.chmod(0o666)
@@ -242,7 +250,7 @@ class TestDisk:
         reject(rejections)
         rejections.flush()
         rejections.flush()
-        assert len(synced) == 1
+        assert [type(descriptor) for descriptor in synced] == [int]
 
     def test_a_disk_that_loses_what_was_written_is_reported(
         self, rejections: Rejections, monkeypatch: pytest.MonkeyPatch
