@@ -53,7 +53,7 @@ A module whose work shows only in whole runs over HTTP has some of these, too. T
 """
 
 TEXT_NAMES = frozenset(
-    {"message", "sentence", "what", "why", "next_step", "advice", "was_for", "errors", "others", "where"}
+    {"message", "sentence", "what", "why", "next_step", "advice", "was_for", "errors", "others", "where", "overdue"}
 )
 """Variables that hold sentences for users. Wording is not promised, so the statements that set them are left out."""
 

@@ -113,7 +113,7 @@ class Account:
         return {identity: reason for identity, reason in self.named.items() if identity in job.changes()}
 
     def amend(self, job: Job, reasons: Mapping[str, str]) -> list[str]:
-        del job
+        assert reasons.keys() <= job.changes().keys()
         return [identity for identity in reasons if names([identity]) in self.completes]
 
     def confirm(self, job: Job, identities: Collection[str]) -> set[str]:
@@ -248,6 +248,16 @@ class TestSuccess:
         harness.run()
         assert len(harness.results) == 3
 
+    def test_no_event_is_lost_that_is_taken_late(self, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(spool, "MAX_WAITING_BYTES", 0)
+        for people in ("a", "b", "c"):
+            harness.accept(people)
+        while (wait := harness.runner.step()) is not None:
+            harness.clock.sleep(wait)
+        events = harness.runner.take_events()
+        assert sorted(type(event).__name__ for event in events) == ["BatchResult"] * 3 + ["Spooled"] * 3
+        assert harness.runner.take_events() == []
+
     def test_contacts_are_sent_again_when_their_list_was_recreated_meanwhile(self, harness: Harness) -> None:
         harness.accept("ab")
         harness.step()
@@ -321,7 +331,8 @@ class TestErrorsFiles:
         harness.accept("abc")
         harness.run()
         assert (harness.account.sent, harness.rejected()) == (["abc"], [("b", Reason.FAILED_IN_JOB)])
-        assert harness.results[0].rejected[0].rejection.sendgrid_message == "bad"
+        rejection = harness.results[0].rejected[0].rejection
+        assert (rejection.sentence, rejection.sendgrid_message) == ("SendGrid's import job reported an error.", "bad")
         assert len(harness.results) == 1
 
     def test_those_who_can_be_completed_are_sent_again_alone(self, harness: Harness) -> None:
@@ -366,6 +377,60 @@ class TestErrorsFiles:
             harness.accept(some)
         harness.run(35.0)
         assert names([f"{name}@example.com" for name, _ in harness.rejected()]) == "abcdefgh"
+        assert len(harness.results) == 2
+
+    def test_of_many_contacts_most_are_at_fault_only_when_they_are_named_again(self, harness: Harness) -> None:
+        people = "abcdefghijkl"
+        harness.account.named = {f"{name}@example.com": "bad" for name in people[:7]}
+        harness.account.answers[people] = [status("errored", errored=7)]
+        harness.accept(people)
+        harness.run(10.0)
+        assert harness.rejected() == []
+        harness.accept("x")
+        harness.run()
+        assert [name for name, _ in harness.rejected()] == list(people[:7])
+        assert len(harness.results) == 2
+
+    def test_who_was_named_by_one_job_stays_named(self, harness: Harness) -> None:
+        people = "abcdefghijklmnopqrstuvwx"
+        harness.account.answers[people] = [status("errored", errored=13)]
+        harness.account.named = {f"{name}@example.com": "bad" for name in people[:13]}
+        harness.accept(people)
+        harness.run(10.0)
+        harness.account.named = {f"{name}@example.com": "bad" for name in people[11:]}
+        harness.run(40.0)
+        assert harness.account.sent == [people, people]
+        harness.accept("y")
+        harness.account.named = {f"{name}@example.com": "bad" for name in people}
+        harness.account.answers[people] = [status("errored", errored=24)]
+        harness.run()
+        assert len(harness.rejected()) == 24
+
+    def test_a_contact_that_was_rejected_is_no_probe(self, harness: Harness) -> None:
+        harness.account.named = {"b@example.com": "bad"}
+        harness.account.answers["ab"] = [status("errored", errored=1)]
+        harness.accept("ab")
+        harness.run()
+        harness.account.answers["z"] = [status("failed")]
+        harness.accept("z")
+        with pytest.raises(JobFailedError, match="failed, and so did others before it"):
+            harness.run()
+        assert harness.account.sent == ["ab", *["z"] * 4]
+
+    def test_a_contact_that_was_found_is_a_probe(self, harness: Harness) -> None:
+        harness.account.stored = "a"
+        for people in ("ab", "b"):
+            harness.account.answers[people] = [status("failed")]
+        harness.accept("ab")
+        harness.run(600.0)
+        assert harness.account.sent[:5] == ["ab", "b", "b", "b", "a"]
+
+    def test_people_are_looked_up_once_after_each_failure(self, harness: Harness) -> None:
+        harness.account.answers["ab"] = [status("failed"), status()]
+        harness.account.refuses = [lambda _: None, raising(lost())]
+        harness.accept("ab")
+        harness.run()
+        assert (harness.account.sent, harness.account.looked_up) == (["ab"] * 3, ["ab"])
 
     def test_a_contact_that_its_job_fails_for_while_others_succeed_is_rejected(self, harness: Harness) -> None:
         harness.account.answers["b"] = [status("failed")]
@@ -394,6 +459,13 @@ class TestPolls:
         lost_at = harness.account.sent_at[1] - 30.0
         assert LOST_JOB_SECONDS <= lost_at - 1_000 < LOST_JOB_SECONDS + 60
         assert harness.results[0].people_free_at == lost_at + MIN_UNTRACKED_SECONDS
+
+    def test_jobs_that_are_always_unknown_end_the_run(self, harness: Harness) -> None:
+        harness.account.answers["ab"] = [NotFoundError("It is unknown.")]
+        harness.accept("ab")
+        with pytest.raises(JobFailedError, match="is unknown to SendGrid, and so were others before it"):
+            harness.run()
+        assert (harness.account.sent, harness.rejected()) == (["ab"] * 4, [])
 
     def test_the_time_as_unknown_counts_from_the_last_answer(self, harness: Harness) -> None:
         unknown = NotFoundError("It is unknown.")

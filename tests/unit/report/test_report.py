@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import tempfile
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.errors import LocalFileError, Reason
-from target_sendgrid.report.report import Bucket, Report, StreamReport
+from target_sendgrid.report.report import Bucket, Report, StreamReport, check_report_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +83,10 @@ class TestSummary:
             " (invalid_email 7, too_long 2), 10 over the cap, 5 ignored by rule, 1 NOT CONFIRMED."
         )
 
+    def test_a_single_duplicate_is_named_as_one(self) -> None:
+        people = StreamReport(received=2, buckets=Counter({Bucket.UPSERTED: 1, Bucket.DUPLICATE: 1}))
+        assert people.summary() == "2 received, 1 upserted, 1 duplicate"
+
     def test_counts_of_nothing_are_left_out(self) -> None:
         summary = report_of(people=StreamReport(received=1, buckets=Counter([Bucket.UPSERTED]))).summary()
         assert next(iter(summary)) == "Stream 'people': 1 received, 1 upserted."
@@ -136,7 +141,15 @@ class TestFile:
     def test_the_file_holds_the_report_as_json(self, tmp_path: Path) -> None:
         report = report_of(people=StreamReport(received=1, list_name="Nächste"))
         report.write(str(tmp_path / "report.json"))
-        assert json.loads((tmp_path / "report.json").read_text()) == report.to_dict()
+        content = (tmp_path / "report.json").read_text()
+        assert json.loads(content) == report.to_dict()
+        assert content.startswith('{\n  "outcome": "succeeded",\n')
+
+    def test_the_file_is_written_beside_its_place(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Another folder may be on another disk, from which nothing can be moved."""
+        monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+        Report().write(str(tmp_path / "report.json"))
+        assert (tmp_path / "report.json").exists()
 
     def test_an_older_report_is_replaced(self, tmp_path: Path) -> None:
         path = tmp_path / "report.json"
@@ -183,3 +196,41 @@ class TestFile:
     def test_a_path_that_can_not_be_written_is_reported(self, path: str) -> None:
         with pytest.raises(LocalFileError, match="`report_path`: the report can't be written to "):
             Report().write(path)
+
+
+class TestCheck:
+    def test_a_new_file_and_an_old_report_are_usable(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        (tmp_path / "old.json").write_text("{}")
+        for path in (tmp_path / "new.json", tmp_path / "old.json", "~/new.json"):
+            check_report_path(str(path))
+        assert [path.name for path in tmp_path.iterdir()] == ["old.json"]
+
+    @pytest.mark.parametrize("thing", ["link", "pipe", "folder"])
+    def test_something_else_of_that_name_is_not(self, tmp_path: Path, thing: str) -> None:
+        path = tmp_path / "report.json"
+        if thing == "link":
+            path.symlink_to(tmp_path / "nothing")
+        elif thing == "pipe":
+            os.mkfifo(path)
+        else:
+            path.mkdir()
+        with pytest.raises(LocalFileError, match="`report_path`: no report can be written to "):
+            check_report_path(str(path))
+
+    @pytest.mark.parametrize("path", ["/nowhere/at/all/report.json", "~nobody-of-this-name/r.json", "nul\0byte/r.json"])
+    def test_a_path_without_a_folder_is_not(self, path: str) -> None:
+        with pytest.raises(LocalFileError, match="`report_path`: no report can be written to "):
+            check_report_path(path)
+
+    def test_a_folder_that_may_not_be_written_to_is_not(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[tuple[Path, int]] = []
+
+        def refuse(path: Path, mode: int) -> bool:
+            asked.append((path, mode))
+            return False
+
+        monkeypatch.setattr(os, "access", refuse)
+        with pytest.raises(LocalFileError):
+            check_report_path(str(tmp_path / "report.json"))
+        assert asked == [(tmp_path, os.W_OK | os.X_OK)]
