@@ -86,11 +86,14 @@ def _mutants_of(module: str, processes: int) -> list[Mutant]:
         return list(read_mutants(folder, module, PACKAGE))
 
 
+def paths_of_tests(module: str, root: Path) -> list[str]:
+    """Return the paths of the tests that have to notice mutants of a module: its own, if it has any, and the others."""
+    own = f"tests/unit/{Path(module).parent}/test_{Path(module).name}"
+    others = [f"tests/{name}" for name in MODULES[module]]
+    return [own, *others] if (root / own).exists() else others
+
+
 def _configure(folder: Path, module: str) -> None:
-    tests = [
-        f"tests/unit/{Path(module).parent}/test_{Path(module).name}",
-        *(f"tests/{name}" for name in MODULES[module]),
-    ]
     own: dict[str, Sequence[str] | float | bool] = {
         "source_paths": [PACKAGE],
         "only_mutate": [f"{PACKAGE}/{module}"],
@@ -104,7 +107,7 @@ def _configure(folder: Path, module: str) -> None:
             "-o",
             "faulthandler_timeout=0",
         ],
-        "pytest_add_cli_args_test_selection": [test for test in dict.fromkeys(tests) if (folder / test).exists()],
+        "pytest_add_cli_args_test_selection": paths_of_tests(module, folder),
         "also_copy": ["README.md", "docs", "tools"],
         "timeout_constant": 2.0,
         "timeout_multiplier": 5.0,

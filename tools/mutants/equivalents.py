@@ -35,7 +35,7 @@ def _changes(entry: str) -> Iterator[tuple[Change, str]]:
     removed: list[str] = []
     added: list[str] = []
     for line in (*lines[1:], "-"):
-        if line[0] == "-" and added:
+        if line[0] == "-" and (added or len(line) == 1) and (removed or added):
             yield Change(module, function, tuple(removed), tuple(added)), reason
             removed, added = [], []
         if line[0] in "-+":
