@@ -229,7 +229,7 @@ class TestSuccess:
         harness.run()
         assert [result.batch for result in harness.results] == batches
 
-    def test_the_limit_of_requests_is_told_to_the_delivery(self, harness: Harness) -> None:
+    def test_the_limit_of_requests_is_reported_to_the_delivery(self, harness: Harness) -> None:
         harness.account.max_bytes = 5_000
         harness.accept("a")
         harness.run()

@@ -75,6 +75,14 @@ class TestEntries:
         reject(rejections)
         assert MESSAGE in path.read_bytes()
 
+    @pytest.mark.parametrize(("message", "text"), [(b'{"a": \xff"\n}', '{"a": \\xff"\n}'), (None, None)])
+    def test_a_message_that_is_no_json_is_kept_as_text(
+        self, rejections: Rejections, path: Path, message: bytes | None, text: str | None
+    ) -> None:
+        rejections.add(Origin("people", 7, message=message), Reason.UNREADABLE, SENTENCE)
+        (entry,) = entries_of(path)
+        assert (entry["message"], entry.get("text")) == (None, text)
+
     def test_a_record_of_a_batch_file_has_its_line_there(self, rejections: Rejections, path: Path) -> None:
         rejections.add(Origin("people", 7, 3), Reason.NOT_AN_OBJECT, SENTENCE)
         (entry,) = entries_of(path)
