@@ -36,7 +36,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "report/report.py": (),
     "sendgrid/answers.py": ("unit/sendgrid/test_client.py",),
     "sendgrid/transport.py": ("unit/sendgrid/test_client.py",),
-    "sendgrid/client.py": (),
+    "sendgrid/client.py": ("unit/sendgrid/test_endpoints.py",),
     "sendgrid/retry.py": (),
     "sendgrid/contact.py": ("unit/mapping/test_conversions.py", "unit/delivery/test_lookups.py"),
     "sendgrid/lists.py": (),

@@ -213,10 +213,24 @@ class TestTracking:
         assert tracker.recreate((entry.id,))
         assert tracker.current((entry.id,)) == (theirs.id,)
 
-    def test_a_deleted_list_given_by_id_cannot_be_recreated(self, harness: ListsHarness) -> None:
-        (entry,) = harness.has("A")
-        tracker = ListTracker(harness.client, lambda _: None, can_create=True)
-        harness.delete(entry)
+    def test_only_a_list_with_another_id_is_warned_about(
+        self, account: Account, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (entry,) = account.has("A")
+        tracker = ListTracker(account.client, {entry.id: "A"}.get, can_create=True)
+        account.delete(entry)
+        account.shows(entry)  # the account is not up to date yet
+        assert not tracker.recreate((entry.id,))
+        assert [record for record in caplog.records if record.levelname == "WARNING"] == []
+        account.server.clear_faults()
+        assert tracker.recreate((entry.id,))
+        (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+        assert tracker.current((entry.id,))[0] in warning
+
+    def test_a_deleted_list_given_by_id_cannot_be_recreated(self, account: Account) -> None:
+        (entry,) = account.has("A")
+        tracker = ListTracker(account.client, lambda _: None, can_create=True)
+        account.delete(entry)
         with pytest.raises(ConfigError, match=f"'{entry.id}' was deleted during the run and cannot be recreated"):
             tracker.recreate((entry.id,))
 
