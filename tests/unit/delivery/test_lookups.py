@@ -264,11 +264,11 @@ class TestWaiting:
         assert MAX_INVISIBLE_SECONDS <= clock.seconds - started_at <= MAX_INVISIBLE_SECONDS + 30.0
 
     def test_the_wait_ends_after_exactly_two_minutes(
-        self, client: Client, account: Account, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+        self, client: Client, stub: ClientStub, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(lookups, "_FIRST_WAIT_SECONDS", 30.0)
         confirmed_of(client, clock, changes_of({"email": "a@x.com"}))
-        assert (clock.sleeps, len(account.searches)) == ([30.0] * 4, 5)
+        assert (clock.sleeps, len(stub.searches)) == ([30.0] * 4, 5)
 
     def test_waits_grow(self, client: Client, clock: ManualClock) -> None:
         confirmed_of(client, clock, changes_of({"email": "a@x.com"}))

@@ -138,7 +138,7 @@ def test_many_waiting_states_take_little_memory() -> None:
 def test_states_are_held_while_memory_is_left_and_replaced_beyond_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state_module, "_OVERHEAD_BYTES", 0)
     monkeypatch.setattr(state_module, "MAX_WAITING_BYTES", 20)
-    gate = Gate()
+    gate = GateHarness()
     for line in (12, 22, 32):  # the first two take exactly as much as there is
         gate.receive(line, f"{line}" * 5, boundary=1)
     gate.receive(42, boundary=32)  # a batch was sealed at the line of the state before: they become ready apart
@@ -156,7 +156,7 @@ def test_states_are_held_while_memory_is_left_and_replaced_beyond_it(monkeypatch
 
 
 def test_an_empty_state_is_written() -> None:
-    gate = Gate()
+    gate = GateHarness()
     gate.receive(2, boundary=1)
     gate._gate.receive(4, b"", boundary_line=3, record_count=0)  # noqa: SLF001 - the tap's own JSON is never empty
     gate.advance(None)
@@ -164,7 +164,7 @@ def test_an_empty_state_is_written() -> None:
 
 
 def test_rejected_records_without_identifier_add_up_over_all_states() -> None:
-    gate = Gate(0)
+    gate = GateHarness(0)
     for line in range(1, 5):
         gate.reject(line, reason=Reason.NO_IDENTIFIER)
     for line, records in ((50, 6), (60, 6), (70, 7)):

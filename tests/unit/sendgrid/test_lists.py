@@ -147,17 +147,17 @@ class TestResolving:
         assert harness.requests() == []
 
     def test_a_list_that_is_given_by_its_id_has_no_given_name_even_if_another_stream_gives_it(
-        self, account: Account
+        self, harness: ListsHarness
     ) -> None:
-        first, second = account.has("A", "B")
-        lists = Lists(account.client, can_create=True)
+        first, second = harness.has("A", "B")
+        lists = Lists(harness.client, can_create=True)
         lists.check([first.id], ["A", "B"])
         for name in ("A", "B"):
             lists.resolve(None, name)
         assert (lists.given_name(first.id), lists.given_name(second.id)) == (None, "B")
 
-    def test_a_list_that_someone_else_created_since_is_taken(self, account: Account) -> None:
-        lists = Lists(account.client, can_create=True)
+    def test_a_list_that_someone_else_created_since_is_taken(self, harness: ListsHarness) -> None:
+        lists = Lists(harness.client, can_create=True)
         lists.check([], ["A"])
         (theirs,) = harness.has("A")
         assert lists.resolve(None, "A") == theirs
@@ -214,23 +214,23 @@ class TestTracking:
         assert tracker.current((entry.id,)) == (theirs.id,)
 
     def test_only_a_list_with_another_id_is_warned_about(
-        self, account: Account, caplog: pytest.LogCaptureFixture
+        self, harness: ListsHarness, caplog: pytest.LogCaptureFixture
     ) -> None:
-        (entry,) = account.has("A")
-        tracker = ListTracker(account.client, {entry.id: "A"}.get, can_create=True)
-        account.delete(entry)
-        account.shows(entry)  # the account is not up to date yet
+        (entry,) = harness.has("A")
+        tracker = ListTracker(harness.client, {entry.id: "A"}.get, can_create=True)
+        harness.delete(entry)
+        harness.shows(entry)  # the account is not up to date yet
         assert not tracker.recreate((entry.id,))
         assert [record for record in caplog.records if record.levelname == "WARNING"] == []
-        account.server.clear_faults()
+        harness.sandbox.clear_faults()
         assert tracker.recreate((entry.id,))
         (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
         assert tracker.current((entry.id,))[0] in warning
 
-    def test_a_deleted_list_given_by_id_cannot_be_recreated(self, account: Account) -> None:
-        (entry,) = account.has("A")
-        tracker = ListTracker(account.client, lambda _: None, can_create=True)
-        account.delete(entry)
+    def test_a_deleted_list_given_by_id_cannot_be_recreated(self, harness: ListsHarness) -> None:
+        (entry,) = harness.has("A")
+        tracker = ListTracker(harness.client, lambda _: None, can_create=True)
+        harness.delete(entry)
         with pytest.raises(ConfigError, match=f"'{entry.id}' was deleted during the run and cannot be recreated"):
             tracker.recreate((entry.id,))
 

@@ -11,6 +11,7 @@ from target_sendgrid.clock import SystemClock
 from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.batching import Batch, Batcher
 from target_sendgrid.delivery.job import Job, Request
+from target_sendgrid.delivery.operation import Submission
 from target_sendgrid.delivery.operations import upsert as upsert_module
 from target_sendgrid.delivery.operations.remove_from_list import ABSENT_SECONDS, REMOVE_FROM_LIST, RemoveFromList
 from target_sendgrid.delivery.operations.upsert import Upsert, is_missing_identifiers, upsert_kind
@@ -26,7 +27,7 @@ from target_sendgrid.errors import (
 )
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid.answers import SHORT_RETRY_SECONDS
-from target_sendgrid.sendgrid.client import Client
+from target_sendgrid.sendgrid.client import Client, JobStatus
 from target_sendgrid.sendgrid.contact import Body, encode, identity
 from target_sendgrid.sendgrid.lists import ListTracker
 from target_sendgrid.sendgrid.transport import Transport
@@ -86,11 +87,25 @@ class TestRemoveFromList:
         job = removals.job_of({"email": "a@x.com"})
         submission = removals.operation.submit(job)
         removals.finish()
-        assert submission is not None
-        assert submission.list_ids == (removals.list_id,)
+        (sent,) = removals.sandbox.jobs()
+        (removed,) = (one["id"] for one in removals.sandbox.contacts(detail=True) if one["email"] == "a@x.com")
+        assert submission == Submission(sent["id"], (removals.list_id,), len(removed), 1)
         assert removals.members() == ["b@x.com"]
         assert len(removals.sandbox.contacts()) == 2
         assert removals.operation.confirm(job, job.changes()) == {"a@x.com"}
+
+    def test_the_errors_file_of_the_job_names_people(self, removals: Removals, monkeypatch: pytest.MonkeyPatch) -> None:
+        job = removals.job_of({"email": "a@x.com"}, {"email": "b@x.com"})
+        links: list[str] = []
+
+        def download(url: str) -> bytes:
+            links.append(url)
+            return b"b@x.com,bad\n"
+
+        monkeypatch.setattr(removals.client, "download", download)
+        status = JobStatus("errored", 0, 1, "link", says_contact_limit=False)
+        assert removals.operation.row_errors(job, status) == {"b@x.com": "bad"}
+        assert links == ["link"]
 
     def test_a_person_who_is_still_on_the_list_is_not_confirmed(self, removals: Removals) -> None:
         removals.seed({"email": "a@x.com"})
@@ -156,7 +171,7 @@ class TestRemoveFromList:
         job = removals.job_of({"email": "late@x.com"})
         started_at = removals.clock.slept_seconds
         assert removals.operation.submit(job) is None
-        assert removals.clock.slept_seconds - started_at >= ABSENT_SECONDS
+        assert removals.clock.slept_seconds - started_at == pytest.approx(ABSENT_SECONDS)
 
     def test_a_wrong_answer_of_the_last_search_does_not_make_a_person_absent(
         self, removals: Removals, monkeypatch: pytest.MonkeyPatch
