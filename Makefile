@@ -34,7 +34,7 @@ docs: $(UV) ## generate the parts of the docs that follow from the code
 	$(UV) run python -m tools.docs
 
 pins: $(UV) ## pin the newest versions of all dependencies, and of the tools that build the wheel
-	$(COMPILE) --all-extras --group lint --group test --output-file constraints.txt pyproject.toml
+	$(COMPILE) --all-extras --group full --group lint --group test --output-file constraints.txt pyproject.toml
 	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(COMPILE) --output-file build-constraints.txt -
 	$(UV) run python -m tools.docs
 
