@@ -636,3 +636,58 @@ class TestProbes:
             probed.run()
         assert probed.account.looked_up[looked_up:] == []
         assert probed.account.sent.count("a") == 2
+
+
+class TestTrials:
+    def fail(self, harness: Harness, *batches: str) -> None:
+        """Let the jobs of some batches fail until they are suspended."""
+        for people in batches:
+            harness.account.answers[people] = [status("failed")]
+            harness.accept(people)
+        harness.runner.is_awaited = False
+        TestProbes.run_until(harness, lambda: all(harness.account.sent.count(people) == 4 for people in batches))
+        harness.run(10.0)
+
+    def test_while_ten_jobs_are_suspended_only_trials_are_sent(self, harness: Harness) -> None:
+        self.fail(harness, *(f"{first}{second}" for first, second in zip("abcdefghijk", "lmnopqrstuv", strict=True)))
+        sent = len(harness.account.sent)
+        harness.accept("z")
+        harness.run(3.0)
+        assert harness.account.sent[sent:] == []
+        harness.runner.is_awaited = True
+        harness.run(3.0)
+        assert [len(people) for people in harness.account.sent[sent:]] == [1, 1]
+        assert "z" not in harness.account.sent
+        harness.run(JOB_SECONDS + 20.0)
+        assert "z" in harness.account.sent
+
+    def test_a_run_that_has_settled_nobody_waits_for_other_contacts_before_a_trial(self, harness: Harness) -> None:
+        self.fail(harness, "ab")
+        sent = len(harness.account.sent)
+        for _ in range(100):
+            assert harness.step() == 1.0
+            harness.clock.sleep(1.0)
+        assert len(harness.account.sent) == sent
+        harness.runner.is_awaited = True
+        harness.run(5.0)
+        assert sorted(harness.account.sent[sent:]) == ["a", "b"]
+
+    def test_a_trial_waits_for_the_end_of_jobs_under_way(self, harness: Harness) -> None:
+        self.fail(harness, "ab")
+        sent = len(harness.account.sent)
+        harness.account.answers["cd"] = [status("pending")]
+        harness.accept("cd")
+        harness.runner.is_awaited = True
+        harness.run(MAX_LIKELY_SECONDS - 20.0)
+        assert harness.account.sent[sent:] == ["cd"]
+        harness.run(40.0)
+        assert sorted(harness.account.sent[sent:]) == ["a", "b", "cd"]
+
+    def test_a_single_contact_that_is_too_large_ends_the_run_with_that_error_if_nobody_is_accepted(
+        self, harness: Harness
+    ) -> None:
+        harness.account.refuses = [raising(TooLargeError("It is too large."))] * 9
+        harness.accept("a")
+        with pytest.raises(TooLargeError, match="It is too large"):
+            harness.run()
+        assert harness.account.sent == ["a", "a"]

@@ -239,3 +239,30 @@ class TestBodies:
 
 class Named(msgspec.Struct):
     id: int
+
+
+class TestWords:
+    """What an error says of its request: the method, the path without ids, the status, and what it was to do."""
+
+    @pytest.mark.parametrize(
+        ("status", "body", "words"),
+        [
+            (403, b"{}", "SendGrid forbids this API key to read lists (403)."),
+            (404, b"{}", "SendGrid does not know what GET /v3/x names (404)."),
+            (400, b"{}", "SendGrid refused GET /v3/x (400)."),
+            (413, b"{}", "SendGrid takes no request of that many bytes (413)."),
+            (302, b"", "GET /v3/x answered 302, a redirect, which is not followed: the key would go along."),
+            (700, b"", "GET /v3/x answered 700, an unknown status."),
+        ],
+    )
+    def test_the_error_names_status_and_request(self, status: int, body: bytes, words: str) -> None:
+        error = error_for(status, body, request="GET /v3/x", what="to read lists", wait_seconds=None)
+        assert str(error).startswith(words)
+
+    def test_only_the_beginning_of_a_text_is_kept(self) -> None:
+        assert body_of(b"x" * 1_000) == "x" * 300
+
+    def test_parts_of_a_detail_that_are_absent_are_empty(self) -> None:
+        assert error_details({"errors": [{"field": "email"}, {"message": "no"}, {"field": None, "message": None}]}) == [
+            ("email", ""), ("", "no"), ("", ""),
+        ]  # fmt: skip
