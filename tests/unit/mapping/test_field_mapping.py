@@ -44,6 +44,19 @@ def contact_with(field: str, value: object, *, clears_nulls: bool = False) -> Co
     return contact
 
 
+class TestLengths:
+    @pytest.mark.parametrize("field", ["first_name", "city", "Plan"])
+    def test_a_text_of_exactly_the_longest_length_is_taken_and_none_longer(self, field: str) -> None:
+        mapped = compiled({"email": "mail", field: "property"}).fields[1]
+        assert mapped.plain_length > 0
+        longest = "x" * mapped.plain_length
+        contact = contact_with(field, longest)
+        assert longest in (*contact.values(), *contact.get("custom_fields", {}).values())
+        with pytest.raises(RecordRejectedError) as caught:
+            contact_with(field, f"{longest}x")
+        assert caught.value.reason is Reason.TOO_LONG
+
+
 class TestEmptyValues:
     @pytest.mark.parametrize(("value", "text"), [(0, "0"), (False, "false"), (Decimal("0.0"), "0.0")])
     def test_zero_and_false_are_values_of_a_text_field(self, value: object, text: str) -> None:
