@@ -126,8 +126,9 @@ def test_a_mutant_is_killed_unless_it_survives_or_has_no_tests(tmp_path: Path, c
     assert next(read_mutants(tmp_path, "door.py", "pkg")).is_killed is is_killed
 
 
-def test_a_mutant_that_was_not_tried_is_an_error(tmp_path: Path) -> None:
-    mutated(tmp_path, 1, None)
+@pytest.mark.parametrize("code", [None, 4, 255])
+def test_a_mutant_that_was_not_tried_is_an_error(tmp_path: Path, code: int | None) -> None:
+    mutated(tmp_path, 1, code)
     with pytest.raises(LookupError, match="was not tried"):
         list(read_mutants(tmp_path, "door.py", "pkg"))
 

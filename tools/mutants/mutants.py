@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_SURVIVED = 0
-_NO_TESTS = 33
-_NOT_RUN = None
+_SURVIVED = frozenset({0, 33})
+"""Exit codes of mutants that no test noticed, or that none reaches."""
+_KILLED = frozenset({1, 2, 3, -9, -11, -24, 24, 36, 152})
+"""Exit codes of mutants that a test noticed, that broke the test run itself, or that took too long."""
 _MUTANT = re.compile(r"(?P<function>.+)__mutmut_(?P<number>\d+|orig)\Z")
 
 
@@ -64,14 +65,14 @@ def read_mutants(folder: Path, module: str, package: str) -> Iterator[Mutant]:
         package: Name of the package.
 
     Raises:
-        LookupError: A mutant was not tried.
+        LookupError: A mutant was not tried, or its tests could not be started.
     """
     path = folder / "mutants" / package / module
     results = json.loads(path.with_name(f"{path.name}.meta").read_text(encoding="utf-8"))["exit_code_by_key"]
     functions = _functions(path.read_text(encoding="utf-8"))
     for name, exit_code in results.items():
-        if exit_code is _NOT_RUN:
-            message = f"{name} was not tried"
+        if exit_code not in _SURVIVED | _KILLED:
+            message = f"{name} was not tried, or its tests could not be started ({exit_code})"
             raise LookupError(message)
         mangled = name.rsplit(".", 1)[1]
         match = _MUTANT.match(mangled)
@@ -81,7 +82,7 @@ def read_mutants(folder: Path, module: str, package: str) -> Iterator[Mutant]:
         before, after = functions[f"{match['function']}__mutmut_orig"], functions[mangled]
         removed, added = _difference(before, after)
         change = Change(module, _plain(match["function"]), removed, added)
-        yield Mutant(name, change, exit_code not in (_SURVIVED, _NO_TESTS))
+        yield Mutant(name, change, exit_code in _KILLED)
 
 
 def _functions(source: str) -> dict[str, list[str]]:
