@@ -138,6 +138,7 @@ def test_a_mutant_that_was_not_tried_is_an_error(tmp_path: Path, code: int | Non
     [
         (["a = False"], ["a = None"], True),
         (["a = None"], ['a = ""'], True),
+        (["a: int | None = None"], ['a: int | None = ""'], True),
         (["a = 1"], ["a = None"], False),
         (["a = True"], ["a = None"], False),
         (["a(", "b"], ["a("], False),

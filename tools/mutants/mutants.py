@@ -40,7 +40,7 @@ class Change(NamedTuple):
     def is_refused_by_types(self) -> bool:
         """Whether a value has become one that means the same in a condition, which the type checker refuses."""
         (before,), (after,) = (self.removed or ("",))[-1:], (self.added or ("",))[-1:]
-        return any(before.replace(value, other) == after for value, other in SAME_TRUTH)
+        return any(other.join(before.rsplit(value, 1)) == after for value, other in SAME_TRUTH if value in before)
 
     def __str__(self) -> str:
         """The change as an entry of the list of equivalent mutants has it."""

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target_sendgrid.audience.identities import IdentitySet
 from target_sendgrid.delivery import batching
 from target_sendgrid.delivery.batching import Batch, Batcher
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST
@@ -396,6 +397,25 @@ class TestInFlight:
         batcher.release(sealed(batcher, "L"))  # which is no reason to send what waits for the removal
         assert batcher.open_purposes() == [Purpose(REMOVE_FROM_LIST, ("L",))]
         assert batcher.first_line() == 2
+
+    def test_whoever_has_the_hash_of_a_released_person_still_waits_for_the_own_earlier_change(self) -> None:
+        batcher = Upserts(30_000, ENOUGH_BYTES)
+        add(batcher, "a@x.com", line=1)
+        first = sealed(batcher, "L")
+        for line in (2, 3):
+            add(batcher, f"b{line}@x.com", line=line)
+            add(batcher, "a@x.com", line=line) if line == 2 else batcher.add(removal("a@x.com", line=line))
+            batch = sealed(batcher, "L")
+            batch.people = IdentitySet(["a@x.com"])
+            batcher.release(batch)
+            assert batcher.open_purposes() == []  # the first change is in flight
+        batcher.release(first)
+        assert batcher.open_list_ids() == [("L",)]
+        batcher.add(upsert(batcher.kind, "c@x.com", "M", line=4))
+        batch = sealed(batcher, "M")
+        batch.people = IdentitySet(["a@x.com"])
+        batcher.release(batch)
+        assert batcher.open_purposes() == [Purpose(batcher.kind, ("L",))]  # the removal waits for this one
 
     def test_a_contact_that_was_held_has_waited_since_its_record_came(self) -> None:
         now = 10.0

@@ -155,6 +155,18 @@ def test_states_are_held_while_memory_is_left_and_replaced_beyond_it(monkeypatch
     assert gate.written[6:] == ["82" * 5]
 
 
+def test_records_before_states_that_were_ready_together_are_counted_once() -> None:
+    gate = Gate(50)
+    gate.reject(3, reason=Reason.NO_IDENTIFIER)
+    for line, records in ((2, 1), (4, 2), (6, 3)):
+        gate.receive(line, boundary=line - 1, records=records)
+    gate.advance(None)
+    gate.reject(7, reason=Reason.NO_IDENTIFIER)
+    gate.receive(8, boundary=7, records=3)
+    gate.advance(None)
+    assert (gate.written, gate.held_from_line) == (["6", "8"], None)
+
+
 def test_an_empty_state_is_written() -> None:
     gate = GateHarness()
     gate.receive(2, boundary=1)
