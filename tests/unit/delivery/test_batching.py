@@ -398,7 +398,7 @@ class TestInFlight:
         assert batcher.open_purposes() == [Purpose(REMOVE_FROM_LIST, ("L",))]
         assert batcher.first_line() == 2
 
-    def test_whoever_has_the_hash_of_a_released_person_still_waits_for_the_own_earlier_change(self) -> None:
+    def test_a_person_with_the_hash_of_a_released_one_still_waits_for_an_earlier_change(self) -> None:
         batcher = Upserts(30_000, ENOUGH_BYTES)
         add(batcher, "a@x.com", line=1)
         first = sealed(batcher, "L")

@@ -156,7 +156,7 @@ def test_states_are_held_while_memory_is_left_and_replaced_beyond_it(monkeypatch
 
 
 def test_records_before_states_that_were_ready_together_are_counted_once() -> None:
-    gate = Gate(50)
+    gate = GateHarness(50)
     for line, records in ((2, 1), (4, 2), (6, 3)):
         if line == 4:
             gate.reject(3, reason=Reason.NO_IDENTIFIER)

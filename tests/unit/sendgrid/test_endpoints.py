@@ -175,7 +175,7 @@ def test_an_absent_or_empty_part_is_nothing(answer: object) -> None:
 
 
 @pytest.mark.parametrize("job_id", [None, 7, "", "a b", "a/b", "x" * 101, "a\n", "é"])
-def test_an_id_of_a_job_that_is_none_is_no_answer(job_id: object) -> None:
+def test_an_answer_without_a_usable_id_of_a_job_is_no_answer(job_id: object) -> None:
     client, _ = client_of({"job_id": job_id})
     with pytest.raises(TransientError, match="without a job id"):
         client.upsert(Body([], [b"{}"]))
