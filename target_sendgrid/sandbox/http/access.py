@@ -86,7 +86,7 @@ def intercepted(request: Request, token: str | None) -> Response | None:
     if token is not None and _has_link(request, token):
         return _opened(request, token, is_foreign=is_foreign)
     if is_foreign:
-        # Also when it reads: what it gets would be in the log of requests, and could use up an ordered fault.
+        # Also if it only reads: it would be in the log of requests, and could use up an ordered fault.
         return _refused(request, HTTPStatus.FORBIDDEN, _FOREIGN_PAGE)
     if token is None or not needs_token(request) or request.path == HEALTH_PATH:
         return None
@@ -135,8 +135,8 @@ def _opened(request: Request, token: str, *, is_foreign: bool) -> Response:
     rest = urlencode([(name, value) for name, value in request.args.items(multi=True) if name != TOKEN_PARAMETER])
     location = f"{request.path}?{rest}" if rest else request.path
     if is_foreign:
-        # After a redirect that began at another site, browsers send no strict cookie, and name that site. After a page
-        # that leads on, they do not.
+        # Browsers take a redirect for a request of the site where it began: they send no strict cookie with it, and
+        # name that site. What a page of the sandbox leads on to is a request of the sandbox itself.
         response = Response(status=HTTPStatus.OK, headers={"Refresh": f"0; url={location}"}, content_type="text/html")
     else:
         response = Response(status=HTTPStatus.SEE_OTHER, headers={"Location": location})

@@ -79,7 +79,7 @@ def _read_chunks(stream: BufferedIOBase) -> bytes:
 
 
 def _checked_size(digits: str, base: int) -> int:
-    """Return a size. Python refuses to read numbers of thousands of digits, so that long ones are not read at all."""
+    """Return a size. Python refuses to read numbers of thousands of digits, so long ones are not given to it."""
     significant = digits.lstrip("0")
     size = int(significant or "0", base) if len(significant) <= len(str(LARGEST_BODY_BYTES)) else None
     if size is None or size > LARGEST_BODY_BYTES:
