@@ -1,7 +1,8 @@
 """The contract that the target and the sandbox keep: SendGrid's API as far as they use it, in our own words.
 
 The files in `documents/` hold JSON Schemas (2020-12) of all requests and answers, under `$defs`, and beside them the
-operations that use these schemas, with examples.
+operations that use these schemas, with examples. The request of an example keeps its schema also where the answer is an
+error, so it does not always show what the error is about.
 """
 
 from __future__ import annotations

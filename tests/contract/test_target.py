@@ -63,9 +63,8 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[Exchange]:
                 response.content,
             )
         )
-        response.raw = urllib3.HTTPResponse(
-            io.BytesIO(response.content), preload_content=False
-        )  # so that the target can read it
+        unread = urllib3.HTTPResponse(io.BytesIO(response.content), preload_content=False)
+        response.raw = unread  # the target reads it, too
         return response
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", recording_send)
