@@ -121,8 +121,10 @@ class Account:
         """Start the command line, and kill it at the end if it still runs. See `tests.harness.processes`."""
         pipe = subprocess.PIPE
         with subprocess.Popen(self.command(**config), stdin=pipe, stdout=pipe, stderr=pipe) as process:
-            yield process
-            process.kill()
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def command(self, *, program: str = "", **config: Any) -> list[str]:
         """Write the config to a file, and return the command line.
