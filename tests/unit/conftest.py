@@ -1,4 +1,4 @@
-"""The tests of this folder start no process and do not wait, so that all of them take seconds."""
+"""The tests of this folder start no process and do not wait, so all of them together take half a minute."""
 
 from __future__ import annotations
 
