@@ -107,9 +107,8 @@ class Sandbox(NamedTuple):
 def sandbox() -> Iterator[Sandbox]:
     command = [sys.executable, "-m", "target_sendgrid.sandbox", "serve", "--port", "0", "--until-stdin-closes"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        text = (
-            "".join(line for line in iter(process.stdout.readline, "Stop it with Ctrl-C.\n")) if process.stdout else ""
-        )
+        assert process.stdout is not None
+        text = "".join(iter(process.stdout.readline, "Stop it with Ctrl-C.\n"))
         url, link = re.findall(r"http://\S+", text)[:2]
         one = Sandbox(url, link, text.partition("API_KEY=")[2].strip())
         people = [{"email": f"{name}@example.com", "lists": [name.title()]} for name in ("ada", "grace")]

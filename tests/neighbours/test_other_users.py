@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -97,36 +98,31 @@ def database(folder: Path, request: pytest.FixtureRequest) -> Path:
     return path
 
 
-class serving:  # noqa: N801 - used as a function
-    """Start a sandbox; a context manager."""
-
-    def __init__(self, database: Path) -> None:
-        command = [sys.executable, "-m", "target_sendgrid.sandbox", "serve", "--port", "0", "--ready-json"]
-        command += ["--until-stdin-closes", "--database", str(database)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, umask=0)
-
-    def __enter__(self) -> Running:
-        ready = json.loads(self._process.stdout.readline()) if self._process.stdout else {}
-        return Running(ready["url"], self._process.pid, (ready["api_key"], ready["token"], PERSON))
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
+@contextmanager
+def serving(database: Path) -> Iterator[Running]:
+    """Start a sandbox, which ends when its standard input is closed."""
+    command = [sys.executable, "-m", "target_sendgrid.sandbox", "serve", "--port", "0", "--ready-json"]
+    command += ["--until-stdin-closes", "--database", str(database)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, umask=0) as process:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        yield Running(ready["url"], process.pid, (ready["api_key"], ready["token"], PERSON))
 
 
 @pytest.fixture
 def running(database: Path) -> Iterator[Running]:
     with serving(database) as one:
         headers = {"Sandbox-Token": one.secrets[1]}
+        control = f"{one.url}/_sandbox"
         seed = {"contacts": [{"email": PERSON}]}
-        requests.post(
-            f"{one.url}/_sandbox/seed", json=seed, headers=headers, timeout=TIMEOUT_SECONDS
-        ).raise_for_status()
+        requests.post(f"{control}/seed", json=seed, headers=headers, timeout=TIMEOUT_SECONDS).raise_for_status()
         yield one
-        answer = requests.get(f"{one.url}/_sandbox/contacts", headers=headers, timeout=TIMEOUT_SECONDS).json()
-        assert answer == {"contacts": [{"email": PERSON, "lists": []}]}
-        assert (
-            len(requests.get(f"{one.url}/_sandbox/keys", headers=headers, timeout=TIMEOUT_SECONDS).json()["keys"]) == 1
+        contacts, keys = (
+            requests.get(f"{control}/{name}", headers=headers, timeout=TIMEOUT_SECONDS).json()
+            for name in ("contacts", "keys")
         )
+        assert contacts == {"contacts": [{"email": PERSON, "lists": []}]}
+        assert len(keys["keys"]) == 1
 
 
 def look_around(url: str, pid: int, folder: Path) -> dict[str, Any]:

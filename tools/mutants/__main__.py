@@ -1,6 +1,7 @@
-"""Run with ``python -m tools.mutants``: mutates the modules that carry the promises, and counts what the tests notice.
+"""Mutates the modules that carry the promises, and counts what the tests notice.
 
-It fails if the score is below the recorded minimum, or if an entry of the list of equivalent mutants matches none.
+``uv run --group full python -m tools.mutants [MODULE ...]`` fails if the share of noticed mutants is below
+`MIN_PERCENT`, or if an entry of the list of equivalent mutants matches none.
 """
 
 from __future__ import annotations
@@ -98,14 +99,10 @@ def _configure(folder: Path, module: str) -> None:
         "source_paths": [PACKAGE],
         "only_mutate": [f"{PACKAGE}/{module}"],
         "pytest_add_cli_args": [
-            "-p",
-            "no:xdist",
-            "-p",
-            "no:cacheprovider",
-            "-o",
-            "addopts=",
-            "-o",
-            "faulthandler_timeout=0",
+            *("-p", "no:xdist"),
+            *("-p", "no:cacheprovider"),
+            *("-o", "addopts="),
+            *("-o", "faulthandler_timeout=0"),
         ],
         "pytest_add_cli_args_test_selection": paths_of_tests(module, folder),
         "also_copy": ["README.md", "docs", "tools"],

@@ -30,8 +30,7 @@ def _changes(entry: str) -> Iterator[tuple[Change, str]]:
     module, _, function = lines[0].partition(" ")
     reason = " ".join(line for line in lines[1:] if line[0] not in "-+")
     if not function or not reason:
-        message = f"an entry about {module} lacks its function or its reason"
-        raise ValueError(message)
+        raise ValueError(f"an entry about {module} lacks its function or its reason")
     removed: list[str] = []
     added: list[str] = []
     for line in (*lines[1:], "-"):

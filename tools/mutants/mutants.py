@@ -65,20 +65,18 @@ def read_mutants(folder: Path, module: str, package: str) -> Iterator[Mutant]:
         package: Name of the package.
 
     Raises:
-        LookupError: A mutant was not tried, or its tests could not be started.
+        LookupError: A mutant was not tried, its tests could not be started, or its name is not that of a mutant.
     """
     path = folder / "mutants" / package / module
     results = json.loads(path.with_name(f"{path.name}.meta").read_text(encoding="utf-8"))["exit_code_by_key"]
     functions = _functions(path.read_text(encoding="utf-8"))
     for name, exit_code in results.items():
         if exit_code not in _SURVIVED | _KILLED:
-            message = f"{name} was not tried, or its tests could not be started ({exit_code})"
-            raise LookupError(message)
+            raise LookupError(f"{name} was not tried, or its tests could not be started ({exit_code})")
         mangled = name.rsplit(".", 1)[1]
         match = _MUTANT.match(mangled)
         if match is None:
-            message = f"{name} is no name of a mutant"
-            raise LookupError(message)
+            raise LookupError(f"{name} is no name of a mutant")
         before, after = functions[f"{match['function']}__mutmut_orig"], functions[mangled]
         removed, added = _difference(before, after)
         change = Change(module, _plain(match["function"]), removed, added)
