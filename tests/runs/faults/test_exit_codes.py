@@ -40,7 +40,6 @@ class Ending:
 
 
 JOB_STUCK = {"kind": "job_stuck", "times": None, "skip": 1}
-JOB_FAILS = {"kind": "job_failed", "times": None, "skip": 1}
 NO_ANSWER = {"kind": "html_error", "status": 503, "times": None}
 
 ENDINGS = {

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from target_sendgrid.sendgrid.contact import Contact
 
 ENOUGH_BYTES = 1_000_000
-ANY_PURPOSE = Purpose(upsert_kind(10, 1_000), ("L",))
 TWO_CONTACTS = [encode({"email": f"{letter}@x.com"}) for letter in "ab"]
 
 
