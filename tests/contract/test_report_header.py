@@ -24,13 +24,13 @@ def test_the_folder_is_named_where_the_descriptions_are(monkeypatch: pytest.Monk
     monkeypatch.setenv("SENDGRID_OPENAPI", str(complete))
     assert vendor.report_header() == expected
     monkeypatch.delenv("SENDGRID_OPENAPI")
-    monkeypatch.setattr(vendor, "BESIDE_THE_CHECKOUT", complete)
+    monkeypatch.setattr(vendor, "BESIDE_THE_CHECKOUT", (complete / "none", complete))
     assert vendor.report_header() == expected
 
 
 def test_their_absence_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("SENDGRID_OPENAPI", raising=False)
-    monkeypatch.setattr(vendor, "BESIDE_THE_CHECKOUT", tmp_path)
+    monkeypatch.setattr(vendor, "BESIDE_THE_CHECKOUT", (tmp_path,))
     assert vendor.folder() is None
     assert vendor.report_header().startswith("SendGrid's API descriptions: not found, so our contract is not held")
 

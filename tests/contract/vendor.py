@@ -1,6 +1,6 @@
 """SendGrid's own API descriptions, which are not part of this repository, and how our contract compares with them.
 
-They are read from the folder that `SENDGRID_OPENAPI` names, or else from `../shared/openapi` beside the checkout. Where
+They are read from the folder that `SENDGRID_OPENAPI` names, or else from one of `BESIDE_THE_CHECKOUT`. Where
 they contradict what users recorded of the live API, an `Amendment` changes them.
 """
 
@@ -28,7 +28,9 @@ FILES = (
     "tsg_scopes_v3.yaml",
 )
 METHODS = frozenset({"get", "put", "post", "patch", "delete"})
-BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[3] / "shared" / "openapi"
+_PARENT = Path(__file__).resolve().parents[3]
+BESIDE_THE_CHECKOUT = (_PARENT / "sendgrid-oai" / "spec" / "yaml", _PARENT / "shared" / "openapi")
+"""Folders that are read if `SENDGRID_OPENAPI` names none."""
 
 
 def folder() -> Path | None:
@@ -38,11 +40,15 @@ def folder() -> Path | None:
         pytest.UsageError: `SENDGRID_OPENAPI` names a folder that lacks one of the files.
     """
     named = os.environ.get("SENDGRID_OPENAPI")
-    found = Path(named) if named else BESIDE_THE_CHECKOUT
-    missing = [name for name in FILES if not (found / name).is_file()]
-    if missing and named:
+    if named is None:
+        return next((found for found in BESIDE_THE_CHECKOUT if not _missing(found)), None)
+    if missing := _missing(Path(named)):
         raise pytest.UsageError(f"SENDGRID_OPENAPI is {named}, which lacks {', '.join(missing)}.")
-    return None if missing else found
+    return Path(named)
+
+
+def _missing(found: Path) -> list[str]:
+    return [name for name in FILES if not (found / name).is_file()]
 
 
 def report_header() -> str:

@@ -80,7 +80,7 @@ class Account:
         """
         does_step = steps_at_states if callable(steps_at_states) else lambda: steps_at_states
         lines = (message if isinstance(message, bytes) else singer(message) for message in messages)
-        run = run_in_process(self.settings(**config), lines, self.clock, is_late=lambda: not does_step())
+        run = run_in_process(self.settings(**config), lines, self.clock, does_step=does_step)
         self._check(run)
         return run
 

@@ -43,14 +43,14 @@ class StepwiseWorker:
     Args:
         runner: The job runner.
         clock: The clock for its waits.
-        is_late: Asked at each call that does not wait; returns whether the runner skips its next step.
+        does_step: Asked at each call that does not wait; returns whether the runner makes a step.
     """
 
-    def __init__(self, runner: JobRunner, clock: Clock, *, is_late: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, runner: JobRunner, clock: Clock, *, does_step: Callable[[], bool] = lambda: False) -> None:
         self._runner = runner
         self._events: list[JobEvent] = []
         self._clock = clock
-        self._is_late = is_late
+        self._does_step = does_step
         self._failure: BaseException | None = None
 
     def send(self, batch: Batch) -> None:
@@ -58,7 +58,7 @@ class StepwiseWorker:
 
     def next_event(self, timeout_seconds: float) -> JobEvent | None:
         self._runner.is_awaited = timeout_seconds > 0
-        if not timeout_seconds and not self._is_late():
+        if not timeout_seconds and self._does_step():
             self._step()
         if timeout_seconds and not self._events:
             self._step()
@@ -98,7 +98,7 @@ class _Input(io.TextIOBase):
 
 
 def run_in_process(
-    config: Mapping[str, Any], lines: Iterable[bytes], clock: Clock, *, is_late: Callable[[], bool] = lambda: True
+    config: Mapping[str, Any], lines: Iterable[bytes], clock: Clock, *, does_step: Callable[[], bool] = lambda: False
 ) -> Finished:
     """Run the target in this process and in this thread.
 
@@ -106,11 +106,11 @@ def run_in_process(
         config: All settings.
         lines: What standard input yields, one after the other.
         clock: The clock of the run.
-        is_late: As of `StepwiseWorker`.
+        does_step: As of `StepwiseWorker`.
     """
     target = TargetSendGrid(
         clock=clock,
-        make_worker=lambda runner: StepwiseWorker(runner, clock, is_late=is_late),
+        make_worker=lambda runner: StepwiseWorker(runner, clock, does_step=does_step),
         config=dict(config),
     )
     states, exit_code = io.StringIO(), 0

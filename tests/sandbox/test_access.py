@@ -1,194 +1,288 @@
-"""Keys and scopes, rate limits, sizes, sub-accounts, host names and connections."""
+"""What web pages of other origins and other users of the machine can't do: change or read a sandbox."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from flask import Request, Response
+from werkzeug.test import EnvironBuilder
 
+from target_sendgrid.sandbox.http import access
+from target_sendgrid.sandbox.server import SandboxServer
 from tests.sandbox.client import MARKETING, TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
-    from tests.sandbox.client import Client
-    from tests.sandbox.conftest import MakeClient
+    from collections.abc import Iterator
 
-LISTS = f"{MARKETING}/lists"
-HEADERS = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
-
-
-@pytest.mark.parametrize("value", ["", "Basic abc", "Bearer", "Bearer nonsense", "SG.a.b"])
-def test_a_missing_or_malformed_key_is_401(client: Client, value: str) -> None:
-    found = client.errors("GET", LISTS, headers={"Authorization": value})
-    assert found == (401, [(None, "authorization required")])
-
-
-def test_an_unknown_key_is_401_in_the_recorded_words(client: Client) -> None:
-    response = client.call("GET", LISTS, headers={"Authorization": "Bearer SG.aaaa.bbbb"})
-    message = "The provided authorization grant is invalid, expired, or revoked"
-    assert response.status_code == 401
-    assert response.json() == {"errors": [{"message": message, "field": None, "help": None}]}
-
-
-def test_a_key_without_the_marketing_scope_is_403(client: Client) -> None:
-    key = client.sandbox.add_key(("mail.send",))
-    found = client.errors("GET", LISTS, headers={"Authorization": f"Bearer {key}"})
-    assert found == (403, [(None, "access forbidden")])
-
-
-def test_scopes_are_those_of_the_key_that_asks(client: Client) -> None:
-    key = client.sandbox.add_key(("mail.send", "alerts.read"))
-    response = client.call("GET", "/v3/scopes", headers={"Authorization": f"Bearer {key}"})
-    assert response.json() == {"scopes": ["mail.send", "alerts.read"]}
-    assert "marketing.read" in client.call("GET", "/v3/scopes").json()["scopes"]
-
-
-def test_an_unknown_path_is_404_and_names_the_nearest_routes(client: Client) -> None:
-    headers = {"Authorization": f"Bearer {client.sandbox.api_key}"}
-    response = requests.get(f"{client.sandbox.url}/v3/marketing/list", headers=headers, timeout=TIMEOUT_SECONDS)
-    entries = response.json()["errors"]
-    assert response.status_code == 404
-    assert entries[0] == {"field": None, "message": "not found"}
-    assert "GET /v3/marketing/lists" in entries[1]["message"]
-
-
-def test_a_wrong_method_is_405_and_names_the_right_ones(client: Client) -> None:
-    response = client.call("PATCH", LISTS)
-    assert response.status_code == 405
-    assert response.json() == {"errors": [{"field": None, "message": "method not allowed"}]}
-    assert {"GET", "POST"} <= set(response.headers["Allow"].split(", "))
-
-
-def test_an_empty_bucket_is_429_with_seconds_to_wait_and_no_retry_after(make_client: MakeClient) -> None:
-    client = make_client(rate_limit_other=2)
-    remaining = [client.call("GET", LISTS).headers["x-ratelimit-remaining"] for _ in range(2)]
-    response = client.call("GET", LISTS)
-    assert remaining == ["1", "0"]
-    assert response.status_code == 429
-    assert response.json() == {"errors": [{"field": None, "message": "too many requests"}]}
-    assert response.headers["x-ratelimit-limit"] == "2"
-    assert 1 <= int(response.headers["x-ratelimit-reset"]) <= 60
-    assert "retry-after" not in response.headers
-
-
-def test_a_bucket_is_full_again_when_the_clock_minute_turns(make_client: MakeClient) -> None:
-    client = make_client(rate_limit_other=1)
-    reset = int(client.call("GET", LISTS).headers["x-ratelimit-reset"])
-    client.sandbox.advance(reset)
-    assert client.call("GET", LISTS).status_code == 200
-
-
-def test_a_switch_makes_the_minute_shorter(make_client: MakeClient) -> None:
-    client = make_client(rate_limit_other=1, rate_limit_window_seconds=3)
-    assert int(client.call("GET", LISTS).headers["x-ratelimit-reset"]) <= 3
-    client.sandbox.advance(3)
-    assert client.call("GET", LISTS).status_code == 200
-
-
-def test_each_key_method_and_path_template_has_a_bucket_of_its_own(make_client: MakeClient) -> None:
-    client = make_client(rate_limit_other=1)
-    one, other = client.make_list("One"), client.sandbox.add_key()
-    assert client.call("GET", LISTS).status_code == 200
-    assert client.call("GET", f"{LISTS}/{one}").status_code == 200
-    assert client.call("GET", f"{LISTS}/other").status_code == 429
-    assert client.call("GET", LISTS, headers={"Authorization": f"Bearer {other}"}).status_code == 200
-
-
-def test_contacts_have_200_requests_a_minute_and_lists_600(client: Client) -> None:
-    upsert = client.call("PUT", f"{MARKETING}/contacts", {"contacts": [{"email": "a@example.com"}]})
-    assert upsert.headers["x-ratelimit-limit"] == "200"
-    assert client.call("GET", LISTS).headers["x-ratelimit-limit"] == "600"
-
-
-def test_a_switch_makes_the_reset_an_epoch_time_and_adds_retry_after(make_client: MakeClient) -> None:
-    client = make_client(rate_limit_other=0, rate_limit_reset="epoch", retry_after=True)
-    response = client.call("GET", LISTS)
-    assert 0 < int(response.headers["x-ratelimit-reset"]) - client.sandbox.now() <= 60
-    assert response.headers["retry-after"] == response.headers["x-ratelimit-reset"]
-
-
-def test_a_switch_turns_rate_limits_off(make_client: MakeClient) -> None:
-    client = make_client(rate_limit_other=1, rate_limit_enabled=False)
-    assert [client.call("GET", LISTS).status_code for _ in range(3)] == [200, 200, 200]
-
-
-@pytest.mark.parametrize(
-    ("method", "path"), [("GET", LISTS), ("GET", f"{LISTS}/x"), ("PUT", f"{MARKETING}/contacts"), ("PATCH", LISTS)]
+TOKEN_HEADER = "Sandbox-Token"  # noqa: S105 - the name of a header
+ADA = {"email": "ada@example.com", "lists": ["People"]}
+CHANGES = (
+    ("POST", "/_sandbox/reset"),
+    ("POST", "/_sandbox/seed"),
+    ("POST", "/_sandbox/keys"),
+    ("POST", "/_sandbox/faults"),
+    ("PATCH", "/_sandbox/options"),
+    ("DELETE", "/_sandbox/requests"),
+    ("POST", "/"),
+    ("PUT", f"{MARKETING}/contacts"),
+    ("POST", f"{MARKETING}/lists"),
+    ("DELETE", f"{MARKETING}/contacts?delete_all_contacts=true"),
 )
-def test_every_marketing_answer_has_the_three_rate_limit_headers(client: Client, method: str, path: str) -> None:
-    assert all(name in client.call(method, path).headers for name in HEADERS)
+READS = (
+    "/", "/_sandbox/", "/_sandbox/keys", "/_sandbox/contacts", "/_sandbox/requests", "/_sandbox/options",
+    "/_sandbox/jobs", "/_sandbox/nothing", "//_sandbox/keys", "/_sandbox//keys", "/?search=ada",
+)  # fmt: skip
 
 
-def test_a_body_over_the_limit_is_413(make_client: MakeClient) -> None:
-    client = make_client(max_body_bytes=100)
-    body = {"contacts": [{"email": "a@example.com", "first_name": "x" * 100}]}
-    found = client.errors("PUT", f"{MARKETING}/contacts", body)
-    assert found == (413, [(None, "request entity too large")])
+@pytest.fixture
+def sandbox() -> Iterator[SandboxServer]:
+    with SandboxServer(manual_clock=True) as one:
+        one.seed(contacts=[ADA])
+        yield one
+        assert one.contacts() == [ADA]
+        assert len(one.store.rows("SELECT * FROM keys")) == 1
 
 
-def test_the_limit_is_6_megabytes_unless_switched(client: Client) -> None:
-    whole = client.call("PUT", f"{MARKETING}/contacts", data=b"x" * 6_000_000)
-    above = client.call("PUT", f"{MARKETING}/contacts", data=b"x" * 6_000_001)
-    assert (whole.status_code, above.status_code) == (400, 413)
+def port_of(sandbox: SandboxServer) -> str:
+    return sandbox.url.rpartition(":")[2]
 
 
-def test_a_switch_makes_413_an_html_page(make_client: MakeClient) -> None:
-    client = make_client(max_body_bytes=10, body_too_large_html=True)
-    response = requests.put(
-        f"{client.sandbox.url}{MARKETING}/contacts",
-        data=b"x" * 11,
-        headers={"Authorization": f"Bearer {client.sandbox.api_key}"},
+def call(sandbox: SandboxServer, method: str, path: str, **headers: str) -> requests.Response:
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    data = b'{"contacts": [{"email": "planted@example.com"}], "name": "planted", "kind": "reset"}'
+    return requests.request(
+        method,
+        sandbox.url + path,
+        data=data if method not in {"GET", "HEAD"} else None,
+        headers=names,
         timeout=TIMEOUT_SECONDS,
+        allow_redirects=False,
     )
-    assert response.status_code == 413
-    assert response.text.startswith("<html>")
 
 
-def test_a_request_line_over_8_kb_is_414_in_html(client: Client) -> None:
-    response = client.call("DELETE", f"{MARKETING}/contacts?ids={'x' * 8_200}")
-    assert response.status_code == 414
-    assert "<title>414 Request-URI Too Large</title>" in response.text
+def with_everything(sandbox: SandboxServer) -> dict[str, str]:
+    """Return what a foreign page could at best make a browser send: the token, the cookie and the key."""
+    return {
+        "Authorization": f"Bearer {sandbox.api_key}",
+        TOKEN_HEADER: sandbox.token,
+        "Cookie": cookie_of(sandbox),
+    }
 
 
-def test_a_request_line_under_8_kb_passes(client: Client) -> None:
-    assert client.call("DELETE", f"{MARKETING}/contacts?ids={'x' * 8_000}").status_code == 202
+def cookie_of(sandbox: SandboxServer) -> str:
+    return f"sandbox-token-{port_of(sandbox)}={sandbox.token}"
 
 
-def test_an_unknown_sub_account_is_401(client: Client) -> None:
-    found = client.errors("GET", LISTS, headers={"on-behalf-of": "nobody"})
-    assert found == (401, [(None, "authorization required")])
+def sentence(response: requests.Response) -> str:
+    if response.headers["content-type"] == "application/json":
+        [entry] = response.json()["errors"]
+        return str(entry["message"])
+    return response.text
 
 
-def test_a_switch_makes_an_unknown_sub_account_403(make_client: MakeClient) -> None:
-    client = make_client(on_behalf_of_status=403)
-    assert client.call("GET", LISTS, headers={"on-behalf-of": "nobody"}).status_code == 403
+class TestRequestsOfPagesOfOtherOrigins:
+    @pytest.mark.parametrize(("method", "path"), CHANGES)
+    @pytest.mark.parametrize(
+        "origin",
+        ["https://evil.example", "null", "http://127.0.0.1", "http://127.0.0.1:1", "http://localhost:1",
+         "https://127.0.0.1:PORT", "http://[::1]:PORT", "http://evil.example:PORT", "http://127.0.0.1:PORT.evil.example",
+         "http://127.0.0.1:PORT, https://evil.example", ""],
+    )  # fmt: skip
+    def test_that_change_something_are_refused(
+        self, sandbox: SandboxServer, method: str, path: str, origin: str
+    ) -> None:
+        origin = origin.replace("PORT", port_of(sandbox))
+        for more in ({}, with_everything(sandbox)):
+            response = call(sandbox, method, path, Origin=origin, **more)
+            assert response.status_code == 403
+            assert "origin" in sentence(response)
+        assert sandbox.requests() == []
+
+    @pytest.mark.parametrize(("method", "path"), CHANGES)
+    @pytest.mark.parametrize("site", ["cross-site", "same-site", "", "anything"])
+    def test_are_known_by_what_the_browser_says_of_their_site(
+        self, sandbox: SandboxServer, method: str, path: str, site: str
+    ) -> None:
+        for more in ({}, with_everything(sandbox)):
+            assert call(sandbox, method, path, Sec_Fetch_Site=site, **more).status_code == 403
+        assert sandbox.requests() == []
+
+    @pytest.mark.parametrize("path", [*READS, f"{MARKETING}/lists", "/v3/scopes"])
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+    def test_that_read_are_refused_and_leave_no_trace(self, sandbox: SandboxServer, method: str, path: str) -> None:
+        sandbox.add_fault("status", status=503)
+        for site in ("cross-site", "same-site"):
+            response = call(sandbox, method, path, Sec_Fetch_Site=site, **with_everything(sandbox))
+            assert response.status_code == 403
+            assert not [name for name in response.headers if name.lower().startswith("access-control-")]
+        assert sandbox.requests() == []
+        assert sandbox.faults()[0]["struck"] == 0
+
+    @pytest.mark.parametrize("origin", ["http://127.0.0.1:PORT", "http://localhost:PORT"])
+    @pytest.mark.parametrize("site", ["same-origin", "none"])
+    def test_are_not_those_of_the_sandbox_itself(self, sandbox: SandboxServer, origin: str, site: str) -> None:
+        origin = origin.replace("PORT", port_of(sandbox))
+        given = {"Origin": origin, "Sec_Fetch_Site": site, "Cookie": cookie_of(sandbox)}
+        assert call(sandbox, "POST", "/_sandbox/clock", **given).status_code == 200
+
+    @pytest.mark.parametrize(
+        "host",
+        ["evil.example", "evil.example:PORT", "127.0.0.1:1", "127.0.0.1", "localhost.:PORT",
+         "127.0.0.1:PORT@evil.example", "[::1]:PORT", "127.0.0.1:PORT, evil.example"],
+    )  # fmt: skip
+    def test_cannot_come_by_another_host_name(self, sandbox: SandboxServer, host: str) -> None:
+        host = host.replace("PORT", port_of(sandbox))
+        for method, path in (*CHANGES, *(("GET", path) for path in READS), ("GET", "/v3/scopes")):
+            assert call(sandbox, method, path, Host=host, **with_everything(sandbox)).status_code == 403
 
 
-@pytest.mark.parametrize("value", ["marketing-team", "account-id 42"])
-def test_a_known_sub_account_passes(make_client: MakeClient, value: str) -> None:
-    client = make_client(subusers="marketing-team,42")
-    assert client.call("GET", LISTS, headers={"on-behalf-of": value}).status_code == 200
+class TestRequestsWithoutAToken:
+    @pytest.mark.parametrize("path", READS)
+    def test_read_nothing(self, sandbox: SandboxServer, path: str) -> None:
+        for token in ("", "x", sandbox.token[:-1], sandbox.token + "x", sandbox.api_key, "é"):
+            for headers in ({TOKEN_HEADER: token}, {"Cookie": f"sandbox-token-{port_of(sandbox)}={token}"}):
+                encoded = {name: value.encode().decode("latin-1") for name, value in headers.items()}
+                response = call(sandbox, "GET", path, **encoded, Authorization=f"Bearer {sandbox.api_key}")
+                if response.status_code == 308:
+                    response = call(sandbox, "GET", response.headers["Location"].removeprefix(sandbox.url), **encoded)
+                assert response.status_code == 401
+                assert TOKEN_HEADER in sentence(response)
+                assert not re.search(r"ada|People|SG\.", response.text)
+
+    @pytest.mark.parametrize(("method", "path"), [one for one in CHANGES if "/v3/" not in one[1] and one[1] != "/"])
+    def test_change_nothing(self, sandbox: SandboxServer, method: str, path: str) -> None:
+        assert call(sandbox, method, path).status_code == 401
+
+    def test_do_not_use_up_a_fault_that_was_ordered(self, sandbox: SandboxServer) -> None:
+        sandbox.add_fault("status", status=503)
+        assert call(sandbox, "GET", f"{MARKETING}/lists").status_code == 401
+        assert call(sandbox, "GET", f"{MARKETING}/lists", Authorization="Bearer SG.a.b").status_code == 401
+        right = {"Authorization": f"Bearer {sandbox.api_key}"}
+        assert call(sandbox, "GET", f"{MARKETING}/lists", **right).status_code == 503
+
+    def test_see_that_the_sandbox_runs_and_nothing_else(self, sandbox: SandboxServer) -> None:
+        response = call(sandbox, "GET", "/_sandbox/health")
+        assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+    def test_get_the_same_answer_about_things_that_exist_and_that_do_not(self, sandbox: SandboxServer) -> None:
+        paths = ("/_sandbox/keys", "/_sandbox/nothing", "/_sandbox/faults/1", "/_sandbox/contacts?list=People")
+        assert len({call(sandbox, "GET", path).text for path in paths}) == 1
 
 
-def test_another_host_name_is_refused(client: Client) -> None:
-    response = requests.get(
-        f"{client.sandbox.url}/v3/scopes", headers={"Host": "evil.example"}, timeout=TIMEOUT_SECONDS
-    )
-    assert response.status_code == 403
+class TestTheLink:
+    def test_sets_a_cookie_that_pages_of_other_sites_and_scripts_do_not_get(self, sandbox: SandboxServer) -> None:
+        response = call(sandbox, "GET", f"/?token={sandbox.token}")
+        assert (response.status_code, response.headers["Location"]) == (303, "/")
+        cookie, *attributes = response.headers["Set-Cookie"].split("; ")
+        assert cookie == cookie_of(sandbox)
+        assert set(attributes) == {"HttpOnly", "Path=/", "SameSite=Strict"}
+        page = call(sandbox, "GET", "/", Cookie=cookie)
+        assert page.status_code == 200
+        assert "ada@example.com" in page.text
+        assert sandbox.token not in page.text
+
+    def test_may_be_followed_from_a_page_of_another_origin(self, sandbox: SandboxServer) -> None:
+        response = call(sandbox, "GET", f"/?token={sandbox.token}", Sec_Fetch_Site="cross-site")
+        assert response.headers["Refresh"] == "0; url=/"
+        assert cookie_of(sandbox) in response.headers["Set-Cookie"]
+        assert "ada" not in response.text
+
+    def test_keeps_the_rest_of_its_query(self, sandbox: SandboxServer) -> None:
+        response = call(sandbox, "GET", f"/?search=a%26b&token={sandbox.token}&start=0")
+        assert response.headers["Location"] == "/?search=a%26b&start=0"
+
+    @pytest.mark.parametrize("start", ["//evil.example/", "/\\evil.example/", "/%2fevil.example", "/_sandbox/keys"])
+    def test_leads_nowhere_else(self, sandbox: SandboxServer, start: str) -> None:
+        response = call(sandbox, "GET", f"{start}?token={sandbox.token}")
+        assert "Set-Cookie" not in response.headers
+        assert response.status_code in {401, 404}
+
+    @pytest.mark.parametrize("token", ["", "x", "%00", "%ff", "é"])
+    def test_with_a_wrong_token_opens_nothing(self, sandbox: SandboxServer, token: str) -> None:
+        response = call(sandbox, "GET", f"/?token={token}")
+        assert response.status_code == 401
+        assert "Set-Cookie" not in response.headers
+
+    def test_is_another_one_after_each_start(self, sandbox: SandboxServer) -> None:
+        with SandboxServer() as other:
+            assert other.token != sandbox.token
+            assert call(other, "GET", "/", Cookie=cookie_of(sandbox)).status_code == 401
+            assert len(other.token) >= 32
+
+    def test_leaves_its_token_in_no_log_and_in_no_table(self, sandbox: SandboxServer) -> None:
+        call(sandbox, "GET", f"/?token={sandbox.token}")
+        call(sandbox, "GET", f"{MARKETING}/lists", **with_everything(sandbox))
+        tables = sandbox.store.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
+        kept = [[tuple(row) for row in sandbox.store.rows(f"SELECT * FROM {table['name']}")] for table in tables]  # noqa: S608 - its own tables
+        assert sandbox.token not in json.dumps(sandbox.requests()) + repr(kept)
 
 
-def test_connections_are_kept_alive_even_after_refused_bodies(client: Client) -> None:
-    assert client.call("PUT", f"{MARKETING}/contacts", data=b"{" * 1_000_000).status_code == 400
-    response = client.call("GET", LISTS)
-    assert response.status_code == 200
-    assert "connection" not in {name.lower() for name in response.headers}
+def test_the_port_of_http_is_left_out_of_hosts_and_origins() -> None:
+    def answer(url: str, **headers: str) -> Response | None:
+        return access.intercepted(
+            Request(EnvironBuilder("/v3/scopes", url, headers=headers.items()).get_environ()), "token"
+        )
+
+    assert answer("http://127.0.0.1/", Origin="http://localhost") is None
+    assert answer("http://127.0.0.1/", Origin="http://localhost:8025") is not None
+    assert answer("http://evil.example/") is not None
 
 
-def test_a_chunked_body_is_read_whole(client: Client) -> None:
-    response = requests.put(
-        f"{client.sandbox.url}{MARKETING}/contacts",
-        data=iter([b'{"contacts":[{"email":', b'"a@example.com"}]}']),
-        headers={"Authorization": f"Bearer {client.sandbox.api_key}"},
-        timeout=TIMEOUT_SECONDS,
-    )
-    assert response.status_code == 202
+@pytest.mark.parametrize("path", ["/", "/_sandbox/keys"])
+@pytest.mark.parametrize("status", [200, 401])
+def test_what_the_page_and_the_control_plane_answer_is_not_framed_kept_nor_read_by_others(
+    sandbox: SandboxServer, path: str, status: int
+) -> None:
+    response = call(sandbox, "GET", path, **({"Cookie": cookie_of(sandbox)} if status == 200 else {}))
+    assert response.status_code == status
+    headers = response.headers
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cross-Origin-Resource-Policy"] == headers["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+def test_an_api_alone_has_neither_page_nor_control_plane() -> None:
+    with SandboxServer(api_only=True) as sandbox:
+        for path in READS:
+            response = call(sandbox, "GET", path, **with_everything(sandbox))
+            assert response.status_code == 404
+        assert call(sandbox, "POST", "/_sandbox/reset", **with_everything(sandbox)).status_code == 404
+        assert call(sandbox, "GET", "/_sandbox/health").status_code == 404
+        assert call(sandbox, "GET", "/v3/scopes", Authorization=f"Bearer {sandbox.api_key}").status_code == 200
+
+
+class TestErrorsFiles:
+    @pytest.fixture
+    def link(self, sandbox: SandboxServer) -> str:
+        headers = {"Authorization": f"Bearer {sandbox.api_key}"}
+        body: dict[str, Any] = {"contacts": [{"email": "b@example.com", "city": "x" * 61}]}
+        requests.put(f"{sandbox.url}{MARKETING}/contacts", json=body, headers=headers, timeout=TIMEOUT_SECONDS)
+        sandbox.settle()
+        link: str = sandbox.jobs()[0]["results"]["errors_url"]
+        return link
+
+    def test_have_links_that_nobody_can_guess(self, link: str) -> None:
+        assert re.search(r"\?signature=[0-9a-f]{64}&", link)
+
+    def test_are_not_found_without_the_signature_whatever_was_ordered(self, sandbox: SandboxServer, link: str) -> None:
+        sandbox.add_fault("status", path="/errors/*", status=503)
+        for wrong in (
+            link.partition("?")[0],
+            link.replace("signature=", "signature=0"),
+            link.replace("errors/", "errors/0"),
+        ):
+            for headers in ({}, {"Authorization": f"Bearer {sandbox.api_key}"}):
+                assert requests.get(wrong, headers=headers, timeout=TIMEOUT_SECONDS).status_code == 404
+        assert sandbox.violations() == []
+        assert requests.get(link, timeout=TIMEOUT_SECONDS).status_code == 503
+
+    def test_are_not_served_by_another_host_name(self, link: str) -> None:
+        assert requests.get(link, headers={"Host": "evil.example"}, timeout=TIMEOUT_SECONDS).status_code == 403

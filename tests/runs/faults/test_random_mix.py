@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.harness.seeds import seeds
 from tests.runs.faults.mixes import CONFIG, STREAMS, Mix, covered_line, differences, lost
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.harness.account import Account
     from tests.harness.runs import Finished
 
-SEEDS = range(int(os.environ.get("FAULT_SEEDS", "8")))
+SEEDS = seeds("FAULT_SEEDS", 8)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -61,7 +61,7 @@ def lost() -> TransientError:
     return TransientError("it was cut off", final_error=UnreachableError("It is not there."))
 
 
-class Account:
+class SendGridStub:
     """SendGrid as the runner sees it: an operation, a client and a tracker of lists in one.
 
     Each request is accepted and its job completes after 40 seconds, unless the tests say otherwise.
@@ -146,7 +146,7 @@ class Harness:
     """A runner, and the results that it has reported."""
 
     def __init__(self) -> None:
-        self.account = Account()
+        self.account = SendGridStub()
         self.clock = self.account.clock
         self.runner = JobRunner(
             [cast("Operation", self.account)],

@@ -50,7 +50,7 @@ class Naming:
         return [identity for identity in self._completes if identity in reasons]
 
 
-class Account:
+class FailuresHarness:
     """The module with what it works on, and requests that are accepted or fail."""
 
     def __init__(self) -> None:
@@ -98,8 +98,8 @@ class Account:
 
 
 @pytest.fixture
-def account() -> Account:
-    return Account()
+def harness() -> FailuresHarness:
+    return FailuresHarness()
 
 
 def rejected_of(job: Job) -> list[tuple[str, Reason, str | None]]:
@@ -110,258 +110,268 @@ def rejected_of(job: Job) -> list[tuple[str, Reason, str | None]]:
 
 
 class TestNoAnswer:
-    def test_a_request_is_sent_again_after_growing_waits_and_all_others_wait_meanwhile(self, account: Account) -> None:
+    def test_a_request_is_sent_again_after_growing_waits_and_all_others_wait_meanwhile(
+        self, harness: FailuresHarness
+    ) -> None:
         job = job_of("a", "b")
         for seconds in (0.5, 1.0, 2.0, 4.0):
-            account.no_answer(job)
-            assert list(account.queue) == [job]
-            assert job.not_before == account.clock.seconds + seconds
+            harness.no_answer(job)
+            assert list(harness.queue) == [job]
+            assert job.not_before == harness.clock.seconds + seconds
             other = job_of("other")
-            account.queue.append(other)
-            assert account.queue.wait_seconds(only_trials=False) == seconds
-            account.queue._jobs.remove(other)  # noqa: SLF001 - no other may be accepted
+            harness.queue.append(other)
+            assert harness.queue.wait_seconds(only_trials=False) == seconds
+            harness.queue._jobs.remove(other)  # noqa: SLF001 - no other may be accepted
 
-    def test_a_lost_answer_may_have_started_a_job(self, account: Account) -> None:
+    def test_a_lost_answer_may_have_started_a_job(self, harness: FailuresHarness) -> None:
         job = job_of("a")
-        account.no_answer(job, TransientError("it was refused", may_have_been_taken=False))
+        harness.no_answer(job, TransientError("it was refused", may_have_been_taken=False))
         assert job.progress.maybe_taken_at is None
-        account.no_answer(job)
-        assert job.progress.maybe_taken_at == account.clock.seconds == 1_000.5
+        harness.no_answer(job)
+        assert job.progress.maybe_taken_at == harness.clock.seconds == 1_000.5
 
-    def test_requests_that_fail_for_too_long_are_suspended_and_a_trial_decides(self, account: Account) -> None:
+    def test_requests_that_fail_for_too_long_are_suspended_and_a_trial_decides(self, harness: FailuresHarness) -> None:
         job = job_of("a", "b")
-        while not account.isolation.has_suspended:
-            account.no_answer(job)
-            assert account.clock.seconds <= 1_000 + BUDGET_SECONDS + 1
-        assert account.clock.seconds >= 1_000 + BUDGET_SECONDS - 1
+        while not harness.isolation.has_suspended:
+            harness.no_answer(job)
+            assert harness.clock.seconds <= 1_000 + BUDGET_SECONDS + 1
+        assert harness.clock.seconds >= 1_000 + BUDGET_SECONDS - 1
         assert (job.failed_at, job.failed_tries) == ({Level.ANSWER: 1_000.0}, None)
-        account.isolation.make_trial()
-        assert len(account.queue) == 2
+        harness.isolation.make_trial()
+        assert len(harness.queue) == 2
 
-    def test_the_error_of_the_last_try_ends_the_run(self, account: Account) -> None:
+    def test_the_error_of_the_last_try_ends_the_run(self, harness: FailuresHarness) -> None:
         job, final_error = job_of("a"), UnreachableError("It is not there.")
         with pytest.raises(UnreachableError, match="It is not there"):
-            account.never_answers(job, TransientError("it was cut off", final_error=final_error))
+            harness.never_answers(job, TransientError("it was cut off", final_error=final_error))
         assert job.progress.rejected == []
 
-    def test_without_such_an_error_the_words_of_the_failure_end_the_run(self, account: Account) -> None:
+    def test_without_such_an_error_the_words_of_the_failure_end_the_run(self, harness: FailuresHarness) -> None:
         job = job_of("a")
         with pytest.raises(JobFailedError, match="it was cut off"):
-            account.never_answers(job)
+            harness.never_answers(job)
 
     @pytest.mark.parametrize(("names", "parts"), [("abcd", [["a", "b"], ["c", "d"]]), ("ab", [["a"], ["b"]])])
     def test_a_job_is_split_when_its_tries_fail_while_others_are_accepted(
-        self, account: Account, names: str, parts: list[list[str]]
+        self, harness: FailuresHarness, names: str, parts: list[list[str]]
     ) -> None:
         job = job_of(*names)
         for _ in range(TRIES_WHILE_OTHERS_SUCCEED - 1):
-            account.no_answer(job)
-            account.accept()
-        assert (list(account.queue), job.count) == ([job], len(names))
-        account.no_answer(job)
-        assert [names_of(part) for part in account.queue] == parts
-        assert not account.isolation.has_suspended
+            harness.no_answer(job)
+            harness.accept()
+        assert (list(harness.queue), job.count) == ([job], len(names))
+        harness.no_answer(job)
+        assert [names_of(part) for part in harness.queue] == parts
+        assert not harness.isolation.has_suspended
 
-    def test_a_job_is_not_split_while_others_are_not_accepted(self, account: Account) -> None:
+    def test_a_job_is_not_split_while_others_are_not_accepted(self, harness: FailuresHarness) -> None:
         job = job_of("a", "b")
-        account.accept()
+        harness.accept()
         for _ in range(TRIES_WHILE_OTHERS_SUCCEED + 1):
-            account.no_answer(job)
-        assert (list(account.queue), job.count) == ([job], 2)
+            harness.no_answer(job)
+        assert (list(harness.queue), job.count) == ([job], 2)
 
     def test_a_single_contact_is_rejected_when_it_fails_for_long_again_and_again_while_others_are_accepted(
-        self, account: Account
+        self, harness: FailuresHarness
     ) -> None:
         job = job_of("a")
         tries = 0
         while not job.progress.rejected:
-            account.no_answer(job)
-            account.accept(4)
+            harness.no_answer(job)
+            harness.accept(4)
             tries += 1
             assert tries < 100
         assert rejected_of(job) == [("a", Reason.REFUSED_BY_SENDGRID, None)]
         assert job.progress.rejected[0].rejection.sentence == "SendGrid fails at each request with the contact."
-        assert 1_000 + BUDGET_SECONDS <= account.clock.seconds < 1_000 + 1.5 * BUDGET_SECONDS
+        assert 1_000 + BUDGET_SECONDS <= harness.clock.seconds < 1_000 + 1.5 * BUDGET_SECONDS
 
     @pytest.mark.parametrize(("accepted", "ends_at_once"), [(8, True), (9, False)])
     def test_a_single_contact_is_at_fault_only_if_three_jobs_are_accepted_for_each_other_that_fails(
-        self, account: Account, *, accepted: int, ends_at_once: bool
+        self, harness: FailuresHarness, *, accepted: int, ends_at_once: bool
     ) -> None:
-        account.accept(5)
-        account.no_answer(job_of("earlier"))
+        harness.accept(5)
+        harness.no_answer(job_of("earlier"))
         job, final_error = job_of("a"), UnreachableError("It is not there.")
         error = TransientError("it was cut off", final_error=final_error)
-        started_at = account.clock.seconds
-        account.no_answer(job, error)
+        started_at = harness.clock.seconds
+        harness.no_answer(job, error)
         for number in range(3):
-            account.no_answer(job_of(f"p{number}"))
-        account.accept(accepted)
+            harness.no_answer(job_of(f"p{number}"))
+        harness.accept(accepted)
         with pytest.raises(UnreachableError, match="It is not there"):
-            account.never_answers(job, error, are_others_accepted=True)
-        seconds = account.clock.seconds - started_at
+            harness.never_answers(job, error, are_others_accepted=True)
+        seconds = harness.clock.seconds - started_at
         assert (BUDGET_SECONDS - 1 <= seconds <= BUDGET_SECONDS + 1) == ends_at_once
         assert job.progress.rejected == []
 
-    def test_two_contacts_do_not_end_the_run_while_others_fail_too(self, account: Account) -> None:
+    def test_two_contacts_do_not_end_the_run_while_others_fail_too(self, harness: FailuresHarness) -> None:
         job = job_of("a", "b")
-        account.no_answer(job)
+        harness.no_answer(job)
         for number in range(3):
-            account.no_answer(job_of(f"p{number}"))
+            harness.no_answer(job_of(f"p{number}"))
         while Level.ANSWER not in job.failed_at:
-            account.no_answer(job)
-        assert account.isolation.has_suspended
+            harness.no_answer(job)
+        assert harness.isolation.has_suspended
 
-    def test_an_accepted_request_starts_a_new_budget(self, account: Account) -> None:
+    def test_an_accepted_request_starts_a_new_budget(self, harness: FailuresHarness) -> None:
         job = job_of("a")
         for _ in range(3):
-            account.no_answer(job)
-        account.failures.accepted(job)
+            harness.no_answer(job)
+        harness.failures.accepted(job)
         assert job.failed_tries is None
-        account.no_answer(job)
-        assert job.not_before == account.clock.seconds + 0.5
+        harness.no_answer(job)
+        assert job.not_before == harness.clock.seconds + 0.5
 
-    def test_rate_limits_do_not_count_as_failures(self, account: Account) -> None:
+    def test_rate_limits_do_not_count_as_failures(self, harness: FailuresHarness) -> None:
         job = job_of("a", "b")
         error = TransientError("it was rate-limited", wait_seconds=60.0, is_rate_limit=True, may_have_been_taken=False)
         for _ in range(10):
-            account.no_answer(job, error)
-            assert list(account.queue) == [job]
-            assert job.not_before - account.clock.seconds == pytest.approx(61.0)
-            account.queue.pause(0.0)
+            harness.no_answer(job, error)
+            assert list(harness.queue) == [job]
+            assert job.not_before - harness.clock.seconds == pytest.approx(61.0)
+            harness.queue.pause(0.0)
         assert job.failed_at == {}
 
-    def test_rate_limits_that_never_end_end_the_run(self, account: Account) -> None:
+    def test_rate_limits_that_never_end_end_the_run(self, harness: FailuresHarness) -> None:
         job = job_of("a", "b")
         error = TransientError("it was rate-limited", wait_seconds=60.0, is_rate_limit=True)
         with pytest.raises(JobFailedError, match="it was rate-limited"):
-            account.never_answers(job, error)
-        assert account.clock.seconds >= 1_000 + RATE_LIMIT_BUDGET_SECONDS
+            harness.never_answers(job, error)
+        assert harness.clock.seconds >= 1_000 + RATE_LIMIT_BUDGET_SECONDS
 
-    def test_a_job_that_is_rate_limited_while_others_are_accepted_goes_on_waiting(self, account: Account) -> None:
+    def test_a_job_that_is_rate_limited_while_others_are_accepted_goes_on_waiting(
+        self, harness: FailuresHarness
+    ) -> None:
         job = job_of("a", "b")
         error = TransientError("it was rate-limited", wait_seconds=60.0, is_rate_limit=True)
-        while account.clock.seconds < 1_000 + RATE_LIMIT_BUDGET_SECONDS + 200:
-            account.no_answer(job, error)
-            account.accept()
-        assert list(account.queue) == [job]
-        assert job.not_before - account.clock.seconds == pytest.approx(LONGEST_WAIT_SECONDS, abs=1)
+        while harness.clock.seconds < 1_000 + RATE_LIMIT_BUDGET_SECONDS + 200:
+            harness.no_answer(job, error)
+            harness.accept()
+        assert list(harness.queue) == [job]
+        assert job.not_before - harness.clock.seconds == pytest.approx(LONGEST_WAIT_SECONDS, abs=1)
 
-    def test_a_failure_with_a_budget_of_its_own_ends_the_run_when_that_is_used_up(self, account: Account) -> None:
+    def test_a_failure_with_a_budget_of_its_own_ends_the_run_when_that_is_used_up(
+        self, harness: FailuresHarness
+    ) -> None:
         job = job_of("a", "b")
         error = TransientError("a proxy refused it", budget_seconds=20.0)
         with pytest.raises(JobFailedError, match="a proxy refused it"):
-            account.never_answers(job, error)
-        assert 1_019 <= account.clock.seconds <= 1_021
+            harness.never_answers(job, error)
+        assert 1_019 <= harness.clock.seconds <= 1_021
 
 
 class TestTooLarge:
     @pytest.mark.parametrize(("names", "parts"), [("abc", [["a", "b"], ["c"]]), ("ab", [["a"], ["b"]])])
     def test_each_half_of_a_job_that_is_too_large_is_sent_by_itself(
-        self, account: Account, names: str, parts: list[list[str]]
+        self, harness: FailuresHarness, names: str, parts: list[list[str]]
     ) -> None:
-        account.failures.too_large(job_of(*names), TooLargeError("It is too large."))
-        assert [names_of(part) for part in account.queue] == parts
-        assert account.queue.wait_seconds(only_trials=False) == 0.0
+        harness.failures.too_large(job_of(*names), TooLargeError("It is too large."))
+        assert [names_of(part) for part in harness.queue] == parts
+        assert harness.queue.wait_seconds(only_trials=False) == 0.0
 
-    def test_a_single_contact_that_is_too_large_is_rejected_like_one_that_is_refused(self, account: Account) -> None:
+    def test_a_single_contact_that_is_too_large_is_rejected_like_one_that_is_refused(
+        self, harness: FailuresHarness
+    ) -> None:
         job = job_of("a")
         for _ in range(3):
             assert job.progress.rejected == []
-            account.clock.sleep(1.0)
-            account.failures.too_large(job, TooLargeError("It is too large."))
-            account.clock.sleep(1.0)
-            account.isolation.succeeded(Level.REQUEST, account.clock.seconds)
+            harness.clock.sleep(1.0)
+            harness.failures.too_large(job, TooLargeError("It is too large."))
+            harness.clock.sleep(1.0)
+            harness.isolation.succeeded(Level.REQUEST, harness.clock.seconds)
         assert rejected_of(job) == [("a", Reason.REFUSED_BY_SENDGRID, None)]
         assert job.progress.rejected[0].rejection.sentence == "SendGrid takes no contact of that size."
 
-    def test_if_nothing_else_is_accepted_its_error_ends_the_run(self, account: Account) -> None:
+    def test_if_nothing_else_is_accepted_its_error_ends_the_run(self, harness: FailuresHarness) -> None:
         job = job_of("a")
         for _ in range(2):
-            account.failures.too_large(job, TooLargeError("It is too large."))
+            harness.failures.too_large(job, TooLargeError("It is too large."))
         with pytest.raises(TooLargeError, match="It is too large"):
-            account.isolation.make_trial()
+            harness.isolation.make_trial()
 
 
 class TestRefused:
-    def test_those_who_are_named_are_rejected_and_the_others_sent_at_once(self, account: Account) -> None:
+    def test_those_who_are_named_are_rejected_and_the_others_sent_at_once(self, harness: FailuresHarness) -> None:
         job = job_of("a", "b", "c")
-        account.refuse(job, "b")
+        harness.refuse(job, "b")
         assert rejected_of(job) == [("b", Reason.REFUSED_BY_SENDGRID, "b is bad")]
         assert job.progress.rejected[0].rejection.sentence == "SendGrid refused the contact."
-        assert (list(account.queue), names_of(job)) == ([job], ["a", "c"])
-        assert account.queue.wait_seconds(only_trials=False) == 0.0
+        assert (list(harness.queue), names_of(job)) == ([job], ["a", "c"])
+        assert harness.queue.wait_seconds(only_trials=False) == 0.0
         assert (job.failed_at, job.named) == ({}, frozenset())
 
-    def test_when_all_are_named_nothing_is_left_to_send(self, account: Account) -> None:
+    def test_when_all_are_named_nothing_is_left_to_send(self, harness: FailuresHarness) -> None:
         job = job_of("a", "b")
-        account.refuse(job, "a", "b")
+        harness.refuse(job, "a", "b")
         assert [name for name, *_ in rejected_of(job)] == ["a", "b"]
-        assert (len(account.queue), job.count) == (0, 0)
+        assert (len(harness.queue), job.count) == (0, 0)
 
-    def test_those_who_can_be_completed_are_sent_again(self, account: Account) -> None:
+    def test_those_who_can_be_completed_are_sent_again(self, harness: FailuresHarness) -> None:
         job = job_of("a", "b", "c")
-        operation = account.refuse(job, "a", "b", completes=("b",))
+        operation = harness.refuse(job, "a", "b", completes=("b",))
         assert operation.amended == [{"a@example.com": "a is bad", "b@example.com": "b is bad"}]
         assert [name for name, *_ in rejected_of(job)] == ["a"]
-        assert (list(account.queue), names_of(job)) == ([job], ["b", "c"])
+        assert (list(harness.queue), names_of(job)) == ([job], ["b", "c"])
 
-    def test_nobody_is_rejected_for_a_refusal_that_names_nobody(self, account: Account) -> None:
+    def test_nobody_is_rejected_for_a_refusal_that_names_nobody(self, harness: FailuresHarness) -> None:
         job = job_of("a", "b")
-        account.refuse(job)
-        assert (rejected_of(job), list(account.queue)) == ([], [job])
-        assert account.queue.wait_seconds(only_trials=False) == WAIT_SECONDS
+        harness.refuse(job)
+        assert (rejected_of(job), list(harness.queue)) == ([], [job])
+        assert harness.queue.wait_seconds(only_trials=False) == WAIT_SECONDS
 
     def test_a_contact_that_is_refused_alone_again_and_again_is_rejected_with_sendgrids_words(
-        self, account: Account
+        self, harness: FailuresHarness
     ) -> None:
         job = job_of("a")
         for _ in range(3):
             assert rejected_of(job) == []
-            account.refuse(job)
-            account.accept()
+            harness.refuse(job)
+            harness.accept()
         assert rejected_of(job) == [("a", Reason.REFUSED_BY_SENDGRID, "contacts: bad luck")]
         sentence = job.progress.rejected[0].rejection.sentence
         assert sentence == "SendGrid refused the contact without naming a field."
 
-    def test_refusals_that_name_nobody_end_the_run_if_nothing_is_accepted(self, account: Account) -> None:
+    def test_refusals_that_name_nobody_end_the_run_if_nothing_is_accepted(self, harness: FailuresHarness) -> None:
         job = job_of("a")
         for _ in range(2):
-            account.refuse(job)
+            harness.refuse(job)
         with pytest.raises(SendGridError, match="Nobody was rejected: the request or the account is at fault"):
-            account.isolation.make_trial()
+            harness.isolation.make_trial()
 
-    def test_most_of_a_large_request_are_at_fault_only_when_they_are_named_again(self, account: Account) -> None:
+    def test_most_of_a_large_request_are_at_fault_only_when_they_are_named_again(
+        self, harness: FailuresHarness
+    ) -> None:
         names = [f"p{number}" for number in range(12)]
         job = job_of(*names)
-        account.refuse(job, *names[:7])
+        harness.refuse(job, *names[:7])
         assert (rejected_of(job), job.named) == ([], frozenset(f"{name}@example.com" for name in names[:7]))
-        account.accept()
-        account.refuse(job, *names[4:11])
+        harness.accept()
+        harness.refuse(job, *names[4:11])
         assert [name for name, *_ in rejected_of(job)] == names[4:7]
 
-    def test_who_was_named_by_answers_that_are_not_believed_is_remembered(self, account: Account) -> None:
+    def test_who_was_named_by_answers_that_are_not_believed_is_remembered(self, harness: FailuresHarness) -> None:
         names = [f"p{number}" for number in range(24)]
         job = job_of(*names)
-        account.isolation.count_failure(Level.REQUEST, 11)
+        harness.isolation.count_failure(Level.REQUEST, 11)
         for some in (names[:13], names[11:]):
-            account.refuse(job, *some)
+            harness.refuse(job, *some)
         assert rejected_of(job) == []
-        account.accept()
-        account.refuse(job, *names)
+        harness.accept()
+        harness.refuse(job, *names)
         assert [name for name, *_ in rejected_of(job)] == names
 
     def test_requests_that_are_refused_for_everybody_in_a_row_are_believed_up_to_ten_contacts(
-        self, account: Account
+        self, harness: FailuresHarness
     ) -> None:
         jobs = [job_of(f"a{number}", f"b{number}") for number in range(6)]
         for number, job in enumerate(jobs):
-            account.refuse(job, f"a{number}", f"b{number}")
+            harness.refuse(job, f"a{number}", f"b{number}")
         assert [len(rejected_of(job)) for job in jobs] == [2, 2, 2, 2, 2, 0]
-        assert list(account.queue) == [jobs[5]]
+        assert list(harness.queue) == [jobs[5]]
 
-    def test_a_request_in_which_some_are_named_counts_as_one_failure(self, account: Account) -> None:
+    def test_a_request_in_which_some_are_named_counts_as_one_failure(self, harness: FailuresHarness) -> None:
         for number in range(10):
-            account.refuse(job_of(f"a{number}", f"b{number}", f"c{number}"), f"a{number}", f"b{number}")
-        assert not account.isolation.is_account_suspect(Level.REQUEST)
-        account.refuse(job_of("a", "b"), "a")
-        assert account.isolation.is_account_suspect(Level.REQUEST)
+            harness.refuse(job_of(f"a{number}", f"b{number}", f"c{number}"), f"a{number}", f"b{number}")
+        assert not harness.isolation.is_account_suspect(Level.REQUEST)
+        harness.refuse(job_of("a", "b"), "a")
+        assert harness.isolation.is_account_suspect(Level.REQUEST)

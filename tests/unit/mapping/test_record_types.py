@@ -1,6 +1,6 @@
 """A record type never accepts what the SDK's validator rejects, and nearly always accepts what it accepts.
 
-``EXAMPLES=10000 VALIDATION_SEEDS=20000 pytest FILE`` tries more schemas.
+``EXAMPLES=10000 RECORD_TYPE_SEEDS=20000 pytest FILE`` tries more schemas.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from singer_sdk.sinks.core import JSONSchemaValidator
 
 from target_sendgrid.mapping.record_types import NoFastPathError, RecordType
 from tests.harness.random_schemas import Case
+from tests.harness.seeds import seeds
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "120"))
-SEEDS = int(os.environ.get("VALIDATION_SEEDS", "2000"))
+SEEDS = seeds("RECORD_TYPE_SEEDS", 2_000)
 
 
 def _object(members: list[tuple[str, str]]) -> str:
@@ -94,7 +95,7 @@ def test_a_record_that_a_type_accepts_is_valid(schema: dict[str, Any], lines: li
 
 def test_a_record_that_a_type_accepts_is_valid_under_random_schemas() -> None:
     counts: Counter[bool] = Counter()
-    for seed in range(SEEDS):
+    for seed in SEEDS:
         case = Case(seed, is_plain=True)
         schema = {name: value for name, value in case.schema.items() if name != "$defs"}
         kind = record_type(schema)

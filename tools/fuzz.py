@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of whole runs, from bytes on standard input to contacts and rejected records.
 
-``uv run --no-sync --with atheris python -m tools.fuzz_reader [FOLDER] -max_total_time=600`` fuzzes for ten minutes,
+``uv run --no-sync --with atheris python -m tools.fuzz [FOLDER] -max_total_time=600`` fuzzes for ten minutes,
 starting from the transcripts and the inputs that an earlier run left in the folder. Write a test in
 ``tests/runs/hostile`` for each bug it finds. Atheris is not a development dependency, since it does not support every
 Python.
