@@ -107,6 +107,26 @@ def test_a_record_with_an_empty_identifier_is_left_to_the_slow_path(field: str) 
     assert made == ("ada@x.com", encode({"email": "ada@x.com", field: "7"}))
 
 
+@pytest.mark.parametrize(("home", "expected"), [(None, None), ({}, None), ({"floor": 3}, "3")])
+def test_a_converted_value_within_an_object_may_be_absent(home: object, expected: str | None) -> None:
+    fast = FastPath(SCHEMA, (), compiled(mapping={"email": "mail", "number": "home.floor"}))
+    made = fast.contact(fast.decode(json.dumps({"mail": "ada@x.com", "home": home}).encode()))
+    custom_fields = {} if expected is None else {"custom_fields": {"e3_T": expected}}
+    assert made == ("ada@x.com", encode({"email": "ada@x.com", **custom_fields}))
+
+
+@pytest.mark.parametrize("fields", [("first_name", "address_line_1"), ("address_line_1", "first_name")])
+def test_a_property_of_two_fields_is_as_short_as_the_shorter_one_takes(fields: tuple[str, str]) -> None:
+    fast = FastPath(SCHEMA, (), compiled(mapping={"email": "mail"} | dict.fromkeys(fields, "given")))
+    assert fast.contact(fast.decode(json.dumps({"mail": "ada@x.com", "given": "x" * 50}).encode())) is not None
+    with pytest.raises(ValidationError):
+        fast.decode(json.dumps({"mail": "ada@x.com", "given": "x" * 51}).encode())
+
+
+def test_a_stream_without_emails_has_no_fast_path() -> None:
+    assert fast_path_for(SCHEMA, (), compiled(mapping={"external_id": "given", "first_name": "given"})) is None
+
+
 def test_a_stream_that_clears_nulls_has_no_fast_path() -> None:
     assert fast_path_for(SCHEMA, (), compiled(clears_nulls=True)) is None
 
