@@ -79,7 +79,7 @@ def send(account: Account, encoding: object, manifest: object, **config: Any) ->
         (PARQUET, ["file:///none.parquet"], UNREADABLE),
         (PARQUET, ["file:///"], UNREADABLE),
     ],
-    ids=lambda value: str(value)[:60],
+    ids=lambda value: str(value)[:60].replace("\\", "/"),
 )
 def test_an_odd_batch_message_ends_the_run(account: Account, encoding: object, manifest: object, words: str) -> None:
     run = send(account, encoding, manifest)
@@ -209,7 +209,7 @@ def test_the_end_of_a_file_is_found_wherever_chunks_end(account: Account, monkey
         (b'{"a": "' + b"x" * MAX_LINE_BYTES + b'"}', "too_large"),
         (b"[]", "not_an_object"),
     ],
-    ids=lambda value: str(value)[:20],
+    ids=lambda value: str(value)[:20].replace("\\", "/"),
 )
 def test_a_last_line_that_is_whole_but_no_record_is_rejected_alone(account: Account, end: bytes, reason: str) -> None:
     path = account.folder / "people.jsonl"

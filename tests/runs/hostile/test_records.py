@@ -69,7 +69,7 @@ def test_the_text_of_an_unreadable_record_shows_each_byte(account: Account) -> N
         b'{"a":' * DEEP + b"1" + b"}" * DEEP,
         b"\xff" * 100,
     ],
-    ids=lambda line: f"{line[:60]!r}",
+    ids=lambda line: repr(line[:60]).replace("\\", "/"),
 )
 def test_a_line_that_is_no_record_ends_the_run_after_what_came_before(account: Account, line: bytes) -> None:
     run = account.run(PEOPLE, ADA, state(1), line + b"\n", GRACE, state(2))

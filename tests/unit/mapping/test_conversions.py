@@ -267,7 +267,7 @@ class TestEmail:
     def test_an_email_is_trimmed_and_lower_cased(self, value: str, email: str) -> None:
         assert conversions.to_email(value, "it") == email
 
-    @pytest.mark.parametrize("around", AROUND, ids=ascii)
+    @pytest.mark.parametrize("around", AROUND, ids=lambda text: ascii(text).replace("\\", "/"))
     @pytest.mark.parametrize("email", ["Ada@Example.com", "MÜLLER@example.com"])
     def test_blanks_and_invisible_characters_around_an_email_are_trimmed(self, email: str, around: str) -> None:
         expected = conversions.to_email(email, "it")
