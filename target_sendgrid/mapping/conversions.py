@@ -31,12 +31,13 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\Z")
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)"
     r"(?:[Tt ](\d\d)(?:(:?)(\d\d)(?:\3(\d\d)(?:[.,](\d+))?)?)?"
-    r"(?:([Zz])|([+-](?:[01]\d|2[0-3]))(?::?([0-5]\d)(?::?([0-5]\d))?)?)?)?\Z",
+    r"(?: ?(?:([Zz])|([+-](?:[01]\d|2[0-3]))(?::?([0-5]\d)(?::?([0-5]\d))?)?))?)?\Z",
     re.ASCII,
 )
 """Matches ISO dates and date-times: day, hour, colon, minute, second, fraction; Z, or the three parts of an offset.
 
-Seconds of an offset are not in the standard, but Python writes them for local times of the 19th century.
+Seconds of an offset are not in the standard, but Python writes them for local times of the 19th century. Nor is the blank
+before an offset, but Ruby and Git write it.
 """
 
 _UTC_SECONDS = re.compile(
