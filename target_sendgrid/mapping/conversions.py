@@ -36,8 +36,8 @@ _ISO = re.compile(
 )
 """Matches ISO dates and date-times: day, hour, colon, minute, second, fraction; Z, or the three parts of an offset.
 
-Seconds of an offset are not in the standard, but Python writes them for local times of the 19th century. Nor is the blank
-before an offset, but Ruby and Git write it.
+Seconds of an offset are not in the standard, but Python writes them for local times of the 19th century. Neither is a
+blank before an offset, but Ruby and Git write it.
 """
 
 _UTC_SECONDS = re.compile(

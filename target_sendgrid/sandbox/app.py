@@ -73,8 +73,10 @@ def _gate(sandbox: Sandbox) -> Response | None:
         return None
     key = bearer(request)
     if request.path.startswith(MARKETING_PREFIX):
-        template = request.url_rule.rule if request.url_rule is not None else request.path
-        bucket = (key or "", request.method, template)
+        # Unknown keys share a bucket, and so do unknown paths: they could fill the memory otherwise.
+        known_key = key if key is not None and sandbox.account.key_scopes(key) is not None else ""
+        rule = request.url_rule
+        bucket = (known_key, request.method, rule.rule) if rule is not None else (known_key, "", "")
         g.limits = sandbox.rate_limits.count(sandbox.account.options, sandbox.account.clock.now(), bucket)
     options = sandbox.account.options
     return _not_permitted(sandbox.account, key) or _too_often(options) or _too_large(options)

@@ -77,6 +77,11 @@ def cookie_of(sandbox: SandboxServer) -> str:
     return f"sandbox-token-{port_of(sandbox)}={sandbox.token}"
 
 
+def held_bytes(sandbox: SandboxServer) -> int:
+    """Return the size of what the sandbox keeps to count requests by."""
+    return len(repr(sandbox._sandbox.rate_limits))  # noqa: SLF001 - no answer tells it
+
+
 def sentence(response: requests.Response) -> str:
     if response.headers["content-type"] == "application/json":
         [entry] = response.json()["errors"]
@@ -163,6 +168,15 @@ class TestRequestsWithoutAToken:
         assert call(sandbox, "GET", f"{MARKETING}/lists", Authorization="Bearer SG.a.b").status_code == 401
         right = {"Authorization": f"Bearer {sandbox.api_key}"}
         assert call(sandbox, "GET", f"{MARKETING}/lists", **right).status_code == 503
+
+    def test_with_another_key_leave_no_trace_and_take_no_memory(self, sandbox: SandboxServer) -> None:
+        sandbox.set_options(keep_bodies=True)
+        paths = ("/v3/scopes", f"{MARKETING}/{'x' * 1_000}", f"/v3/{'x' * 10_000}", "/nothing", "/favicon.ico")
+        for path in (*paths, f"{MARKETING}/lists", f"{MARKETING}/contacts"):
+            for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": f"Bearer SG.a.{'b' * 10_000}"}):
+                assert call(sandbox, "PUT", path, **headers).status_code in {401, 404, 414}
+        assert sandbox.requests() == []
+        assert held_bytes(sandbox) < 1_000
 
     def test_see_that_the_sandbox_runs_and_nothing_else(self, sandbox: SandboxServer) -> None:
         response = call(sandbox, "GET", "/_sandbox/health")

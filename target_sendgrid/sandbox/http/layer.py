@@ -60,7 +60,7 @@ class Layer:
             return list(response(environ, start_response))
         with self._sandbox.lock:
             arrival = Arrival(request.method, request.path, _body(request), self._sandbox.account.clock.now())
-            # A neighbour without a key must not use up a fault.
+            # A neighbour without a key must not use up a fault, nor fill the log of requests.
             is_known = self._sandbox.account.key_scopes(access.bearer(request) or "") is not None
             fault = self._sandbox.faults.take(WIRE_KINDS, arrival) if is_known else None
         kind = fault.kind if fault is not None else ""
@@ -72,7 +72,8 @@ class Layer:
             environ[NOTES_KEY]["late_seconds"] = fault.late_seconds
         with self._sandbox.lock:
             response = self._answer(request, fault, arrival)
-            self._log(request, response)
+            if is_known:
+                self._log(request, response)
             if kind not in _LOST_ANSWERS:
                 self._sandbox.last_job_id = environ[NOTES_KEY].get("job_id", self._sandbox.last_job_id)
         if kind in {"reset", "cut_after"}:
