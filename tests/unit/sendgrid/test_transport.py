@@ -59,6 +59,11 @@ class Host:
                 with contextlib.suppress(OSError):  # the client has closed the connection
                     answer(self)
 
+            def end_headers(self) -> None:
+                # Unannounced, the end of the connection could come while the client sends its next request on it.
+                self.send_header("Connection", "close")
+                super().end_headers()
+
             def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the library's name
                 """Log nothing."""
 
