@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from target_sendgrid.sandbox.server import SandboxServer
+from tests.contract import vendor
 from tests.harness.account import Account
 from tests.harness.runs import QUICK
 

@@ -76,7 +76,7 @@ def sandbox_process(*options: str) -> Iterator[SandboxProcess]:
     command += ["--until-stdin-closes", *(options or ("--quick", "--no-rate-limit-enabled"))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         ready = json.loads(process.stdout.readline()) if process.stdout else {}
-        with contextlib.closing(SandboxProcess(ready["url"], ready["api_key"])) as found:
+        with contextlib.closing(SandboxProcess(ready["url"], ready["api_key"], ready["token"])) as found:
             yield found
 
 
