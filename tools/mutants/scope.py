@@ -72,7 +72,7 @@ TEXT_NAMES = frozenset(
 )
 """Variables that hold sentences for users. Wording is not promised, so the statements that set them are left out."""
 
-TEXT_FUNCTIONS = ("_message", "_sentence")
+TEXT_FUNCTIONS = ("_message", "_sentence", "_kind")
 """Ends of the names of functions that return sentences for users."""
 
 SAME_TRUTH = frozenset({("False", "None"), ("None", '""')})

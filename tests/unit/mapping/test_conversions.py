@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 
 from target_sendgrid.errors import Reason, RecordRejectedError
 from target_sendgrid.mapping import conversions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MARKER = "zaphod"
 """Part of many test values. No error sentence may contain it, since none may quote a value."""
@@ -142,6 +146,15 @@ class TestNumber:
         assert conversions.to_number(str(number), "it") == conversions.to_number(number, "it") == number
 
 
+@pytest.fixture
+def _tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
 class TestDate:
     @pytest.mark.parametrize(
         ("value", "date"),
@@ -173,6 +186,21 @@ class TestDate:
         ],
     )
     def test_an_iso_date_is_sent_in_utc(self, value: object, date: str) -> None:
+        assert conversions.to_date(value, "it") == date
+
+    @pytest.mark.usefixtures("_tokyo")
+    @pytest.mark.parametrize(
+        ("value", "date"),
+        [
+            ("2024-02-29T12:00:00", "2024-02-29T12:00:00Z"),
+            ("2024-02-29T00:30:00+01:00", "2024-02-28T23:30:00Z"),
+            (dt.date(2024, 2, 29), "2024-02-29T00:00:00Z"),
+            (dt.datetime(2024, 2, 29, 12), "2024-02-29T12:00:00Z"),  # noqa: DTZ001 - as a Parquet file without a zone
+        ],
+        ids=str,
+    )
+    def test_the_time_zone_of_the_machine_changes_nothing(self, value: object, date: str) -> None:
+        assert time.strftime("%z") == "+0900"
         assert conversions.to_date(value, "it") == date
 
     @pytest.mark.parametrize(
