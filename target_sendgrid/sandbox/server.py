@@ -212,12 +212,12 @@ class SandboxServer:
     def requests(self) -> list[dict[str, Any]]:
         """Return the request log, oldest first; the control plane's own requests are not in it."""
         with self._sandbox.lock:
-            return [entry.as_dict() for entry in self._sandbox.requests]
+            return [entry.as_dict() for entry in self._sandbox.all_requests()]
 
     def clear_requests(self) -> None:
         """Empty the request log."""
         with self._sandbox.lock:
-            self._sandbox.requests.clear()
+            self._sandbox.forget_requests()
 
     def violations(self) -> list[str]:
         """Return what the client did and must never do, such as sending its key to the host of the errors file."""

@@ -29,6 +29,7 @@ A route gets a copy of the environment, but the same dictionary.
 """
 
 MAX_REQUEST_LINE_BYTES = 8_192
+_LONGEST_PATH_OF_STRANGERS = 100
 
 _LOST_ANSWERS = frozenset({"reset", "status_after", "cut_after", "truncate"})
 """Kinds of faults after which the route's answer does not arrive."""
@@ -60,7 +61,7 @@ class Layer:
             return list(response(environ, start_response))
         with self._sandbox.lock:
             arrival = Arrival(request.method, request.path, _body(request), self._sandbox.account.clock.now())
-            # A neighbour without a key must not use up a fault, nor fill the log of requests.
+            # A neighbour without a key must not use up a fault, nor fill the request log.
             is_known = self._sandbox.account.key_scopes(access.bearer(request) or "") is not None
             fault = self._sandbox.faults.take(WIRE_KINDS, arrival) if is_known else None
         kind = fault.kind if fault is not None else ""
@@ -72,8 +73,7 @@ class Layer:
             environ[NOTES_KEY]["late_seconds"] = fault.late_seconds
         with self._sandbox.lock:
             response = self._answer(request, fault, arrival)
-            if is_known:
-                self._log(request, response)
+            self._log(request, response, is_known=is_known)
             if kind not in _LOST_ANSWERS:
                 self._sandbox.last_job_id = environ[NOTES_KEY].get("job_id", self._sandbox.last_job_id)
         if kind in {"reset", "cut_after"}:
@@ -98,16 +98,17 @@ class Layer:
                 transaction.undo()
         return Response(response.data, response.status, response.headers)
 
-    def _log(self, request: Request, response: Response) -> None:
+    def _log(self, request: Request, response: Response, *, is_known: bool) -> None:
         notes = request.environ[NOTES_KEY]
-        is_kept = self._sandbox.account.options.keep_bodies
+        is_kept = is_known and self._sandbox.account.options.keep_bodies
         body = _body(request).decode("utf-8", "replace") if is_kept else None
-        self._sandbox.requests.append(
+        entries = self._sandbox.requests if is_known else self._sandbox.strangers_requests
+        entries.append(
             RequestEntry(
                 at=self._sandbox.account.clock.now(),
                 method=request.method,
-                path=request.path,
-                query=request.query_string.decode("latin-1"),
+                path=request.path if is_known else request.path[:_LONGEST_PATH_OF_STRANGERS],
+                query=request.query_string.decode("latin-1") if is_known else "",
                 status=response.status_code,
                 bytes_in=request.content_length or 0,
                 contacts=notes.get("contacts"),

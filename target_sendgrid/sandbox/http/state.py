@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from target_sendgrid.sandbox.account.account import Account
 
 REQUESTS_KEPT = 20_000
+STRANGERS_REQUESTS_KEPT = 100
+"""Most requests with an unknown key that are kept. They must not push out those of the owner."""
 
 
 @dataclass
@@ -45,6 +47,8 @@ class Sandbox:
     faults: Faults = field(default_factory=Faults)
     rate_limits: RateLimits = field(default_factory=RateLimits)
     requests: deque[RequestEntry] = field(default_factory=lambda: deque(maxlen=REQUESTS_KEPT))
+    strangers_requests: deque[RequestEntry] = field(default_factory=lambda: deque(maxlen=STRANGERS_REQUESTS_KEPT))
+    """Requests with an unknown key."""
     violations: list[str] = field(default_factory=list)
     last_job_id: str | None = None
     """The job id that was answered last, if the answer arrived."""
@@ -56,9 +60,18 @@ class Sandbox:
         emptied(self.account.store)
         self.faults.clear()
         self.rate_limits.clear()
-        self.requests.clear()
+        self.forget_requests()
         self.violations.clear()
         self.last_job_id = None
+
+    def all_requests(self) -> list[RequestEntry]:
+        """Return the request log, oldest first."""
+        return sorted([*self.requests, *self.strangers_requests], key=lambda entry: entry.at)
+
+    def forget_requests(self) -> None:
+        """Empty the request log."""
+        self.requests.clear()
+        self.strangers_requests.clear()
 
     @property
     def lock(self) -> RLock:

@@ -138,14 +138,14 @@ def clear_fault(number: int) -> Response:
 def requests() -> Response:
     """Show the request log."""
     sandbox = current_sandbox()
-    return answer({"requests": [entry.as_dict() for entry in sandbox.requests]})
+    return answer({"requests": [entry.as_dict() for entry in sandbox.all_requests()]})
 
 
 @routes.delete("/requests")
 def clear_requests() -> Response:
     """Empty the request log."""
     sandbox = current_sandbox()
-    sandbox.requests.clear()
+    sandbox.forget_requests()
     return Response(status=204)
 
 

@@ -49,7 +49,7 @@ def page() -> str:
         previous=_link(search, chosen_list, max(0, start - PAGE_SIZE)) if start > 0 else None,
         next=_link(search, chosen_list, start + PAGE_SIZE) if has_more else None,
         jobs=jobs.every(account, sandbox.errors_base_url, NEWEST),
-        requests=[(iso_seconds(entry.at), entry) for entry in islice(reversed(sandbox.requests), NEWEST)],
+        requests=[(iso_seconds(entry.at), entry) for entry in islice(reversed(sandbox.all_requests()), NEWEST)],
         faults=sandbox.faults.described(),
         control=CONTROL_PREFIX,
     )
