@@ -11,9 +11,10 @@ import socket
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests.adapters
 import urllib3.util.connection
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -52,6 +53,10 @@ class Host:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.do_GET()
 
             def do_GET(self) -> None:
                 seen.append({"path": self.path, **{name.lower(): value for name, value in self.headers.items()}})
@@ -152,6 +157,37 @@ def download(url: str, *, is_api_on_loopback: bool = True) -> bytes:
     """Return the file behind a link of an API that is on this machine, or is SendGrid's own."""
     api = "http://127.0.0.1:9" if is_api_on_loopback else "https://api.sendgrid.com"
     return Transport(api, KEY, clock=HastyClock(), timeout_seconds=5).download(url)
+
+
+class TestRequests:
+    @pytest.mark.parametrize("body", [None, b'{"name": "A"}'])
+    @pytest.mark.parametrize("subuser", [None, "marketing-team"])
+    def test_a_request_names_key_subuser_and_the_format_of_its_body(
+        self, serve: Serve, body: bytes | None, subuser: str | None
+    ) -> None:
+        api = serve(answering())
+        sender = Transport(api.url, KEY, clock=HastyClock(), on_behalf_of=subuser)
+        for _ in range(2):
+            sender.request("POST" if body else "GET", "/v3/x", what="to test", read=bytes, body=body)
+        assert sender.request_count == 2
+        for seen in api.seen:
+            assert (seen["authorization"], seen["accept"]) == (f"Bearer {KEY}", "application/json")
+            assert seen.get("on-behalf-of") == subuser
+            assert seen.get("content-type") == ("application/json" if body else None)
+
+    def test_no_answer_is_waited_for_without_end(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+        timeouts: list[object] = []
+        send = requests.adapters.HTTPAdapter.send
+
+        def noting_send(adapter: Any, request: Any, **options: Any) -> requests.Response:
+            timeouts.append(options["timeout"])
+            return send(adapter, request, **options)
+
+        monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", noting_send)
+        host = serve(answering())
+        client_of(host.url).scopes()
+        download(f"{host.url}/errors.csv")
+        assert timeouts == [5, 5]
 
 
 class TestKey:
