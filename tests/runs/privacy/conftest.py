@@ -52,6 +52,9 @@ class ForkServer:
 
     def __init__(self) -> None:
         environment = os.environ | {"PYTHONASYNCIODEBUG": "1"}
+        environment.pop(
+            "COVERAGE_PROCESS_CONFIG", None
+        )  # forks would write to one data file of the coverage, and break it
         self._process = subprocess.Popen(
             [sys.executable, "-X", "faulthandler", "-m", "tests.runs.privacy.forks"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd=Path(__file__).parents[3],
