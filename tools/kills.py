@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import random
 import subprocess
 import sys
@@ -82,9 +83,11 @@ def run_until_killed(
     source = folder / "lines.singer"
     source.write_bytes(singer(*(schema(stream, mail="string", given="string") for stream in _STREAMS), *lines))
     states: list[int] = []
+    # A process that is killed while it writes the coverage leaves a broken file.
+    environment = {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"}
     with source.open("rb") as file, subprocess.Popen(
         [sys.executable, "-m", "target_sendgrid", "--config", str(path)],
-        stdin=file, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        stdin=file, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
     ) as process:  # fmt: skip
         killer = threading.Timer(moment.seconds if moment else 0.0, process.kill)
         is_set = moment is None

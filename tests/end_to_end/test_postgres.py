@@ -51,6 +51,7 @@ def port() -> Iterator[int]:
     # Not in pytest's own folder, which other users can't enter once another pytest starts: root starts it as a user.
     with tempfile.TemporaryDirectory() as folder:
         runtime = Path(folder)
+        (runtime / "python_PostgresServer").mkdir()  # else its lock is a file that all users of the machine share
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("XDG_RUNTIME_DIR", folder)
             # Imported here, since the import reads the runtime directory.

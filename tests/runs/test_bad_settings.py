@@ -61,7 +61,11 @@ def _customers(sandbox: SandboxServer) -> None:
         ({"rejected_records_path": "/dev/null/no"}, "can't be opened for appending"),
         ({"report_path": "/dev/null/no/report.json"}, "`report_path`: no report can be written to"),
         ({"report_path": "/"}, "`report_path`: no report can be written to"),
-        ({"field_mapping": {"email": "male"}, "report_path": "/proc/report.json"}, "has no property 'male'"),
+        (
+            {"field_mapping": {"email": "male"}, "report_path": "/proc/report.json"},
+            # Only root's run passes the first check of the folder, and fails to write the report at its end.
+            "has no property 'male'" if os.geteuid() == 0 else "`report_path`: no report can be written to",
+        ),
         ({"stream_maps": "x"}, "The setting `stream_maps` must be of type object."),
         ({"stream_maps": {"people": {"mail": "mail.("}}}, "The stream map of stream 'people' can't be used"),
         ({"flattening_enabled": True}, "Set `flattening_max_depth`, too"),
