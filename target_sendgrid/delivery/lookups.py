@@ -187,10 +187,7 @@ def _as_moment(value: object) -> dt.datetime | None:
     """Return an ISO date-time in whole seconds, UTC where it has no zone; ``None`` where the value is none."""
     if not isinstance(value, str):
         return None
-    try:
-        moment = parse_iso(value)
-    except (ValueError, OverflowError):
-        return None
+    moment = parse_iso(value)
     if moment is None:
         return None
     if moment.tzinfo is None:

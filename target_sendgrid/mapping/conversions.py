@@ -111,10 +111,7 @@ def to_date(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of an
         return value[:19] + "Z"
     moment: dt.datetime | None = None
     if isinstance(value, str):
-        try:
-            moment = parse_iso(value.strip())
-        except (ValueError, OverflowError):
-            moment = None
+        moment = parse_iso(value.strip())
     elif isinstance(value, dt.datetime):
         moment = value
     elif isinstance(value, dt.date):
@@ -131,11 +128,9 @@ def to_date(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of an
 
 
 def parse_iso(text: str) -> dt.datetime | None:
-    """Return the moment that an ISO date or date-time means, with its offset if it has one; ``None`` for other texts.
+    """Return the moment that an ISO date or date-time means, with its offset if it has one.
 
-    Raises:
-        ValueError: There is no such day, or no such time of day.
-        OverflowError: The text is 24:00 on the last day of the calendar.
+    ``None`` for other texts, and where there is no such day or time of day.
     """
     parts = _ISO.match(text)
     if parts is None:
@@ -143,13 +138,19 @@ def parse_iso(text: str) -> dt.datetime | None:
     try:
         return dt.datetime.fromisoformat(text)
     except ValueError:  # a form that this version of Python does not know
-        day, hour, _, minute, second, fraction, zulu, *offset = parts.groups("00")
-        zone = "+00:00" if zulu != "00" else ":".join(offset) if offset[0] != "00" else ""
-        ends_day = hour == "24" and not (minute + second + fraction).strip("0")
-        moment = dt.datetime.fromisoformat(
-            f"{day}T{'00' if ends_day else hour}:{minute}:{second}.{fraction:0<6.6}{zone}"
-        )
-        return moment + dt.timedelta(days=ends_day)
+        return _moment_of(parts)
+
+
+def _moment_of(parts: re.Match[str]) -> dt.datetime | None:
+    """Return the moment that the parts of `_ISO` mean; ``None`` where there is no such day or time of day."""
+    day, hour, _, minute, second, fraction, zulu, *offset = parts.groups("00")
+    zone = "+00:00" if zulu != "00" else ":".join(offset) if offset[0] != "00" else ""
+    ends_day = hour == "24" and not (minute + second + fraction).strip("0")
+    plain = f"{day}T{'00' if ends_day else hour}:{minute}:{second}.{fraction:0<6.6}{zone}"
+    try:
+        return dt.datetime.fromisoformat(plain) + dt.timedelta(days=ends_day)
+    except (ValueError, OverflowError):  # 24:00 on the last day of the calendar overflows
+        return None
 
 
 def to_email(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of any type
