@@ -23,7 +23,7 @@ from target_sendgrid.errors import (
     RecordRejectedError,
     TargetSendGridError,
 )
-from target_sendgrid.mapping.compiler import compile_mapping
+from target_sendgrid.mapping.compiler import plan_mapping
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.client import Client
@@ -36,10 +36,11 @@ if TYPE_CHECKING:
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.worker import MakeWorker
     from target_sendgrid.mapping.field_mapping import FieldMapping
+    from target_sendgrid.mapping.plan import NewField
     from target_sendgrid.origin import Origin
     from target_sendgrid.preflight import Connection
     from target_sendgrid.report.report import Report, StreamReport
-    from target_sendgrid.sendgrid.fields import CustomField, FieldType
+    from target_sendgrid.sendgrid.fields import CustomField
     from target_sendgrid.settings import Settings
 
 log = logging.getLogger("target-sendgrid.run")
@@ -147,14 +148,15 @@ class Run:
                 f" the stream out, set `streams.{name}.enabled` to false."
             )
             raise ConfigError(message)
-        mapping = compile_mapping(
+        plan = plan_mapping(
             name,
             schema,
             settings.field_mapping,
             self._connection.catalogue,
-            clears_nulls=self._settings.null_handling == "clear",
-            create_field=self._create_field if self._settings.create_custom_fields else None,
+            can_create_fields=self._settings.create_custom_fields,
         )
+        clears_nulls = self._settings.null_handling == "clear"
+        mapping = plan.compile(clears_nulls=clears_nulls, create_field=self._create_field)
         found = self._connection.lists.resolve(settings.list_id, settings.list_name)
         counts.list_id, counts.list_name = found.id, found.name
         log.info("Stream '%s' fills list '%s' from %s.", name, found.name, ", ".join(mapping.field_labels))
@@ -270,20 +272,23 @@ class Run:
 
     # Helpers
 
-    def _create_field(self, name: str, field_type: FieldType) -> CustomField:
+    def _create_field(self, new: NewField) -> CustomField:
+        """Create a custom field, and add it to those that are known."""
         try:
-            field = self._client.create_field(name, field_type)
+            field = self._client.create_field(new.name, new.field_type)
         except BadRequestError:
-            found = self._client.field_catalogue().find(name)  # another program may have created it meanwhile
+            found = self._client.field_catalogue().find(new.name)  # another program may have created it meanwhile
             if found is None:
                 message = (
-                    f"SendGrid refuses to create the custom field '{name}': an account may have 500 of them. Map the"
-                    " property to one that exists, or leave it out."
+                    f"SendGrid refuses to create the custom field '{new.name}': an account may have 500 of them. Map"
+                    " the property to one that exists, or leave it out."
                 )
                 raise ConfigError(message) from None
-            return found
-        self.report.created_fields.append(field.name)
-        log.info("Created custom field '%s' of type %s.", field.name, field_type.value)
+            field = found
+        else:
+            self.report.created_fields.append(field.name)
+            log.info("Created custom field '%s' of type %s.", field.name, field.field_type.value)
+        self._connection.catalogue.add(field)
         return field
 
     def _leave_out(self, stream: Stream, origin: Origin) -> None:

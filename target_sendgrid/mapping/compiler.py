@@ -1,52 +1,42 @@
-"""Compilation of a stream's field mapping: the settings, checked against the schema and the account's fields."""
+"""Planning of a stream's field mapping: the settings, checked against the schema and the account's fields."""
 
 from __future__ import annotations
 
-import functools
-import logging
-import sys
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.errors import ConfigError
-from target_sendgrid.mapping import conversions
-from target_sendgrid.mapping.field_mapping import NOT_CLEARABLE, FieldMapping, MappedField
+from target_sendgrid.mapping.plan import MappingPlan, NewField, PlannedField
 from target_sendgrid.mapping.schemas import property_paths, resolve_path, schema_at, type_for
 from target_sendgrid.sendgrid import fields
-from target_sendgrid.sendgrid.fields import FieldType
 from target_sendgrid.wording import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from target_sendgrid.mapping.schemas import Path
     from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue
-
-log = logging.getLogger("target-sendgrid.mapping")
 
 _CREATE_FIELD_ADVICE = "Create it in SendGrid, or set `create_custom_fields` to true."
 
 
-def compile_mapping(
+def plan_mapping(
     stream: str,
     schema: Mapping[str, Any],
     field_mapping: Mapping[str, str] | None,
     catalogue: FieldCatalogue,
     *,
-    clears_nulls: bool,
-    create_field: Callable[[str, FieldType], CustomField] | None,
-) -> FieldMapping:
-    """Resolve a stream's field mapping against its schema and the account.
+    can_create_fields: bool,
+) -> MappingPlan:
+    """Check a stream's field mapping against its schema and the account. Nothing is created.
 
     Args:
         stream: Name of the stream, for error messages.
         schema: JSON schema of its records.
         field_mapping: ``{contact field: record property}``; ``None`` maps properties named like contact fields.
         catalogue: The custom fields of the account.
-        clears_nulls: Whether a null clears a field.
-        create_field: Creates a custom field that does not exist; ``None`` if none may be created.
+        can_create_fields: Whether custom fields that do not exist may be created.
 
     Raises:
-        ConfigError: The mapping is wrong. The error lists all problems, and no field was created.
+        ConfigError: The mapping is wrong. The error lists all problems.
     """
     properties = schema.get("properties") or {}
     problems: list[str] = []
@@ -55,28 +45,29 @@ def compile_mapping(
         why = "no property is named 'email'"
     else:
         why = "`field_mapping` fills none"
-    paths = {field: resolve_path(source, schema) for field, source in field_mapping.items()}
+    planned, warnings = [], []
     for field, source in field_mapping.items():
-        if paths[field] is None:
+        path = resolve_path(source, schema)
+        if path is None:
             known = suggest(source, property_paths(schema)) or _some_names(properties)
             problems.append(f"Stream '{stream}' has no property '{source}' to fill '{field}'.{known}")
-        problem = _field_problem(field, catalogue, can_create=create_field is not None)
+            path = ()
+        problem = _field_problem(field, catalogue, can_create=can_create_fields)
         if problem:
             problems.append(f"Stream '{stream}': {problem}")
+        target: CustomField | NewField | None = None
+        if field.lower() not in fields.MAX_LENGTHS:
+            target = catalogue.find(field) or NewField(field, type_for(schema_at(schema, path)))
+        near = suggest(field, fields.MAX_LENGTHS) if isinstance(target, NewField) else ""
+        if near:
+            warnings.append(f"Stream '{stream}': SendGrid has no contact field '{field}', so it is created.{near}")
+        planned.append(PlannedField(field, source, path, target))
     problems += _repeated(stream, field_mapping, catalogue)
     if not any(field.lower() in fields.IDENTIFIERS for field in field_mapping):
         problems.append(_no_identifier(stream, properties, why))
     if problems:
         raise ConfigError(problems)
-    mapped = []
-    for field, path in paths.items():
-        if create_field is not None and not _is_known(field, catalogue):
-            near = suggest(field, fields.MAX_LENGTHS)
-            if near:
-                log.warning("Stream '%s': SendGrid has no contact field '%s', so it is created.%s", stream, field, near)
-            catalogue.add(create_field(field, type_for(schema_at(schema, path or ()))))
-        mapped.append(_mapped_field(field, field_mapping[field], path or (), catalogue))
-    return FieldMapping(mapped, clears_nulls=clears_nulls)
+    return MappingPlan(tuple(planned), tuple(warnings))
 
 
 def _default_mapping(properties: Mapping[str, Any], catalogue: FieldCatalogue) -> dict[str, str]:
@@ -140,27 +131,3 @@ def _repeated(stream: str, field_mapping: Mapping[str, str], catalogue: FieldCat
         for same in names.values()
         if len(same) > 1
     ]
-
-
-def _mapped_field(field: str, source: str, path: Path, catalogue: FieldCatalogue) -> MappedField:
-    label = f"property '{source}' (for {field})"
-    name = field.lower()
-    if name in fields.MAX_LENGTHS:
-        if name == "email":
-            return MappedField(name, path, conversions.to_email, "", label)
-        if name == "alternate_emails":
-            return MappedField(name, path, conversions.to_emails, [], label)
-        longest = fields.MAX_LENGTHS[name]
-        convert = functools.partial(conversions.to_text, max_length=longest)
-        return MappedField(name, path, convert, "", label, plain_length=longest or sys.maxsize)
-    custom = catalogue.find(field)
-    if custom is None:
-        raise LookupError(field)  # `compile_mapping` has found or created it
-    by_type: dict[FieldType, tuple[Callable[..., Any], Any]] = {
-        FieldType.TEXT: (functools.partial(conversions.to_text, max_length=fields.MAX_CUSTOM_TEXT), ""),
-        FieldType.NUMBER: (conversions.to_number, NOT_CLEARABLE),
-        FieldType.DATE: (conversions.to_date, NOT_CLEARABLE),
-    }
-    converter, empty = by_type[custom.field_type]
-    plain_length = fields.MAX_CUSTOM_TEXT if custom.field_type is FieldType.TEXT else 0
-    return MappedField(custom.id, path, converter, empty, label, is_custom=True, plain_length=plain_length)

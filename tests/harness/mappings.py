@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_sendgrid.mapping.compiler import compile_mapping
+from target_sendgrid.mapping.compiler import plan_mapping
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from target_sendgrid.mapping.field_mapping import FieldMapping
+    from target_sendgrid.mapping.plan import MappingPlan, NewField
 
 CUSTOM_FIELDS = (
     CustomField("e1_T", "Plan", FieldType.TEXT),
@@ -23,19 +24,33 @@ def schema_of(*names: str) -> dict[str, Any]:
     return {"type": "object", "properties": {name: {} for name in names}}
 
 
+def planned(
+    field_mapping: Mapping[str, str] | None,
+    schema: Mapping[str, Any] | None = None,
+    *,
+    custom_fields: Iterable[CustomField] = CUSTOM_FIELDS,
+    can_create_fields: bool = False,
+) -> MappingPlan:
+    return plan_mapping(
+        "people",
+        schema if schema is not None else schema_of(*(field_mapping or {}).values()),
+        field_mapping,
+        FieldCatalogue(custom_fields),
+        can_create_fields=can_create_fields,
+    )
+
+
+def no_field(new: NewField) -> CustomField:
+    raise AssertionError(new)
+
+
 def compiled(
     field_mapping: Mapping[str, str] | None,
     schema: Mapping[str, Any] | None = None,
     *,
     clears_nulls: bool = False,
-    custom_fields: tuple[CustomField, ...] = CUSTOM_FIELDS,
-    create_field: Callable[[str, FieldType], CustomField] | None = None,
+    custom_fields: Iterable[CustomField] = CUSTOM_FIELDS,
+    create_field: Callable[[NewField], CustomField] | None = None,
 ) -> FieldMapping:
-    return compile_mapping(
-        "people",
-        schema if schema is not None else schema_of(*(field_mapping or {}).values()),
-        field_mapping,
-        FieldCatalogue(custom_fields),
-        clears_nulls=clears_nulls,
-        create_field=create_field,
-    )
+    plan = planned(field_mapping, schema, custom_fields=custom_fields, can_create_fields=create_field is not None)
+    return plan.compile(clears_nulls=clears_nulls, create_field=create_field or no_field)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from demo import tap_profiles
-from target_sendgrid.mapping.compiler import compile_mapping
+from target_sendgrid.mapping.compiler import plan_mapping
 from target_sendgrid.sendgrid.contact import encode
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue
 from tests.harness.runs import SCRIPTS
@@ -53,14 +53,14 @@ def test_the_worked_example_of_the_readme_is_a_profile_of_the_demo_and_what_beco
     assert profile in [json.loads(line) for line in profiles.splitlines()]
     meltano = yaml.safe_load((generate.ROOT / "meltano.yml").read_text(encoding="utf-8"))
     config = meltano["plugins"]["loaders"][0]["config"]
-    mapping = compile_mapping(
+    plan = plan_mapping(
         "newsletter_subscribers",
         tap_profiles.SCHEMA,
         config["field_mapping"],
         FieldCatalogue([]),
-        clears_nulls=False,
-        create_field=lambda name, field_type: CustomField(name, name, field_type),
+        can_create_fields=True,
     )
+    mapping = plan.compile(clears_nulls=False, create_field=lambda new: CustomField(new.name, new.name, new.field_type))
     assert json.loads(encode(mapping.contact(profile))) == contact
 
 

@@ -144,6 +144,19 @@ def test_a_list_or_field_created_before_the_connection_was_cut_is_used(account: 
     assert account.count("POST", "/lists") == account.count("POST", "/field_definitions") == 2
 
 
+def test_a_field_that_two_streams_fill_is_created_once(account: Account) -> None:
+    run = account.run(
+        schema("one", email="string", score="number"),
+        record("one", email="ada@example.com", score=2),
+        schema("two", email="string", score="number"),
+        record("two", email="bob@example.com", score=3),
+        create_custom_fields=True,
+        field_mapping=SCORED,
+    )
+    assert run.exit_code == 0
+    assert account.count("POST", "/field_definitions") == 1
+
+
 def test_a_field_that_sendgrid_refuses_to_create_ends_the_run(account: Account) -> None:
     account.sandbox.set_options(max_custom_fields=0)
     run = account.send([record(email="ada@example.com", score=2)], create_custom_fields=True, field_mapping=SCORED)

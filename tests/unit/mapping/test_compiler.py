@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from target_sendgrid.errors import ConfigError
-from target_sendgrid.mapping.compiler import compile_mapping
+from target_sendgrid.mapping.plan import NewField
 from target_sendgrid.sendgrid import fields
-from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
-from tests.harness.mappings import compiled, schema_of
+from target_sendgrid.sendgrid.fields import CustomField, FieldType
+from tests.harness.mappings import compiled, planned, schema_of
 
 
 def problems_of(*arguments: Any, **options: Any) -> list[str]:
@@ -23,9 +23,9 @@ class FieldMaker:
     def __init__(self) -> None:
         self.created: dict[str, FieldType] = {}
 
-    def __call__(self, name: str, field_type: FieldType) -> CustomField:
-        self.created[name] = field_type
-        return CustomField(f"e{len(self.created)}_{field_type.value[0]}", name, field_type)
+    def __call__(self, new: NewField) -> CustomField:
+        self.created[new.name] = new.field_type
+        return CustomField(f"e{len(self.created)}_{new.field_type.value[0]}", new.name, new.field_type)
 
 
 class TestDefaultMapping:
@@ -145,14 +145,10 @@ class TestCreatedFields:
         problems_of({"email": "mail", "vip": "flag", "city": "twon"}, schema_of("mail", "flag"), create_field=maker)
         assert maker.created == {}
 
-    def test_a_stream_after_another_finds_the_created_field(self) -> None:
-        catalogue, maker = FieldCatalogue([]), FieldMaker()
-        for name in ("one", "two"):
-            compile_mapping(
-                name, schema_of("mail"), {"email": "mail", "vip": "mail"}, catalogue,
-                clears_nulls=False, create_field=maker,
-            )  # fmt: skip
-        assert len(catalogue.names()) == len(maker.created) == 1
+    def test_a_plan_says_what_it_needs_and_what_it_would_create(self) -> None:
+        plan = planned({"email": "mail", "vip": "flag", "Plan": "plan"}, can_create_fields=True)
+        assert plan.paths == [("mail",), ("flag",), ("plan",)]
+        assert plan.fields_to_create == [NewField("vip", FieldType.TEXT)]
 
     @pytest.mark.parametrize("name", ["2fast", "shoe size", "größe", "x" * 101, ""])
     def test_a_name_that_sendgrid_does_not_take_is_a_problem(self, name: str) -> None:

@@ -10,11 +10,11 @@ import pytest
 from msgspec import ValidationError
 from msgspec.structs import replace
 
-from target_sendgrid.mapping.compiler import compile_mapping
 from target_sendgrid.mapping.fast_path import FastPath, fast_path_for
 from target_sendgrid.mapping.field_mapping import FieldMapping
 from target_sendgrid.sendgrid.contact import encode, identity
-from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
+from target_sendgrid.sendgrid.fields import CustomField, FieldType
+from tests.harness import mappings
 
 TEXT = {"type": ["string", "null"]}
 SCHEMA: dict[str, Any] = {
@@ -31,12 +31,10 @@ SCHEMA: dict[str, Any] = {
         },
     },
 }
-FIELDS = FieldCatalogue(
-    [
-        CustomField("e1_N", "spent", FieldType.NUMBER),
-        CustomField("e2_D", "since", FieldType.DATE),
-        CustomField("e3_T", "number", FieldType.TEXT),
-    ]
+FIELDS = (
+    CustomField("e1_N", "spent", FieldType.NUMBER),
+    CustomField("e2_D", "since", FieldType.DATE),
+    CustomField("e3_T", "number", FieldType.TEXT),
 )
 MAPPING = {
     "email": "mail", "first_name": "given", "city": "home.city", "spent": "spent", "since": "since", "number": "id",
@@ -44,7 +42,7 @@ MAPPING = {
 
 
 def compiled(*, clears_nulls: bool = False, mapping: dict[str, str] = MAPPING) -> FieldMapping:
-    return compile_mapping("people", SCHEMA, mapping, FIELDS, clears_nulls=clears_nulls, create_field=None)
+    return mappings.compiled(mapping, SCHEMA, clears_nulls=clears_nulls, custom_fields=FIELDS)
 
 
 def contact(**record: Any) -> dict[str, Any] | None:

@@ -1,0 +1,100 @@
+"""The plan of a stream's field mapping: what it needs and what has to be created, and its compilation."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from target_sendgrid.mapping import conversions
+from target_sendgrid.mapping.field_mapping import NOT_CLEARABLE, FieldMapping, MappedField
+from target_sendgrid.sendgrid import fields
+from target_sendgrid.sendgrid.fields import CustomField, FieldType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_sendgrid.mapping.schemas import Path
+
+log = logging.getLogger("target-sendgrid.mapping")
+
+
+class NewField(msgspec.Struct, frozen=True):
+    """A custom field that has to be created."""
+
+    name: str
+    field_type: FieldType
+
+
+class PlannedField(msgspec.Struct, frozen=True):
+    """One contact field and the property that fills it, checked against the schema and the account."""
+
+    field: str
+    """Name or id of the field, as the mapping has it."""
+    source: str
+    """The property, as the mapping has it."""
+    path: Path
+    """Steps to the property."""
+    target: CustomField | NewField | None
+    """The custom field; ``None`` for a reserved field."""
+
+    @property
+    def label(self) -> str:
+        """Name of the property and the field, for sentences and the log."""
+        return f"property '{self.source}' (for {self.field})"
+
+
+class MappingPlan(msgspec.Struct, frozen=True):
+    """A field mapping that was checked, before anything is created for it."""
+
+    fields: tuple[PlannedField, ...]
+    warnings: tuple[str, ...] = ()
+    """What the user should know before a field is created."""
+
+    @property
+    def paths(self) -> list[Path]:
+        """Paths of the properties that are needed."""
+        return [planned.path for planned in self.fields]
+
+    @property
+    def fields_to_create(self) -> list[NewField]:
+        """The custom fields that have to be created."""
+        return [planned.target for planned in self.fields if isinstance(planned.target, NewField)]
+
+    def compile(self, *, clears_nulls: bool, create_field: Callable[[NewField], CustomField]) -> FieldMapping:
+        """Create the custom fields that are missing, and return what makes contacts.
+
+        Args:
+            clears_nulls: Whether a null clears a field.
+            create_field: Creates a custom field, or returns the one that has been created meanwhile.
+        """
+        for warning in self.warnings:
+            log.warning("%s", warning)
+        mapped = []
+        for planned in self.fields:
+            target = planned.target
+            mapped.append(_mapped_field(planned, create_field(target) if isinstance(target, NewField) else target))
+        return FieldMapping(mapped, clears_nulls=clears_nulls)
+
+
+def _mapped_field(planned: PlannedField, custom: CustomField | None) -> MappedField:
+    name, path, label = planned.field.lower(), planned.path, planned.label
+    if custom is None:
+        if name == "email":
+            return MappedField(name, path, conversions.to_email, "", label)
+        if name == "alternate_emails":
+            return MappedField(name, path, conversions.to_emails, [], label)
+        longest = fields.MAX_LENGTHS[name]
+        convert = functools.partial(conversions.to_text, max_length=longest)
+        return MappedField(name, path, convert, "", label, plain_length=longest or sys.maxsize)
+    by_type: dict[FieldType, tuple[Callable[..., Any], Any]] = {
+        FieldType.TEXT: (functools.partial(conversions.to_text, max_length=fields.MAX_CUSTOM_TEXT), ""),
+        FieldType.NUMBER: (conversions.to_number, NOT_CLEARABLE),
+        FieldType.DATE: (conversions.to_date, NOT_CLEARABLE),
+    }
+    converter, empty = by_type[custom.field_type]
+    plain_length = fields.MAX_CUSTOM_TEXT if custom.field_type is FieldType.TEXT else 0
+    return MappedField(custom.id, path, converter, empty, label, is_custom=True, plain_length=plain_length)
