@@ -140,12 +140,13 @@ class Run:
             log.info("Stream '%s' is not enabled: its records are read and not sent.", name)
             return Stream(name, counts, Purpose(self._upsert_kind, ()), None)
         near = suggest(name, self._settings.streams.keys() - self.report.streams.keys())
-        if name not in self._settings.streams and near:
+        if self._settings.entry_of(name) is None and near:
             log.warning("Stream '%s' has no entry in `streams`.%s", name, near)
         if not settings.list_id and not settings.list_name:
             message = (
                 f"Stream '{name}' has no list. Set `list_name` for all streams, or `streams.{name}.list_name`; to leave"
-                f" the stream out, set `streams.{name}.enabled` to false."
+                f" the stream out, set `streams.{name}.enabled` to false, or `streams.*.enabled` to leave out every"
+                " stream without an entry of its own."
             )
             raise ConfigError(message)
         plan = plan_mapping(
@@ -239,9 +240,11 @@ class Run:
         """
         self._delivery.finish()
         self._is_finished = True
-        for name in self._settings.streams:
-            if name not in self.report.streams:
-                log.warning("Stream '%s' is in the setting `streams`, but never came.", name)
+        for entry in self._settings.unused_entries(self.report.streams):
+            if "*" in entry:
+                log.warning("The pattern '%s' in the setting `streams` matches no stream that came.", entry)
+            else:
+                log.warning("Stream '%s' is in the setting `streams`, but never came.", entry)
         self._connection.rejections.check(self.report, self._gate.held_from_line)
 
     def settle_after(self, error: BaseException) -> None:
@@ -298,8 +301,8 @@ class Run:
             self._delivery.hold_state_from(origin.line)
             message = (
                 f"The run holds more than {self.cap.limit:,} distinct profiles, the `profile_cap`; the first over it"
-                f" is at {origin}. What came before is sent. Raise `profile_cap`, or set `on_profile_cap` to `truncate`"
-                " to leave the rest out."
+                f" is at {origin}. What came before is sent. Raise `profile_cap` (0 means no cap), or set"
+                " `on_profile_cap` to `truncate` to leave the rest out."
             )
             raise CapReachedError(message)
         if stream.counts.buckets[Bucket.OVER_CAP] == 1:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from typing import Any
 
 from singer_sdk import typing as th
@@ -83,7 +85,9 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
             ),
         ),
         title="Streams",
-        description="Settings of single streams, by stream name: `list_id`, `list_name`, `field_mapping`, `enabled`.",
+        description="Settings of single streams, by stream name: `list_id`, `list_name`, `field_mapping`, `enabled`."
+        " A `*` in a name matches any characters; an exact name comes before a pattern, a longer pattern before a"
+        " shorter one.",
     ),
     th.Property(
         "create_custom_fields", th.BooleanType, default=False, title="Create custom fields",
@@ -95,8 +99,8 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         " way to clear a number or a date.",
     ),
     th.Property(
-        "profile_cap", th.CustomType({"type": ["integer", "null"], "minimum": 1}), default=100_000, title="Profile cap",
-        description="Most distinct profiles of one run, across all streams. Null means no cap.",
+        "profile_cap", th.CustomType({"type": ["integer", "null"], "minimum": 0}), default=100_000, title="Profile cap",
+        description="Most distinct profiles of one run, across all streams. 0 means no cap.",
     ),
     th.Property(
         "on_profile_cap", th.StringType(allowed_values=["fail", "truncate"]), default="fail", title="On profile cap",
@@ -114,6 +118,11 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property(
         "validate_records", th.BooleanType, default=True, title="Validate records",
         description="Check each record against the schema that the tap sent.",
+    ),
+    th.Property(
+        "validate_scope", th.StringType(allowed_values=["mapped", "all"]), default="mapped", title="Validation scope",
+        description="What `validate_records` checks: `mapped` only what is mapped, the key properties and the way to"
+        " them, so that a bad value that nobody maps harms nobody; `all` the whole record.",
     ),
     th.Property(
         "max_rejected_percent", th.NumberType(minimum=0, maximum=100), default=10, title="Most rejected records",
@@ -174,6 +183,7 @@ class Settings:
     batch_size_rows: int
     batch_size_bytes: int
     validate_records: bool
+    validate_scope: str
     max_rejected_percent: float
     rejected_records_path: str | None
     report_path: str | None
@@ -201,6 +211,7 @@ class Settings:
         values = {name: config.get(name, default) for name, default in defaults.items()}
         values["api_key"] = (values["api_key"] or "").strip()
         values["on_behalf_of"] = (values["on_behalf_of"] or "").strip() or None
+        values["profile_cap"] = values["profile_cap"] or None
         values["streams"] = values["streams"] or {}
         return cls(**values)
 
@@ -228,9 +239,25 @@ class Settings:
         names = [self.list_name, *(place.list_name for place in places)]
         return [list_id for list_id in ids if list_id], [name for name in names if name]
 
+    def entry_of(self, stream: str) -> str | None:
+        """Return the key of `streams` that applies to a stream, or ``None`` if none does.
+
+        An exact name comes first, then the longest pattern. Of patterns of the same length, the first in alphabetical
+        order applies.
+        """
+        if stream in self.streams:
+            return stream
+        matching = [entry for entry in self.streams if _matches(entry, stream)]
+        return min(matching, key=lambda entry: (-len(entry), entry), default=None)
+
+    def unused_entries(self, streams: Collection[str]) -> list[str]:
+        """Return the keys of `streams` that are neither the name of one of these streams nor a pattern for it."""
+        return [entry for entry in self.streams if not any(_matches(entry, stream) for stream in streams)]
+
     def for_stream(self, name: str) -> StreamSettings:
-        """Return the settings of a stream: its own ones, and those of all streams where it has none."""
-        own = self.streams.get(name, {})
+        """Return the settings of a stream: those of its entry in `streams`, else those of all streams."""
+        entry = self.entry_of(name)
+        own = self.streams[entry] if entry is not None else {}
         has_own_list = "list_id" in own or "list_name" in own
         return StreamSettings(
             list_id=own.get("list_id") if has_own_list else self.list_id,
@@ -238,6 +265,11 @@ class Settings:
             field_mapping=own.get("field_mapping", self.field_mapping),
             is_enabled=own.get("enabled", True),
         )
+
+
+def _matches(entry: str, stream: str) -> bool:
+    """Return whether a key of `streams` fits a stream. Only ``*`` is special: names may hold other wildcards."""
+    return fnmatchcase(stream, re.sub(r"[?[]", r"[\g<0>]", entry))
 
 
 def _without_unset(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def test_a_wrong_setting_is_one_sentence(changes: dict[str, Any], sentence: str,
 
 
 def test_all_problems_of_a_config_are_shown_at_once(account: Account) -> None:
-    run = account.run_process(LINES, regoin="eu", profile_cap=0, null_handling="perhaps")
+    run = account.run_process(LINES, regoin="eu", profile_cap=-1, null_handling="perhaps")
     assert all(name in run.log for name in ("`regoin`", "`profile_cap`", "`null_handling`"))
 
 
@@ -117,6 +117,23 @@ def test_a_config_file_that_cannot_be_used_is_one_sentence(content: str | None, 
     assert run.returncode == 1
     assert sentence in run.stderr.decode()
     assert "Traceback" not in run.stderr.decode()
+
+
+def run_with_environment(
+    account: Account, lines: bytes, *arguments: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the target as a process with the settings of these variables and, where it has none, of `GOOD`."""
+    given = {
+        "API_URL": account.sandbox.url,
+        "API_KEY": account.sandbox.api_key,
+        "FIELD_MAPPING": json.dumps(GOOD["field_mapping"]),
+        "LIST_NAME": GOOD["list_name"],
+    } | variables
+    return subprocess.run(
+        [sys.executable, "-m", "target_sendgrid", *(arguments or ("--config=ENV",))],
+        env=os.environ | {f"TARGET_SENDGRID_{name}": value for name, value in given.items()},
+        cwd=account.folder, input=lines.decode(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 def test_config_comes_from_the_environment_nested_objects_included(account: Account) -> None:
@@ -188,6 +205,48 @@ def test_a_wrong_later_stream_ends_the_run_with_the_state_of_what_was_settled(ac
 def test_a_misspelt_stream_in_the_settings_is_named_when_the_stream_comes(account: Account) -> None:
     run = account.run_process(LINES, **(GOOD | {"streams": {"poeple": {"enabled": False}}}))
     assert "Stream 'people' has no entry in `streams`. Did you mean 'poeple'?" in run.log
+
+
+def test_a_pattern_that_matches_no_stream_is_named_at_the_end(account: Account) -> None:
+    run = account.run_process(LINES, **(GOOD | {"streams": {"poeple*": {}, "*": {}, "others": {}}}))
+    assert run.exit_code == 0
+    assert "The pattern 'poeple*' in the setting `streams` matches no stream that came." in run.log
+    assert "Stream 'others' is in the setting `streams`, but never came." in run.log
+    assert "'*'" not in run.log
+
+
+def test_a_stream_that_a_pattern_matches_is_not_taken_for_misspelt(account: Account) -> None:
+    run = account.run_process(LINES, **(GOOD | {"streams": {"poeple": {}, "p*": {}}}))
+    assert run.exit_code == 0
+    assert "Did you mean" not in run.log
+
+
+def test_a_pattern_leaves_out_all_streams_without_an_entry_and_needs_no_list(account: Account) -> None:
+    streams = {"people": {"list_name": "People"}, "*": {"enabled": False}}
+    config: dict[str, Any] = {
+        "list_name": None,
+        "create_list": False,
+        "field_mapping": {"email": "mail"},
+        "streams": streams,
+    }
+    account.sandbox.seed(lists=["People"])
+    companies = singer(schema("companies", mail="string"), record("companies", mail="info@example.com"))
+    run = account.run_process(LINES + companies, **config)
+    assert run.exit_code == 0, run.log
+    assert account.emails("People") == ["ada@example.com"]
+    assert run.report["streams"]["companies"]["ignored"] == 1
+
+
+def test_a_stream_without_a_list_is_named_with_the_ways_out(account: Account) -> None:
+    run = account.run_process(LINES, list_name=None, streams={"others": {"list_name": "Others"}})
+    assert run.exit_code == 1
+    assert "`streams.people.enabled` to false, or `streams.*.enabled` to leave out every stream without" in run.log
+
+
+def test_a_cap_of_zero_is_no_cap_also_from_the_environment(account: Account) -> None:
+    people = [record(mail=f"{number}@example.com") for number in range(3)]
+    run = run_with_environment(account, singer(schema(mail="string"), *people), PROFILE_CAP="0")
+    assert (run.returncode, len(account.sandbox.contacts())) == (0, 3), run.stderr
 
 
 def test_a_misspelt_contact_field_is_named_when_it_is_created(account: Account) -> None:

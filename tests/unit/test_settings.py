@@ -61,7 +61,8 @@ class TestDefaults:
         [
             ("region", "global"), ("create_list", True), ("create_custom_fields", False), ("null_handling", "omit"),
             ("profile_cap", 100_000), ("on_profile_cap", "fail"), ("batch_size_rows", 30_000),
-            ("batch_size_bytes", 3_500_000), ("validate_records", True), ("max_rejected_percent", 10),
+            ("batch_size_bytes", 3_500_000), ("validate_records", True), ("validate_scope", "mapped"),
+            ("max_rejected_percent", 10),
             ("job_timeout_seconds", 3600), ("request_timeout_seconds", 60), ("field_mapping", None), ("streams", {}),
             ("rejected_records_path", None), ("report_path", None), ("on_behalf_of", None), ("api_url", None),
         ],
@@ -74,8 +75,9 @@ class TestDefaults:
     def test_consent_is_not_given_by_default(self) -> None:
         assert Settings.from_config(SANDBOX).data_privacy_consent is False
 
-    def test_a_null_cap_is_no_cap(self) -> None:
-        assert settings_of(profile_cap=None).profile_cap is None
+    @pytest.mark.parametrize("cap", [0, None])
+    def test_a_cap_of_zero_or_null_is_no_cap(self, cap: int | None) -> None:
+        assert settings_of(profile_cap=cap).profile_cap is None
 
     def test_blanks_around_the_key_are_not_part_of_it(self) -> None:
         assert settings_of(api_key=" SG.a.b\n").api_key == "SG.a.b"
@@ -99,8 +101,7 @@ class TestLimits:
             ("batch_size_rows", 30_001, "must be at most 30000"),
             ("batch_size_bytes", 9_999, "must be at least 10000"),
             ("batch_size_bytes", 6_000_001, "must be at most 6000000"),
-            ("profile_cap", 0, "must be at least 1"),
-            ("profile_cap", -1, "must be at least 1"),
+            ("profile_cap", -1, "must be at least 0"),
             ("profile_cap", True, "must be of type integer"),
             ("profile_cap", "100", "must be of type integer"),
             ("profile_cap", 1.5, "must be of type integer"),
@@ -116,6 +117,7 @@ class TestLimits:
             ("region", "us", "must be one of: global, eu"),
             ("null_handling", "drop", "must be one of: omit, clear"),
             ("on_profile_cap", "stop", "must be one of: fail, truncate"),
+            ("validate_scope", "some", "must be one of: mapped, all"),
             ("create_list", "yes", "must be of type boolean"),
             ("list_name", 7, "must be of type string"),
             ("field_mapping", "email", "must be of type object"),
@@ -290,6 +292,10 @@ class TestLists:
         streams = {"a": {"list_id": "1"}, "b": {"list_name": "B"}, "c": {"list_name": "C", "enabled": False}, "d": {}}
         assert settings_of(streams=streams).lists() == (["1"], ["News", "B", "News"])
 
+    def test_the_list_of_a_pattern_is_returned_unless_it_is_not_enabled(self) -> None:
+        streams = {"*": {"enabled": False}, "a_*": {"list_name": "A"}, "b_*": {"list_name": "B", "enabled": False}}
+        assert settings_of(list_name=None, streams=streams).lists() == ([], ["A"])
+
 
 class TestStreams:
     def test_a_stream_without_settings_has_those_of_all(self) -> None:
@@ -306,6 +312,46 @@ class TestStreams:
 
     def test_a_stream_may_be_left_out(self) -> None:
         assert settings_of(streams={"people": {"enabled": False}}).for_stream("people").is_enabled is False
+
+    def test_an_entry_with_a_star_is_for_all_streams_that_it_matches(self) -> None:
+        settings = settings_of(streams={"crm_*": {"list_name": "CRM"}, "*": {"enabled": False}})
+        assert settings.for_stream("crm_people").list_name == "CRM"
+        assert not settings.for_stream("companies").is_enabled
+
+    @pytest.mark.parametrize(
+        ("keys", "stream", "entry"),
+        [
+            (["crm_*", "crm_people"], "crm_people", "crm_people"),
+            (["*", "crm_*", "c*"], "crm_people", "crm_*"),
+            (["*_people", "crm_*"], "crm_people", "*_people"),
+            (["b*d", "a*d"], "abd", "a*d"),
+            (["*b", "a*"], "ab", "*b"),
+            (["a*", "*b"], "ab", "*b"),
+            (["*"], "", "*"),
+            (["a*c"], "ac", "a*c"),
+            (["a*c"], "a\nb/c", "a*c"),
+            (["a*"], "A1", None),
+            (["a?c", "a[b]c"], "abc", None),
+            (["a?*", "a[b]*", "[a]b*"], "abc", None),
+            (["a?*"], "a?c", "a?*"),
+            (["a[b]*"], "a[b]c", "a[b]*"),
+            (["a*b"], "a*b", "a*b"),
+            (["people"], "peoples", None),
+        ],
+    )
+    def test_an_exact_name_comes_before_a_longer_pattern_and_that_before_a_shorter_one(
+        self, keys: list[str], stream: str, entry: str | None
+    ) -> None:
+        assert settings_of(streams={key: {} for key in keys}).entry_of(stream) == entry
+
+    def test_only_one_entry_applies_and_the_settings_of_all_streams_where_it_has_none(self) -> None:
+        streams = {"crm_*": {"list_name": "CRM", "enabled": False}, "crm_people": {"field_mapping": {"email": "m"}}}
+        stream = settings_of(streams=streams).for_stream("crm_people")
+        assert dataclasses.astuple(stream) == (None, "News", {"email": "m"}, True)
+
+    def test_an_entry_is_unused_if_its_name_or_pattern_fits_no_stream(self) -> None:
+        settings = settings_of(streams={"people": {}, "crm_*": {}, "*": {}, "others": {}, "old_*": {}})
+        assert settings.unused_entries(["people", "crm_people"]) == ["others", "old_*"]
 
     def test_a_null_of_a_stream_counts_as_not_given(self) -> None:
         nulls = dict.fromkeys(["list_id", "list_name", "field_mapping", "enabled"])
