@@ -290,7 +290,7 @@ class Run:
             field = found
         else:
             self.report.created_fields.append(field.name)
-            log.info("Created custom field '%s' of type %s.", field.name, field.field_type.value)
+            log.info("Created custom field '%s' of type %s, %s.", field.name, field.field_type.value, new.why)
         self._connection.catalogue.add(field)
         return field
 

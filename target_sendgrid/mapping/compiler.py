@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.errors import ConfigError
+from target_sendgrid.mapping.field_types import type_for
 from target_sendgrid.mapping.plan import MappingPlan, NewField, PlannedField
-from target_sendgrid.mapping.schemas import property_paths, resolve_path, schema_at, type_for
+from target_sendgrid.mapping.schemas import property_paths, resolve_path, schema_at
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.wording import suggest
 
@@ -57,7 +59,7 @@ def plan_mapping(
             problems.append(f"Stream '{stream}': {problem}")
         target: CustomField | NewField | None = None
         if field.lower() not in fields.MAX_LENGTHS:
-            target = catalogue.find(field) or NewField(field, type_for(schema_at(schema, path)))
+            target = catalogue.find(field) or _new_field(field, source, schema_at(schema, path))
         near = suggest(field, fields.MAX_LENGTHS) if isinstance(target, NewField) else ""
         if near:
             warnings.append(f"Stream '{stream}': SendGrid has no contact field '{field}', so it is created.{near}")
@@ -118,6 +120,19 @@ def _field_problem(field: str, catalogue: FieldCatalogue, *, can_create: bool) -
             " does not start with a digit."
         )
     return None
+
+
+def _new_field(name: str, source: str, schema: Mapping[str, Any] | None) -> NewField:
+    """Return the custom field that has to be created for a property, by the property's schema."""
+    field_type, alternative = type_for(schema)
+    why = f"by the schema of property '{source}'"
+    if alternative is not None:
+        example = json.dumps({"property": source, "type": alternative.value})
+        why = (
+            f"since the schema of property '{source}' allows other values than a {alternative.value.lower()}. If it"
+            f" should be of type {alternative.value}, delete the field in SendGrid and map `{example}`"
+        )
+    return NewField(name, field_type, why)
 
 
 def _repeated(stream: str, field_mapping: Mapping[str, str], catalogue: FieldCatalogue) -> list[str]:

@@ -27,6 +27,8 @@ class NewField(msgspec.Struct, frozen=True):
 
     name: str
     field_type: FieldType
+    why: str
+    """Why it has this type, as the end of a sentence."""
 
 
 class PlannedField(msgspec.Struct, frozen=True):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from target_sendgrid.sendgrid.fields import FieldType
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -103,17 +101,3 @@ def _types(schema: Mapping[str, Any]) -> set[str]:
 def _list(value: object) -> list[Any]:
     """Return a list unchanged, and an empty list for anything else, since schemas are not always validated."""
     return value if isinstance(value, list) else []
-
-
-def type_for(schema: Mapping[str, Any] | None) -> FieldType:
-    """Return the type of the custom field for values of a schema: number, date, or text for everything else."""
-    if schema is None:
-        return FieldType.TEXT
-    branches = _branches(schema)
-    kinds = set().union(*(_types(branch) for branch in branches)) - {"null"}
-    formats = {str(branch["format"]) for branch in branches if "format" in branch}
-    if kinds and kinds <= {"integer", "number"}:
-        return FieldType.NUMBER
-    if kinds == {"string"} and formats and formats <= {"date", "date-time"}:
-        return FieldType.DATE
-    return FieldType.TEXT

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_sendgrid.errors import ConfigError
-from target_sendgrid.mapping.plan import NewField
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.fields import CustomField, FieldType
 from tests.harness.mappings import compiled, planned, schema_of
+
+if TYPE_CHECKING:
+    from target_sendgrid.mapping.plan import NewField
 
 
 def problems_of(*arguments: Any, **options: Any) -> list[str]:
@@ -148,7 +150,23 @@ class TestCreatedFields:
     def test_a_plan_says_what_it_needs_and_what_it_would_create(self) -> None:
         plan = planned({"email": "mail", "vip": "flag", "Plan": "plan"}, can_create_fields=True)
         assert plan.paths == [("mail",), ("flag",), ("plan",)]
-        assert plan.fields_to_create == [NewField("vip", FieldType.TEXT)]
+        assert [(new.name, new.field_type) for new in plan.fields_to_create] == [("vip", FieldType.TEXT)]
+
+    @pytest.mark.parametrize(
+        ("schema", "why"),
+        [
+            ({"type": "number"}, "by the schema of property 'p'"),
+            (
+                {"type": ["integer", "string"]},
+                ("since the schema of property 'p' allows other values than a number. If it should be of type Number,"
+                ' delete the field in SendGrid and map `{"property": "p", "type": "Number"}`'),
+            ),
+        ],
+    )
+    def test_a_plan_says_why_a_field_gets_its_type(self, schema: dict[str, Any], why: str) -> None:
+        properties = {"mail": {}, "p": schema}
+        plan = planned({"email": "mail", "new": "p"}, {"properties": properties}, can_create_fields=True)
+        assert [new.why for new in plan.fields_to_create] == [why]
 
     @pytest.mark.parametrize("name", ["2fast", "shoe size", "größe", "x" * 101, ""])
     def test_a_name_that_sendgrid_does_not_take_is_a_problem(self, name: str) -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid.mapping.schemas import Path, resolve_path, schema_at, type_for
-from target_sendgrid.sendgrid.fields import FieldType
+from target_sendgrid.mapping.field_types import type_for
+from target_sendgrid.mapping.schemas import Path, resolve_path, schema_at
 
 TEXT = {"type": ["string", "null"]}
 ADDRESS = {"type": "object", "properties": {"city": TEXT, "lines": {"type": "array", "items": TEXT}}}
@@ -122,56 +122,6 @@ def test_an_odd_schema_does_not_stop_the_search(odd: dict[str, Any]) -> None:
 )
 def test_the_schema_of_the_value_at_a_path_is_found(path: Path, schema: dict[str, Any] | None) -> None:
     assert schema_at(SCHEMA, path) == schema
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [
-        {"type": "integer"},
-        {"type": "number"},
-        {"type": ["null", "integer", "number"]},
-        {"anyOf": [{"type": "integer"}, {"type": "number"}, {"type": "null"}]},
-        {"type": ["number", "null"], "multipleOf": 0.01},
-    ],
-)
-def test_numbers_make_a_number_field(schema: dict[str, Any]) -> None:
-    assert type_for(schema) is FieldType.NUMBER
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [
-        {"type": "string", "format": "date"},
-        {"type": ["string", "null"], "format": "date-time"},
-        {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]},
-        {"oneOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]},
-    ],
-)
-def test_dates_make_a_date_field(schema: dict[str, Any]) -> None:
-    assert type_for(schema) is FieldType.DATE
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [
-        None,
-        {},
-        {"type": "string"},
-        {"type": "boolean"},
-        {"type": "null"},
-        {"type": ["string", "integer"]},
-        {"type": ["boolean", "number"]},
-        {"type": "string", "format": "email"},
-        {"type": "string", "format": "time"},
-        {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "email"}]},
-        {"anyOf": [{"type": "string", "format": "date"}, {"type": "number"}]},
-        {"type": "array", "items": {"type": "number"}},
-        {"type": "object"},
-        {"format": "date"},
-    ],
-)
-def test_everything_else_makes_a_text_field(schema: dict[str, Any] | None) -> None:
-    assert type_for(schema) is FieldType.TEXT
 
 
 PARTS: st.SearchStrategy[Any] = st.recursive(
