@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+_BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Characters that count as printable, and that nobody sees."""
 
 
 def counted(number: int, noun: str) -> str:
@@ -14,15 +20,47 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def shown(name: str) -> str:
+    """Return a name for a sentence: characters that nobody sees, blanks apart, are escaped as in JSON."""
+    return "".join(char if _is_visible(char) else json.dumps(char)[1:-1] for char in name)
+
+
+def as_json(value: object) -> str:
+    """Return a value as JSON for a sentence, with all letters as they are."""
+    return shown(json.dumps(value, ensure_ascii=False))
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return a clause that offers the nearest known name, or nothing when none is near."""
-    folded = {candidate.lower(): candidate for candidate in known}
+    folded: dict[str, list[str]] = {}
+    for candidate in known:
+        folded.setdefault(_folded(candidate), []).append(candidate)
     if not folded:
         return ""
     import difflib  # noqa: PLC0415 - needed only for a name that is misspelt
 
-    near = difflib.get_close_matches(name.lower(), folded, n=1)
-    return f" Did you mean '{folded[near[0]]}'?" if near else ""
+    same = difflib.get_close_matches(_folded(name), folded, n=1)
+    if not same:
+        return ""
+    near = max(folded[same[0]], key=lambda candidate: difflib.SequenceMatcher(None, name, candidate).ratio())
+    return f" Did you mean '{shown(near)}'?{_invisible_in(near)}"
+
+
+def _is_visible(char: str) -> bool:
+    return char.isprintable() and char not in _BLANK_LETTERS
+
+
+def _folded(name: str) -> str:
+    return "".join(filter(_is_visible, name)).lower()
+
+
+def _invisible_in(name: str) -> str:
+    """Return a sentence about the first invisible character of a name, or nothing when it has none."""
+    char = next((char for char in name if not _is_visible(char)), None)
+    if char is None:
+        return ""
+    called = "byte order mark" if char == "\ufeff" else unicodedata.name(char, "control character").lower()
+    return f" `{shown(char)}` is a character that nobody sees ({called}): write it like that, in double quotes."
 
 
 def words_of(error: Exception) -> str:
