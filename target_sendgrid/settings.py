@@ -13,6 +13,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
 
+import msgspec
 from singer_sdk import typing as th
 
 from target_sendgrid.errors import ConfigError
@@ -35,7 +36,23 @@ _LIST_NAME = (
 _FIELD_MAPPING = (
     "Which property of a record fills which contact field: `{contact field: record property}`. The field is a reserved"
     " field, an identifier or a custom field by name or id; dots in the property reach into objects. Left out:"
-    " properties named like contact fields are taken as they are."
+    ' properties named like contact fields are taken as they are. Write `{"property": "ltv", "type": "Number"}` for'
+    " the property to choose the type of a custom field that is created: `Text`, `Number` or `Date`."
+)
+_FIELD_MAPPING_TYPE = th.CustomType(
+    {
+        "type": ["object", "null"],
+        "additionalProperties": {
+            "type": ["string", "object"],
+            "properties": {
+                "property": {"type": "string"},
+                "type": {"type": ["string", "null"], "enum": ["Text", "Number", "Date", None]},
+            },
+            "required": ["property"],
+            "additionalProperties": False,
+        },
+        "examples": [{"email": "profile_email"}],
+    }
 )
 
 CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
@@ -68,8 +85,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         description="Create the named list when it is missing.",
     ),
     th.Property(
-        "field_mapping", th.ObjectType(additional_properties=th.StringType), title="Field mapping",
-        description=_FIELD_MAPPING,
+        "field_mapping", _FIELD_MAPPING_TYPE, title="Field mapping", description=_FIELD_MAPPING,
     ),
     th.Property(
         "streams",
@@ -77,9 +93,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
             additional_properties=th.ObjectType(
                 th.Property("list_id", th.StringType, description=_LIST_ID),
                 th.Property("list_name", th.StringType, description=_LIST_NAME),
-                th.Property(
-                    "field_mapping", th.ObjectType(additional_properties=th.StringType), description=_FIELD_MAPPING,
-                ),
+                th.Property("field_mapping", _FIELD_MAPPING_TYPE, description=_FIELD_MAPPING),
                 th.Property("enabled", th.BooleanType, description="False reads the stream and sends nothing of it."),
                 additional_properties=False,
             ),
@@ -152,13 +166,22 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
 """JSON schema of the settings, without those that the SDK adds."""
 
 
+class Source(msgspec.Struct, frozen=True):
+    """The right side of a field mapping, in its short or long form."""
+
+    property: str
+    """Name of the property, with dots into objects and numbers into arrays."""
+    type: str | None = None
+    """Type of the custom field, if it has to be created: `Text`, `Number` or `Date`; ``None`` by the schema."""
+
+
 @dataclasses.dataclass(frozen=True)
 class StreamSettings:
     """The settings of one stream. At most one of `list_id` and `list_name` is set."""
 
     list_id: str | None
     list_name: str | None
-    field_mapping: Mapping[str, str] | None
+    field_mapping: Mapping[str, Source] | None
     is_enabled: bool
 
 
@@ -174,7 +197,7 @@ class Settings:
     list_id: str | None
     list_name: str | None
     create_list: bool
-    field_mapping: Mapping[str, str] | None
+    field_mapping: Mapping[str, str | Mapping[str, Any]] | None
     streams: Mapping[str, Mapping[str, Any]]
     create_custom_fields: bool
     null_handling: str
@@ -262,14 +285,18 @@ class Settings:
         return StreamSettings(
             list_id=own.get("list_id") if has_own_list else self.list_id,
             list_name=own.get("list_name") if has_own_list else self.list_name,
-            field_mapping=own.get("field_mapping", self.field_mapping),
+            field_mapping=_sources(own.get("field_mapping", self.field_mapping)),
             is_enabled=own.get("enabled", True),
         )
 
 
-def _matches(entry: str, stream: str) -> bool:
-    """Return whether a key of `streams` fits a stream. Only ``*`` is special: names may hold other wildcards."""
-    return fnmatchcase(stream, re.sub(r"[?[]", r"[\g<0>]", entry))
+def _sources(field_mapping: Mapping[str, str | Mapping[str, Any]] | None) -> Mapping[str, Source] | None:
+    if field_mapping is None:
+        return None
+    return {
+        field: Source(source) if isinstance(source, str) else Source(**source)
+        for field, source in field_mapping.items()
+    }
 
 
 def _without_unset(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -88,9 +88,14 @@ def schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Ite
 def _rule(error: jsonschema.ValidationError) -> str:
     """Return the rule that a setting breaks in words, without the value that breaks it."""
     wanted: Any = error.validator_value
+    schema: Any = error.schema
+    given: Any = error.instance
     if error.validator == "type":
         kinds = [wanted] if isinstance(wanted, str) else wanted
-        return "must be " + " or ".join(f"of type {kind}" for kind in kinds if kind != "null")
+        example = "".join(f", such as {json.dumps(example)}" for example in schema.get("examples", [])[:1])
+        return "must be " + " or ".join(f"of type {kind}" for kind in kinds if kind != "null") + example
+    if error.validator == "required":
+        return "lacks " + " and ".join(f"`{name}`" for name in wanted if name not in given)
     if error.validator == "enum":
         return "must be one of: " + ", ".join(str(value) for value in wanted if value is not None)
     if error.validator in {"minimum", "exclusiveMinimum"}:

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.errors import ConfigError
-from target_sendgrid.mapping.field_types import type_for
+from target_sendgrid.mapping.contact_fields import (
+    find_field,
+    nested_problem,
+    new_field,
+    type_problem,
+    unknown_field_problem,
+)
+from target_sendgrid.mapping.default_mapping import default_mapping
 from target_sendgrid.mapping.plan import MappingPlan, NewField, PlannedField
 from target_sendgrid.mapping.schemas import property_paths, resolve_path, schema_at
 from target_sendgrid.sendgrid import fields
-from target_sendgrid.wording import suggest
+from target_sendgrid.wording import as_json, shown, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue
+    from target_sendgrid.sendgrid.fields import FieldCatalogue
+    from target_sendgrid.settings import Source
 
-_CREATE_FIELD_ADVICE = "Create it in SendGrid, or set `create_custom_fields` to true."
+_SHOWN_NAMES = 10
+"""Number of names that an error lists."""
 
 
 def plan_mapping(
     stream: str,
     schema: Mapping[str, Any],
-    field_mapping: Mapping[str, str] | None,
+    field_mapping: Mapping[str, Source] | None,
     catalogue: FieldCatalogue,
     *,
     can_create_fields: bool,
@@ -40,109 +48,81 @@ def plan_mapping(
     Raises:
         ConfigError: The mapping is wrong. The error lists all problems.
     """
+    prefix = f"Stream '{shown(stream)}'"
     properties = schema.get("properties") or {}
-    problems: list[str] = []
+    warnings: list[str] = []
+    why = "`field_mapping` fills none"
     if field_mapping is None:
-        field_mapping = _default_mapping(properties, catalogue)
+        field_mapping, warnings = default_mapping(properties, catalogue)
         why = "no property is named 'email'"
-    else:
-        why = "`field_mapping` fills none"
-    planned, warnings = [], []
+    turned = _turned_pairs(field_mapping, schema, catalogue)
+    if turned:
+        raise ConfigError(f"{prefix}: `field_mapping` looks reversed. Write the contact field first: `{turned}`.")
+    problems: list[str] = []
+    planned: list[PlannedField] = []
     for field, source in field_mapping.items():
-        path = resolve_path(source, schema)
+        path = resolve_path(source.property, schema)
         if path is None:
-            known = suggest(source, property_paths(schema)) or _some_names(properties)
-            problems.append(f"Stream '{stream}' has no property '{source}' to fill '{field}'.{known}")
-            path = ()
-        problem = _field_problem(field, catalogue, can_create=can_create_fields)
+            known = suggest(source.property, property_paths(schema)) or _some_names(properties)
+            problems.append(f"{prefix} has no property '{shown(source.property)}' to fill '{shown(field)}'.{known}")
+        inner = None if path is None else schema_at(schema, path)
+        found = find_field(field, catalogue)
+        target = found or new_field(field, source, inner)
+        if isinstance(target, NewField):
+            problem = unknown_field_problem(field, catalogue, can_create=can_create_fields)
+            near = suggest(field, fields.MAX_LENGTHS)
+            if near:
+                warnings.append(f"SendGrid has no contact field '{shown(field)}', so it is created.{near}")
+        else:
+            problem = type_problem(field, source, target)
+        problem = problem or nested_problem(field, source, inner, target)
         if problem:
-            problems.append(f"Stream '{stream}': {problem}")
-        target: CustomField | NewField | None = None
-        if field.lower() not in fields.MAX_LENGTHS:
-            target = catalogue.find(field) or _new_field(field, source, schema_at(schema, path))
-        near = suggest(field, fields.MAX_LENGTHS) if isinstance(target, NewField) else ""
-        if near:
-            warnings.append(f"Stream '{stream}': SendGrid has no contact field '{field}', so it is created.{near}")
-        planned.append(PlannedField(field, source, path, target))
-    problems += _repeated(stream, field_mapping, catalogue)
-    if not any(field.lower() in fields.IDENTIFIERS for field in field_mapping):
-        problems.append(_no_identifier(stream, properties, why))
+            problems.append(f"{prefix}: {problem}")
+        planned.append(PlannedField(field, source.property, path or (), target))
+    problems += [f"{prefix} fills one contact field twice: {names}." for names in _repeated(planned)]
+    if not any(plan.target in fields.IDENTIFIERS for plan in planned):
+        problems.append(
+            f"{prefix} has no field that identifies a contact: {why}. {_identifier_advice(stream, properties)}"
+        )
     if problems:
         raise ConfigError(problems)
-    return MappingPlan(tuple(planned), tuple(warnings))
+    return MappingPlan(tuple(planned), tuple(f"{prefix}: {warning}" for warning in warnings))
 
 
-def _default_mapping(properties: Mapping[str, Any], catalogue: FieldCatalogue) -> dict[str, str]:
-    """Map properties named like contact fields, but no identifier other than the email.
+def _turned_pairs(field_mapping: Mapping[str, Source], schema: Mapping[str, Any], catalogue: FieldCatalogue) -> str:
+    """Return those parts of a mapping, the right way round, whose property is a contact field, and the other way."""
+    turned = {
+        source.property: field
+        for field, source in field_mapping.items()
+        if find_field(field, catalogue) is None
+        and find_field(source.property, catalogue) is not None
+        and resolve_path(source.property, schema) is None
+        and resolve_path(field, schema) is not None
+    }
+    return as_json(turned) if turned else ""
 
-    Identifiers cannot be removed from a contact once they were sent.
-    """
-    mapping = {}
-    for name in properties:
-        is_identifier = name in fields.IDENTIFIERS and name != "email"
-        if name in fields.RESERVED_FIELDS or (not is_identifier and catalogue.find(name)):
-            mapping[name] = name
-    return mapping
 
-
-def _no_identifier(stream: str, properties: Mapping[str, Any], why: str) -> str:
+def _identifier_advice(stream: str, properties: Mapping[str, Any]) -> str:
     near = next((name for name in properties if "mail" in name.lower()), None)
-    example = near or "the property that holds the address"
+    example = as_json({"email": near or "the property that holds the address"})
+    left_out = as_json({stream: {"enabled": False}})
     return (
-        f"Stream '{stream}' has no field that identifies a contact: {why}. Write"
-        f' `field_mapping: {{"email": "{example}"}}`, or map {", ".join(fields.IDENTIFIERS[1:])}.'
+        f"Write `field_mapping: {example}`, or map {', '.join(fields.IDENTIFIERS[1:])}. To leave the stream out, write"
+        f' `streams: {left_out}`, or there `"*": {{"enabled": false}}` for all streams without an entry of their own.'
     )
 
 
 def _some_names(properties: Mapping[str, Any]) -> str:
-    shown = 10
-    names = ", ".join(list(properties)[:shown])
-    more = f" and {len(properties) - shown} more" if len(properties) > shown else ""
+    names = ", ".join(shown(name) for name in list(properties)[:_SHOWN_NAMES])
+    more = f" and {len(properties) - _SHOWN_NAMES} more" if len(properties) > _SHOWN_NAMES else ""
     return f" It has: {names}{more}." if names else " Its schema has no properties."
 
 
-def _is_known(field: str, catalogue: FieldCatalogue) -> bool:
-    return field.lower() in fields.MAX_LENGTHS or catalogue.find(field) is not None
-
-
-def _field_problem(field: str, catalogue: FieldCatalogue, *, can_create: bool) -> str | None:
-    """Return what is wrong with the left side of a mapping, or ``None``."""
-    if _is_known(field, catalogue):
-        return None
-    if field.lower() in fields.READ_ONLY_FIELDS:
-        return f"'{field}' is set by SendGrid itself and can't be mapped."
-    near = suggest(field, [*fields.MAX_LENGTHS, *catalogue.names()])
-    if not can_create:
-        return f"SendGrid has no contact field '{field}'.{near or ' ' + _CREATE_FIELD_ADVICE}"
-    if not fields.CUSTOM_FIELD_NAME.match(field):
-        return (
-            f"'{field}' can't be created as a custom field: a name has 1 to 100 letters, digits and underscores and"
-            " does not start with a digit."
-        )
-    return None
-
-
-def _new_field(name: str, source: str, schema: Mapping[str, Any] | None) -> NewField:
-    """Return the custom field that has to be created for a property, by the property's schema."""
-    field_type, alternative = type_for(schema)
-    why = f"by the schema of property '{source}'"
-    if alternative is not None:
-        example = json.dumps({"property": source, "type": alternative.value})
-        why = (
-            f"since the schema of property '{source}' allows other values than a {alternative.value.lower()}. If it"
-            f" should be of type {alternative.value}, delete the field in SendGrid and map `{example}`"
-        )
-    return NewField(name, field_type, why)
-
-
-def _repeated(stream: str, field_mapping: Mapping[str, str], catalogue: FieldCatalogue) -> list[str]:
-    """Return a problem for each contact field that two names of the mapping refer to."""
+def _repeated(planned: Sequence[PlannedField]) -> Iterator[str]:
+    """Yield the names, in words, of each contact field that a mapping names twice."""
     names: dict[str, list[str]] = {}
-    for field in field_mapping:
-        custom = None if field.lower() in fields.MAX_LENGTHS else catalogue.find(field)
-        names.setdefault(custom.id if custom else field.lower(), []).append(field)
-    return [
-        f"Stream '{stream}' fills one contact field twice: {' and '.join(repr(name) for name in same)}."
-        for same in names.values()
-        if len(same) > 1
-    ]
+    for plan in planned:
+        target = plan.target
+        key = target if isinstance(target, str) else target.name.lower() if isinstance(target, NewField) else target.id
+        names.setdefault(key, []).append(f"'{shown(plan.field)}'")
+    return (" and ".join(same) for same in names.values() if len(same) > 1)

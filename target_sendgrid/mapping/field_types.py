@@ -31,7 +31,7 @@ def type_for(schema: Mapping[str, object] | None) -> TypeChoice:
     text; Date, if all are texts with a date format; otherwise Text, also for whole numbers, decimals or dates beside
     plain text, since a field keeps its type, and one value that does not fit would reject a person.
     """
-    kinds = set(_kinds(schema or {}))
+    kinds = kinds_of(schema or {}) - {"anything"}
     if kinds and (kinds <= _NUMBERS or ("number" in kinds and kinds <= _NUMBERS | {"text"})):
         return TypeChoice(FieldType.NUMBER)
     if kinds == {"date"}:
@@ -41,22 +41,26 @@ def type_for(schema: Mapping[str, object] | None) -> TypeChoice:
     return TypeChoice(FieldType.TEXT, FieldType.DATE if kinds == {"date", "text"} else None)
 
 
-def _kinds(schema: Mapping[str, object], outer: tuple[object, object] = (None, None)) -> Iterator[str]:
-    """Yield what each listed type of a schema is here: a JSON type, or "text", "date" or "decimal" for strings.
+def kinds_of(schema: Mapping[str, object]) -> set[str]:
+    """Return what the values of a schema may be, apart from null.
 
-    Args:
-        schema: The schema.
-        outer: Type and format of the schema around a branch, which a branch without its own has.
+    Returns:
+        JSON types; for strings "text", "date", "decimal" or their format; "anything" where no type is listed.
     """
-    kinds, text_format = schema.get("type", outer[0]), schema.get("format", outer[1])
-    branches = [
-        branch for keyword in ("anyOf", "oneOf") for branch in _listed(schema.get(keyword)) if isinstance(branch, dict)
-    ]
+    return set(_kinds(schema, (None, None)))
+
+
+def _kinds(schema: Mapping[str, object], outer: tuple[object, object]) -> Iterator[str]:
+    """Yield the kinds of a schema. A branch without a type or format of its own has that of the schema around it."""
+    types, text_format = schema.get("type", outer[0]), schema.get("format", outer[1])
+    branches = [*_listed(schema.get("anyOf")), *_listed(schema.get("oneOf"))]
     for branch in branches:
-        yield from _kinds(branch, (kinds, text_format))
+        yield from _kinds(branch if isinstance(branch, dict) else {}, (types, text_format))
     if branches:
         return
-    for kind in [kinds] if isinstance(kinds, str) else _listed(kinds):
+    if types is None:
+        yield "object" if "properties" in schema else "array" if "items" in schema else "anything"
+    for kind in [types] if isinstance(types, str) else _listed(types):
         if kind == "string":
             yield _kind_of_text(text_format)
         elif isinstance(kind, str) and kind != "null":

@@ -13,6 +13,7 @@ from target_sendgrid.mapping import conversions
 from target_sendgrid.mapping.field_mapping import NOT_CLEARABLE, FieldMapping, MappedField
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.fields import CustomField, FieldType
+from target_sendgrid.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,13 +41,13 @@ class PlannedField(msgspec.Struct, frozen=True):
     """The property, as the mapping has it."""
     path: Path
     """Steps to the property."""
-    target: CustomField | NewField | None
-    """The custom field; ``None`` for a reserved field."""
+    target: str | CustomField | NewField
+    """What is filled: a reserved field, by its name, or a custom field."""
 
     @property
     def label(self) -> str:
         """Name of the property and the field, for sentences and the log."""
-        return f"property '{self.source}' (for {self.field})"
+        return f"property '{shown(self.source)}' (for {shown(self.field)})"
 
 
 class MappingPlan(msgspec.Struct, frozen=True):
@@ -82,21 +83,21 @@ class MappingPlan(msgspec.Struct, frozen=True):
         return FieldMapping(mapped, clears_nulls=clears_nulls)
 
 
-def _mapped_field(planned: PlannedField, custom: CustomField | None) -> MappedField:
-    name, path, label = planned.field.lower(), planned.path, planned.label
-    if custom is None:
-        if name == "email":
-            return MappedField(name, path, conversions.to_email, "", label)
-        if name == "alternate_emails":
-            return MappedField(name, path, conversions.to_emails, [], label)
-        longest = fields.MAX_LENGTHS[name]
+def _mapped_field(planned: PlannedField, target: str | CustomField) -> MappedField:
+    path, label = planned.path, planned.label
+    if isinstance(target, str):
+        if target == "email":
+            return MappedField(target, path, conversions.to_email, "", label)
+        if target == "alternate_emails":
+            return MappedField(target, path, conversions.to_emails, [], label)
+        longest = fields.MAX_LENGTHS[target]
         convert = functools.partial(conversions.to_text, max_length=longest)
-        return MappedField(name, path, convert, "", label, plain_length=longest or sys.maxsize)
+        return MappedField(target, path, convert, "", label, plain_length=longest or sys.maxsize)
     by_type: dict[FieldType, tuple[Callable[..., Any], Any]] = {
         FieldType.TEXT: (functools.partial(conversions.to_text, max_length=fields.MAX_CUSTOM_TEXT), ""),
         FieldType.NUMBER: (conversions.to_number, NOT_CLEARABLE),
         FieldType.DATE: (conversions.to_date, NOT_CLEARABLE),
     }
-    converter, empty = by_type[custom.field_type]
-    plain_length = fields.MAX_CUSTOM_TEXT if custom.field_type is FieldType.TEXT else 0
-    return MappedField(custom.id, path, converter, empty, label, is_custom=True, plain_length=plain_length)
+    converter, empty = by_type[target.field_type]
+    plain_length = fields.MAX_CUSTOM_TEXT if target.field_type is FieldType.TEXT else 0
+    return MappedField(target.id, path, converter, empty, label, is_custom=True, plain_length=plain_length)

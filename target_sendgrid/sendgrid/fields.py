@@ -81,29 +81,33 @@ class CustomField(msgspec.Struct, frozen=True):
 
 
 class FieldCatalogue:
-    """The custom fields of an account, found by name (in any case) or id.
+    """The custom fields of an account, found by name or id.
 
     Args:
         custom_fields: The custom fields that the account has.
     """
 
     def __init__(self, custom_fields: Iterable[CustomField]) -> None:
-        fields = list(custom_fields)
-        self._by_name = {field.name.lower(): field for field in fields}
-        self._by_id = {field.id: field for field in fields}
+        self._by_name: dict[str, CustomField] = {}
+        self._by_folded_name: dict[str, CustomField] = {}
+        self._by_id: dict[str, CustomField] = {}
+        for field in custom_fields:
+            self.add(field)
 
     def find(self, name_or_id: str) -> CustomField | None:
-        """Return the field with that name or id, or ``None``."""
-        return self._by_name.get(name_or_id.lower()) or self._by_id.get(name_or_id)
+        """Return the field with that name or id, or the one with that name in other capitals, or ``None``."""
+        exact = self._by_name.get(name_or_id) or self._by_id.get(name_or_id)
+        return exact or self._by_folded_name.get(name_or_id.lower())
 
     def add(self, field: CustomField) -> None:
-        """Add a field that was just created."""
-        self._by_name[field.name.lower()] = field
+        """Add a field, such as one that was just created."""
+        self._by_name[field.name] = field
+        self._by_folded_name.setdefault(field.name.lower(), field)
         self._by_id[field.id] = field
 
     def names(self) -> list[str]:
         """Return the names of all custom fields."""
-        return [field.name for field in self._by_name.values()]
+        return list(self._by_name)
 
     def name_of(self, field_id: str) -> str:
         """Return the name of the field with that id, or the id itself if there is no such field."""

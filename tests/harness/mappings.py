@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.mapping.compiler import plan_mapping
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
+from target_sendgrid.settings import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -24,17 +25,22 @@ def schema_of(*names: str) -> dict[str, Any]:
     return {"type": "object", "properties": {name: {} for name in names}}
 
 
+def _source(given: str | Source) -> Source:
+    return Source(given) if isinstance(given, str) else given
+
+
 def planned(
-    field_mapping: Mapping[str, str] | None,
+    field_mapping: Mapping[str, str | Source] | None,
     schema: Mapping[str, Any] | None = None,
     *,
     custom_fields: Iterable[CustomField] = CUSTOM_FIELDS,
     can_create_fields: bool = False,
 ) -> MappingPlan:
+    sources = None if field_mapping is None else {field: _source(given) for field, given in field_mapping.items()}
     return plan_mapping(
         "people",
-        schema if schema is not None else schema_of(*(field_mapping or {}).values()),
-        field_mapping,
+        schema if schema is not None else schema_of(*(source.property for source in (sources or {}).values())),
+        sources,
         FieldCatalogue(custom_fields),
         can_create_fields=can_create_fields,
     )
@@ -45,7 +51,7 @@ def no_field(new: NewField) -> CustomField:
 
 
 def compiled(
-    field_mapping: Mapping[str, str] | None,
+    field_mapping: Mapping[str, str | Source] | None,
     schema: Mapping[str, Any] | None = None,
     *,
     clears_nulls: bool = False,

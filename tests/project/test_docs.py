@@ -17,6 +17,7 @@ from demo import tap_profiles
 from target_sendgrid.mapping.compiler import plan_mapping
 from target_sendgrid.sendgrid.contact import encode
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue
+from target_sendgrid.settings import Source
 from tests.harness.runs import SCRIPTS
 from tests.runs.faults.promises import PROMISES
 from tests.runs.faults.world_promises import WORLD_PROMISES
@@ -56,7 +57,7 @@ def test_the_worked_example_of_the_readme_is_a_profile_of_the_demo_and_what_beco
     plan = plan_mapping(
         "newsletter_subscribers",
         tap_profiles.SCHEMA,
-        config["field_mapping"],
+        {field: Source(name) for field, name in config["field_mapping"].items()},
         FieldCatalogue([]),
         can_create_fields=True,
     )

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.errors import ConfigError
-from target_sendgrid.settings import CONFIG_SCHEMA, Settings
+from target_sendgrid.settings import CONFIG_SCHEMA, Settings, Source
 from target_sendgrid.settings_checks import environment_problems, main_type
 
 MARKER = "zaphod"
@@ -120,7 +120,8 @@ class TestLimits:
             ("validate_scope", "some", "must be one of: mapped, all"),
             ("create_list", "yes", "must be of type boolean"),
             ("list_name", 7, "must be of type string"),
-            ("field_mapping", "email", "must be of type object"),
+            ("field_mapping", "email", 'must be of type object, such as {"email": "profile_email"}'),
+            ("field_mapping", ["email"], 'must be of type object, such as {"email": "profile_email"}'),
             ("streams", ["people"], "must be of type object"),
         ],
     )
@@ -169,6 +170,24 @@ class TestUnknownSettings:
         schema = copy.deepcopy(CONFIG_SCHEMA)
         schema["properties"]["stream_maps"] = {"type": ["object", "null"]}
         assert Settings.from_config(BASE | {"stream_maps": {}}, schema) == settings_of()
+
+
+class TestLongMapping:
+    @pytest.mark.parametrize(
+        ("value", "problems"),
+        [
+            (7, ["The setting `{}` must be of type string or of type object."]),
+            ({}, ["The setting `{}` lacks `property`."]),
+            ({"property": 7}, ["The setting `{}.property` must be of type string."]),
+            ({"property": "spent", "type": "number"}, ["The setting `{}.type` must be one of: Text, Number, Date."]),
+            ({"property": "spent", "tpye": "Number"}, ["There is no setting `tpye` in `{}`. Did you mean 'type'?"]),
+        ],
+    )
+    def test_what_is_wrong_is_named_with_its_place(self, value: object, problems: list[str]) -> None:
+        mapping = {"field_mapping": {"ltv": value}}
+        assert problems_of(**mapping) == [problem.format("field_mapping.ltv") for problem in problems]
+        in_stream = [problem.format("streams.people.field_mapping.ltv") for problem in problems]
+        assert problems_of(streams={"people": mapping}) == in_stream
 
 
 class TestKeyAndConsent:
@@ -300,7 +319,7 @@ class TestLists:
 class TestStreams:
     def test_a_stream_without_settings_has_those_of_all(self) -> None:
         stream = settings_of(field_mapping={"email": "mail"}).for_stream("people")
-        assert dataclasses.astuple(stream) == (None, "News", {"email": "mail"}, True)
+        assert dataclasses.astuple(stream) == (None, "News", {"email": Source("mail")}, True)
 
     def test_a_stream_may_have_a_list_of_its_own(self) -> None:
         stream = settings_of(streams={"people": {"list_id": "1"}}).for_stream("people")
@@ -308,7 +327,18 @@ class TestStreams:
 
     def test_a_stream_may_have_a_mapping_of_its_own(self) -> None:
         settings = settings_of(field_mapping={"email": "mail"}, streams={"people": {"field_mapping": {"email": "m"}}})
-        assert settings.for_stream("people").field_mapping == {"email": "m"}
+        assert settings.for_stream("people").field_mapping == {"email": Source("m")}
+
+    def test_a_mapping_may_say_the_type_of_a_field(self) -> None:
+        mapping = {"email": "mail", "ltv": {"property": "spent", "type": "Number"}, "vip": {"property": "flag"}}
+        expected = {"email": Source("mail"), "ltv": Source("spent", "Number"), "vip": Source("flag")}
+        assert settings_of(field_mapping=mapping).for_stream("people").field_mapping == expected
+        own = {"people": {"field_mapping": mapping}}
+        assert settings_of(streams=own).for_stream("people").field_mapping == expected
+
+    def test_a_type_of_null_is_not_given(self) -> None:
+        settings = settings_of(field_mapping={"vip": {"property": "flag", "type": None}})
+        assert settings.for_stream("people").field_mapping == {"vip": Source("flag")}
 
     def test_a_stream_may_be_left_out(self) -> None:
         assert settings_of(streams={"people": {"enabled": False}}).for_stream("people").is_enabled is False

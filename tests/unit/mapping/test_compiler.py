@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
 from target_sendgrid.errors import ConfigError
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.fields import CustomField, FieldType
+from target_sendgrid.settings import Source
 from tests.harness.mappings import compiled, planned, schema_of
 
 if TYPE_CHECKING:
@@ -51,6 +52,63 @@ class TestDefaultMapping:
         labels = compiled({"email": "mail", "Plan": "plan"}).field_labels
         assert labels == ["property 'mail' (for email)", "property 'plan' (for Plan)"]
 
+    def test_an_exact_name_wins_over_names_in_other_capitals(self) -> None:
+        mapping = compiled(None, schema_of("email", "PLAN", "Plan", "plan"))
+        assert mapping.contact({"email": "a@x.com", "Plan": "pro", "plan": "x", "PLAN": "y"}) == {
+            "email": "a@x.com",
+            "custom_fields": {"e1_T": "pro"},
+        }
+
+    def test_a_field_that_several_properties_may_fill_is_left_out_and_warned_of(self) -> None:
+        plan = planned(None, schema_of("email", "PLAN", "plan"))
+        assert plan.paths == [("email",)]
+        assert plan.warnings == (
+            (
+                "Stream 'people': 'PLAN' and 'plan' may fill 'Plan', so none does. Choose one:"
+                ' `field_mapping: {"Plan": "PLAN"}`.'
+            ),
+        )
+
+    def test_objects_and_arrays_are_left_out(self) -> None:
+        nested = {"city": {"type": "object"}, "country": {"type": ["array", "null"]}, "plan": {"properties": {"a": {}}}}
+        properties = {"email": {}, "first_name": {"type": ["object", "string"]}, **nested}
+        assert planned(None, {"properties": properties}).paths == [("email",), ("first_name",)]
+
+    @pytest.mark.parametrize(
+        ("schema", "is_mapped"),
+        [
+            ({"type": "array", "items": {"type": "string"}}, True),
+            ({"type": ["array", "null"]}, True),
+            ({"type": "object"}, False),
+            ({"type": "array", "items": {"type": "object"}}, False),
+        ],
+    )
+    def test_alternate_emails_may_be_an_array_of_texts(self, schema: dict[str, Any], *, is_mapped: bool) -> None:
+        plan = planned(None, {"properties": {"email": {}, "alternate_emails": schema}})
+        assert (("alternate_emails",) in plan.paths) is is_mapped
+
+
+class TestNames:
+    """Which field a left side means."""
+
+    @pytest.mark.parametrize(("name", "key"), [("tier", "e2_T"), ("Tier", "e1_T"), ("TIER", "e1_T"), ("e2_T", "e2_T")])
+    def test_an_exact_name_or_id_wins_over_a_name_in_other_capitals(self, name: str, key: str) -> None:
+        custom_fields = (CustomField("e1_T", "Tier", FieldType.TEXT), CustomField("e2_T", "tier", FieldType.TEXT))
+        mapping = compiled({"email": "mail", name: "level"}, custom_fields=custom_fields)
+        assert mapping.contact({"mail": "a@x.com", "level": "gold"})["custom_fields"] == {key: "gold"}
+
+    @pytest.mark.parametrize(("name", "is_custom"), [("City", True), ("city", False), ("CITY", False), ("e1_T", True)])
+    def test_a_custom_field_named_like_a_reserved_one_needs_its_exact_name(self, name: str, *, is_custom: bool) -> None:
+        own = CustomField("e1_T", "City", FieldType.TEXT)
+        contact = compiled({"email": "mail", name: "town"}, custom_fields=(own,)).contact(
+            {"mail": "a@x", "town": "Rome"}
+        )
+        assert contact == {"email": "a@x"} | ({"custom_fields": {"e1_T": "Rome"}} if is_custom else {"city": "Rome"})
+
+    def test_fields_that_differ_in_capitals_may_both_be_filled(self) -> None:
+        own = CustomField("e1_T", "City", FieldType.TEXT)
+        assert len(planned({"email": "m", "City": "a", "city": "b"}, custom_fields=(own,)).fields) == 3
+
 
 class TestProblems:
     def test_all_problems_are_named_at_once(self) -> None:
@@ -63,7 +121,9 @@ class TestProblems:
             "Stream 'people' has no property 'paln' to fill 'Plan'. Did you mean 'plan'?",
             (
                 "Stream 'people' has no field that identifies a contact: `field_mapping` fills none. Write"
-                ' `field_mapping: {"email": "mail"}`, or map phone_number_id, external_id, anonymous_id.'
+                ' `field_mapping: {"email": "mail"}`, or map phone_number_id, external_id, anonymous_id. To leave the'
+                ' stream out, write `streams: {"people": {"enabled": false}}`, or there `"*": {"enabled": false}` for'
+                " all streams without an entry of their own."
             ),
         ]
 
@@ -114,6 +174,40 @@ class TestProblems:
         (problem,) = problems_of(None, schema_of("e_mail", "external_id"))
         assert 'no property is named \'email\'. Write `field_mapping: {"email": "e_mail"}`' in problem
 
+    def test_a_byte_order_mark_is_shown_where_nobody_sees_it(self) -> None:
+        schema = schema_of("id", "\ufeffemail")
+        (problem,) = problems_of({"email": "email"}, schema)
+        assert problem == (
+            "Stream 'people' has no property 'email' to fill 'email'. Did you mean '\\ufeffemail'? `\\ufeff` is a"
+            " character that nobody sees (byte order mark): write it like that, in double quotes."
+        )
+        (problem,) = problems_of(None, schema)
+        assert '`field_mapping: {"email": "\\ufeffemail"}`' in problem
+
+    def test_invisible_characters_are_shown_in_every_problem(self) -> None:
+        schema = schema_of("na\u200bme", "mail")
+        schema["properties"]["li\u00adst"] = {"type": "array"}
+        mapping = {"first\u200bname": "na\u00a0me", "2\u200b": "mail", "e\u200b": "li\u00adst", "email": "li\u00adst"}
+        for create_field in (None, FieldMaker()):
+            problems = problems_of(mapping, schema, create_field=create_field)
+            assert len(problems) > 3
+            assert all(problem.isprintable() for problem in problems)
+
+    def test_labels_and_warnings_show_invisible_characters(self) -> None:
+        plan = planned({"email": "ma\u200bil"}, schema_of("ma\u200bil"))
+        assert plan.fields[0].label == "property 'ma\\u200bil' (for email)"
+
+    def test_a_reversed_mapping_is_recognised(self) -> None:
+        schema = schema_of("mail", "name")
+        (problem,) = problems_of({"mail": "email", "name": "first_name", "plan": "mail"}, schema)
+        assert problem == (
+            "Stream 'people': `field_mapping` looks reversed. Write the contact field first:"
+            ' `{"email": "mail", "first_name": "name"}`.'
+        )
+
+    def test_a_mapping_between_equal_names_is_not_reversed(self) -> None:
+        assert planned({"email": "email", "city": "country", "country": "city"}).paths
+
     @pytest.mark.parametrize("identifier", ["phone_number_id", "external_id", "anonymous_id", "EMAIL"])
     def test_any_identifier_is_enough(self, identifier: str) -> None:
         assert compiled({identifier: "key"}).field_labels == [f"property 'key' (for {identifier})"]
@@ -158,8 +252,10 @@ class TestCreatedFields:
             ({"type": "number"}, "by the schema of property 'p'"),
             (
                 {"type": ["integer", "string"]},
-                ("since the schema of property 'p' allows other values than a number. If it should be of type Number,"
-                ' delete the field in SendGrid and map `{"property": "p", "type": "Number"}`'),
+                (
+                    "since the schema of property 'p' allows other values than a number. If it should be of type"
+                    ' Number, delete the field in SendGrid and map `{"property": "p", "type": "Number"}`'
+                ),
             ),
         ],
     )
@@ -172,3 +268,95 @@ class TestCreatedFields:
     def test_a_name_that_sendgrid_does_not_take_is_a_problem(self, name: str) -> None:
         (problem,) = problems_of({"email": "mail", name: "mail"}, create_field=FieldMaker())
         assert "can't be created as a custom field" in problem
+
+
+class TestGivenTypes:
+    def test_a_field_is_created_with_the_type_that_the_mapping_says(self) -> None:
+        maker = FieldMaker()
+        types: dict[str, Any] = {"zip": Source("code", "Text"), "ltv": Source("spent", "Number"), "x": Source("y")}
+        schema = schema_of("mail", "spent", "y")
+        schema["properties"]["code"] = {"type": "integer"}
+        compiled({"email": "mail"} | types, schema, create_field=maker)
+        assert maker.created == {"zip": FieldType.TEXT, "ltv": FieldType.NUMBER, "x": FieldType.TEXT}
+
+    def test_a_plan_says_that_the_mapping_gives_the_type(self) -> None:
+        plan = planned({"email": "mail", "ltv": Source("spent", "Number")}, can_create_fields=True)
+        assert [new.why for new in plan.fields_to_create] == ["as `field_mapping` says"]
+
+    @pytest.mark.parametrize("name", ["visits", "VISITS", "e2_N"])
+    def test_a_field_that_has_the_type_is_filled(self, name: str) -> None:
+        assert planned({"email": "mail", name: Source("count", "Number")}).fields_to_create == []
+
+    @pytest.mark.parametrize("name", ["visits", "VISITS", "e2_N"])
+    def test_another_type_than_that_of_the_field_is_a_problem(self, name: str) -> None:
+        (problem,) = problems_of({"email": "mail", name: Source("count", "Text")})
+        assert problem == (
+            "Stream 'people': the custom field 'visits' is of type Number, not Text, and SendGrid can't change it."
+            " Leave `type` out, or map the property to another field."
+        )
+
+    @pytest.mark.parametrize("name", ["first_name", "First_Name", "email", "external_id"])
+    def test_a_reserved_field_takes_no_type(self, name: str) -> None:
+        (problem,) = problems_of({"anonymous_id": "key", name: Source("p", "Text")})
+        assert problem == (
+            f"Stream 'people': '{name}' is a field of SendGrid's own, which has its type already. Leave `type` out."
+        )
+
+
+class TestNestedProperties:
+    TEXT: ClassVar[dict[str, Any]] = {"type": "string"}
+    ARRAY: ClassVar[dict[str, Any]] = {"type": ["array", "null"], "items": TEXT}
+
+    @pytest.mark.parametrize(
+        ("field", "schema", "words", "path"),
+        [
+            ("email", ARRAY, "an array", "p.0"),
+            ("email", {"properties": {"label": TEXT, "address": TEXT}}, "an object", "p.address"),
+            ("EMAIL", {"type": "array", "items": {"properties": {"value": TEXT}}}, "an array", "p.0.value"),
+            ("phone_number_id", {"properties": {"kind": TEXT, "number": TEXT}}, "an object", "p.number"),
+            ("external_id", {"properties": {"kind": TEXT, "id": TEXT}}, "an object", "p.id"),
+            ("visits", ARRAY, "an array", "p.0"),
+            ("born_on", {"properties": {"value": TEXT}}, "an object", "p.value"),
+        ],
+    )
+    def test_a_single_value_can_not_come_from_an_object_or_array(
+        self, field: str, schema: dict[str, Any], words: str, path: str
+    ) -> None:
+        (problem,) = problems_of({"anonymous_id": "key", field: "p"}, {"properties": {"key": {}, "p": schema}})
+        assert problem == (
+            f"Stream 'people': property 'p' is {words}, and '{field}' takes a single value. Map '{path}' instead."
+        )
+
+    def test_a_problem_without_a_likely_path_says_what_to_look_for(self) -> None:
+        (problem,) = problems_of({"email": "p"}, {"properties": {"p": {"type": "object"}}})
+        assert problem.endswith("takes a single value. Map a property inside it instead.")
+
+    def test_a_new_number_field_can_not_be_filled_by_an_array(self) -> None:
+        schema = {"properties": {"mail": {}, "p": self.ARRAY}}
+        (problem,) = problems_of({"email": "mail", "n": Source("p", "Number")}, schema, create_field=FieldMaker())
+        assert "and 'n' takes a single value" in problem
+
+    @pytest.mark.parametrize("schema", [{"type": "object"}, {"type": "array", "items": {"type": "object"}}])
+    def test_alternate_emails_can_not_be_objects(self, schema: dict[str, Any]) -> None:
+        mapping = {"email": "mail", "alternate_emails": "p"}
+        (problem,) = problems_of(mapping, {"properties": {"mail": {}, "p": schema}})
+        assert "and 'alternate_emails' takes addresses" in problem
+
+    @pytest.mark.parametrize(
+        ("field", "schema"),
+        [
+            ("email", {"type": ["array", "string"]}),
+            ("email", {"anyOf": [ARRAY, {}]}),
+            ("first_name", ARRAY),
+            ("Plan", {"type": "object"}),
+            ("alternate_emails", ARRAY),
+            ("alternate_emails", {"type": "array"}),
+        ],
+    )
+    def test_what_may_fit_is_no_problem(self, field: str, schema: dict[str, Any]) -> None:
+        plan = planned({"external_id": "key", field: "p"}, {"properties": {"key": {}, "p": schema}})
+        assert plan.paths == [("key",), ("p",)]
+
+    def test_the_default_mapping_names_the_path_of_an_email_in_an_object(self) -> None:
+        schema = {"properties": {"email": {"properties": {"address": self.TEXT}}}}
+        assert problems_of(None, schema)[0].endswith("Map 'email.address' instead.")

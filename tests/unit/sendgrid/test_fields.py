@@ -51,6 +51,13 @@ class TestFieldCatalogue:
     def test_a_field_is_not_found_by_a_wrong_name_or_id(self, name_or_id: str) -> None:
         assert FieldCatalogue([PLAN]).find(name_or_id) is None
 
+    def test_an_exact_name_or_id_takes_precedence_over_other_capitals(self) -> None:
+        plan = CustomField("E1_t", "PLAN", FieldType.TEXT)
+        catalogue = FieldCatalogue([PLAN, plan])
+        found = [catalogue.find(name) for name in ("Plan", "PLAN", "plan", "e1_T", "E1_t")]
+        assert found == [PLAN, plan, PLAN, PLAN, plan]
+        assert catalogue.names() == ["Plan", "PLAN"]
+
     def test_a_name_takes_precedence_over_an_id(self) -> None:
         named_like_an_id = CustomField("e2_N", "e1_T", FieldType.NUMBER)
         assert FieldCatalogue([PLAN, named_like_an_id]).find("e1_T") is named_like_an_id

@@ -1,0 +1,108 @@
+"""The left side of a field mapping: which contact field a name means, and what has to be created for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_sendgrid.mapping.field_types import type_for
+from target_sendgrid.mapping.nested import is_nested, path_inside, words_for
+from target_sendgrid.mapping.plan import NewField
+from target_sendgrid.mapping.schemas import schema_at
+from target_sendgrid.sendgrid import fields
+from target_sendgrid.sendgrid.fields import CustomField, FieldType
+from target_sendgrid.wording import as_json, shown, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_sendgrid.sendgrid.fields import FieldCatalogue
+    from target_sendgrid.settings import Source
+
+_CREATE_FIELD_ADVICE = "Create it in SendGrid, or set `create_custom_fields` to true."
+
+
+def find_field(name: str, catalogue: FieldCatalogue) -> str | CustomField | None:
+    """Return the contact field with that name or id: the name of a reserved field, or a custom field.
+
+    An exact name wins over one in other capitals.
+    """
+    custom = catalogue.find(name)
+    if custom is not None and (name in {custom.name, custom.id} or name.lower() not in fields.MAX_LENGTHS):
+        return custom
+    return name.lower() if name.lower() in fields.MAX_LENGTHS else None
+
+
+def unknown_field_problem(name: str, catalogue: FieldCatalogue, *, can_create: bool) -> str | None:
+    """Return why a name that no contact field has can't be mapped, or ``None`` if a field can be created for it."""
+    if name.lower() in fields.READ_ONLY_FIELDS:
+        return f"'{shown(name)}' is set by SendGrid itself and can't be mapped."
+    near = suggest(name, [*fields.MAX_LENGTHS, *catalogue.names()])
+    if not can_create:
+        return f"SendGrid has no contact field '{shown(name)}'.{near or ' ' + _CREATE_FIELD_ADVICE}"
+    if not fields.CUSTOM_FIELD_NAME.match(name):
+        return (
+            f"'{shown(name)}' can't be created as a custom field: a name has 1 to 100 letters, digits and underscores"
+            f" and does not start with a digit.{near}"
+        )
+    return None
+
+
+def type_problem(name: str, source: Source, found: str | CustomField) -> str | None:
+    """Return why a field that exists can't have the type that the mapping says, or ``None``."""
+    if source.type is None:
+        return None
+    if isinstance(found, str):
+        return f"'{shown(name)}' is a field of SendGrid's own, which has its type already. Leave `type` out."
+    if found.field_type.value == source.type:
+        return None
+    return (
+        f"the custom field '{shown(found.name)}' is of type {found.field_type.value}, not {source.type}, and SendGrid"
+        " can't change it. Leave `type` out, or map the property to another field."
+    )
+
+
+def new_field(name: str, source: Source, schema: Mapping[str, Any] | None) -> NewField:
+    """Return the custom field that has to be created for a property.
+
+    Args:
+        name: Name of the field.
+        source: The property, with the type if the mapping says it.
+        schema: Schema of the property.
+    """
+    if source.type is not None:
+        return NewField(name, FieldType(source.type), "as `field_mapping` says")
+    field_type, alternative = type_for(schema)
+    whose = f"the schema of property '{shown(source.property)}'"
+    if alternative is None:
+        return NewField(name, field_type, f"by {whose}")
+    example = as_json({"property": source.property, "type": alternative.value})
+    why = (
+        f"since {whose} allows other values than a {alternative.value.lower()}. If it should be of type"
+        f" {alternative.value}, delete the field in SendGrid and map `{example}`"
+    )
+    return NewField(name, field_type, why)
+
+
+def nested_problem(
+    name: str, source: Source, schema: Mapping[str, Any] | None, target: str | CustomField | NewField
+) -> str | None:
+    """Return why a property can't fill a field by its schema, or ``None``.
+
+    Text fields take objects and arrays as JSON. Identifiers, numbers and dates are single values.
+    """
+    if schema is None or not is_nested(schema):
+        return None
+    if target == "alternate_emails":
+        items = schema_at(schema, (0,))
+        if words_for(schema) != "an object" and not is_nested(items):
+            return None
+    elif isinstance(target, str):
+        if target not in fields.IDENTIFIERS:
+            return None
+    elif target.field_type is FieldType.TEXT:
+        return None
+    words = ("mail", "address", "value") if "email" in str(target) else (*name.lower().split("_"), "value")
+    path = path_inside(source.property, schema, words)
+    advice = f"Map '{shown(path)}' instead." if path else "Map a property inside it instead."
+    wanted = "takes addresses" if target == "alternate_emails" else "takes a single value"
+    return f"property '{shown(source.property)}' is {words_for(schema)}, and '{shown(name)}' {wanted}. {advice}"

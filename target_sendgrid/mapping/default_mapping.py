@@ -1,0 +1,55 @@
+"""The field mapping of a stream where the settings have none: properties named like contact fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_sendgrid.mapping.contact_fields import find_field
+from target_sendgrid.mapping.field_types import kinds_of
+from target_sendgrid.mapping.nested import is_nested
+from target_sendgrid.mapping.schemas import schema_at
+from target_sendgrid.sendgrid import fields
+from target_sendgrid.sendgrid.fields import CustomField
+from target_sendgrid.settings import Source
+from target_sendgrid.wording import as_json, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_sendgrid.sendgrid.fields import FieldCatalogue
+
+
+def default_mapping(properties: Mapping[str, Any], catalogue: FieldCatalogue) -> tuple[dict[str, Source], list[str]]:
+    """Map properties named like contact fields, but no identifier other than the email.
+
+    Identifiers cannot be removed from a contact once they were sent. Objects and arrays are left out: they hold
+    something else than one value for the field of that name.
+
+    Returns:
+        The mapping, and a warning for each contact field that several properties may fill.
+    """
+    candidates: dict[str | CustomField, list[str]] = {}
+    for name, schema in properties.items():
+        field = find_field(name, catalogue)
+        is_default = isinstance(field, CustomField) or name in fields.RESERVED_FIELDS
+        if field is not None and is_default and _may_fill(field, schema):
+            candidates.setdefault(field, []).append(name)
+    mapping, warnings = {}, []
+    for field, names in candidates.items():
+        exact = [field] if isinstance(field, str) else [field.name, field.id]
+        chosen = next((name for name in exact if name in names), names[0] if len(names) == 1 else None)
+        if chosen is not None:
+            mapping[chosen] = Source(chosen)
+            continue
+        listed = " and ".join(f"'{shown(name)}'" for name in names)
+        example = as_json({exact[0]: names[0]})
+        warnings.append(f"{listed} may fill '{shown(exact[0])}', so none does. Choose one: `field_mapping: {example}`.")
+    return mapping, warnings
+
+
+def _may_fill(field: str | CustomField, schema: object) -> bool:
+    if not isinstance(schema, dict) or not is_nested(schema):
+        return True
+    if field == "alternate_emails":
+        return "array" in kinds_of(schema) and not is_nested(schema_at(schema, (0,)))
+    return field == "email"  # an error names the property inside it

@@ -1,0 +1,51 @@
+"""Properties that can only be objects or arrays, where a contact field takes a single value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_sendgrid.mapping.field_types import kinds_of
+from target_sendgrid.mapping.schemas import property_paths, schema_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_MAX_DEPTH = 4
+
+_WORDS = {"array": "an array", "object": "an object"}
+
+
+def is_nested(schema: Mapping[str, Any] | None) -> bool:
+    """Return whether values of a schema can only be objects or arrays."""
+    kinds = kinds_of(schema or {})
+    return bool(kinds) and kinds <= _WORDS.keys()
+
+
+def words_for(schema: Mapping[str, Any]) -> str:
+    """Return what the values of a nested schema are, in words."""
+    return " or ".join(_WORDS[kind] for kind in sorted(kinds_of(schema)))
+
+
+def path_inside(source: str, schema: Mapping[str, Any] | None, words: Sequence[str]) -> str | None:
+    """Return the likely path of the single value inside a nested property, or ``None`` if none can be told.
+
+    Args:
+        source: The property.
+        schema: Its schema.
+        words: Parts of the names of inner properties that are likely to be meant, the likeliest first.
+    """
+    for _ in range(_MAX_DEPTH):
+        if schema is None or not is_nested(schema):
+            return source
+        step: str | int | None = 0 if "array" in kinds_of(schema) else _likely_name(schema, words)
+        if step is None:
+            return None
+        source, schema = f"{source}.{step}", schema_at(schema, (step,))
+    return None
+
+
+def _likely_name(schema: Mapping[str, Any], words: Iterable[str]) -> str | None:
+    names = list(property_paths(schema, depth=1))
+    texts = [name for name in names if "text" in kinds_of(schema_at(schema, (name,)) or {})]
+    likely = [name for word in words for name in names if word in name.lower()]
+    return next(iter([*likely, *texts]), None)
