@@ -13,6 +13,8 @@ from tests.harness.mappings import compiled, planned, schema_of
 if TYPE_CHECKING:
     from target_sendgrid.mapping.plan import NewField
 
+CLOSED = {"properties": {}, "additionalProperties": False}
+
 
 def problems_of(*arguments: Any, **options: Any) -> list[str]:
     with pytest.raises(ConfigError) as caught:
@@ -128,16 +130,16 @@ class TestProblems:
         ]
 
     def test_a_property_name_unlike_any_other_lists_the_known_ones(self) -> None:
-        (problem,) = problems_of({"email": "qqq"}, schema_of("mail", "town"))
+        (problem,) = problems_of({"email": "qqq"}, schema_of("mail", "town") | {"additionalProperties": False})
         assert problem.endswith("to fill 'email'. It has: mail, town.")
 
     def test_a_long_list_of_properties_is_cut(self) -> None:
         schema = schema_of(*(f"property_{number:02}" for number in range(12)))
-        (problem,) = problems_of({"email": "qqq"}, schema)
+        (problem,) = problems_of({"email": "qqq"}, schema | {"additionalProperties": False})
         assert problem.endswith("property_08, property_09 and 2 more.")
 
     def test_the_problem_says_that_a_schema_has_no_properties(self) -> None:
-        (problem,) = problems_of({"email": "mail"}, {"properties": {}})
+        (problem,) = problems_of({"email": "mail"}, CLOSED)
         assert problem.endswith("Its schema has no properties.")
 
     def test_a_near_custom_field_is_suggested(self) -> None:
@@ -238,7 +240,7 @@ class TestCreatedFields:
 
     def test_nothing_is_created_when_anything_is_wrong(self) -> None:
         maker = FieldMaker()
-        problems_of({"email": "mail", "vip": "flag", "city": "twon"}, schema_of("mail", "flag"), create_field=maker)
+        problems_of({"email": "mail", "vip": "flag", "city": "flga"}, schema_of("mail", "flag"), create_field=maker)
         assert maker.created == {}
 
     def test_a_plan_says_what_it_needs_and_what_it_would_create(self) -> None:
