@@ -17,7 +17,7 @@ import msgspec
 from singer_sdk import typing as th
 
 from target_sendgrid.errors import ConfigError
-from target_sendgrid.settings_checks import cross_problems, is_sandbox_address, main_type, schema_problems
+from target_sendgrid.settings_checks import NEVER_EMPTY, cross_problems, is_sandbox_address, main_type, schema_problems
 
 MAX_CONTACTS_PER_REQUEST = 30_000
 """Most contacts that SendGrid takes in one request, by its API description."""
@@ -224,7 +224,7 @@ class Settings:
         Raises:
             ConfigError: With every problem of the config, one sentence each, none quoting a value that was given.
         """
-        config = _without_unset(_coerce_numbers(config))
+        config = without_unset(_coerce_numbers(config))
         problems = [*schema_problems(config, schema)]
         if not problems:
             problems = [*cross_problems(config)]
@@ -233,7 +233,7 @@ class Settings:
         defaults = {name: prop.get("default") for name, prop in CONFIG_SCHEMA["properties"].items()}
         values = {name: config.get(name, default) for name, default in defaults.items()}
         values["api_key"] = (values["api_key"] or "").strip()
-        values["on_behalf_of"] = (values["on_behalf_of"] or "").strip() or None
+        values["on_behalf_of"] = values["on_behalf_of"] and values["on_behalf_of"].strip()
         values["profile_cap"] = values["profile_cap"] or None
         values["streams"] = values["streams"] or {}
         return cls(**values)
@@ -299,9 +299,13 @@ def _sources(field_mapping: Mapping[str, str | Mapping[str, Any]] | None) -> Map
     }
 
 
-def _without_unset(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop nulls, which mean "not given" everywhere but for the cap, where null means no cap."""
-    given = {name: value for name, value in config.items() if value is not None or name == "profile_cap"}
+def without_unset(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop what counts as not given: nulls, but for the cap, where null means no cap, and texts that are empty.
+
+    Meltano writes an empty environment variable into the config as an empty text. A text that is empty stays where it
+    would change which account gets people, or is of the wrong type: then it is an error.
+    """
+    given = {name: value for name, value in config.items() if not _is_unset(name, value)}
     streams = given.get("streams")
     if isinstance(streams, Mapping):
         given["streams"] = {
@@ -311,6 +315,13 @@ def _without_unset(config: Mapping[str, Any]) -> dict[str, Any]:
             for stream, own in streams.items()
         }
     return given
+
+
+def _is_unset(name: str, value: object) -> bool:
+    if value is None:
+        return name != "profile_cap"
+    kind = main_type(CONFIG_SCHEMA["properties"].get(name, {}))
+    return isinstance(value, str) and not value.strip() and kind == "string" and name not in NEVER_EMPTY
 
 
 def _coerce_numbers(config: Mapping[str, Any]) -> dict[str, Any]:

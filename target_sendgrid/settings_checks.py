@@ -21,6 +21,9 @@ ENVIRONMENT_PREFIX = "TARGET_SENDGRID_"
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 """Host names that plain http is allowed for: what is sent there stays on this machine."""
 
+NEVER_EMPTY = ("api_url", "on_behalf_of", "region")
+"""Settings that say which account people are sent to: without them, another account would get the people."""
+
 _MAX_LIST_NAME = 100
 
 
@@ -31,21 +34,27 @@ def main_type(prop: Mapping[str, Any]) -> str:
     return next((kind for kind in kinds if kind != "null"), "string")
 
 
+def given_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the ``TARGET_SENDGRID_`` variables without this prefix. An empty one is the same as none."""
+    return {
+        variable.removeprefix(ENVIRONMENT_PREFIX): value
+        for variable, value in environment.items()
+        if variable.startswith(ENVIRONMENT_PREFIX) and value.strip()
+    }
+
+
 def environment_problems(environment: Mapping[str, str], schema: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with the ``TARGET_SENDGRID_`` variables, one sentence each, quoting no value."""
     problems = []
-    for name, prop in schema["properties"].items():
-        variable = ENVIRONMENT_PREFIX + name.upper()
-        if variable not in environment:
-            continue
-        kind = main_type(prop)
-        if kind in _FITS and not _FITS[kind](environment[variable]):
-            problems.append(f"The environment variable {variable} must be {_WANTED[kind]}.")
-    known = [name.upper() for name in schema["properties"]]
-    for variable in sorted(environment):
-        name = variable.removeprefix(ENVIRONMENT_PREFIX)
+    given = given_variables(environment)
+    known = {name.upper(): main_type(prop) for name, prop in schema["properties"].items()}
+    for name, kind in known.items():
+        if name in given and kind in _FITS and not _FITS[kind](given[name]):
+            problems.append(f"The environment variable {ENVIRONMENT_PREFIX}{name} must be {_WANTED[kind]}.")
+    for name in sorted(given.keys() - known):
         near = suggest(name, known)
-        if variable.startswith(ENVIRONMENT_PREFIX) and name not in known and near:
+        if near:
+            variable = ENVIRONMENT_PREFIX + name
             problems.append(f"There is no setting for the environment variable {variable}.{near}")
     return problems
 
@@ -110,7 +119,25 @@ def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
     for name, value in config.items():
         if isinstance(value, float) and not math.isfinite(value):  # NaN passes every bound of the schema
             yield f"The setting `{name}` must be a finite number."
-    url = config.get("api_url") or ""
+    empty = [name for name in NEVER_EMPTY if not config.get(name, name).strip()]
+    for name in empty:
+        yield (
+            f"The setting `{name}` is empty. Leave it out. In a Meltano project, unset"
+            f" {ENVIRONMENT_PREFIX}{name.upper()}, in `.env` too: an empty variable replaces what `meltano.yml` says."
+        )
+    if "api_url" not in empty:
+        yield from _address_problems(config)
+    if not all(" " <= char <= "~" for char in (config.get("on_behalf_of") or "").strip()):
+        yield "The setting `on_behalf_of` holds characters that no subuser's name has."
+    if config.get("flattening_enabled") and config.get("flattening_max_depth") is None:
+        yield "Set `flattening_max_depth`, too: `flattening_enabled` needs to know how deep to go."
+    yield from _mapping_problems(config)
+    yield from _list_problems(config)
+
+
+def _address_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the address, and what is missing for that address."""
+    url = config.get("api_url", "")
     is_sandbox = is_sandbox_address(url)
     if is_sandbox_address(url.lower()) and not is_sandbox:
         yield "The setting `api_url` must spell `sandbox` in lower case."
@@ -125,11 +152,6 @@ def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
             "Set `data_privacy_consent` to true to confirm that you may move these people's personal data to SendGrid:"
             " nothing is sent without it."
         )
-    if not all(" " <= char <= "~" for char in (config.get("on_behalf_of") or "").strip()):
-        yield "The setting `on_behalf_of` holds characters that no subuser's name has."
-    if config.get("flattening_enabled") and config.get("flattening_max_depth") is None:
-        yield "Set `flattening_max_depth`, too: `flattening_enabled` needs to know how deep to go."
-    yield from _list_problems(config)
 
 
 def is_sandbox_address(url: str | None) -> bool:
@@ -177,9 +199,21 @@ def _key_problems(key: str | None) -> Iterator[str]:
         yield "The setting `api_key` holds blanks or characters that no SendGrid key has. Copy the key again."
 
 
+def _places(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the settings for all streams and those of each stream, with what their names begin with."""
+    streams = config.get("streams", {})
+    return [("", config), *((f"streams.{name}.", own) for name, own in sorted(streams.items()))]
+
+
+def _mapping_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    for prefix, place in _places(config):
+        for field, prop in place.get("field_mapping", {}).items():
+            if isinstance(prop, str) and not prop.strip():
+                yield f"The setting `{prefix}field_mapping.{field}` is empty. Name a property, or leave it out."
+
+
 def _list_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    streams = config.get("streams") or {}
-    for prefix, place in [("", config), *((f"streams.{name}.", own) for name, own in sorted(streams.items()))]:
+    for prefix, place in _places(config):
         if place.get("list_id") and place.get("list_name"):
             yield f"Give either `{prefix}list_id` or `{prefix}list_name`, not both."
         for name in ("list_id", "list_name"):
@@ -187,6 +221,6 @@ def _list_problems(config: Mapping[str, Any]) -> Iterator[str]:
                 yield f"The setting `{prefix}{name}` is empty."
         if len(place.get("list_name") or "") > _MAX_LIST_NAME:
             yield f"The setting `{prefix}list_name` is longer than the {_MAX_LIST_NAME} characters SendGrid takes."
-    has_list = any(place.get("list_id") or place.get("list_name") for place in (config, *streams.values()))
+    has_list = any(place.get("list_id") or place.get("list_name") for _, place in _places(config))
     if not has_list:
         yield "No list is set. Set `list_name` (or `list_id`), or one for each stream under `streams`."

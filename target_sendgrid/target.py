@@ -1,13 +1,15 @@
 """`TargetSendGrid`: connects the SDK's command line and callbacks to a run.
 
 Private names of the SDK that are overridden here: ``_validate_config`` (its messages quote values, keys included) and
-``_handle_termination`` (it drains inside the signal handler and loses records). ``tests/runs/test_sdk_seams.py`` lists
+``_handle_termination`` (it drains inside the signal handler and loses records). ``parse_environment_config`` is private,
+too, and called here, since the SDK takes empty environment variables for values. ``tests/runs/test_sdk_seams.py`` lists
 every place where the SDK would leak or lose, what closes it, and fails when a new SDK changes one.
 """
 
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import json
 import os
@@ -15,12 +17,13 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.target_base import Target
 
 from target_sendgrid.errors import ConfigError, LocalFileError, TargetSendGridError, TerminatedError
-from target_sendgrid.settings import CONFIG_SCHEMA, Settings
-from target_sendgrid.settings_checks import environment_problems
+from target_sendgrid.settings import CONFIG_SCHEMA, Settings, without_unset
+from target_sendgrid.settings_checks import ENVIRONMENT_PREFIX, environment_problems, given_variables
 from target_sendgrid.wording import words_of
 
 if TYPE_CHECKING:
@@ -66,6 +69,7 @@ class TargetSendGrid(Target):
         *,
         clock: Clock | None = None,
         make_worker: MakeWorker | None = None,
+        config: dict[str, Any] | None = None,
         **options: Any,  # noqa: ANN401 - the SDK's own arguments
     ) -> None:
         # Not needed for `--version` and `--about`. All modules of a run are loaded before the SDK takes signals over: a
@@ -85,7 +89,8 @@ class TargetSendGrid(Target):
         self.report = Report()
         self._checked: PreflightResult | None = None
         self._run: Run | None = None
-        super().__init__(message_reader=RecordReader(self._open_run, self), **options)
+        given = without_unset(config or {})  # the SDK's stream maps take an empty text or a null for a value
+        super().__init__(config=given, message_reader=RecordReader(self._open_run, self), **options)
         self.max_parallelism = 1  # the SDK's threads would drain nothing here, and cost start-up time
 
     # Command line
@@ -97,14 +102,28 @@ class TargetSendGrid(Target):
         Raises:
             ConfigError: A file is missing, or is not a JSON object.
         """
-        if "ENV" in value:
-            schema = copy.deepcopy(CONFIG_SCHEMA)
-            cls.append_builtin_config(schema)
-            problems = environment_problems(os.environ, schema)
-            if problems:
-                raise ConfigError(problems)
-        _check_config_files([path for path in value if path != "ENV"])
-        return super().cb_config(ctx, param, value)
+        environment = cls._environment_config() if "ENV" in value else {}
+        paths = tuple(path for path in value if path != "ENV")
+        _check_config_files(paths)
+        given = super().cb_config(ctx, param, paths)
+        return dataclasses.replace(given, config=given.config | environment)
+
+    @classmethod
+    def _environment_config(cls) -> dict[str, Any]:
+        """Return the settings that environment variables give. An empty variable is the same as none.
+
+        Raises:
+            ConfigError: A variable can't be read, or has nearly the name of a setting.
+        """
+        schema = copy.deepcopy(CONFIG_SCHEMA)
+        cls.append_builtin_config(schema)
+        parse_environment_config({}, ENVIRONMENT_PREFIX)  # loads a file `.env` into the environment
+        problems = environment_problems(os.environ, schema)
+        if problems:
+            raise ConfigError(problems)
+        given = given_variables(os.environ)
+        properties = {name: prop for name, prop in schema["properties"].items() if name.upper() in given}
+        return parse_environment_config({"properties": properties}, ENVIRONMENT_PREFIX)
 
     @classmethod
     def invoke(  # type: ignore[override]  # as the SDK's own target overrides it
@@ -120,7 +139,7 @@ class TargetSendGrid(Target):
             super().invoke(about=about, about_format=about_format, config=config, file_input=file_input)
             return
         cls.print_version(print_fn=cls.logger.info)
-        cls(config=config.config, parse_env_config=config.parse_env).carry_out(file_input)
+        cls(config=config.config).carry_out(file_input)
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:

@@ -81,3 +81,17 @@ def test_the_production_environment_asks_for_key_and_consent(project: Path) -> N
     assert run.returncode == 1
     assert "The setting `api_key` is missing" in run.stderr
     assert "Set `data_privacy_consent` to true" in run.stderr
+
+
+def test_an_empty_variable_does_not_send_to_sendgrid_what_is_for_the_sandbox(project: Path) -> None:
+    run = meltano(project, "run", "demo", TARGET_SENDGRID_API_URL="", TARGET_SENDGRID_DATA_PRIVACY_CONSENT="true")
+    assert run.returncode == 1
+    assert "The setting `api_url` is empty. Leave it out." in run.stderr
+
+
+def test_other_empty_texts_are_as_if_not_given_and_no_cap_is_said_by_zero(project: Path) -> None:
+    empty = dict.fromkeys(["LIST_NAME", "REPORT_PATH", "API_KEY", "FLATTENING_SEPARATOR"], "")
+    variables = {f"TARGET_SENDGRID_{name}": value for name, value in (empty | {"PROFILE_CAP": "0"}).items()}
+    run = meltano(project, "run", "demo", **variables)
+    assert run.returncode == 0, run.stderr
+    assert len(account(project)) == 990

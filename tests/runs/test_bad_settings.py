@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import click
 import pytest
 
+from target_sendgrid.target import TargetSendGrid
 from tests.harness.messages import record, schema, singer
+from tools.docs import all_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,6 +154,56 @@ def test_config_comes_from_the_environment_nested_objects_included(account: Acco
     )  # fmt: skip
     assert run.returncode == 0, run.stderr.decode()
     assert [contact["lists"] for contact in account.sandbox.contacts()] == [["From the environment"]]
+
+
+NAMES = sorted(name.upper() for name in all_settings())
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_empty_variables_are_the_same_as_none(blank: str, account: Account) -> None:
+    """Of every setting, the SDK's included; those that a run needs are in a file."""
+    path = account.folder / "settings.json"
+    path.write_text(json.dumps(account.settings(**GOOD)), encoding="utf-8")
+    variables = dict.fromkeys(NAMES, blank)
+    run = run_with_environment(account, LINES, "--config=settings.json", "--config=ENV", **variables)
+    assert run.returncode == 0, run.stderr
+    assert account.emails("Everybody") == ["ada@example.com"]
+
+
+def test_an_empty_address_leaves_the_sandbox_of_the_file(account: Account) -> None:
+    path = account.folder / "settings.json"
+    path.write_text(json.dumps(GOOD | {"api_url": "sandbox"}), encoding="utf-8")
+    empty = {"API_URL": "", "DATA_PRIVACY_CONSENT": "true"}
+    run = run_with_environment(account, LINES, "--config=settings.json", "--config=ENV", **empty)
+    assert (run.returncode, "1 upserted" in run.stderr) == (0, True), run.stderr
+    assert account.sandbox.requests() == []
+
+
+def test_an_empty_variable_in_a_file_of_variables_is_the_same_as_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("TARGET_SENDGRID_PROFILE_CAP=\nTARGET_SENDGRID_API_URL=sandbox\n", encoding="utf-8")
+    monkeypatch.setattr("singer_sdk.configuration._dict_config.find_dotenv", lambda: str(dotenv))
+    monkeypatch.setattr(os, "environ", {"TARGET_SENDGRID_LIST_NAME": "News"})
+    command = TargetSendGrid.get_singer_command()
+    option = next(option for option in command.params if option.name == "config")
+    given = TargetSendGrid.cb_config(click.Context(command), cast("click.Option", option), ("ENV",))
+    assert (given.config, given.parse_env) == ({"api_url": "sandbox", "list_name": "News"}, False)
+
+
+@pytest.mark.parametrize("name", ["stream_maps", "stream_map_config", "flattening_separator", "faker_config"])
+def test_a_setting_of_the_sdk_that_is_null_counts_as_not_given(name: str, account: Account) -> None:
+    run = account.run_process(LINES, **(GOOD | {name: None}))
+    assert run.exit_code == 0, run.log
+
+
+def test_an_empty_separator_of_flattened_names_counts_as_not_given(account: Account) -> None:
+    home = {"type": "object", "properties": {"city": {"type": "string"}}}
+    lines = singer(schema(mail="string", home=home), record(mail="ada@example.com", home={"city": "London"}))
+    flattening: dict[str, Any] = {"flattening_enabled": True, "flattening_max_depth": 1, "flattening_separator": ""}
+    run = account.run_process(lines, **flattening, field_mapping={"email": "mail", "city": "home__city"})
+    assert (run.exit_code, account.sandbox.contacts()[0]["city"]) == (0, "London"), run.log
 
 
 @pytest.mark.parametrize(

@@ -213,7 +213,7 @@ class TestKeyAndConsent:
         assert Settings.from_config({"api_url": url, "api_key": "k", "list_name": "News"}).base_url == url
         assert len(problems_of({"api_url": url, "list_name": "News"})) == 1
 
-    @pytest.mark.parametrize("url", [None, "", "https://api.sendgrid.com", "https://localhost.example.com"])
+    @pytest.mark.parametrize("url", [None, "https://api.sendgrid.com", "https://localhost.example.com"])
     @pytest.mark.parametrize("consent", [None, False])
     def test_everything_else_needs_consent(self, url: str | None, consent: bool | None) -> None:  # noqa: FBT001 - a case
         (problem,) = problems_of(api_url=url, data_privacy_consent=consent)
@@ -236,7 +236,6 @@ class TestAddress:
         [
             ({}, "https://api.sendgrid.com"),
             ({"region": "eu"}, "https://api.eu.sendgrid.com"),
-            ({"api_url": ""}, "https://api.sendgrid.com"),
             ({"api_url": "https://proxy.example.com/sendgrid/", "region": "eu"}, "https://proxy.example.com/sendgrid"),
         ],
     )
@@ -399,7 +398,6 @@ class TestEnvironment:
             ("STREAMS", "null", "a JSON object"),
             ("PROFILE_CAP", MARKER, "a whole number"),
             ("BATCH_SIZE_ROWS", "1.5", "a whole number"),
-            ("JOB_TIMEOUT_SECONDS", "", "a whole number"),
         ],
     )
     def test_a_variable_that_can_not_be_read_is_named(self, name: str, value: str, problem: str) -> None:
@@ -417,6 +415,11 @@ class TestEnvironment:
     def test_a_variable_that_can_be_read_is_no_problem(self, name: str, value: str) -> None:
         assert environment_problems({f"TARGET_SENDGRID_{name}": value}, CONFIG_SCHEMA) == []
 
+    @pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+    def test_an_empty_variable_is_the_same_as_none(self, blank: str) -> None:
+        names = [*CONFIG_SCHEMA["properties"], "flattening_enabled", "stream_maps", "list_names"]
+        assert environment_problems({f"TARGET_SENDGRID_{name.upper()}": blank for name in names}, CONFIG_SCHEMA) == []
+
     def test_all_problems_are_named_at_once(self) -> None:
         assert (
             len(
@@ -426,6 +429,45 @@ class TestEnvironment:
             )
             == 2
         )
+
+
+class TestEmptyTexts:
+    """Meltano writes an empty environment variable into the config file as an empty text."""
+
+    @pytest.mark.parametrize("blank", ["", " ", "\n"])
+    @pytest.mark.parametrize("name", ["list_id", "rejected_records_path", "report_path"])
+    def test_an_empty_text_counts_as_not_given(self, name: str, blank: str) -> None:
+        assert settings_of(**{name: blank}) == settings_of()
+
+    @pytest.mark.parametrize("blank", ["", " ", "\n"])
+    @pytest.mark.parametrize("name", ["api_url", "on_behalf_of"])
+    def test_an_empty_text_is_refused_where_it_would_send_people_elsewhere(self, name: str, blank: str) -> None:
+        (problem,) = problems_of(BASE | {name: blank})
+        assert problem == (
+            f"The setting `{name}` is empty. Leave it out. In a Meltano project, unset TARGET_SENDGRID_{name.upper()},"
+            " in `.env` too: an empty variable replaces what `meltano.yml` says."
+        )
+
+    def test_no_key_and_no_consent_are_asked_for_while_the_address_is_empty(self) -> None:
+        assert len(problems_of({"api_url": "", "list_name": "News"})) == 1
+
+    def test_an_empty_region_is_refused(self) -> None:
+        assert problems_of(region="") == ["The setting `region` must be one of: global, eu."]
+
+    def test_an_empty_list_of_a_stream_is_refused_since_another_list_would_get_its_people(self) -> None:
+        assert problems_of(streams={"people": {"list_id": ""}}) == ["The setting `streams.people.list_id` is empty."]
+
+    def test_a_field_without_a_property_is_refused(self) -> None:
+        problems = problems_of(field_mapping={"city": ""}, streams={"people": {"field_mapping": {"email": " "}}})
+        assert problems == [
+            "The setting `field_mapping.city` is empty. Name a property, or leave it out.",
+            "The setting `streams.people.field_mapping.email` is empty. Name a property, or leave it out.",
+        ]
+
+    @pytest.mark.parametrize("name", ["create_list", "profile_cap", "max_rejected_percent", "streams", "field_mapping"])
+    def test_an_empty_text_is_no_boolean_number_or_object(self, name: str) -> None:
+        (problem,) = problems_of(BASE | {name: ""})
+        assert problem.startswith(f"The setting `{name}` must be ")
 
 
 MARKED = st.recursive(
