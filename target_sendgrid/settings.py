@@ -224,7 +224,7 @@ class Settings:
         Raises:
             ConfigError: With every problem of the config, one sentence each, none quoting a value that was given.
         """
-        config = without_unset(_coerce_numbers(config))
+        config = _with_trimmed_lists(without_unset(_coerce_numbers(config)))
         problems = [*schema_problems(config, schema)]
         if not problems:
             problems = [*cross_problems(config)]
@@ -322,6 +322,20 @@ def _is_unset(name: str, value: object) -> bool:
         return name != "profile_cap"
     kind = main_type(CONFIG_SCHEMA["properties"].get(name, {}))
     return isinstance(value, str) and not value.strip() and kind == "string" and name not in NEVER_EMPTY
+
+
+def _with_trimmed_lists(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Trim the names and ids of lists, for all streams and for single ones."""
+    trimmed = {
+        name: value.strip() if name in {"list_id", "list_name"} and isinstance(value, str) else value
+        for name, value in config.items()
+    }
+    streams = trimmed.get("streams")
+    if isinstance(streams, Mapping):
+        trimmed["streams"] = {
+            stream: _with_trimmed_lists(own) if isinstance(own, Mapping) else own for stream, own in streams.items()
+        }
+    return trimmed
 
 
 def _coerce_numbers(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("target-sendgrid.sendgrid")
 
+_ONE_SPELLING = "SendGrid creates no list whose name differs only in capitals"
+
 
 class Lists:
     """Finds and creates the lists of a run, and looks each of them up once.
@@ -35,7 +37,8 @@ class Lists:
         """Look up lists, and return what is wrong with them.
 
         Returns:
-            One sentence for each id that is unknown, and for each name that is missing or that several lists have.
+            One sentence for each id that is unknown, and for each name that is missing or that several lists have, or
+            that differs from another one only in capitals.
         """
         list_names = list(list_names)
         if list_names:
@@ -61,9 +64,10 @@ class Lists:
         if list_id is not None:
             return self._by_id[list_id]
         name = list_name or ""
-        if not self._by_name.get(name):
-            self._by_name[name] = [self._create(name)]
-        found = self._by_name[name][0]
+        named = self._named(name)
+        if not named:
+            named = self._by_name[name] = [self._create(name)]
+        found = named[0]
         self._name_of[found.id] = name
         return found
 
@@ -77,21 +81,25 @@ class Lists:
             by_name.setdefault(found.name, []).append(found)
         self._by_name |= by_name  # a list that was just created may not be among them yet
 
+    def _known(self) -> Iterator[ContactList]:
+        return (entry for entries in self._by_name.values() for entry in entries)
+
+    def _named(self, name: str) -> list[ContactList]:
+        """Return the lists of exactly this name, or else those whose name has blanks around it."""
+        return self._by_name.get(name) or [entry for entry in self._known() if entry.name.strip() == name]
+
     def _create(self, name: str) -> ContactList:
         try:
             created = self._client.create_list(name)
         except BadRequestError:
             self._read_names()  # someone else may have created it since
-            found = self._by_name.get(name)
-            if not found:
-                message = (
-                    f"SendGrid refuses to create the list '{name}': an account may have 1,000 lists, and a name must be"
-                    " new whatever its capitals."
-                )
-                raise ConfigError(message) from None
             problems = [*self._unusable_names([name])]
             if problems:
                 raise ConfigError(problems) from None
+            found = self._named(name)
+            if not found:
+                message = f"SendGrid refuses to create the list '{name}': an account may have 1,000 lists."
+                raise ConfigError(message) from None
             return found[0]
         log.info("Created list '%s' (%s).", created.name, created.id)
         return created
@@ -106,15 +114,26 @@ class Lists:
                 self._by_id[list_id] = found
 
     def _unusable_names(self, list_names: Iterable[str]) -> Iterator[Problem]:
+        missing: dict[str, str] = {}
         for name in dict.fromkeys(list_names):
-            found = self._by_name.get(name, [])
+            found = self._named(name)
+            folded = name.casefold()
+            near = next((entry.name for entry in self._known() if entry.name.strip().casefold() == folded), None)
             if len(found) > 1:
                 ids = ", ".join(entry.id for entry in found)
                 what = f"SendGrid has {len(found)} lists named '{name}'."
                 yield Problem(what, f"Give `list_id` instead: one of {ids}.")
-            elif not found and not self._can_create:
+            elif found:
+                continue
+            elif near is not None:
+                what = f"SendGrid has no list named '{name}', but one named '{near}'."
+                yield Problem(what, f"Write the name with its capitals: {_ONE_SPELLING}.")
+            elif not self._can_create:
                 what = f"SendGrid has no list named '{name}', and `create_list` is false."
                 yield Problem(what, suggest(name, self._by_name).lstrip())
+            elif missing.setdefault(folded, name) != name:
+                what = f"The settings name the lists '{missing[folded]}' and '{name}': {_ONE_SPELLING}."
+                yield Problem(what, "Write one of them in both places.")
 
 
 class ListTracker:

@@ -43,6 +43,7 @@ def _customers(sandbox: SandboxServer) -> None:
             {"list_name": "Costumers", "create_list": False},
             "SendGrid has no list named 'Costumers', and `create_list` is false. Did you mean 'Customers'?",
         ),
+        ({"list_name": "customers"}, "SendGrid has no list named 'customers', but one named 'Customers'."),
         (
             {"field_mapping": {"email": "mail", "scor": "mail"}},
             "SendGrid has no contact field 'scor'. Did you mean 'score'?",

@@ -298,6 +298,12 @@ class TestLists:
     def test_an_empty_list_name_is_refused(self) -> None:
         assert "The setting `streams.people.list_name` is empty." in problems_of(streams={"people": {"list_name": " "}})
 
+    def test_names_and_ids_of_lists_are_trimmed(self) -> None:
+        streams = {"a": {"list_name": "A\u00a0"}, "b": {"list_id": "\n1"}, "c": {"list_name": "x" * 100 + " "}}
+        settings = settings_of(list_name=" News ", streams=streams)
+        assert settings.lists() == (["1"], ["News", "A", "x" * 100])
+        assert settings.for_stream("a").list_name == "A"
+
     @pytest.mark.parametrize(("length", "is_taken"), [(100, True), (101, False)])
     def test_a_name_has_a_hundred_characters_at_most(self, length: int, *, is_taken: bool) -> None:
         if is_taken:

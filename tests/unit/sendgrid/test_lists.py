@@ -97,9 +97,50 @@ class TestChecking:
         assert lists.problems([], ["News"]) == []
         assert harness.names() == []
 
-    def test_a_name_of_other_capitals_is_another_name(self, harness: ListsHarness) -> None:
-        harness.has("news")
-        assert len(problems_of(harness, [], ["News"], can_create=False)) == 1
+    @pytest.mark.parametrize("can_create", [True, False])
+    def test_a_name_that_differs_only_in_capitals_is_a_problem_that_names_the_list(
+        self, harness: ListsHarness, *, can_create: bool
+    ) -> None:
+        harness.has("NEWS Ä ")
+        (problem,) = problems_of(harness, [], ["News ä"], can_create=can_create)
+        assert problem == (
+            "SendGrid has no list named 'News ä', but one named 'NEWS Ä '. Write the name with its capitals: SendGrid"
+            " creates no list whose name differs only in capitals."
+        )
+
+    def test_the_name_with_the_right_capitals_is_taken_before_others(self, harness: ListsHarness) -> None:
+        _, second = harness.has("news", "News")
+        lists = Lists(harness.client, can_create=True)
+        lists.check([], ["News"])
+        assert lists.resolve(None, "News") == second
+
+    def test_names_of_missing_lists_may_not_differ_only_in_capitals(self, harness: ListsHarness) -> None:
+        (problem,) = problems_of(harness, [], ["News", "NEWS", "Other"])
+        assert problem == (
+            "The settings name the lists 'News' and 'NEWS': SendGrid creates no list whose name differs only in"
+            " capitals. Write one of them in both places."
+        )
+
+    def test_a_list_is_found_whose_name_has_blanks_around_it(self, harness: ListsHarness) -> None:
+        (padded,) = harness.has(" News ")
+        lists = Lists(harness.client, can_create=True)
+        lists.check([], ["News"])
+        assert lists.resolve(None, "News") == padded
+        assert lists.given_name(padded.id) == "News"
+        assert harness.names() == [" News "]
+
+    def test_a_name_without_blanks_is_taken_before_one_with_them(self, harness: ListsHarness) -> None:
+        _, exact = harness.has("News ", "News")
+        lists = Lists(harness.client, can_create=True)
+        lists.check([], ["News"])
+        assert lists.resolve(None, "News") == exact
+
+    def test_two_names_that_differ_only_in_blanks_are_a_problem_that_names_their_ids(
+        self, harness: ListsHarness
+    ) -> None:
+        first, second = harness.has("News ", " News")
+        (problem,) = problems_of(harness, [], ["News"])
+        assert sorted([first.id, second.id]) == sorted(problem.partition("one of ")[2].rstrip(".").split(", "))
 
     def test_all_problems_are_reported_at_once(self, harness: ListsHarness) -> None:
         harness.has("A", "A")
@@ -170,11 +211,19 @@ class TestResolving:
         with pytest.raises(ConfigError, match="2 lists named 'A'"):
             lists.resolve(None, "A")
 
+    def test_a_list_that_was_created_since_with_other_capitals_is_named(self, harness: ListsHarness) -> None:
+        lists = Lists(harness.client, can_create=True)
+        lists.check([], ["News"])
+        harness.has("NEWS")
+        harness.sandbox.add_fault("status", method="POST", path=LISTS, status=400, body={"errors": []})
+        with pytest.raises(ConfigError, match="SendGrid has no list named 'News', but one named 'NEWS'"):
+            lists.resolve(None, "News")
+
     def test_a_refused_list_is_reported_with_what_may_be_wrong(self, harness: ListsHarness) -> None:
         lists = Lists(harness.client, can_create=True)
         lists.check([], ["refused"])
         harness.sandbox.add_fault("status", method="POST", path=LISTS, status=400, body={"errors": []})
-        with pytest.raises(ConfigError, match="an account may have 1,000 lists, and a name must be new"):
+        with pytest.raises(ConfigError, match="an account may have 1,000 lists"):
             lists.resolve(None, "refused")
 
     def test_a_created_list_is_remembered_while_the_account_does_not_show_it_yet(self, harness: ListsHarness) -> None:
