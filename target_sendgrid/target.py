@@ -2,8 +2,9 @@
 
 Private names of the SDK that are overridden here: ``_validate_config`` (its messages quote values, keys included) and
 ``_handle_termination`` (it drains inside the signal handler and loses records). ``parse_environment_config`` is
-private, too, and called here, since the SDK takes empty environment variables for values. ``tests/runs/test_sdk_seams.py``
-lists every place where the SDK would leak or lose, what closes it, and fails when a new SDK changes one.
+private, too, and called here, since the SDK takes empty environment variables for values.
+``tests/runs/test_sdk_seams.py`` lists every place where the SDK would leak or lose, what closes it, and fails when a
+new SDK changes one.
 """
 
 from __future__ import annotations
