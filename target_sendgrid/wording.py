@@ -1,4 +1,4 @@
-"""Parts of sentences for users: numbers with their nouns, near names, and the system's words for an error."""
+"""Parts of sentences for users: numbers with their nouns, near and odd names, and the system's words for an error."""
 
 from __future__ import annotations
 
@@ -61,6 +61,11 @@ def _invisible_in(name: str) -> str:
         return ""
     called = "byte order mark" if char == "\ufeff" else unicodedata.name(char, "control character").lower()
     return f" `{shown(char)}` is a character that nobody sees ({called}): write it like that, in double quotes."
+
+
+def shown(name: str) -> str:
+    """Return a name with its invisible characters escaped, such as the byte order mark that CSV files begin with."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
 
 
 def words_of(error: Exception) -> str:
