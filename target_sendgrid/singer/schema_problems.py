@@ -121,14 +121,15 @@ def _problem(schema: Mapping[str, Any], path: Path, rule: str) -> str:
 
 def _rule(error: ValidationError) -> str:
     """Return what is right where the schema is wrong."""
-    expected = error.validator_value
+    expected: Any = error.validator_value
+    if error.validator == "type":
+        return f"it must be {_TYPES[expected[0] if isinstance(expected, list) else expected]}"
     rules = {
         "anyOf": f"it must be one of {_JSON_TYPES}, or a list of them",
         "exclusiveMinimum": f"it must be more than {expected}",
         "format": "it must be a regular expression",
         "minItems": "it must not be empty",
         "minimum": f"it must not be less than {expected}",
-        "type": f"it must be {_TYPES.get(expected[0] if isinstance(expected, list) else str(expected))}",
         "uniqueItems": "it must not have anything twice",
     }
     return rules.get(str(error.validator), "draft 2020-12 does not allow its value")

@@ -233,7 +233,7 @@ class _Projection:
         """Return the name of the definition for a reference, which is made when it is first asked for."""
         name = self._names.get(reference)
         if name is None:
-            name = re.sub("[^A-Za-z0-9]+", "_", reference.rpartition("/")[2]) or "root"
+            name = re.sub("[^A-Za-z0-9]+", "_", reference.rpartition("/")[2]).strip("_") or "root"
             while name in self._definitions:
                 name += "_"
             self._names[reference] = name
