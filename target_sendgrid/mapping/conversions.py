@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from target_sendgrid.errors import Reason, RecordRejectedError
-from target_sendgrid.sendgrid.contact import normalised_email
+from target_sendgrid.sendgrid.contact import normalised_email, trimmed
 from target_sendgrid.sendgrid.fields import MAX_ALTERNATE_EMAILS, MAX_CUSTOM_TEXT, MAX_EMAIL
 
 _EMAIL = re.compile(r'(?:"[^"\x00-\x1f\x7f]*"|[^\s@\x00-\x1f\x7f]+)@[^\s@\x00-\x1f\x7f]+\Z')
@@ -54,6 +54,8 @@ _json = msgspec.json.Encoder(decimal_format="number")
 def to_text(value: Any, label: str, max_length: int | None) -> str:  # noqa: ANN401 - a JSON value of any type
     """Return a JSON value as plain text: numbers and booleans as written, arrays and objects as JSON.
 
+    A whole number that was written as a float, such as 94109.0, loses its zero: taps make floats of zip codes.
+
     Raises:
         RecordRejectedError: The text is longer than the field takes.
     """
@@ -64,8 +66,9 @@ def to_text(value: Any, label: str, max_length: int | None) -> str:  # noqa: ANN
     elif isinstance(value, int):
         text = _digits(value, label)
     elif isinstance(value, Decimal):
-        # 'f' writes 1E+3 as 1000, but would write 1E+999999 as a million digits.
-        text = format(value, "f") if abs(value.adjusted()) <= MAX_CUSTOM_TEXT else str(value)
+        text = _decimal_text(value)
+    elif isinstance(value, float) and value.is_integer():
+        text = _decimal_text(Decimal(repr(value)))
     elif isinstance(value, (dt.datetime, dt.date, dt.time)):
         text = value.isoformat()
     else:
@@ -91,8 +94,8 @@ def to_number(value: Any, label: str) -> int | float | Decimal:  # noqa: ANN401 
         pass
     elif isinstance(value, (int, Decimal)):
         number = value
-    elif isinstance(value, str) and _NUMBER.match(value.strip()):
-        number = Decimal(value.strip())
+    elif isinstance(value, str) and _NUMBER.match(trimmed(value)):
+        number = Decimal(trimmed(value))
     if number is None or not _fits_a_double(number):
         sentence = f"{label} is {_kind(value)}, not a number that SendGrid can store."
         raise RecordRejectedError(Reason.NOT_A_NUMBER, sentence)
@@ -111,7 +114,7 @@ def to_date(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of an
         return value[:19] + "Z"
     moment: dt.datetime | None = None
     if isinstance(value, str):
-        moment = parse_iso(value.strip())
+        moment = parse_iso(trimmed(value))
     elif isinstance(value, dt.datetime):
         moment = value
     elif isinstance(value, dt.date):
@@ -176,8 +179,10 @@ def to_email(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of a
     return email
 
 
-def to_emails(value: Any, label: str) -> list[str]:  # noqa: ANN401 - a JSON value of any type
+def to_emails(value: Any, label: str) -> list[str] | None:  # noqa: ANN401 - a JSON value of any type
     """Return one address or an array of addresses as a list without blanks and duplicates.
+
+    An empty text or array gives an empty list; an array that has items, but no address, gives ``None``.
 
     Raises:
         RecordRejectedError: An item is not an email address, or there are more than SendGrid takes.
@@ -188,7 +193,16 @@ def to_emails(value: Any, label: str) -> list[str]:  # noqa: ANN401 - a JSON val
     if len(emails) > MAX_ALTERNATE_EMAILS:
         sentence = f"{label} has {len(emails)} addresses; SendGrid takes at most {MAX_ALTERNATE_EMAILS}."
         raise RecordRejectedError(Reason.TOO_MANY_ITEMS, sentence)
-    return list(emails)
+    return list(emails) if emails or value == [] or not isinstance(value, list) else None
+
+
+def _decimal_text(value: Decimal) -> str:
+    if abs(value.adjusted()) > MAX_CUSTOM_TEXT:
+        return str(value)  # 1E+999999 would become a million digits
+    text = format(value, "f")  # writes 1E+3 as 1000
+    if not text.endswith(".0"):
+        return text
+    return "0" if value == 0 else text[:-2]
 
 
 def _digits(value: int, label: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from target_sendgrid.errors import Reason, RecordRejectedError
+from target_sendgrid.sendgrid.contact import trimmed
 from target_sendgrid.sendgrid.fields import IDENTIFIERS
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class MappedField(msgspec.Struct, frozen=True):
     path: Path
     """Steps to the property."""
     convert: Callable[[Any, str], Any]
-    """Converts a value. The second argument is the label, for error sentences."""
+    """Converts a value, or returns ``None`` to leave the field out. The second argument is the label."""
     empty: Any
     """Value that clears the field, or `NOT_CLEARABLE`."""
     label: str
@@ -69,7 +70,7 @@ class FieldMapping:
         """Return the contact of a record.
 
         Zero, false, an empty text and null differ: zero and false are values, an empty text clears a text field, and a
-        null is left out or clears the field, as the setting says.
+        null is left out or clears the field, as the setting says. A text of blanks is empty for a number or a date.
 
         Raises:
             RecordRejectedError: A value cannot be converted, or nothing identifies the contact.
@@ -94,8 +95,10 @@ class FieldMapping:
         """Return the value of a field for a value of its property, or `_NOTHING` where the field is left out."""
         if value is _NOTHING or (value is None and not self.clears_nulls):
             return _NOTHING
-        if value is not None and value != "":
-            return field.convert(value, field.label)
+        is_blank = field.empty is NOT_CLEARABLE and isinstance(value, str) and not trimmed(value)
+        if not (value is None or value == "" or is_blank):
+            converted = field.convert(value, field.label)
+            return _NOTHING if converted is None else converted
         if field.empty is NOT_CLEARABLE:
             self._warn_not_clearable(field)
             return _NOTHING

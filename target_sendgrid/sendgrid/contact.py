@@ -26,12 +26,12 @@ encode: Callable[[Contact | msgspec.Struct], bytes] = msgspec.json.Encoder(decim
 
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
-_AROUND_EMAILS = (
+_AROUND_TEXTS = (
     "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\xad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
     "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
 )
-"""Characters that are trimmed from both ends of an email: blanks of any kind, and characters that nobody sees."""
+"""Characters that are trimmed from both ends of a text: blanks of any kind, and characters that nobody sees."""
 
 _ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
@@ -55,15 +55,19 @@ def identity(contact: Contact) -> str | None:
     return None
 
 
+def trimmed(text: str) -> str:
+    """Return a text without blanks and invisible characters around it."""
+    return text.strip() if text.isascii() else text.strip(_AROUND_TEXTS)
+
+
 def normalised_email(text: str) -> str:
     """Return an email address without blanks and invisible characters around it, its ASCII letters in lower case.
 
     Other letters stay as they are: the lower case of some, such as the Kelvin sign, is an ASCII letter, so that two
     people would become one.
     """
-    if text.isascii():
-        return text.strip().lower()
-    return text.strip(_AROUND_EMAILS).translate(_ASCII_LOWER)
+    email = trimmed(text)
+    return email.lower() if email.isascii() else email.translate(_ASCII_LOWER)
 
 
 def is_same_email(sent: object, found: object) -> bool:

@@ -38,7 +38,14 @@ class TestText:
             (Decimal("1.50"), "1.50"),
             (Decimal("1E+3"), "1000"),
             (Decimal("1E-7"), "0.0000001"),
-            (Decimal("-0.0"), "-0.0"),
+            (Decimal("1.00"), "1.00"),
+            (Decimal("94109.0"), "94109"),
+            (Decimal("9.41090E+4"), "94109"),
+            (Decimal("94109.10"), "94109.10"),
+            (Decimal("-0.0"), "0"),
+            (94109.0, "94109"),
+            (-7.0, "-7"),
+            (1e22, "10000000000000000000000"),
             (2.5, "2.5"),
             ([], "[]"),
             ({}, "{}"),
@@ -48,7 +55,7 @@ class TestText:
             (dt.date(2024, 2, 29), "2024-02-29"),
         ],
     )
-    def test_text_is_the_value_as_written(self, value: object, text: str) -> None:
+    def test_text_is_the_value_as_written_without_the_zero_of_a_whole_float(self, value: object, text: str) -> None:
         assert conversions.to_text(value, "it", None) == text
 
     def test_a_decimal_of_a_vast_exponent_is_not_written_out(self) -> None:
@@ -89,6 +96,7 @@ class TestNumber:
             ("15.5", Decimal("15.5")),
             ("100000", 100000),
             (" 7\n", 7),
+            ("\ufeff7\u200b\xa0", 7),
             ("+7", 7),
             ("-.5", Decimal("-0.5")),
             ("7.", 7),
@@ -165,6 +173,7 @@ class TestDate:
             ("2024-02-29 12:00:00", "2024-02-29T12:00:00Z"),
             ("2024-02-29T12:00", "2024-02-29T12:00:00Z"),
             (" 2024-02-29T12:00:00Z\n", "2024-02-29T12:00:00Z"),
+            ("\ufeff2024-02-29T12:00:00Z\u200b\xa0", "2024-02-29T12:00:00Z"),
             ("2024-02-29T00:30:00+01:00", "2024-02-28T23:30:00Z"),
             ("2024-02-29T23:30:00-0230", "2024-03-01T02:00:00Z"),
             ("2024-02-29T12:00:00.123456Z", "2024-02-29T12:00:00.123Z"),
@@ -361,12 +370,14 @@ class TestAlternateEmails:
             (["a@x.com", "A@X.com ", "b@x.com"], ["a@x.com", "b@x.com"]),
             (["b@x.com", "", None, " ", "a@x.com"], ["b@x.com", "a@x.com"]),
             ([], []),
-            (["", None], []),
+            (" ", []),
+            (["", None], None),
+            ([None], None),
             ([f"{letter}@x.com" for letter in "abcde"] * 2, [f"{letter}@x.com" for letter in "abcde"]),
         ],
     )
     def test_one_address_or_many_become_a_list_without_blanks_and_repeats(
-        self, value: object, emails: list[str]
+        self, value: object, emails: list[str] | None
     ) -> None:
         assert conversions.to_emails(value, "it") == emails
 

@@ -85,6 +85,8 @@ def test_fields_that_are_all_empty_are_left_out() -> None:
         {"since": "soon"},
         {"since": ""},
         {"spent": ""},
+        {"spent": " "},
+        {"since": "\u200b"},
         {"home": ""},
         {"home": "York"},
         {"home": False},

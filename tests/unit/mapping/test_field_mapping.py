@@ -58,7 +58,7 @@ class TestLengths:
 
 
 class TestEmptyValues:
-    @pytest.mark.parametrize(("value", "text"), [(0, "0"), (False, "false"), (Decimal("0.0"), "0.0")])
+    @pytest.mark.parametrize(("value", "text"), [(0, "0"), (False, "false"), (Decimal("0.0"), "0")])
     def test_zero_and_false_are_values_of_a_text_field(self, value: object, text: str) -> None:
         assert contact_with("first_name", value) == {"first_name": text}
         assert contact_with("Plan", value) == {"custom_fields": {"e1_T": text}}
@@ -94,8 +94,27 @@ class TestEmptyValues:
         assert contact_with(field, None, clears_nulls=True) == contact
 
     @pytest.mark.parametrize("field", ["visits", "born_on"])
-    def test_an_empty_text_leaves_a_number_or_date_as_it_is(self, field: str) -> None:
-        assert contact_with(field, "") == {}
+    @pytest.mark.parametrize("value", ["", " ", "\t\n", "\xa0\u200b", "\ufeff"])
+    @pytest.mark.parametrize("clears_nulls", [True, False])
+    def test_a_text_of_blanks_leaves_a_number_or_date_as_it_is(
+        self, field: str, value: str, *, clears_nulls: bool
+    ) -> None:
+        assert contact_with(field, value, clears_nulls=clears_nulls) == {}
+
+    def test_a_text_of_blanks_is_a_value_of_a_text_field(self) -> None:
+        assert contact_with("first_name", " ") == {"first_name": " "}
+
+    @pytest.mark.parametrize("value", ["", " ", []])
+    @pytest.mark.parametrize("clears_nulls", [True, False])
+    def test_an_empty_text_or_array_clears_the_alternate_emails(self, value: object, *, clears_nulls: bool) -> None:
+        assert contact_with("alternate_emails", value, clears_nulls=clears_nulls) == {"alternate_emails": []}
+
+    @pytest.mark.parametrize("value", [[None], [""], [None, " "]])
+    @pytest.mark.parametrize("clears_nulls", [True, False])
+    def test_an_array_without_an_address_leaves_the_alternate_emails_as_they_are(
+        self, value: object, *, clears_nulls: bool
+    ) -> None:
+        assert contact_with("alternate_emails", value, clears_nulls=clears_nulls) == {}
 
     @pytest.mark.parametrize("clears_nulls", [True, False])
     def test_an_absent_property_is_left_out(self, *, clears_nulls: bool) -> None:
