@@ -78,7 +78,8 @@ def plan_mapping(
         problem = problem or nested_problem(field, source, inner, target)
         if problem:
             problems.append(f"{prefix}: {problem}")
-        planned.append(PlannedField(field, source.property, path or (), target))
+        has_schema = path is not None and is_listed(schema, path)
+        planned.append(PlannedField(field, source.property, path or (), target, is_listed=has_schema))
     problems += [f"{prefix} fills one contact field twice: {names}." for names in _repeated(planned)]
     if not any(plan.target in fields.IDENTIFIERS for plan in planned):
         problems.append(
@@ -96,10 +97,15 @@ def _turned_pairs(field_mapping: Mapping[str, Source], schema: Mapping[str, Any]
         for field, source in field_mapping.items()
         if find_field(field, catalogue) is None
         and find_field(source.property, catalogue) is not None
-        and resolve_path(source.property, schema) is None
-        and resolve_path(field, schema) is not None
+        and not _lists(schema, source.property)
+        and _lists(schema, field)
     }
     return as_json(turned) if turned else ""
+
+
+def _lists(schema: Mapping[str, Any], source: str) -> bool:
+    path = resolve_path(source, schema)
+    return path is not None and is_listed(schema, path)
 
 
 def _identifier_advice(stream: str, properties: Mapping[str, Any]) -> str:

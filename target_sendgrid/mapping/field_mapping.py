@@ -40,6 +40,8 @@ class MappedField(msgspec.Struct, frozen=True):
     label: str
     """Name of the property and the field, for sentences and the log."""
     is_custom: bool = False
+    is_listed: bool = True
+    """Whether the schema lists the property. Otherwise records may have it or not."""
     plain_length: int = 0
     """Texts of 1 up to this many characters need no conversion; 0 where every value needs it."""
 
@@ -60,11 +62,21 @@ class FieldMapping:
         self._warned: set[str] = set()
         """Labels of the fields that a warning has named."""
         self._identifiers = [field for field in mapped if field.key in IDENTIFIERS]
+        self._awaited = [field for field in mapped if not field.is_listed]
+        """Fields whose property the schema does not list, and that no record has had yet."""
+        self._has_seen_records = False
 
     @property
     def field_labels(self) -> list[str]:
         """The labels of all mapped fields, for the log."""
         return [field.label for field in self.fields]
+
+    def never_came(self) -> list[str]:
+        """Return the labels of fields whose property neither the schema lists nor any record has had.
+
+        That is none as long as there was no record.
+        """
+        return [field.label for field in self._awaited if self._has_seen_records]
 
     def contact(self, record: Mapping[str, Any]) -> Contact:
         """Return the contact of a record.
@@ -75,6 +87,9 @@ class FieldMapping:
         Raises:
             RecordRejectedError: A value cannot be converted, or nothing identifies the contact.
         """
+        if self._awaited:
+            self._has_seen_records = True
+            self._awaited = [field for field in self._awaited if not _has(record, field.path)]
         contact: Contact = {}
         custom_fields: dict[str, Any] = {}
         for field, name in self._sources:
@@ -135,3 +150,9 @@ def _value_at(record: Mapping[str, Any], path: Path) -> Any:  # noqa: ANN401 - a
         else:
             return None if value is None else _NOTHING
     return value
+
+
+def _has(record: Mapping[str, Any], path: Path) -> bool:
+    """Return whether a record has a property, be it null. A null on the way to it is not the property."""
+    outer, last = _value_at(record, path[:-1]), path[-1]
+    return outer is not None and outer is not _NOTHING and _value_at({"outer": outer}, ("outer", last)) is not _NOTHING

@@ -43,6 +43,8 @@ class PlannedField(msgspec.Struct, frozen=True):
     """Steps to the property."""
     target: str | CustomField | NewField
     """What is filled: a reserved field, by its name, or a custom field."""
+    is_listed: bool = True
+    """Whether the schema lists the property. Otherwise records may have it or not."""
 
     @property
     def label(self) -> str:
@@ -79,7 +81,8 @@ class MappingPlan(msgspec.Struct, frozen=True):
         mapped = []
         for planned in self.fields:
             target = planned.target
-            mapped.append(_mapped_field(planned, create_field(target) if isinstance(target, NewField) else target))
+            field = _mapped_field(planned, create_field(target) if isinstance(target, NewField) else target)
+            mapped.append(msgspec.structs.replace(field, is_listed=planned.is_listed))
         return FieldMapping(mapped, clears_nulls=clears_nulls)
 
 

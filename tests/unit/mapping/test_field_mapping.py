@@ -3,7 +3,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -260,3 +260,55 @@ class TestPaths:
         home = {"anyOf": [{"type": "object", "properties": {"mail": {"type": "string"}}}, {"type": "null"}]}
         mapping = compiled({"email": "home.mail"}, {"properties": {"home": home}})
         assert mapping.contact({"home": {"mail": "a@x.com"}}) == {"email": "a@x.com"}
+
+
+class TestUnlistedProperties:
+    """Properties that the schema does not list, and does not exclude."""
+
+    SCHEMA: ClassVar[dict[str, Any]] = {
+        "properties": {
+            "mail": {},
+            "home": {"type": ["object", "null"]},
+            "list": {"type": "array"},
+            "odd": {"anyOf": [{}]},
+        }
+    }
+    MAPPING: ClassVar[dict[str, str]] = {"email": "mail", "city": "home.city", "Plan": "plan", "country": "list.1"}
+    LABELS: ClassVar[list[str]] = [
+        "property 'home.city' (for city)", "property 'plan' (for Plan)", "property 'list.1' (for country)",
+    ]  # fmt: skip
+
+    def test_they_are_taken_from_records_that_have_them(self) -> None:
+        mapping = compiled(self.MAPPING, self.SCHEMA)
+        record = {"mail": "a@x.com", "home": {"city": "Rome"}, "plan": "pro", "list": [1, "Italy"]}
+        assert mapping.contact(record) == {
+            "email": "a@x.com", "city": "Rome", "country": "Italy", "custom_fields": {"e1_T": "pro"},
+        }  # fmt: skip
+
+    def test_those_that_no_record_had_are_named(self) -> None:
+        mapping = compiled(self.MAPPING, self.SCHEMA)
+        mapping.contact({"mail": "a@x.com", "home": None, "list": ["Italy"]})
+        mapping.contact({"mail": "b@x.com", "home": {}, "list": None})
+        assert mapping.never_came() == self.LABELS
+
+    def test_one_record_is_enough_also_if_the_value_is_null_or_the_record_is_rejected(self) -> None:
+        mapping = compiled(self.MAPPING, self.SCHEMA)
+        mapping.contact({"mail": "a@x.com", "plan": None})
+        assert mapping.never_came() == [self.LABELS[0], self.LABELS[2]]
+        with pytest.raises(RecordRejectedError):
+            mapping.contact({"mail": "", "home": {"city": None}, "list": [1, None]})
+        assert mapping.never_came() == []
+
+    def test_without_records_nothing_is_named(self) -> None:
+        assert compiled(self.MAPPING, self.SCHEMA).never_came() == []
+
+    def test_listed_properties_are_never_named(self) -> None:
+        mapping = compiled({"email": "mail", "city": "odd"}, self.SCHEMA)
+        mapping.contact({"mail": "a@x.com"})
+        assert mapping.never_came() == []
+
+    def test_an_email_that_the_schema_does_not_list_is_judged_by_conversion(self) -> None:
+        mapping = compiled({"email": "mail"}, {"type": "object"})
+        assert mapping.contact({"mail": " A@x.com"}) == {"email": "a@x.com"}
+        with pytest.raises(RecordRejectedError):
+            mapping.contact({"mail": ["a@x.com"]})
