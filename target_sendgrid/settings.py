@@ -290,6 +290,11 @@ class Settings:
         )
 
 
+def _matches(entry: str, stream: str) -> bool:
+    """Return whether a key of `streams` fits a stream. Only ``*`` is special: names may hold other wildcards."""
+    return fnmatchcase(stream, re.sub(r"[?[]", r"[\g<0>]", entry))
+
+
 def _sources(field_mapping: Mapping[str, str | Mapping[str, Any]] | None) -> Mapping[str, Source] | None:
     if field_mapping is None:
         return None
