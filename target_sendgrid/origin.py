@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from target_sendgrid.wording import shown
+
 
 class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where a record came from."""
@@ -19,7 +21,7 @@ class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def __str__(self) -> str:
         """Name the record without any of its values."""
         within = f", line {self.file_line} of the batch files" if self.file_line else ""
-        return f"stream '{self.stream}', line {self.line}{within}"
+        return f"stream '{shown(self.stream)}', line {self.line}{within}"
 
     def __repr__(self) -> str:
         """Hold no values either: what reports errors shows objects by this."""

@@ -13,6 +13,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from target_sendgrid.wording import shown
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -27,7 +29,10 @@ _MAX_FRAMES = 5
 
 
 class RedactedRecord(logging.LogRecord):
-    """A log record without its exception, and without its message where the logger is not ours."""
+    """A log record without its exception, and without its message where the logger is not ours.
+
+    Names in its message may have characters that nobody sees, or that a terminal obeys: these are escaped.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the signature of the base class
         self,
@@ -45,6 +50,10 @@ class RedactedRecord(logging.LogRecord):
         if not any(name == own or name.startswith(f"{own}.") for own in _OWN_LOGGERS):
             msg, args = _WITHHELD, ()
         super().__init__(name, level, pathname, lineno, msg, args, None, func)
+
+    def getMessage(self) -> str:  # noqa: N802 - the name of the base class
+        """Return the message with invisible characters escaped, except those between its lines."""
+        return "\n".join(shown(line) for line in super().getMessage().split("\n"))
 
 
 def install() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from target_sendgrid.errors import InputError
 from target_sendgrid.singer.sink import SendGridSink
-from tests.harness.messages import PEOPLE, record, schema, state
+from tests.harness.messages import PEOPLE, record, schema, singer, state
 
 if TYPE_CHECKING:
     from singer_sdk.sinks.core import BaseJSONSchemaValidator
@@ -37,6 +37,14 @@ def test_a_message_of_such_a_stream_forges_no_line_of_the_log(account: Account, 
     assert run.exit_code == 1
     assert "a stream whose name has control characters, which has no SCHEMA yet" in run.log
     assert name not in run.log
+
+
+def test_the_log_shows_characters_of_names_that_nobody_sees_or_that_a_terminal_obeys(account: Account) -> None:
+    config: dict[str, Any] = {"list_name": "Ne\u200bws\x1b[31m", "field_mapping": {"email": "ma\xa0il"}}
+    run = account.run_process(singer(schema(**{"ma\xa0il": "string"}), record(**{"ma\xa0il": "no"})), **config)
+    assert "fills list 'Ne\\u200bws\\u001b[31m' from property 'ma\\u00a0il' (for email)" in run.log
+    assert "invalid_email: property 'ma\\u00a0il' (for email)" in run.log
+    assert [line for line in run.log.split("\n") if not line.isprintable()] == []
 
 
 @pytest.mark.parametrize(
