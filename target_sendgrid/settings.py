@@ -13,7 +13,6 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
 
-import msgspec
 from singer_sdk import typing as th
 
 from target_sendgrid.errors import ConfigError
@@ -166,7 +165,8 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
 """JSON schema of the settings, without those that the SDK adds."""
 
 
-class Source(msgspec.Struct, frozen=True):
+@dataclasses.dataclass(frozen=True)
+class Source:
     """The right side of a field mapping, in its short or long form."""
 
     property: str

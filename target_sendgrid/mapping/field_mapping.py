@@ -74,7 +74,7 @@ class FieldMapping:
     def never_came(self) -> list[str]:
         """Return the labels of fields whose property neither the schema lists nor any record has had.
 
-        That is none as long as there was no record.
+        The list is empty as long as there was no record.
         """
         return [field.label for field in self._awaited if self._has_seen_records]
 

@@ -27,7 +27,7 @@ def words_for(schema: Mapping[str, Any]) -> str:
 
 
 def path_inside(source: str, schema: Mapping[str, Any] | None, words: Sequence[str]) -> str | None:
-    """Return the likely path of the single value inside a nested property, or ``None`` if none can be told.
+    """Return the likely path of the single value inside a nested property, or ``None`` if none is likely.
 
     Args:
         source: The property.

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.errors import ConfigError
-from target_sendgrid.settings import CONFIG_SCHEMA, Settings, Source
+from target_sendgrid.settings import CONFIG_SCHEMA, Settings, Source, StreamSettings
 from target_sendgrid.settings_checks import environment_problems, main_type
 
 MARKER = "zaphod"
@@ -324,7 +324,7 @@ class TestLists:
 class TestStreams:
     def test_a_stream_without_settings_has_those_of_all(self) -> None:
         stream = settings_of(field_mapping={"email": "mail"}).for_stream("people")
-        assert dataclasses.astuple(stream) == (None, "News", {"email": Source("mail")}, True)
+        assert stream == StreamSettings(None, "News", {"email": Source("mail")}, is_enabled=True)
 
     def test_a_stream_may_have_a_list_of_its_own(self) -> None:
         stream = settings_of(streams={"people": {"list_id": "1"}}).for_stream("people")
@@ -382,7 +382,7 @@ class TestStreams:
     def test_only_one_entry_applies_and_the_settings_of_all_streams_where_it_has_none(self) -> None:
         streams = {"crm_*": {"list_name": "CRM", "enabled": False}, "crm_people": {"field_mapping": {"email": "m"}}}
         stream = settings_of(streams=streams).for_stream("crm_people")
-        assert dataclasses.astuple(stream) == (None, "News", {"email": "m"}, True)
+        assert stream == StreamSettings(None, "News", {"email": Source("m")}, is_enabled=True)
 
     def test_an_entry_is_unused_if_its_name_or_pattern_fits_no_stream(self) -> None:
         settings = settings_of(streams={"people": {}, "crm_*": {}, "*": {}, "others": {}, "old_*": {}})

@@ -307,7 +307,7 @@ class TestUnlistedProperties:
         mapping.contact({"mail": "a@x.com"})
         assert mapping.never_came() == []
 
-    def test_an_email_that_the_schema_does_not_list_is_judged_by_conversion(self) -> None:
+    def test_an_email_that_the_schema_does_not_list_is_checked_by_its_conversion(self) -> None:
         mapping = compiled({"email": "mail"}, {"type": "object"})
         assert mapping.contact({"mail": " A@x.com"}) == {"email": "a@x.com"}
         with pytest.raises(RecordRejectedError):
