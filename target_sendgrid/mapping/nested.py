@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _MAX_DEPTH = 4
 
+_NO_TEXTS = frozenset({"boolean", "date"})
+
 _WORDS = {"array": "an array", "object": "an object"}
 
 
@@ -45,7 +47,7 @@ def path_inside(source: str, schema: Mapping[str, Any] | None, words: Sequence[s
 
 
 def _likely_name(schema: Mapping[str, Any], words: Iterable[str]) -> str | None:
-    names = list(property_paths(schema, depth=1))
-    texts = [name for name in names if "text" in kinds_of(schema_at(schema, (name,)) or {})]
-    likely = [name for word in words for name in names if word in name.lower()]
+    kinds = {name: kinds_of(schema_at(schema, (name,)) or {}) for name in property_paths(schema, depth=1)}
+    likely = [name for word in words for name in kinds if word in name.lower() and not kinds[name] <= _NO_TEXTS]
+    texts = [name for name in kinds if "text" in kinds[name]]
     return next(iter([*likely, *texts]), None)

@@ -7,6 +7,7 @@ import pytest
 from target_sendgrid.mapping.nested import is_nested, path_inside, words_for
 
 TEXT = {"type": ["string", "null"]}
+DATE = {"type": "string", "format": "date"}
 WORDS = ("mail", "value")
 
 
@@ -47,6 +48,7 @@ def test_what_may_be_a_single_value_is_not_nested(schema: dict[str, Any] | None)
         ({"type": "array", "items": {"properties": {"kind": TEXT, "value": TEXT}}}, "p.0.value"),
         ({"properties": {"kind": TEXT, "Work_Email": TEXT}}, "p.Work_Email"),
         ({"properties": {"value": TEXT, "mail": TEXT}}, "p.mail"),
+        ({"properties": {"no_mail": {"type": "boolean"}, "mailed": DATE, "value": TEXT}}, "p.value"),
         ({"properties": {"id": {"type": "integer"}, "kind": TEXT}}, "p.kind"),
         ({"properties": {"mails": {"type": "array", "items": {"properties": {"mail": TEXT}}}}}, "p.mails.0.mail"),
         ({"anyOf": [{"type": "null"}, {"type": "array", "items": TEXT}]}, "p.0"),
