@@ -97,7 +97,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
                 additional_properties=False,
             ),
         ),
-        title="Streams",
+        title="Streams", examples=[{"people": {"list_name": "Customers"}}],
         description="Settings of single streams, by stream name: `list_id`, `list_name`, `field_mapping`, `enabled`."
         " A `*` in a name matches any characters; an exact name comes before a pattern, a longer pattern before a"
         " shorter one.",

@@ -6,15 +6,16 @@ import functools
 import json
 import math
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 import jsonschema
 
-from target_sendgrid.wording import suggest
+from target_sendgrid.wording import shown, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 ENVIRONMENT_PREFIX = "TARGET_SENDGRID_"
 
@@ -32,6 +33,36 @@ def main_type(prop: Mapping[str, Any]) -> str:
     kinds = prop.get("type", "string")
     kinds = [kinds] if isinstance(kinds, str) else kinds
     return next((kind for kind in kinds if kind != "null"), "string")
+
+
+def config_file_problems(paths: Iterable[str]) -> Iterator[str]:
+    """Yield what is wrong with config files: one sentence for each that is missing or holds no JSON object."""
+    for path in paths:
+        if path.lstrip().startswith("{"):
+            yield "`--config` takes the path of a file, not JSON: a command line is no place for a key."
+            continue
+        problem = _config_file_problem(Path(path))
+        if problem:
+            is_environment = path.strip().upper() == "ENV"
+            next_step = ", or write `--config=ENV` for the environment." if is_environment else "."
+            yield f"The config file {path} {problem}{next_step}"
+
+
+def _config_file_problem(path: Path) -> str:
+    try:
+        content = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError:
+        return "can't be read. Check the path"
+    except UnicodeDecodeError:
+        return "is not in UTF-8. Save it in this encoding"
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        return f"is not valid JSON: {place}. Check its commas, quotes and braces"
+    except RecursionError:
+        return "is not valid JSON: it is nested too deeply"
+    except ValueError:
+        return "is not valid JSON: a number is too long"
+    return "" if isinstance(content, dict) else "is not a JSON object, which has braces around it"
 
 
 def given_variables(environment: Mapping[str, str]) -> dict[str, str]:
@@ -52,7 +83,7 @@ def environment_problems(environment: Mapping[str, str], schema: Mapping[str, An
         if name in given and kind in _FITS and not _FITS[kind](given[name]):
             problems.append(f"The environment variable {ENVIRONMENT_PREFIX}{name} must be {_WANTED[kind]}.")
     for name in sorted(given.keys() - known):
-        near = suggest(name, known)
+        near = _suggest_setting(name, known)
         if near:
             variable = ENVIRONMENT_PREFIX + name
             problems.append(f"There is no setting for the environment variable {variable}.{near}")
@@ -73,23 +104,30 @@ _FITS: Mapping[str, Callable[[str], bool]] = {
     "boolean": lambda text: text.lower() in {"true", "false", "1", "0", "yes", "no", "on", "off"},
 }
 _WANTED = {
+    "string": "a text",
     "object": "a JSON object",
     "array": "a JSON array",
     "integer": "a whole number",
+    "number": "a number",
     "boolean": "true or false",
 }
+
+
+def _suggest_setting(name: str, known: Iterable[str]) -> str:
+    """Return a clause that offers the nearest known setting. A list is most often meant by its name."""
+    return suggest(f"{name}_name" if name.lower() == "list" else name, known)
 
 
 def schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
     """Yield what breaks the schema of the settings, unknown names included."""
     validator = jsonschema.Draft202012Validator(schema)
     for error in sorted(validator.iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path]):
-        path = ".".join(str(part) for part in error.absolute_path)
+        path = shown(".".join(str(part) for part in error.absolute_path))
         if error.validator == "additionalProperties":
             known = list(error.schema.get("properties", {}))
             for name in sorted(set(error.instance) - set(known)):
                 where = f" in `{path}`" if path else ""
-                yield f"There is no setting `{name}`{where}.{suggest(name, known)}"
+                yield f"There is no setting `{shown(name)}`{where}.{_suggest_setting(name, known)}"
         else:
             yield f"The setting `{path}` {_rule(error)}."
 
@@ -100,9 +138,9 @@ def _rule(error: jsonschema.ValidationError) -> str:
     schema: Any = error.schema
     given: Any = error.instance
     if error.validator == "type":
-        kinds = [wanted] if isinstance(wanted, str) else wanted
+        kinds = [wanted] if isinstance(wanted, str) else [kind for kind in wanted if kind != "null"]
         example = "".join(f", such as {json.dumps(example)}" for example in schema.get("examples", [])[:1])
-        return "must be " + " or ".join(f"of type {kind}" for kind in kinds if kind != "null") + example
+        return "must be " + " or ".join(_WANTED[kind] for kind in kinds) + (example or _quotes(kinds, given))
     if error.validator == "required":
         return "lacks " + " and ".join(f"`{name}`" for name in wanted if name not in given)
     if error.validator == "enum":
@@ -112,6 +150,13 @@ def _rule(error: jsonschema.ValidationError) -> str:
     if error.validator == "maximum":
         return f"must be at most {wanted}"
     return f"breaks the rule {error.validator}"
+
+
+def _quotes(kinds: list[str], given: object) -> str:
+    """Return what to do about quotes, where a value may only have too many or too few."""
+    if isinstance(given, str) and {"boolean", "integer", "number"}.intersection(kinds):
+        return ", without quotes"
+    return ", in quotes" if isinstance(given, (int, float)) and kinds == ["string"] else ""
 
 
 def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
@@ -202,14 +247,15 @@ def _key_problems(key: str | None) -> Iterator[str]:
 def _places(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the settings for all streams and those of each stream, with what their names begin with."""
     streams = config.get("streams", {})
-    return [("", config), *((f"streams.{name}.", own) for name, own in sorted(streams.items()))]
+    return [("", config), *((f"streams.{shown(name)}.", own) for name, own in sorted(streams.items()))]
 
 
 def _mapping_problems(config: Mapping[str, Any]) -> Iterator[str]:
     for prefix, place in _places(config):
-        for field, prop in place.get("field_mapping", {}).items():
-            if isinstance(prop, str) and not prop.strip():
-                yield f"The setting `{prefix}field_mapping.{field}` is empty. Name a property, or leave it out."
+        for field, source in place.get("field_mapping", {}).items():
+            name = source if isinstance(source, str) else source["property"]
+            if not name.strip():
+                yield f"The setting `{prefix}field_mapping.{shown(field)}` is empty. Name a property, or leave it out."
 
 
 def _list_problems(config: Mapping[str, Any]) -> Iterator[str]:

@@ -12,10 +12,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-import json
 import os
 import sys
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from singer_sdk.configuration._dict_config import parse_environment_config
@@ -24,11 +22,16 @@ from singer_sdk.target_base import Target
 
 from target_sendgrid.errors import ConfigError, LocalFileError, TargetSendGridError, TerminatedError
 from target_sendgrid.settings import CONFIG_SCHEMA, Settings, without_unset
-from target_sendgrid.settings_checks import ENVIRONMENT_PREFIX, environment_problems, given_variables
+from target_sendgrid.settings_checks import (
+    ENVIRONMENT_PREFIX,
+    config_file_problems,
+    environment_problems,
+    given_variables,
+)
 from target_sendgrid.wording import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from types import FrameType
 
     import click
@@ -105,7 +108,9 @@ class TargetSendGrid(Target):
         """
         environment = cls._environment_config() if "ENV" in value else {}
         paths = tuple(path for path in value if path != "ENV")
-        _check_config_files(paths)
+        problems = [*config_file_problems(paths)]  # before the SDK reads them, whose errors are tracebacks
+        if problems:
+            raise ConfigError(problems)
         given = super().cb_config(ctx, param, paths)
         return dataclasses.replace(given, config=given.config | environment)
 
@@ -337,30 +342,6 @@ class TargetSendGrid(Target):
         is_in_grace = self._grace_ends_at is not None and self._clock.monotonic() < self._grace_ends_at
         if not is_in_grace or len(self._signals) > 1:
             raise TerminatedError(self._signals[-1])
-
-
-def _check_config_files(paths: Iterable[str]) -> None:
-    """Look into config files before the SDK does, whose errors are tracebacks.
-
-    Raises:
-        ConfigError: With one sentence for each file that is missing or holds no JSON object.
-    """
-    problems = []
-    for path in paths:
-        if path.lstrip().startswith("{"):
-            problems.append("`--config` takes the path of a file, not JSON: a command line is no place for a key.")
-            continue
-        try:
-            is_object = isinstance(json.loads(Path(path).read_bytes()), dict)
-        except OSError:
-            problems.append(f"The config file {path} can't be read. Check the path.")
-            continue
-        except ValueError:
-            is_object = False
-        if not is_object:
-            problems.append(f"The config file {path} is not a JSON object. Check its commas, quotes and braces.")
-    if problems:
-        raise ConfigError(problems)
 
 
 def _write_state(state: bytes) -> None:

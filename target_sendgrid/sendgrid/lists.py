@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from target_sendgrid.errors import BadRequestError, ConfigError, Problem
-from target_sendgrid.wording import suggest
+from target_sendgrid.wording import shown, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -126,7 +126,7 @@ class Lists:
             elif found:
                 continue
             elif near is not None:
-                what = f"SendGrid has no list named '{name}', but one named '{near}'."
+                what = f"SendGrid has no list named '{name}', but one named '{shown(near)}'."
                 yield Problem(what, f"Write the name with its capitals: {_ONE_SPELLING}.")
             elif not self._can_create:
                 what = f"SendGrid has no list named '{name}', and `create_list` is false."

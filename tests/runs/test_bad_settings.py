@@ -55,7 +55,7 @@ def _customers(sandbox: SandboxServer) -> None:
         ({"profil_cap": 3}, "There is no setting `profil_cap`. Did you mean 'profile_cap'?"),
         (
             {"streams": {"people": {"list": "x"}}},
-            "There is no setting `list` in `streams.people`. Did you mean 'list_id'?",
+            "There is no setting `list` in `streams.people`. Did you mean 'list_name'?",
         ),
         ({"api_url": "http://sendgrid.example.com"}, "The setting `api_url` must start with https://"),
         ({"api_url": "https://sendgrid.example.com"}, "Set `data_privacy_consent` to true"),
@@ -70,7 +70,7 @@ def _customers(sandbox: SandboxServer) -> None:
             # Only root's run passes the first check of the folder, and fails to write the report at its end.
             "has no property 'male'" if os.geteuid() == 0 else "`report_path`: no report can be written to",
         ),
-        ({"stream_maps": "x"}, "The setting `stream_maps` must be of type object."),
+        ({"stream_maps": "x"}, "The setting `stream_maps` must be a JSON object."),
         ({"stream_maps": {"people": {"mail": "mail.("}}}, "The stream map of stream 'people' can't be used"),
         ({"flattening_enabled": True}, "Set `flattening_max_depth`, too"),
         ({"api_url": "Sandbox"}, "must spell `sandbox` in lower case"),
@@ -109,18 +109,44 @@ def test_a_key_without_marketing_access_ends_the_run_with_the_scope_it_needs(acc
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(None, "can't be read. Check the path."), ("{", "is not a JSON object."), ("[]", "is not a JSON object.")],
+    [
+        (None, "can't be read. Check the path."),
+        (b'{"a": 1,\n "b": 2,}', "is not valid JSON: line 2, column 9. Check its commas, quotes and braces."),
+        (b"{", "is not valid JSON: line 1, column 2."),
+        (b"", "is not valid JSON: line 1, column 1."),
+        (b"[]", "is not a JSON object, which has braces around it."),
+        (b'{"a": ' + 100_000 * b"[" + 100_000 * b"]" + b"}", "is not valid JSON: it is nested too deeply."),
+        (b'{"a": ' + 5_000 * b"1" + b"}", "is not valid JSON: a number is too long."),
+        ('{"list_name": "N"}'.encode("utf-16"), "is not in UTF-8. Save it in this encoding."),
+        (b'{"list_name": "\xe4"}', "is not in UTF-8. Save it in this encoding."),
+    ],
 )
-def test_a_config_file_that_cannot_be_used_is_one_sentence(content: str | None, sentence: str, tmp_path: Path) -> None:
+def test_a_config_file_that_cannot_be_used_is_one_sentence(
+    content: bytes | None, sentence: str, tmp_path: Path
+) -> None:
     path = tmp_path / "config.json"
     if content is not None:
-        path.write_text(content, encoding="utf-8")
+        path.write_bytes(content)
     run = subprocess.run(
         [sys.executable, "-m", "target_sendgrid", "--config", str(path)], capture_output=True, check=False, input=b""
     )
     assert run.returncode == 1
     assert sentence in run.stderr.decode()
     assert "Traceback" not in run.stderr.decode()
+
+
+def test_a_config_file_may_begin_with_a_byte_order_mark(account: Account) -> None:
+    path = account.folder / "marked.json"
+    path.write_text(json.dumps(account.settings(**GOOD)), encoding="utf-8-sig")
+    run = run_with_environment(account, LINES, f"--config={path}")
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("name", ["env", "Env", " ENV"])
+def test_the_environment_is_named_in_capitals(name: str, account: Account) -> None:
+    run = run_with_environment(account, LINES, f"--config={name}")
+    assert run.returncode == 1
+    assert f"The config file {name} can't be read. Check the path, or write `--config=ENV` for the" in run.stderr
 
 
 def run_with_environment(

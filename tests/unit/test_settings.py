@@ -102,12 +102,12 @@ class TestLimits:
             ("batch_size_bytes", 9_999, "must be at least 10000"),
             ("batch_size_bytes", 6_000_001, "must be at most 6000000"),
             ("profile_cap", -1, "must be at least 0"),
-            ("profile_cap", True, "must be of type integer"),
-            ("profile_cap", "100", "must be of type integer"),
-            ("profile_cap", 1.5, "must be of type integer"),
+            ("profile_cap", True, "must be a whole number"),
+            ("profile_cap", "100", "must be a whole number, without quotes"),
+            ("profile_cap", 1.5, "must be a whole number"),
             ("max_rejected_percent", -0.1, "must be at least 0"),
             ("max_rejected_percent", 100.1, "must be at most 100"),
-            ("max_rejected_percent", "many", "must be of type number"),
+            ("max_rejected_percent", "many", "must be a number, without quotes"),
             ("max_rejected_percent", "nan", "must be a finite number"),
             ("max_rejected_percent", float("nan"), "must be a finite number"),
             ("request_timeout_seconds", 0, "must be more than 0"),
@@ -118,11 +118,12 @@ class TestLimits:
             ("null_handling", "drop", "must be one of: omit, clear"),
             ("on_profile_cap", "stop", "must be one of: fail, truncate"),
             ("validate_scope", "some", "must be one of: mapped, all"),
-            ("create_list", "yes", "must be of type boolean"),
-            ("list_name", 7, "must be of type string"),
-            ("field_mapping", "email", 'must be of type object, such as {"email": "profile_email"}'),
-            ("field_mapping", ["email"], 'must be of type object, such as {"email": "profile_email"}'),
-            ("streams", ["people"], "must be of type object"),
+            ("create_list", "true", "must be true or false, without quotes"),
+            ("create_list", 1, "must be true or false"),
+            ("list_name", 7, "must be a text, in quotes"),
+            ("field_mapping", "email", 'must be a JSON object, such as {"email": "profile_email"}'),
+            ("field_mapping", ["email"], 'must be a JSON object, such as {"email": "profile_email"}'),
+            ("streams", ["people"], 'must be a JSON object, such as {"people": {"list_name": "Customers"}}'),
         ],
     )
     def test_a_value_out_of_bounds_is_refused_by_its_rule(self, name: str, value: object, rule: str) -> None:
@@ -149,6 +150,23 @@ class TestUnknownSettings:
         (problem,) = problems_of(streams={"people": {"list_nmae": MARKER}})
         assert problem == "There is no setting `list_nmae` in `streams.people`. Did you mean 'list_name'?"
 
+    @pytest.mark.parametrize(("place", "where"), [({}, ""), ({"streams": {"people": {}}}, " in `streams.people`")])
+    def test_a_list_is_meant_by_its_name(self, place: dict[str, Any], where: str) -> None:
+        (place["streams"]["people"] if place else place)["list"] = MARKER
+        assert problems_of(**place) == [f"There is no setting `list`{where}. Did you mean 'list_name'?"]
+        (problem,) = environment_problems({"TARGET_SENDGRID_LIST": MARKER}, CONFIG_SCHEMA)
+        assert problem.endswith("TARGET_SENDGRID_LIST. Did you mean 'LIST_NAME'?")
+
+    def test_invisible_characters_of_names_are_shown(self) -> None:
+        streams = {"a\u200b": {"list_nmae": "x"}, "b\ufeff": {"list_id": 7}}
+        assert problems_of(streams={**streams, "c": {"enabled\u200b": False}}) == [
+            "There is no setting `list_nmae` in `streams.a\\u200b`. Did you mean 'list_name'?",
+            "The setting `streams.b\\ufeff.list_id` must be a text, in quotes.",
+            "There is no setting `enabled\\u200b` in `streams.c`. Did you mean 'enabled'?",
+        ]
+        (problem,) = problems_of(streams={"a\u200b": {"list_id": " "}})
+        assert problem == "The setting `streams.a\\u200b.list_id` is empty."
+
     def test_a_misspelt_variable_is_named(self) -> None:
         problems = environment_problems({"TARGET_SENDGRID_LISTNAME": "x", "TARGET_SENDGRID_LOGO": "x"}, CONFIG_SCHEMA)
         expected = (
@@ -161,7 +179,7 @@ class TestUnknownSettings:
         assert sorted(problems) == [
             "The setting `batch_size_rows` must be at least 1.",
             "The setting `region` must be one of: global, eu.",
-            "The setting `streams.people.enabled` must be of type boolean.",
+            "The setting `streams.people.enabled` must be true or false, without quotes.",
             "There is no setting `bar`.",
             "There is no setting `foo`.",
         ]
@@ -176,9 +194,9 @@ class TestLongMapping:
     @pytest.mark.parametrize(
         ("value", "problems"),
         [
-            (7, ["The setting `{}` must be of type string or of type object."]),
+            (7, ["The setting `{}` must be a text or a JSON object."]),
             ({}, ["The setting `{}` lacks `property`."]),
-            ({"property": 7}, ["The setting `{}.property` must be of type string."]),
+            ({"property": 7}, ["The setting `{}.property` must be a text, in quotes."]),
             ({"property": "spent", "type": "number"}, ["The setting `{}.type` must be one of: Text, Number, Date."]),
             ({"property": "spent", "tpye": "Number"}, ["There is no setting `tpye` in `{}`. Did you mean 'type'?"]),
         ],
