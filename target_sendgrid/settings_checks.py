@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import jsonschema
 
+from target_sendgrid.stream_map_checks import stream_map_problems
 from target_sendgrid.wording import shown, suggest
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _suggest_setting(name: str, known: Iterable[str]) -> str:
 
 def schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
     """Yield what breaks the schema of the settings, unknown names included."""
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = jsonschema.Draft202012Validator(_without_stream_maps(schema))
     for error in sorted(validator.iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path]):
         path = shown(".".join(str(part) for part in error.absolute_path))
         if error.validator == "additionalProperties":
@@ -130,6 +131,14 @@ def schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Ite
                 yield f"There is no setting `{shown(name)}`{where}.{_suggest_setting(name, known)}"
         else:
             yield f"The setting `{path}` {_rule(error)}."
+
+
+def _without_stream_maps(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave what is in `stream_maps` to `stream_map_problems`: the SDK's schema of it is no valid JSON schema."""
+    properties = {
+        name: {"type": prop["type"]} if name == "stream_maps" else prop for name, prop in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}
 
 
 def _rule(error: jsonschema.ValidationError) -> str:
@@ -176,7 +185,7 @@ def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield "The setting `on_behalf_of` holds characters that no subuser's name has."
     if config.get("flattening_enabled") and config.get("flattening_max_depth") is None:
         yield "Set `flattening_max_depth`, too: `flattening_enabled` needs to know how deep to go."
-    yield from _mapping_problems(config)
+    yield from stream_map_problems(config.get("stream_maps", {}))
     yield from _list_problems(config)
 
 
@@ -248,14 +257,6 @@ def _places(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the settings for all streams and those of each stream, with what their names begin with."""
     streams = config.get("streams", {})
     return [("", config), *((f"streams.{shown(name)}.", own) for name, own in sorted(streams.items()))]
-
-
-def _mapping_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    for prefix, place in _places(config):
-        for field, source in place.get("field_mapping", {}).items():
-            name = source if isinstance(source, str) else source["property"]
-            if not name.strip():
-                yield f"The setting `{prefix}field_mapping.{shown(field)}` is empty. Name a property, or leave it out."
 
 
 def _list_problems(config: Mapping[str, Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from target_sendgrid.errors import ConfigError, Reason, RecordRejectedError
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.singer.decoding import DECODE_ERRORS
 from target_sendgrid.singer.fast_decoder import FastDecoder
+from target_sendgrid.singer.stream_maps import map_failure, map_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,9 +60,8 @@ class StreamRoute(msgspec.Struct, frozen=True, eq=False):
             origin = msgspec.structs.replace(origin, stream=self.alias)
         try:
             transformed = self.transform(dict(record))
-        except Exception:  # noqa: BLE001 - an expression can raise anything, and the error's text may quote a value
-            error = RecordRejectedError(Reason.STREAM_MAP_FAILED, "A stream map expression failed on the record.")
-            self.run.reject(origin, error)
+        except Exception as error:  # noqa: BLE001 - an expression can raise anything, and its text may quote a value
+            self.run.reject(origin, RecordRejectedError(Reason.STREAM_MAP_FAILED, map_failure(error)))
             return
         if transformed is None:
             self.stream.counts.buckets[Bucket.IGNORED] += 1
@@ -138,10 +138,8 @@ class RouteTable:
         before = self._sdk.stream_maps(stream)
         try:
             self._register(message)
-        except MappingError as error:
-            why = f"({type(error).__name__}). Check the setting `stream_maps`."
-            sentence = f"The stream map of stream '{stream}' can't be used {why}"
-            raise ConfigError(sentence) from None
+        except (MappingError, ValueError) as error:
+            raise ConfigError(map_problem(stream, error)) from None
         stream_maps = self._sdk.stream_maps(stream)
         for stream_map in stream_maps or ():
             self._run.keep_schema(stream_map.stream_alias, line)

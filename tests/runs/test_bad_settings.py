@@ -71,7 +71,11 @@ def _customers(sandbox: SandboxServer) -> None:
             "has no property 'male'" if os.geteuid() == 0 else "`report_path`: no report can be written to",
         ),
         ({"stream_maps": "x"}, "The setting `stream_maps` must be a JSON object."),
-        ({"stream_maps": {"people": {"mail": "mail.("}}}, "The stream map of stream 'people' can't be used"),
+        (
+            {"stream_maps": {"people": {"mail": "mail.("}}},
+            "The setting `stream_maps.people.mail` is not an expression.",
+        ),
+        ({"stream_maps": {"__else__": "x"}}, "The setting `stream_maps.__else__` must be null, or left out."),
         ({"flattening_enabled": True}, "Set `flattening_max_depth`, too"),
         ({"api_url": "Sandbox"}, "must spell `sandbox` in lower case"),
         ({"api_url": "sandbox:no-such-folder/account.db"}, "check the path in `api_url`"),
@@ -348,3 +352,24 @@ def test_a_config_given_as_json_is_not_quoted(account: Account) -> None:
     assert run.exit_code == 1
     assert "`--config` takes the path of a file, not JSON" in run.log
     assert "canary" not in run.log
+
+
+def test_a_stream_map_without_the_key_property_names_it(account: Account) -> None:
+    lines = singer(schema(id="integer", mail="string") | {"key_properties": ["id"]})
+    run = account.run_process(lines, **GOOD, stream_maps={"people": {"mail": "mail", "__else__": None}})
+    assert run.exit_code == 1
+    assert "The stream map of stream 'people' leaves out its key property 'id'." in run.log
+
+
+def test_names_that_are_the_same_once_flattened_are_an_error(account: Account) -> None:
+    home = {"type": "object", "properties": {"city": {"type": "string"}}}
+    lines = singer(schema(mail="string", home=home, home__city="string"))
+    run = account.run_process(lines, **GOOD, flattening_enabled=True, flattening_max_depth=1)
+    assert run.exit_code == 1
+    assert "Flattening gives properties of stream 'people' the same name." in run.log
+
+
+def test_the_property_whose_expression_fails_on_a_record_is_named(account: Account) -> None:
+    maps = {"people": {"mail": "mail.lower()", "note": "mail + 1"}}
+    run = account.run_process(LINES, **GOOD, stream_maps=maps)
+    assert "stream_map_failed: The stream map's expression for property 'note' failed on the record (" in run.log

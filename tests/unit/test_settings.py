@@ -481,13 +481,6 @@ class TestEmptyTexts:
     def test_an_empty_list_of_a_stream_is_refused_since_another_list_would_get_its_people(self) -> None:
         assert problems_of(streams={"people": {"list_id": ""}}) == ["The setting `streams.people.list_id` is empty."]
 
-    def test_a_field_without_a_property_is_refused(self) -> None:
-        problems = problems_of(field_mapping={"city": ""}, streams={"people": {"field_mapping": {"email": " "}}})
-        assert problems == [
-            "The setting `field_mapping.city` is empty. Name a property, or leave it out.",
-            "The setting `streams.people.field_mapping.email` is empty. Name a property, or leave it out.",
-        ]
-
     @pytest.mark.parametrize("name", ["create_list", "profile_cap", "max_rejected_percent", "streams", "field_mapping"])
     def test_an_empty_text_is_no_boolean_number_or_object(self, name: str) -> None:
         (problem,) = problems_of(BASE | {name: ""})
