@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft202012Validator, validators
 
 from target_sendgrid.mapping.schemas import properties_of
 from target_sendgrid.singer.schemas import NOTES, add_alternatives, with_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _LEFT_OUT = frozenset({"$id", "$schema", "$vocabulary"})
 """Keywords about whole documents."""
@@ -31,25 +34,43 @@ _MAX_EXACT = 2**53
 def translate(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return a schema in terms of draft 2020-12.
 
-    Older drafts have booleans beside limits, lists of items, `dependencies`, properties that say themselves that they
-    are required, schemas among types, and the type `any`. Some taps write types twice, as null or in lists inside
-    lists, the type `datetime`, rules that are null, and notes that are no text: what they mean is clear, too. All else
-    stays as it is. `$schema` and `$id` are left out: no part is of another draft, and references start from the root.
+    Older drafts have booleans beside limits, lists of items, properties that say themselves that they are required,
+    schemas among types, and the type `any`. Some taps write types twice, as null or in lists inside lists, the type
+    `datetime`, rules that are null, and notes that are no text: what they mean is clear, too. All else stays as it is.
+
+    `$schema` and `$id` are left out: no part is of another draft, and references start from the root. `dependencies`,
+    which draft 2020-12 ignores, is translated only in parts that declare an older draft: the SDK ignores it elsewhere.
 
     Args:
         schema: The schema, which is not changed. It need not be valid.
     """
-    result = with_parts({word: value for word, value in schema.items() if not _is_left_out(word, value)}, _translated)
+    return _translate(schema, Draft202012Validator)
+
+
+def _translate(schema: Mapping[str, Any], draft: Any) -> dict[str, Any]:  # noqa: ANN401 - see `_translated`
+    inner = functools.partial(_translated, outer_draft=draft)
+    result = with_parts({word: value for word, value in schema.items() if not _is_left_out(word, value)}, inner)
     _translate_limits(result)
-    _translate_type(result)
+    _translate_type(result, inner)
     _translate_items(result)
-    _translate_dependencies(result)
+    dependencies = result.pop("dependencies", None)
+    if isinstance(dependencies, dict) and "dependencies" in draft.VALIDATORS:
+        _add_dependencies(result, dependencies)
     _translate_required(result, schema)
     return result
 
 
-def _translated(schema: object) -> object:
-    return translate(schema) if isinstance(schema, dict) else schema
+def _translated(schema: object, outer_draft: Any) -> object:  # noqa: ANN401 - the library's validators have no common type
+    """Translate a schema inside another one.
+
+    Args:
+        schema: The schema.
+        outer_draft: Validator of the schema around it, which is also its own unless it declares another draft.
+    """
+    if not isinstance(schema, dict):
+        return schema
+    is_declared = isinstance(schema.get("$schema"), str)
+    return _translate(schema, validators.validator_for(schema, outer_draft) if is_declared else outer_draft)
 
 
 def _is_left_out(keyword: str, value: object) -> bool:
@@ -74,7 +95,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
 
 
-def _translate_type(schema: dict[str, Any]) -> None:
+def _translate_type(schema: dict[str, Any], translated: Callable[[object], object]) -> None:
     written = schema.get("type")
     parts = ["null" if part is None else part for part in _flat(written)]
     if not parts or "type" not in schema or not all(isinstance(part, (str, dict)) for part in parts):
@@ -87,7 +108,7 @@ def _translate_type(schema: dict[str, Any]) -> None:
     if len(formats) == 1 and "string" not in words:
         schema.setdefault("format", formats.pop())
     types = list(dict.fromkeys("string" if word in _DATE_TYPES else word for word in words))
-    inner = [_translated(part) for part in parts if isinstance(part, dict)]
+    inner = [translated(part) for part in parts if isinstance(part, dict)]
     if inner:
         del schema["type"]
         add_alternatives(schema, [*([{"type": types}] if types else []), *inner])
@@ -109,10 +130,7 @@ def _translate_items(schema: dict[str, Any]) -> None:
             schema["items"] = others
 
 
-def _translate_dependencies(schema: dict[str, Any]) -> None:
-    dependencies = schema.pop("dependencies", None)
-    if not isinstance(dependencies, dict):
-        return
+def _add_dependencies(schema: dict[str, Any], dependencies: Mapping[str, Any]) -> None:
     names: dict[str, Any] = {}
     schemas: dict[str, Any] = {}
     for name, dependency in dependencies.items():

@@ -1,6 +1,9 @@
+"""Schemas of older drafts. ``VALIDATION_SEEDS=20000 pytest FILE`` tries more schemas."""
+
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -8,9 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft3Validator, Draft4Validator, Draft202012Validator
+from referencing.exceptions import Unresolvable
+from singer_sdk.exceptions import InvalidJSONSchema
+from singer_sdk.sinks.core import JSONSchemaValidator
 
 from target_sendgrid.singer.drafts import translate
 from tests.harness.json_schemas import NAMES, json_schemas
+from tests.harness.random_schemas import Case
+from tests.harness.seeds import seeds
 
 TEXT = {"type": "string"}
 
@@ -57,14 +65,8 @@ TEXT = {"type": "string"}
         ({"items": TEXT, "additionalItems": False}, {"items": TEXT}),
         ({"items": [TEXT], "additionalItems": 7}, {"prefixItems": [TEXT]}),
         ({"additionalItems": False}, {}),
-        ({"dependencies": {"a": ["b", "b"]}}, {"dependentRequired": {"a": ["b"]}}),
-        ({"dependencies": {"a": "b"}}, {"dependentRequired": {"a": ["b"]}}),
-        (
-            {"dependencies": {"a": {"items": [TEXT]}, "b": ["c"], "d": 7}},
-            {"dependentRequired": {"b": ["c"]}, "dependentSchemas": {"a": {"prefixItems": [TEXT]}}},
-        ),
-        ({"dependencies": {"a": ["b"]}, "dependentRequired": {"a": []}}, {"dependentRequired": {"a": []}}),
-        ({"dependencies": 7}, {}),
+        ({"dependencies": {"a": ["b"]}}, {}),
+        ({"dependencies": 7, "$schema": "http://json-schema.org/draft-04/schema#"}, {}),
         (
             {"properties": {"a": {"required": True}, "b": {"required": False}, "c": True}},
             {"properties": {"a": {}, "b": {}, "c": True}, "required": ["a"]},
@@ -91,6 +93,30 @@ def test_what_a_schema_means_is_said_in_the_words_of_the_newest_draft(
     schema: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     assert translate(schema) == expected
+
+
+@pytest.mark.parametrize("draft", ["draft-03", "draft-04", "draft-06", "draft-07"])
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"dependencies": {"a": ["b", "b"]}}, {"dependentRequired": {"a": ["b"]}}),
+        ({"dependencies": {"a": "b"}}, {"dependentRequired": {"a": ["b"]}}),
+        (
+            {"dependencies": {"a": {"items": [TEXT]}, "b": ["c"], "d": 7}},
+            {"dependentRequired": {"b": ["c"]}, "dependentSchemas": {"a": {"prefixItems": [TEXT]}}},
+        ),
+        ({"not": {"dependencies": {"a": True}}}, {"not": {"dependentSchemas": {"a": True}}}),
+        ({"not": {"dependencies": {"a": []}, "$schema": 7}}, {"not": {"dependentRequired": {"a": []}}}),
+        ({"not": {"dependencies": {"a": []}, "$schema": "https://json-schema.org/draft/2020-12/schema"}}, {"not": {}}),
+        ({"dependencies": {"a": ["b"]}, "dependentRequired": {"a": []}}, {"dependentRequired": {"a": []}}),
+        ({"dependencies": {"a": ["b"]}, "dependentRequired": 7}, {"dependentRequired": 7}),
+        ({"dependencies": 7}, {}),
+    ],
+    ids=str,
+)
+def test_dependencies_count_in_parts_of_an_older_draft(draft: str, schema: dict[str, Any], expected: Any) -> None:
+    part = {**schema, "$schema": f"http://json-schema.org/{draft}/schema#"}
+    assert translate({"properties": {"a": part}}) == {"properties": {"a": expected}}
 
 
 DRAFT_4 = {"maximum": 1, "exclusiveMaximum": True}
@@ -208,15 +234,43 @@ def draft_3_schemas() -> st.SearchStrategy[Any]:
     return st.recursive(st.just({}), schemas, max_leaves=6)
 
 
+def validator_of(schema: dict[str, Any], draft: str) -> Draft202012Validator:
+    part = translate({"items": {"$schema": f"http://json-schema.org/{draft}/schema#", **schema}})["items"]
+    Draft202012Validator.check_schema(part)
+    return Draft202012Validator(part)
+
+
 @given(draft_4_schemas(), st.lists(VALUES, min_size=5, max_size=5))
 def test_a_schema_of_draft_4_accepts_the_same_values_once_translated(schema: dict[str, Any], values: list[Any]) -> None:
-    before, after = Draft4Validator(schema), Draft202012Validator(translate(schema))
-    after.check_schema(after.schema)
+    before, after = Draft4Validator(schema), validator_of(schema, "draft-04")
     assert [after.is_valid(value) for value in values] == [before.is_valid(value) for value in values]
 
 
 @given(draft_3_schemas(), st.lists(VALUES, min_size=5, max_size=5))
 def test_a_schema_of_draft_3_accepts_the_same_values_once_translated(schema: dict[str, Any], values: list[Any]) -> None:
-    before, after = Draft3Validator(schema), Draft202012Validator(translate(schema))
-    after.check_schema(after.schema)
+    before, after = Draft3Validator(schema), validator_of(schema, "draft-03")
     assert [after.is_valid(value) for value in values] == [before.is_valid(value) for value in values]
+
+
+def verdict(validator: Any, record: dict[str, Any]) -> bool | None:
+    """Return whether a validator accepts a record; ``None`` where it gives up."""
+    try:
+        return bool(validator.is_valid(record))
+    except (ArithmeticError, TypeError, Unresolvable):
+        return None
+
+
+def test_a_record_that_the_sdk_rejects_is_rejected_by_the_translated_schema() -> None:
+    counts: Counter[bool | None] = Counter()
+    for seed in seeds("VALIDATION_SEEDS", 60):
+        case = Case(seed, is_plain=bool(seed % 2))
+        try:
+            before = JSONSchemaValidator(case.schema).validator
+        except InvalidJSONSchema:
+            continue
+        after = Draft202012Validator(translate(case.schema), format_checker=before.format_checker)
+        for record in case.records:
+            strict = verdict(before, record)
+            assert strict is not False or not verdict(after, record), (seed, case.schema, record)
+            counts[strict] += 1
+    assert min(counts[True], counts[False]) > 200
