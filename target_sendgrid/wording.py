@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-
 _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Characters that count as printable, and that nobody sees."""
 
@@ -61,11 +60,6 @@ def _invisible_in(name: str) -> str:
         return ""
     called = "byte order mark" if char == "\ufeff" else unicodedata.name(char, "control character").lower()
     return f" `{shown(char)}` is a character that nobody sees ({called}): write it like that, in double quotes."
-
-
-def shown(name: str) -> str:
-    """Return a name with its invisible characters escaped, such as the byte order mark that CSV files begin with."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
 
 
 def words_of(error: Exception) -> str:
