@@ -333,6 +333,16 @@ def test_a_cap_of_zero_is_no_cap_also_from_the_environment(account: Account) -> 
     assert (run.returncode, len(account.sandbox.contacts())) == (0, 3), run.stderr
 
 
+def test_a_mapping_with_types_may_come_from_the_environment(account: Account) -> None:
+    mapping = {"email": "mail", "ltv": {"property": "spent", "type": "Number"}}
+    variables = {"FIELD_MAPPING": json.dumps(mapping), "CREATE_CUSTOM_FIELDS": "true"}
+    lines = singer(schema(mail="string", spent="string"), record(mail="ada@example.com", spent="9.50"))
+    run = run_with_environment(account, lines, **variables)
+    assert run.returncode == 0, run.stderr
+    (ada,) = account.sandbox.contacts()
+    assert ada["custom_fields"] == {"ltv": 9.5}
+
+
 def test_a_misspelt_contact_field_is_named_when_it_is_created(account: Account) -> None:
     config = GOOD | {"create_custom_fields": True, "field_mapping": {"email": "mail", "frist_name": "mail"}}
     run = account.run_process(LINES, **config)
