@@ -16,6 +16,9 @@ Path: TypeAlias = tuple[str | int, ...]
 _COMBINING = ("allOf", "anyOf", "oneOf")
 """Keywords whose schemas are about the same value as the schema around them."""
 
+_ITEMS = frozenset({"items", "prefixItems"})
+"""Keywords about the items of an array."""
+
 
 def resolve_path(source: str, schema: Mapping[str, Any]) -> Path | None:
     """Return the path of a property, or ``None`` if the schema has no such property.
@@ -60,10 +63,10 @@ def schema_at(schema: Mapping[str, Any], path: Sequence[str | int]) -> Mapping[s
     """
     current = schema
     for step in path:
-        found = next((inner for inner in inner_schemas(schema, current, step) if isinstance(inner, dict)), None)
-        if found is None:
+        found = [inner for inner in inner_schemas(schema, current, step) if isinstance(inner, dict)]
+        if not found:
             return None
-        current = found
+        current = found[0] if len(found) == 1 else {"anyOf": found}
     return _without_references(schema, current, set())
 
 
@@ -151,7 +154,7 @@ def _property_paths(root: Mapping[str, Any], schema: Mapping[str, Any], depth: i
 
 
 def _is_array(schema: Mapping[str, Any]) -> bool:
-    return any("array" in types_of(branch) or "items" in branch for branch in branches_of(schema))
+    return any("array" in types_of(branch) or not _ITEMS.isdisjoint(branch) for branch in branches_of(schema))
 
 
 def _may_have(schema: object, name: str) -> bool:

@@ -229,6 +229,12 @@ TREE = {"type": "object", "properties": {"name": TEXT, "b": BROKEN, "children": 
             id="on the way, again and again",
         ),
         pytest.param({"$ref": "#/$defs/loop"}, ("a", "b"), {"properties": {"a": {}}}, id="on the way, to itself"),
+        pytest.param(
+            {"$ref": "#/$defs/twice"},
+            ("a", "b"),
+            {"properties": {"a": {"allOf": [{}, {"properties": {"b": TEXT}}]}}},
+            id="on the way, to itself and further",
+        ),
         pytest.param({"$ref": "#/nowhere"}, ("a", "b"), {"properties": {"a": {"$ref": "#/nowhere"}}}, id="to nothing"),
         pytest.param({"$ref": "b#/c"}, ("a",), {"properties": {"a": {"$ref": "b#/c"}}}, id="to elsewhere"),
         pytest.param({"$ref": 7}, ("a",), {"properties": {"a": {"$ref": 7}}}, id="that is a number"),
@@ -247,6 +253,7 @@ def test_references_stay_inside_the_result(schema: dict[str, Any], path: Path, e
         "list": {"items": {"$ref": "#/$defs/list"}},
         "tree": TREE,
         "loop": {"allOf": [{"$ref": "#/$defs/loop"}]},
+        "twice": {"allOf": [{"$ref": "#/$defs/twice"}, {"properties": {"b": TEXT}}]},
         "no": False,
         "deep": {"no": True},
     }
