@@ -3,8 +3,6 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from target_sendgrid import errors
 from target_sendgrid.errors import (
@@ -18,7 +16,6 @@ from target_sendgrid.errors import (
     TerminatedError,
     TransientError,
 )
-from target_sendgrid.wording import suggest
 
 CLASSES = {
     name: thing
@@ -93,21 +90,3 @@ class TestContent:
             "no_identifier", "invalid_email", "too_long", "too_many_items", "not_a_number", "not_a_date", "too_large",
             "refused_by_sendgrid", "failed_in_job", "not_stored",
         ]  # fmt: skip
-
-
-class TestSuggestions:
-    @pytest.mark.parametrize(
-        ("name", "clause"),
-        [
-            ("frist_name", " Did you mean 'first_name'?"),
-            ("EMAIL", " Did you mean 'Email'?"),
-            ("qqq", ""),
-            ("", ""),
-        ],
-    )
-    def test_the_nearest_name_is_offered_if_any_is_near(self, name: str, clause: str) -> None:
-        assert suggest(name, ["first_name", "last_name", "Email"]) == clause
-
-    @given(st.text(max_size=10), st.lists(st.text(max_size=10), max_size=5))
-    def test_only_known_names_are_offered(self, name: str, known: list[str]) -> None:
-        assert suggest(name, known) in {"", *(f" Did you mean '{candidate}'?" for candidate in known)}

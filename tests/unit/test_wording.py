@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from target_sendgrid.wording import as_json, shown, suggest
 
@@ -35,11 +37,24 @@ def test_json_in_a_sentence_shows_letters_and_escapes_what_nobody_sees() -> None
 
 
 class TestSuggestions:
-    def test_a_near_name_is_offered(self) -> None:
-        assert suggest("Emial", ["mail", "email"]) == " Did you mean 'email'?"
+    @pytest.mark.parametrize(
+        ("name", "clause"),
+        [
+            ("frist_name", " Did you mean 'first_name'?"),
+            ("EMAIL", " Did you mean 'Email'?"),
+            ("qqq", ""),
+            ("", ""),
+        ],
+    )
+    def test_the_nearest_name_is_offered_if_any_is_near(self, name: str, clause: str) -> None:
+        assert suggest(name, ["first_name", "last_name", "Email"]) == clause
+        assert suggest(name, []) == ""
 
-    def test_nothing_is_offered_where_no_name_is_near(self) -> None:
-        assert suggest("email", ["town"]) == suggest("email", []) == ""
+    @given(st.text(max_size=10), st.lists(st.text(max_size=10), max_size=5))
+    def test_only_known_names_are_offered_and_all_that_is_said_can_be_seen(self, name: str, known: list[str]) -> None:
+        clause = suggest(name, known)
+        assert not clause or clause.startswith(tuple(f" Did you mean '{shown(candidate)}'?" for candidate in known))
+        assert shown(clause) == clause
 
     def test_a_name_that_differs_in_invisible_characters_is_offered_as_it_has_to_be_written(self) -> None:
         assert suggest("e", ["town", "\ufeffe"]) == (
