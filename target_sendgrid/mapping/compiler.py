@@ -49,11 +49,11 @@ def plan_mapping(
         ConfigError: The mapping is wrong. The error lists all problems.
     """
     prefix = f"Stream '{shown(stream)}'"
-    properties = schema.get("properties") or {}
+    names = list(dict.fromkeys(property_paths(schema, depth=1)))
     warnings: list[str] = []
     why = "`field_mapping` fills none"
     if field_mapping is None:
-        field_mapping, warnings = default_mapping(properties, catalogue)
+        field_mapping, warnings = default_mapping(schema, catalogue)
         why = "no property is named 'email'"
     turned = _turned_pairs(field_mapping, schema, catalogue)
     if turned:
@@ -63,7 +63,7 @@ def plan_mapping(
     for field, source in field_mapping.items():
         path = resolve_path(source.property, schema)
         if path is None:
-            known = suggest(source.property, property_paths(schema)) or _some_names(properties)
+            known = suggest(source.property, property_paths(schema)) or _some_names(names)
             problems.append(f"{prefix} has no property '{shown(source.property)}' to fill '{shown(field)}'.{known}")
         inner = None if path is None else schema_at(schema, path)
         found = find_field(field, catalogue)
@@ -75,16 +75,14 @@ def plan_mapping(
                 warnings.append(f"SendGrid has no contact field '{shown(field)}', so it is created.{near}")
         else:
             problem = type_problem(field, source, target)
-        problem = problem or nested_problem(field, source, inner, target)
+        problem = problem or nested_problem(field, source.property, schema, path, target)
         if problem:
             problems.append(f"{prefix}: {problem}")
         has_schema = path is not None and is_listed(schema, path)
         planned.append(PlannedField(field, source.property, path or (), target, is_listed=has_schema))
     problems += [f"{prefix} fills one contact field twice: {names}." for names in _repeated(planned)]
     if not any(plan.target in fields.IDENTIFIERS for plan in planned):
-        problems.append(
-            f"{prefix} has no field that identifies a contact: {why}. {_identifier_advice(stream, properties)}"
-        )
+        problems.append(f"{prefix} has no field that identifies a contact: {why}. {_identifier_advice(stream, names)}")
     if problems:
         raise ConfigError(problems)
     return MappingPlan(tuple(planned), tuple(f"{prefix}: {warning}" for warning in warnings))
@@ -108,8 +106,8 @@ def _lists(schema: Mapping[str, Any], source: str) -> bool:
     return path is not None and is_listed(schema, path)
 
 
-def _identifier_advice(stream: str, properties: Mapping[str, Any]) -> str:
-    near = next((name for name in properties if "mail" in name.lower()), None)
+def _identifier_advice(stream: str, names: Sequence[str]) -> str:
+    near = next((name for name in names if "mail" in name.lower()), None)
     example = as_json({"email": near or "the property that holds the address"})
     left_out = as_json({stream: {"enabled": False}})
     return (
@@ -118,10 +116,10 @@ def _identifier_advice(stream: str, properties: Mapping[str, Any]) -> str:
     )
 
 
-def _some_names(properties: Mapping[str, Any]) -> str:
-    names = ", ".join(shown(name) for name in list(properties)[:_SHOWN_NAMES])
-    more = f" and {len(properties) - _SHOWN_NAMES} more" if len(properties) > _SHOWN_NAMES else ""
-    return f" It has: {names}{more}." if names else " Its schema has no properties."
+def _some_names(names: Sequence[str]) -> str:
+    listed = ", ".join(shown(name) for name in names[:_SHOWN_NAMES])
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return f" It has: {listed}{more}." if names else " Its schema has no properties."
 
 
 def _repeated(planned: Sequence[PlannedField]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from target_sendgrid.mapping.contact_fields import find_field
 from target_sendgrid.mapping.field_types import kinds_of
 from target_sendgrid.mapping.nested import is_nested
-from target_sendgrid.mapping.schemas import schema_at
+from target_sendgrid.mapping.schemas import property_paths, schema_at
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.fields import CustomField
 from target_sendgrid.settings import Source
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from target_sendgrid.sendgrid.fields import FieldCatalogue
 
 
-def default_mapping(properties: Mapping[str, Any], catalogue: FieldCatalogue) -> tuple[dict[str, Source], list[str]]:
+def default_mapping(schema: Mapping[str, Any], catalogue: FieldCatalogue) -> tuple[dict[str, Source], list[str]]:
     """Map properties named like contact fields, but no identifier other than the email.
 
     Identifiers cannot be removed from a contact once they were sent. Objects and arrays are left out: they hold
@@ -29,10 +29,10 @@ def default_mapping(properties: Mapping[str, Any], catalogue: FieldCatalogue) ->
         The mapping, and a warning for each contact field that several properties may fill.
     """
     candidates: dict[str | CustomField, list[str]] = {}
-    for name, schema in properties.items():
+    for name in dict.fromkeys(property_paths(schema, depth=1)):
         field = find_field(name, catalogue)
         is_default = isinstance(field, CustomField) or name in fields.RESERVED_FIELDS
-        if field is not None and is_default and _may_fill(field, schema):
+        if field is not None and is_default and _may_fill(field, schema, name):
             candidates.setdefault(field, []).append(name)
     mapping, warnings = {}, []
     for field, names in candidates.items():
@@ -47,9 +47,10 @@ def default_mapping(properties: Mapping[str, Any], catalogue: FieldCatalogue) ->
     return mapping, warnings
 
 
-def _may_fill(field: str | CustomField, schema: object) -> bool:
-    if not isinstance(schema, dict) or not is_nested(schema):
+def _may_fill(field: str | CustomField, schema: Mapping[str, Any], name: str) -> bool:
+    inner = schema_at(schema, (name,))
+    if inner is None or not is_nested(inner):
         return True
     if field == "alternate_emails":
-        return "array" in kinds_of(schema) and not is_nested(schema_at(schema, (0,)))
+        return "array" in kinds_of(inner) and not is_nested(schema_at(schema, (name, 0)))
     return field == "email"  # an error names the property inside it

@@ -10,6 +10,8 @@ from target_sendgrid.mapping.schemas import property_paths, schema_at
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from target_sendgrid.mapping.schemas import Path
+
 _MAX_DEPTH = 4
 
 _NO_TEXTS = frozenset({"boolean", "date"})
@@ -28,26 +30,29 @@ def words_for(schema: Mapping[str, Any]) -> str:
     return " or ".join(_WORDS[kind] for kind in sorted(kinds_of(schema)))
 
 
-def path_inside(source: str, schema: Mapping[str, Any] | None, words: Sequence[str]) -> str | None:
+def path_inside(source: str, schema: Mapping[str, Any], path: Path, words: Sequence[str]) -> str | None:
     """Return the likely path of the single value inside a nested property, or ``None`` if none is likely.
 
     Args:
         source: The property.
-        schema: Its schema.
+        schema: Schema of the records.
+        path: Steps to the property.
         words: Parts of the names of inner properties that are likely to be meant, the likeliest first.
     """
     for _ in range(_MAX_DEPTH):
-        if schema is None or not is_nested(schema):
+        inner = schema_at(schema, path)
+        if inner is None or not is_nested(inner):
             return source
-        step: str | int | None = 0 if "array" in kinds_of(schema) else _likely_name(schema, words)
+        step: str | int | None = 0 if "array" in kinds_of(inner) else _likely_name(schema, path, words)
         if step is None:
             return None
-        source, schema = f"{source}.{step}", schema_at(schema, (step,))
+        source, path = f"{source}.{step}", (*path, step)
     return None
 
 
-def _likely_name(schema: Mapping[str, Any], words: Iterable[str]) -> str | None:
-    kinds = {name: kinds_of(schema_at(schema, (name,)) or {}) for name in property_paths(schema, depth=1)}
+def _likely_name(schema: Mapping[str, Any], path: Path, words: Iterable[str]) -> str | None:
+    names = property_paths(schema_at(schema, path) or {}, depth=1)
+    kinds = {name: kinds_of(schema_at(schema, (*path, name)) or {}) for name in names}
     likely = [name for word in words for name in kinds if word in name.lower() and not kinds[name] <= _NO_TEXTS]
     texts = [name for name in kinds if "text" in kinds[name]]
     return next(iter([*likely, *texts]), None)

@@ -71,6 +71,14 @@ class TestDefaultMapping:
             ),
         )
 
+    def test_properties_behind_references_and_alternatives_are_taken(self) -> None:
+        schema = {
+            "definitions": {"place": {"type": "object"}, "text": {"type": "string"}},
+            "properties": {"email": {"$ref": "#/definitions/text"}, "city": {"$ref": "#/definitions/place"}},
+            "anyOf": [{"properties": {"first_name": {"$ref": "#/definitions/text"}}}],
+        }
+        assert planned(None, schema).paths == [("email",), ("first_name",)]
+
     def test_objects_and_arrays_are_left_out(self) -> None:
         nested = {"city": {"type": "object"}, "country": {"type": ["array", "null"]}, "plan": {"properties": {"a": {}}}}
         properties = {"email": {}, "first_name": {"type": ["object", "string"]}, **nested}

@@ -72,6 +72,15 @@ def test_a_contact_is_the_same_as_on_the_slow_path(changes: dict[str, Any]) -> N
     assert identity(expected) == "ada@x.com"
 
 
+@pytest.mark.parametrize("emails", [None, [], [None], [""], ["a@x.com", None]])
+def test_alternate_emails_are_the_same_as_on_the_slow_path(emails: object) -> None:
+    items = {"type": ["array", "null"], "items": TEXT}
+    schema = {"type": "object", "properties": {"mail": TEXT, "others": items}}
+    mapping = mappings.compiled({"email": "mail", "alternate_emails": "others"}, schema)
+    fast, record = FastPath(schema, (), mapping), {"mail": "ada@x.com", "others": emails}
+    assert fast.contact(fast.decode(json.dumps(record).encode())) == ("ada@x.com", encode(mapping.contact(record)))
+
+
 def test_fields_that_are_all_empty_are_left_out() -> None:
     assert contact(mail="ada@x.com") == {"email": "ada@x.com"}
 

@@ -58,4 +58,11 @@ def test_what_may_be_a_single_value_is_not_nested(schema: dict[str, Any] | None)
     ],
 )
 def test_the_likely_path_of_the_value_is_found(schema: dict[str, Any], path: str | None) -> None:
-    assert path_inside("p", schema, WORDS) == path
+    assert path_inside("p", {"properties": {"p": schema}}, ("p",), WORDS) == path
+
+
+def test_references_are_followed() -> None:
+    mail = {"properties": {"kind": TEXT, "value": {"$ref": "#/definitions/text"}}}
+    emails = {"type": "array", "items": {"$ref": "#/definitions/mail"}}
+    schema = {"definitions": {"text": TEXT, "mail": mail}, "properties": {"emails": emails}}
+    assert path_inside("emails", schema, ("emails",), WORDS) == "emails.0.value"
