@@ -83,8 +83,10 @@ def environment_problems(environment: Mapping[str, str], schema: Mapping[str, An
     for name, kind in known.items():
         if name in given and kind in _FITS and not _FITS[kind](given[name]):
             problems.append(f"The environment variable {ENVIRONMENT_PREFIX}{name} must be {_WANTED[kind]}.")
+    # Meltano also exports each property of an object.
+    objects = tuple(f"{name}_" for name in known if known[name] == "object" and _MELTANO_VARIABLE in environment)
     for name in sorted(given.keys() - known):
-        near = _suggest_setting(name, known)
+        near = "" if name.startswith(objects) else _suggest_setting(name, known)
         if near:
             variable = ENVIRONMENT_PREFIX + name
             problems.append(f"There is no setting for the environment variable {variable}.{near}")

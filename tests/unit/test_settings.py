@@ -444,6 +444,19 @@ class TestEnvironment:
         names = [*CONFIG_SCHEMA["properties"], "flattening_enabled", "stream_maps", "list_names"]
         assert environment_problems({f"TARGET_SENDGRID_{name.upper()}": blank for name in names}, CONFIG_SCHEMA) == []
 
+    def test_meltano_has_put_an_empty_address_in_place_of_the_one_in_its_project(self) -> None:
+        empty = {f"TARGET_SENDGRID_{name}": "" for name in ("API_URL", "ON_BEHALF_OF", "LIST_NAME", "PROFILE_CAP")}
+        assert given_variables(empty) == {}
+        exported = empty | {"TARGET_SENDGRID__DIALECT": "target_sendgrid"}
+        assert given_variables(exported) == {"API_URL": "", "ON_BEHALF_OF": "", "_DIALECT": "target_sendgrid"}
+
+    def test_meltano_gives_the_properties_of_objects_variables_of_their_own(self) -> None:
+        variables = {"TARGET_SENDGRID_FIELD_MAPPING_CITY": "city", "TARGET_SENDGRID_LISTNAME": "x"}
+        assert len(environment_problems(variables, CONFIG_SCHEMA)) == 2
+        exported = variables | {"TARGET_SENDGRID__DIALECT": "target_sendgrid"}
+        (problem,) = environment_problems(exported, CONFIG_SCHEMA)
+        assert "TARGET_SENDGRID_LISTNAME" in problem
+
     def test_all_problems_are_named_at_once(self) -> None:
         assert (
             len(
