@@ -57,6 +57,7 @@ def test_version_and_about_load_no_module_that_only_a_run_needs(arguments: tuple
         "target_sendgrid.errors",
         "target_sendgrid.settings",
         "target_sendgrid.settings_checks",
+        "target_sendgrid.stream_map_checks",
         "target_sendgrid.target",
         "target_sendgrid.wording",
     }
