@@ -28,7 +28,7 @@ from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.lists import ListTracker
-from target_sendgrid.wording import suggest
+from target_sendgrid.wording import shown, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.worker import MakeWorker
     from target_sendgrid.mapping.field_mapping import FieldMapping
-    from target_sendgrid.mapping.plan import NewField
+    from target_sendgrid.mapping.plan import MappingPlan, NewField
+    from target_sendgrid.mapping.schemas import Path
     from target_sendgrid.origin import Origin
     from target_sendgrid.preflight import Connection
     from target_sendgrid.report.report import Report, StreamReport
@@ -47,14 +48,27 @@ log = logging.getLogger("target-sendgrid.run")
 
 
 class Stream(msgspec.Struct, frozen=True):
-    """A stream as the run sees it, for as long as its schema holds."""
+    """An output stream as the run sees it, for as long as its schema holds."""
 
     name: str
     counts: StreamReport
     purpose: Purpose
-    """What its records ask for; without a list where the stream is not enabled."""
-    mapping: FieldMapping | None
-    """``None`` where the stream is not enabled: then its records are counted and not sent."""
+    """What its records ask for."""
+    mapping: FieldMapping
+
+
+class StreamPlan(msgspec.Struct, frozen=True):
+    """What an output stream needs. It is checked, and nothing is created yet. One of list id and name is given."""
+
+    name: str
+    list_id: str | None
+    list_name: str | None
+    mapping: MappingPlan
+
+    @property
+    def paths(self) -> list[Path]:
+        """Paths of the mapped properties."""
+        return self.mapping.paths
 
 
 class Run:
@@ -89,6 +103,10 @@ class Run:
         self.is_opening_stream = False
         """Whether the run asks SendGrid about a new stream. A signal may stop it at once then: it takes no record."""
         self._is_finished = False
+        self._mappings: dict[str, FieldMapping] = {}
+        """The present mapping of each output stream."""
+        self._came: dict[str, set[str]] = {}
+        """Labels of fields whose properties some record of a stream has had under an earlier schema."""
         self.cap = ProfileCap(settings.profile_cap)
         self.report = report
         self._upsert_kind = upsert_kind(settings.batch_size_rows, settings.batch_size_bytes)
@@ -121,24 +139,31 @@ class Run:
 
     # Streams
 
-    def open_stream(self, name: str, schema: Mapping[str, Any], key_properties: Sequence[str]) -> Stream:
-        """Resolve the list and the field mapping of a stream, creating what is missing and may be created.
+    @property
+    def validates(self) -> bool:
+        """Whether records are validated against the tap's schema."""
+        return self._settings.validate_records
+
+    @property
+    def validates_all(self) -> bool:
+        """Whether they are validated as a whole, not only what is mapped."""
+        return self._settings.validate_records and self._settings.validate_scope == "all"
+
+    def is_enabled(self, name: str) -> bool:
+        """Return whether the records of an output stream are sent."""
+        return self._settings.for_stream(name).is_enabled
+
+    def plan_stream(self, name: str, schema: Mapping[str, Any]) -> StreamPlan:
+        """Check the list and the field mapping of an output stream, before anything is created for it.
+
+        Args:
+            name: Name of the output stream.
+            schema: JSON schema of its records.
 
         Raises:
-            ConfigError: The mapping or the list is wrong.
+            ConfigError: The mapping is wrong, or there is no list.
         """
-        self.is_opening_stream = True
-        try:
-            return self._resolve_stream(name, schema, key_properties)
-        finally:
-            self.is_opening_stream = False
-
-    def _resolve_stream(self, name: str, schema: Mapping[str, Any], key_properties: Sequence[str]) -> Stream:
-        settings, counts = self._settings.for_stream(name), self.report.stream(name)
-        self._connection.rejections.keep_keys(name, key_properties)
-        if not settings.is_enabled:
-            log.info("Stream '%s' is not enabled: its records are read and not sent.", name)
-            return Stream(name, counts, Purpose(self._upsert_kind, ()), None)
+        settings = self._settings.for_stream(name)
         near = suggest(name, self._settings.streams.keys() - self.report.streams.keys())
         if self._settings.entry_of(name) is None and near:
             log.warning("Stream '%s' has no entry in `streams`.%s", name, near)
@@ -156,9 +181,30 @@ class Run:
             self._connection.catalogue,
             can_create_fields=self._settings.create_custom_fields,
         )
-        clears_nulls = self._settings.null_handling == "clear"
-        mapping = plan.compile(clears_nulls=clears_nulls, create_field=self._create_field)
-        found = self._connection.lists.resolve(settings.list_id, settings.list_name)
+        return StreamPlan(name, settings.list_id, settings.list_name, plan)
+
+    def open_stream(self, plan: StreamPlan, key_properties: Sequence[str]) -> Stream:
+        """Open an output stream: create its custom fields and its list where they are missing.
+
+        Args:
+            plan: What `plan_stream` has returned.
+            key_properties: Key properties of the tap's records.
+
+        Raises:
+            ConfigError: SendGrid refuses to create a field or the list.
+        """
+        name, counts = plan.name, self.report.stream(plan.name)
+        self._connection.rejections.keep_keys(name, key_properties)
+        self.is_opening_stream = True
+        try:
+            clears_nulls = self._settings.null_handling == "clear"
+            mapping = plan.mapping.compile(clears_nulls=clears_nulls, create_field=self._create_field)
+            found = self._connection.lists.resolve(plan.list_id, plan.list_name)
+        finally:
+            self.is_opening_stream = False
+        if name in self._mappings:
+            self._came.setdefault(name, set()).update(self._mappings[name].came())
+        self._mappings[name] = mapping
         counts.list_id, counts.list_name = found.id, found.name
         log.info("Stream '%s' fills list '%s' from %s.", name, found.name, ", ".join(mapping.field_labels))
         return Stream(name, counts, Purpose(self._upsert_kind, (found.id,)), mapping)
@@ -181,9 +227,6 @@ class Run:
             RecordRejectedError: The record breaks a rule. (If the contact is too large, `take` rejects it itself.)
             CapReachedError: The record is of one person more than the cap allows, and that is to end the run.
         """
-        if stream.mapping is None:
-            message = f"{stream.name} is not enabled"
-            raise LookupError(message)  # its sink takes no records
         contact = stream.mapping.contact(record)
         identity = contacts.identity(contact)
         if identity is None:
@@ -265,7 +308,15 @@ class Run:
                 log.error("%s", second)  # noqa: TRY400 - a traceback helps no user
 
     def complete_report(self) -> None:
-        """Add to the report what is known only at the end."""
+        """Add to the report, and to the log, what is known only at the end."""
+        for name, counts in self.report.streams.items():
+            if counts.buckets[Bucket.DELETED_AT_SOURCE]:
+                log.info(
+                    "Stream '%s': rows deleted at the source were left out. Nobody leaves a list for it.", shown(name)
+                )
+        for name, mapping in self._mappings.items():
+            for label in set(mapping.never_came()) - self._came.get(name, set()):
+                log.warning("Stream '%s': no record has %s, which the tap's schema does not list.", shown(name), label)
         self.report.state_held_from_line = self._gate.held_from_line
         self.report.distinct_profiles = self.cap.distinct_profiles
         self.report.request_count = self._connection.request_count
@@ -277,6 +328,9 @@ class Run:
 
     def _create_field(self, new: NewField) -> CustomField:
         """Create a custom field, and add it to those that are known."""
+        known = self._connection.catalogue.find(new.name)
+        if known is not None:  # another output stream has needed it, too
+            return known
         try:
             field = self._client.create_field(new.name, new.field_type)
         except BadRequestError:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 ENVIRONMENT_PREFIX = "TARGET_SENDGRID_"
 
+_MELTANO_VARIABLE = f"{ENVIRONMENT_PREFIX}_DIALECT"
+"""Meltano sets this variable together with those of the settings."""
+
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 """Host names that plain http is allowed for: what is sent there stays on this machine."""
 
@@ -67,12 +70,18 @@ def _config_file_problem(path: Path) -> str:
 
 
 def given_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the ``TARGET_SENDGRID_`` variables without this prefix. An empty one is the same as none."""
-    return {
+    """Return the ``TARGET_SENDGRID_`` variables without this prefix. An empty one is the same as none.
+
+    Meltano exports the settings that it has resolved. There an empty variable has replaced what ``meltano.yml`` says,
+    which is lost: settings that must not be empty stay, so that they become an error.
+    """
+    never_empty = {name.upper() for name in NEVER_EMPTY} if _MELTANO_VARIABLE in environment else set()
+    given = {
         variable.removeprefix(ENVIRONMENT_PREFIX): value
         for variable, value in environment.items()
-        if variable.startswith(ENVIRONMENT_PREFIX) and value.strip()
+        if variable.startswith(ENVIRONMENT_PREFIX)
     }
+    return {name: value for name, value in given.items() if value.strip() or name in never_empty}
 
 
 def environment_problems(environment: Mapping[str, str], schema: Mapping[str, Any]) -> list[str]:

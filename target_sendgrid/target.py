@@ -255,13 +255,14 @@ class TargetSendGrid(Target):
             self.drain_all()
         return sink
 
-    def stream_maps(self, stream: str) -> Sequence[StreamMap] | None:
-        """Return the stream maps of a stream; ``None`` before its SCHEMA."""
-        return self.mapper.stream_maps.get(stream)
-
-    def sink(self, stream: str) -> SendGridSink:
-        """Return the sink of a stream."""
-        return cast("SendGridSink", self.get_sink(stream))
+    def sink_for(self, stream_map: StreamMap) -> SendGridSink:
+        """Return the sink for what comes out of a stream map."""
+        sink = self.get_sink(
+            stream_map.stream_alias,
+            schema=stream_map.transformed_schema,
+            key_properties=stream_map.transformed_key_properties,
+        )
+        return cast("SendGridSink", sink)
 
     @property
     def run(self) -> Run:

@@ -29,8 +29,14 @@ def as_json(value: object) -> str:
     return shown(json.dumps(value, ensure_ascii=False))
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Return a clause that offers the nearest known name, or nothing when none is near."""
+def suggest(name: str, known: Iterable[str], *, nearness: float = 0.6) -> str:
+    """Return a clause that offers the nearest known name, or nothing when none is near.
+
+    Args:
+        name: Name that is not known.
+        known: The known names.
+        nearness: How much of both names must be the same, as a share.
+    """
     folded: dict[str, list[str]] = {}
     for candidate in known:
         folded.setdefault(_folded(candidate), []).append(candidate)
@@ -38,7 +44,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
         return ""
     import difflib  # noqa: PLC0415 - needed only for a name that is misspelt
 
-    same = difflib.get_close_matches(_folded(name), folded, n=1)
+    same = difflib.get_close_matches(_folded(name), folded, n=1, cutoff=nearness)
     if not same:
         return ""
     near = max(folded[same[0]], key=lambda candidate: difflib.SequenceMatcher(None, name, candidate).ratio())

@@ -14,7 +14,7 @@ from target_sendgrid.mapping.contact_fields import (
 )
 from target_sendgrid.mapping.default_mapping import default_mapping
 from target_sendgrid.mapping.plan import MappingPlan, NewField, PlannedField
-from target_sendgrid.mapping.schemas import property_paths, resolve_path, schema_at
+from target_sendgrid.mapping.schemas import is_listed, property_paths, resolve_path, schema_at
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.wording import as_json, shown, suggest
 

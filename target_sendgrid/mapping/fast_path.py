@@ -39,15 +39,23 @@ class FastPath:
         schema: JSON schema of the stream.
         key_properties: Properties that every record must have.
         mapping: The stream's field mapping.
+        nulls: Properties that the record must not have, or only as null.
 
     Raises:
         NoFastPathError: The schema or the mapping has something that only the slow path supports.
     """
 
-    def __init__(self, schema: Mapping[str, Any], key_properties: Collection[str], mapping: FieldMapping) -> None:
+    def __init__(
+        self,
+        schema: Mapping[str, Any],
+        key_properties: Collection[str],
+        mapping: FieldMapping,
+        *,
+        nulls: Collection[str] = (),
+    ) -> None:
         if mapping.clears_nulls or all(field.key != "email" for field in mapping.fields):
             raise NoFastPathError
-        record_type = RecordType(schema, key_properties, _text_lengths(mapping.fields))
+        record_type = RecordType(schema, key_properties, _text_lengths(mapping.fields), nulls)
         sources = []
         for field in mapping.fields:
             found = record_type.properties.get(field.path)
@@ -79,10 +87,15 @@ class FastPath:
         return contact.email, contacts.encode(contact)
 
 
-def fast_path_for(schema: Mapping[str, Any], key_properties: Collection[str], mapping: FieldMapping) -> FastPath | None:
-    """Return the fast path of a stream, or ``None`` if all its records have to take the slow path."""
+def fast_path_for(
+    schema: Mapping[str, Any], key_properties: Collection[str], mapping: FieldMapping, *, nulls: Collection[str] = ()
+) -> FastPath | None:
+    """Return the fast path of a stream, or ``None`` if all its records have to take the slow path.
+
+    The arguments are those of `FastPath`.
+    """
     try:
-        return FastPath(schema, key_properties, mapping)
+        return FastPath(schema, key_properties, mapping, nulls=nulls)
     except NoFastPathError:
         return None
 

@@ -78,6 +78,10 @@ class FieldMapping:
         """
         return [field.label for field in self._awaited if self._has_seen_records]
 
+    def came(self) -> set[str]:
+        """Return the labels of fields whose property the schema does not list, and some record has had."""
+        return {field.label for field in self.fields if not field.is_listed and field not in self._awaited}
+
     def contact(self, record: Mapping[str, Any]) -> Contact:
         """Return the contact of a record.
 

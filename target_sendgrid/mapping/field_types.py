@@ -59,7 +59,10 @@ def _kinds(schema: Mapping[str, object], outer: tuple[object, object]) -> Iterat
     if branches:
         return
     if types is None:
-        yield "object" if "properties" in schema else "array" if "items" in schema else "anything"
+        parts = [part for part in _listed(schema.get("allOf")) if isinstance(part, dict)]
+        kinds = {kind for part in parts for kind in _kinds(part, (None, text_format))} - {"anything"}
+        implied = "object" if "properties" in schema else "array" if "items" in schema else "anything"
+        yield from kinds or {implied}
     for kind in [types] if isinstance(types, str) else _listed(types):
         if kind == "string":
             yield _kind_of_text(text_format)

@@ -27,6 +27,9 @@ _RULES = frozenset(
 )  # fmt: skip
 """Keywords that a type checks."""
 
+_NO_TEXT = Annotated[str, msgspec.Meta(min_length=1, max_length=0)]
+"""A type that no value has."""
+
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -50,15 +53,21 @@ class RecordType:
         schema: The stream's schema. It must be a valid JSON schema.
         required: Properties that every record must have, besides those that the schema requires.
         lengths: Least and most characters of texts by path, in addition to the rules of the schema.
+        nulls: Properties that the record must not have, or only as null.
 
     Raises:
         NoFastPathError: No type accepts exactly what this schema accepts.
     """
 
     def __init__(
-        self, schema: Mapping[str, Any], required: Collection[str], lengths: Mapping[Path, tuple[int, int]]
+        self,
+        schema: Mapping[str, Any],
+        required: Collection[str],
+        lengths: Mapping[Path, tuple[int, int]],
+        nulls: Collection[str] = (),
     ) -> None:
         self._lengths = dict(lengths)
+        self._nulls = nulls
         self.properties: dict[Path, TypedProperty] = {}
         """All properties by path, without those inside arrays."""
         _check("object" in schema.get("type", ["object"]))
@@ -77,7 +86,7 @@ class RecordType:
             required: Properties that the object must have, besides those that the schema requires.
         """
         _check(schema.keys() <= _RULES | _NOTES)
-        properties = schema["properties"]
+        properties = schema.get("properties", {})
         required |= set(schema.get("required", ()))
         has_others = schema.get("additionalProperties", True)
         _check(required <= properties.keys() and (has_others is True or has_others is False))
@@ -85,11 +94,18 @@ class RecordType:
         for number, (name, inner) in enumerate(properties.items()):
             attribute, inner_path = f"f{number}", (*path, name)
             options = self._options(inner, inner_path, None if prefix is None else f"{prefix}{attribute}.")
+            if not path and name in self._nulls:
+                options = {"null": None} if "null" in options else {"string": _NO_TEXT}
             if prefix is not None:
                 self.properties[inner_path] = TypedProperty(prefix + attribute, frozenset(options))
             union: Any = Union[tuple(options.values())]  # noqa: UP007 - a union of types that are known at run time only
             fields.append((attribute, union) if name in required else (attribute, union, None))
         names = {f"f{number}": name for number, name in enumerate(properties)}
+        if not path and has_others:
+            for name in set(self._nulls) - properties.keys():
+                attribute = f"f{len(names)}"
+                names[attribute] = name
+                fields.append((attribute, None, None))
         try:
             return msgspec.defstruct(
                 "Record", fields, rename=names, kw_only=True, gc=False, forbid_unknown_fields=has_others is False

@@ -44,6 +44,7 @@ class Bucket(str, Enum):
     DUPLICATE = "duplicates", "duplicates", "duplicate", False, True
     OVER_CAP = "over_cap", "over the cap", "over the cap", False, True
     REMOVED = "removed", "removed", "removed", False, False
+    DELETED_AT_SOURCE = "deleted_at_source", "deleted at the source", "deleted at the source", False, False
     IGNORED = "ignored", "ignored by rule", "ignored by rule", False, True
 
     def __new__(cls, key: str, label: str, label_of_one: str, *flags: bool) -> Self:

@@ -98,7 +98,7 @@ class Lists:
                 raise ConfigError(problems) from None
             found = self._named(name)
             if not found:
-                message = f"SendGrid refuses to create the list '{name}': an account may have 1,000 lists."
+                message = f"SendGrid refuses to create the list '{shown(name)}': an account may have 1,000 lists."
                 raise ConfigError(message) from None
             return found[0]
         log.info("Created list '%s' (%s).", created.name, created.id)
@@ -121,18 +121,18 @@ class Lists:
             near = next((entry.name for entry in self._known() if entry.name.strip().casefold() == folded), None)
             if len(found) > 1:
                 ids = ", ".join(entry.id for entry in found)
-                what = f"SendGrid has {len(found)} lists named '{name}'."
+                what = f"SendGrid has {len(found)} lists named '{shown(name)}'."
                 yield Problem(what, f"Give `list_id` instead: one of {ids}.")
             elif found:
                 continue
             elif near is not None:
-                what = f"SendGrid has no list named '{name}', but one named '{shown(near)}'."
+                what = f"SendGrid has no list named '{shown(name)}', but one named '{shown(near)}'."
                 yield Problem(what, f"Write the name with its capitals: {_ONE_SPELLING}.")
             elif not self._can_create:
-                what = f"SendGrid has no list named '{name}', and `create_list` is false."
+                what = f"SendGrid has no list named '{shown(name)}', and `create_list` is false."
                 yield Problem(what, suggest(name, self._by_name).lstrip())
             elif missing.setdefault(folded, name) != name:
-                what = f"The settings name the lists '{missing[folded]}' and '{name}': {_ONE_SPELLING}."
+                what = f"The settings name the lists '{shown(missing[folded])}' and '{shown(name)}': {_ONE_SPELLING}."
                 yield Problem(what, "Write one of them in both places.")
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from target_sendgrid.singer.lines import MAX_LINE_BYTES
+
+if TYPE_CHECKING:
+    from target_sendgrid.mapping.schemas import Path
 
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError, ArithmeticError)
 """Errors that decoding a line can raise. Some of their messages quote the line, so they are never shown."""
@@ -29,6 +32,9 @@ class _StateMessage(msgspec.Struct):
 
 _python_json = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 """Decodes what Python's own JSON decoder takes. Numbers stay text: Python refuses to read thousands of digits."""
+
+_UNREADABLE: Any = object()
+"""Value of a number or a text that is no strict JSON. JSON has no such value."""
 
 _SEPARATOR = re.compile(r"[ \t\r\n:,}]*")
 """Matches what is between keys and values of an object that is known to be JSON, and its end."""
@@ -106,6 +112,62 @@ def decode_leniently(line: bytes) -> Any:  # noqa: ANN401 - any JSON value
         return _start_of_record(line) if line.rstrip().endswith(b"}") else None
     except ValueError:
         return None
+
+
+def decode_readable_parts(line: bytes) -> tuple[Any, list[Path]] | None:
+    """Decode a line of which some values are no strict JSON: NaN, numbers out of range, or broken characters.
+
+    Python's own encoder, which most taps use, writes all of them.
+
+    Returns:
+        The value without what can't be read, and the paths of what is left out: inner properties, or whole arrays if it
+        is in an array. ``None`` if the line is not JSON in any other way.
+    """
+    try:
+        value = json.loads(
+            line.decode(errors="surrogateescape"),
+            parse_int=_exact_number,
+            parse_float=_exact_number,
+            parse_constant=lambda _: _UNREADABLE,
+        )
+        unreadable: list[Path] = []
+        return _readable(value, (), unreadable), unreadable
+    except (ValueError, RecursionError):
+        return None
+
+
+def _exact_number(text: str) -> Any:  # noqa: ANN401 - an integer, a decimal or `_UNREADABLE`
+    try:
+        return decode_json(text)
+    except DECODE_ERRORS:
+        return _UNREADABLE
+
+
+def _readable(value: Any, path: Path, unreadable: list[Path]) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the readable parts of a value, or `_UNREADABLE`; add the paths of what was left out to `unreadable`."""
+    if value is _UNREADABLE or (isinstance(value, str) and not _is_encodable(value)):
+        unreadable.append(path)
+        return _UNREADABLE
+    if isinstance(value, list):
+        found: list[Path] = []
+        if all(_readable(item, path, found) is not _UNREADABLE for item in value) and not found:
+            return value
+        unreadable.append(path)
+        return _UNREADABLE
+    if isinstance(value, dict):
+        parts = {name: _readable(inner, (*path, name), unreadable) for name, inner in value.items()}
+        unreadable += [(*path, name) for name in parts if not _is_encodable(name)]
+        return {name: inner for name, inner in parts.items() if inner is not _UNREADABLE and _is_encodable(name)}
+    return value
+
+
+def _is_encodable(text: str) -> bool:
+    """Return whether a text has no half of a surrogate pair, which is no character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _end_of_separator(text: str, position: int) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
-from target_sendgrid.errors import InputError, Reason, RecordRejectedError
+from target_sendgrid.errors import InputError
 from target_sendgrid.origin import Origin
 from target_sendgrid.singer.batch_files import batch_file_chunks
 from target_sendgrid.singer.decoding import (
@@ -22,10 +23,13 @@ from target_sendgrid.singer.lines import MAX_LINE_BYTES, chunks, split_lines
 from target_sendgrid.singer.routes import RouteTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from target_sendgrid.run import Run
-    from target_sendgrid.singer.routes import SdkStreams, StreamRoute
+    from target_sendgrid.singer.routes import SdkStreams
+    from target_sendgrid.singer.source_stream import SourceStream
+
+log = logging.getLogger("target-sendgrid.singer")
 
 _KNOWN_TYPES = "RECORD, SCHEMA, STATE, BATCH or ACTIVATE_VERSION"
 
@@ -36,12 +40,11 @@ class MessageProcessor:
     Args:
         run: The run that takes records and states.
         sdk: The SDK's streams.
-        register_schema: The SDK's handler of SCHEMA messages.
     """
 
-    def __init__(self, run: Run, sdk: SdkStreams, register_schema: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, run: Run, sdk: SdkStreams) -> None:
         self._run = run
-        self._table = RouteTable(run, sdk, register_schema)
+        self._table = RouteTable(run, sdk)
         self._stats: Counter[str] = Counter()
 
     def process(self, file: IO[Any]) -> Counter[str]:
@@ -114,9 +117,9 @@ class MessageProcessor:
         self._stats[message_type] += 1
 
     def _process_record(self, message: dict[str, Any], number: int, line: bytes) -> None:
-        stream, routes = self._routes_of(message, number)
+        stream = self._stream_of(message, number)
         kept = line.strip() if self._run.keeps_messages else None
-        self._accept(routes, message.get("record"), Origin(stream, number, 0, kept))
+        stream.accept(message.get("record"), Origin(stream.name, number, 0, kept))
 
     def _process_state(self, message: dict[str, Any], number: int, line: bytes) -> None:
         if "value" not in message:
@@ -124,61 +127,65 @@ class MessageProcessor:
         self._run.receive_state(number, decode_state(line))
 
     def _process_schema(self, message: dict[str, Any], number: int, line: bytes) -> None:
-        _check_schema_message(message, number)
+        name, schema, keys = message.get("stream"), message.get("schema"), message.get("key_properties")
+        if not isinstance(name, str):
+            _fail(number, "is a SCHEMA message without a `stream`", "Singer asks for its name.")
+        if not name.isprintable():
+            _fail(number, "names its stream with control characters", "They could forge lines of the log.")
+        if self._table.ignored(name) is not None:
+            return
+        if not isinstance(schema, dict):
+            _fail(number, "is a SCHEMA message without a `schema`", "It must be a JSON object.")
+        keys = [] if keys is None else keys
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            _fail(number, "is a SCHEMA message with unusable `key_properties`", "They must be a list of names.")
         try:
-            self._table.register_schema(message, line)
+            self._table.register_schema(name, schema, keys, line)
         except RecursionError:
             _fail(number, "is a SCHEMA message that is nested too deeply", "Flatten it in the tap.")
 
     def _process_batch(self, message: dict[str, Any], number: int) -> None:
-        stream, routes = self._routes_of(message, number)
+        stream = self._stream_of(message, number)
+        if stream.is_ignored:
+            log.info("The files of the BATCH message at line %s are not read: nothing of the stream is sent.", number)
+            return
         encoding, manifest = message.get("encoding"), message.get("manifest")
         if not isinstance(encoding, dict) or not isinstance(manifest, list):
             _fail(number, "is a BATCH message without `encoding` and `manifest`", "Singer asks for both.")
-        only_route = routes[0] if len(routes) == 1 else None
-        start = b'{"type":"RECORD","stream":' + msgspec.json.encode(stream) + b',"record":'
+        start = b'{"type":"RECORD","stream":' + msgspec.json.encode(stream.name) + b',"record":'
         keeps_messages = self._run.keeps_messages
         content = batch_file_chunks(encoding, manifest, number, self._on_idle)
         for file_line, line in enumerate(split_lines(content), 1):
             kept = start + line.strip() + b"}" if keeps_messages else None
-            origin = Origin(stream, number, file_line, kept)
-            if only_route is not None and only_route.accept_line(line, origin):
+            origin = Origin(stream.name, number, file_line, kept)
+            if stream.accept_line(line, origin):
                 continue
             try:
                 record = decode_json(line)
             except DECODE_ERRORS:
                 if line.strip():
-                    self._reject_line(line, Origin(stream, number, file_line))
+                    stream.accept_unreadable(line, Origin(stream.name, number, file_line), is_message=False)
                 continue
-            self._accept(routes, record, origin)
+            stream.accept(record, origin)
 
-    def _accept(self, routes: Sequence[StreamRoute], record: object, origin: Origin) -> None:
-        if not isinstance(record, dict):
-            self._run.report.stream(origin.stream).received += 1
-            error = RecordRejectedError(Reason.NOT_AN_OBJECT, "The record is not a JSON object.")
-            self._run.reject(origin, error)
-            return
-        for route in routes:
-            route.accept(record, origin)
-
-    def _routes_of(self, message: Mapping[str, Any], number: int) -> tuple[str, Sequence[StreamRoute]]:
-        """Return the name of a message's stream and the routes of its records."""
-        stream = message.get("stream")
-        if not isinstance(stream, str):
+    def _stream_of(self, message: Mapping[str, Any], number: int) -> SourceStream:
+        """Return the stream of a message."""
+        name = message.get("stream")
+        if not isinstance(name, str):
             _fail(number, f"is a {message['type']} message without a `stream`", "Singer asks for its name.")
-        routes = self._table.of(stream)
-        if routes is None:
-            name = f"stream '{stream}'" if stream.isprintable() else "a stream whose name has control characters"
-            _fail(number, f"belongs to {name}, which has no SCHEMA yet", "A SCHEMA must come first.")
-        return stream, routes
+        stream = self._table.of(name)
+        if stream is None:
+            shown = f"stream '{name}'" if name.isprintable() else "a stream whose name has control characters"
+            _fail(number, f"belongs to {shown}, which has no SCHEMA yet", "A SCHEMA must come first.")
+        return stream
 
     def _process_unreadable(self, number: int, line: bytes) -> None:
         """Process a line that is too long or no strict JSON: reject a record, take a state. Others end the run."""
         message = decode_leniently(line)
         message_type = message.get("type") if isinstance(message, dict) else None
         if message_type == "RECORD":
-            stream, _ = self._routes_of(message, number)
-            self._reject_line(line, Origin(stream, number))
+            stream = self._stream_of(message, number)
+            stream.accept_unreadable(line, Origin(stream.name, number), is_message=True)
         elif message_type == "STATE" and (value := decode_python_state(line)) is not None:
             self._run.receive_state(number, value)
             self._stats["STATE"] += 1
@@ -188,31 +195,6 @@ class MessageProcessor:
         else:
             advice = "A tap that ends early leaves half a line; other programs write text."
             _fail(number, "is not valid JSON", advice)
-
-    def _reject_line(self, line: bytes, origin: Origin) -> None:
-        """Reject the record of a line that cannot be decoded. The line is kept, unless it is too long."""
-        self._run.report.stream(origin.stream).received += 1
-        if is_too_long(line):
-            error = RecordRejectedError(Reason.TOO_LARGE, f"The record's line is longer than {MAX_LINE_BYTES:,} bytes.")
-        else:
-            sentence = "The record is not JSON: broken characters, NaN, a number out of range, or nested too deeply."
-            error = RecordRejectedError(Reason.UNREADABLE, sentence)
-            if self._run.keeps_messages:
-                origin = msgspec.structs.replace(origin, message=line)
-        self._run.reject(origin, error)
-
-
-def _check_schema_message(message: dict[str, Any], number: int) -> None:
-    schema = message.get("schema")
-    keys = message.get("key_properties")
-    if not isinstance(message.get("stream"), str):
-        _fail(number, "is a SCHEMA message without a `stream`", "Singer asks for its name.")
-    if not str(message["stream"]).isprintable():
-        _fail(number, "names its stream with control characters", "They could forge lines of the log.")
-    if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
-        _fail(number, "is a SCHEMA message without `properties`", "Its `schema` must be that of an object.")
-    if keys is not None and not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
-        _fail(number, "is a SCHEMA message with unusable `key_properties`", "They must be a list of names.")
 
 
 def _fail(number: int, what: str, advice: str) -> NoReturn:

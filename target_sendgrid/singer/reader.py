@@ -70,7 +70,7 @@ class RecordReader(GenericSingerReader[bytes]):
 
         Args:
             file_input: Lines as bytes or text; standard input when ``None``.
-            callbacks: The SDK's handlers by message type. Only the one for SCHEMA is used.
+            callbacks: The SDK's handlers by message type, which are not used.
 
         Returns:
             The number of messages of each type.
@@ -78,5 +78,6 @@ class RecordReader(GenericSingerReader[bytes]):
         Raises:
             TargetSendGridError: The run cannot start or cannot go on.
         """
-        processor = MessageProcessor(self._open_run(), self._sdk, callbacks["SCHEMA"])
+        del callbacks
+        processor = MessageProcessor(self._open_run(), self._sdk)
         return processor.process(file_input or self.default_input)

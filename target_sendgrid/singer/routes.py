@@ -1,189 +1,179 @@
-"""Routes: which sinks the records of each stream go to. They change with the stream's SCHEMA messages."""
+"""Routes: which output streams the records of each of the tap's streams go to. They change with SCHEMA messages."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
-from singer_sdk.exceptions import MappingError
-from singer_sdk.mapper import SameRecordTransform
-
-from target_sendgrid.errors import ConfigError, Reason, RecordRejectedError
-from target_sendgrid.report.report import Bucket
-from target_sendgrid.singer.decoding import DECODE_ERRORS
+from target_sendgrid.errors import InputError
+from target_sendgrid.singer.drafts import translate
 from target_sendgrid.singer.fast_decoder import FastDecoder
-from target_sendgrid.singer.stream_maps import map_failure, map_problem
+from target_sendgrid.singer.mapper import Mapper, is_identity, is_removal
+from target_sendgrid.singer.schema_problems import invalid_schema, schema_problem
+from target_sendgrid.singer.schemas import project
+from target_sendgrid.singer.source_stream import DELETED_AT, SourceStream, StreamRoute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from singer_sdk.mapper import StreamMap
+    from singer_sdk.mapper import PluginMapper, StreamMap
 
-    from target_sendgrid.mapping.fast_path import FastPath
-    from target_sendgrid.origin import Origin
-    from target_sendgrid.run import Run, Stream
+    from target_sendgrid.mapping.schemas import Path
+    from target_sendgrid.run import Run, StreamPlan
+    from target_sendgrid.singer.record_check import RecordCheck
     from target_sendgrid.singer.sink import SendGridSink
+
+log = logging.getLogger("target-sendgrid.singer")
 
 
 class SdkStreams(Protocol):
     """The streams as the SDK knows them; the target provides them."""
 
-    def stream_maps(self, stream: str) -> Sequence[StreamMap] | None:
-        """Return the stream maps of a stream; ``None`` before its SCHEMA message."""
+    mapper: PluginMapper
+    """Applies the stream maps."""
 
-    def sink(self, stream: str) -> SendGridSink:
-        """Return the sink of an output stream."""
-
-
-class StreamRoute(msgspec.Struct, frozen=True, eq=False):
-    """How the records of one stream reach one output stream. It is valid until the stream's SCHEMA changes."""
-
-    alias: str
-    """Name of the output stream."""
-    transform: Callable[[dict[str, Any]], dict[str, Any] | None] | None
-    """The stream map; ``None`` where it leaves records as they are."""
-    run: Run
-    sink: SendGridSink
-    stream: Stream
-    """The output stream."""
-    fast: FastPath | None
-    """Set where the route is the only one of its stream, has no transform, and the schema allows a fast path."""
-
-    def accept(self, record: dict[str, Any], origin: Origin) -> None:
-        """Send a record through the stream map to the sink."""
-        self.stream.counts.received += 1
-        if self.transform is None:
-            self.sink.take(self.stream, record, origin)
-            return
-        if self.alias != origin.stream:
-            origin = msgspec.structs.replace(origin, stream=self.alias)
-        try:
-            transformed = self.transform(dict(record))
-        except Exception as error:  # noqa: BLE001 - an expression can raise anything, and its text may quote a value
-            self.run.reject(origin, RecordRejectedError(Reason.STREAM_MAP_FAILED, map_failure(error)))
-            return
-        if transformed is None:
-            self.stream.counts.buckets[Bucket.IGNORED] += 1
-            return
-        self.sink.take(self.stream, transformed, origin)
-
-    def accept_line(self, line: bytes, origin: Origin) -> bool:
-        """Send a record that is alone in a line along the fast path.
-
-        Returns:
-            Whether that was possible. If not, the record still has to be decoded and accepted.
-        """
-        fast = self.fast
-        if fast is None:
-            return False
-        try:
-            record = fast.decode(line)
-            if not line.isascii():
-                line.decode()  # values that are not decoded are not checked for valid UTF-8
-        except DECODE_ERRORS:
-            return False
-        made = fast.contact(record)
-        if made is None:
-            return False
-        self.stream.counts.received += 1
-        self.run.take(self.stream, *made, origin)
-        return True
+    def sink_for(self, stream_map: StreamMap) -> SendGridSink:
+        """Return the sink for what comes out of a stream map."""
 
 
 class RouteTable:
-    """The routes of all streams.
+    """The streams of the tap.
 
     Args:
         run: The run that takes the records.
         sdk: The SDK's streams.
-        register: The SDK's handler of SCHEMA messages, which makes stream maps and sinks.
     """
 
-    def __init__(self, run: Run, sdk: SdkStreams, register: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, run: Run, sdk: SdkStreams) -> None:
         self._run = run
         self._sdk = sdk
-        self._register = register
-        self._routes: dict[str, list[StreamRoute]] = {}
+        self._mapper = Mapper(sdk.mapper)
+        self._streams: dict[str, SourceStream] = {}
         self._schema_digests: dict[str, bytes] = {}
         """Digest of the last SCHEMA message of each stream."""
-        self._open: dict[str, tuple[SendGridSink, Stream]] = {}
-        """The present sink of each output stream, with the stream that was opened for it."""
+        self._schemas: dict[str, tuple[dict[str, Any], list[str]]] = {}
+        """The last schema and the key properties of each stream."""
         self.fast_decoder = FastDecoder()
         """Decodes the records of the streams that have a fast path."""
 
-    def of(self, stream: str) -> Sequence[StreamRoute] | None:
-        """Return the routes of a stream; ``None`` before its SCHEMA message."""
-        return self._routes.get(stream)
+    def of(self, name: str) -> SourceStream | None:
+        """Return a stream; ``None`` before its SCHEMA message, which one that is ignored does not need."""
+        return self._streams.get(name) or self.ignored(name)
 
-    def register_schema(self, message: dict[str, Any], line: bytes) -> None:
-        """Make the routes of a stream, unless the SCHEMA message only repeats the last one.
+    def ignored(self, name: str) -> SourceStream | None:
+        """Return a stream of which nothing is sent, whatever its schema is; ``None`` for all others."""
+        known = self._streams.get(name)
+        if known is not None:
+            return known if known.is_ignored else None
+        is_removed = self._mapper.removes(name)
+        if not is_removed and (self._run.is_enabled(name) or not self._mapper.keeps_name(name)):
+            return None
+        if name.isprintable():
+            why = "is removed by `stream_maps`" if is_removed else "is not enabled"
+            log.info("Stream '%s' %s: its records are counted and not sent.", name, why)
+        self._streams[name] = SourceStream(self._run, name, ignored=[self._run.report.stream(name)])
+        return self._streams[name]
+
+    def register_schema(self, name: str, schema: dict[str, Any], key_properties: list[str], line: bytes) -> None:
+        """Make the routes of a stream, unless its SCHEMA message only repeats the last one.
 
         Args:
-            message: A SCHEMA message of the right form.
-            line: The line that holds it.
+            name: Name of the stream.
+            schema: The tap's schema: a JSON object, which may be an invalid schema.
+            key_properties: Properties that every record must have.
+            line: The line of the message.
 
         Raises:
             ConfigError: The stream map, the field mapping or the list of the stream is wrong.
-            InputError: The schema is not a valid JSON schema.
+            InputError: The schema is invalid where it matters.
             RecursionError: The schema is nested too deeply.
         """
-        stream: str = message["stream"]
         line = line.strip()
         digest = hashlib.sha256(line).digest()
-        if self._schema_digests.get(stream) == digest:
+        if self._schema_digests.get(name) == digest:
             return  # some taps repeat the SCHEMA message before every part of their records
-        self._schema_digests[stream] = digest
+        schema = translate(schema)
         self.count_metrics()  # of sinks that may be replaced now
-        before = self._sdk.stream_maps(stream)
-        try:
-            self._register(message)
-        except (MappingError, ValueError) as error:
-            raise ConfigError(map_problem(stream, error)) from None
-        stream_maps = self._sdk.stream_maps(stream)
-        for stream_map in stream_maps or ():
-            self._run.keep_schema(stream_map.stream_alias, line)
-        if stream_maps is not before or stream not in self._routes:
-            self._set_routes(stream, stream_maps or ())
+        if self._schemas.get(name) != (schema, key_properties):
+            stream_maps = self._mapper.stream_maps(name, schema, key_properties)
+            self._streams[name] = self._open(name, schema, key_properties, stream_maps)
+            self._schemas[name] = (schema, key_properties)
+        self._schema_digests[name] = digest
+        for route in self._streams[name].routes:
+            self._run.keep_schema(route.stream.name, line)
 
     def count_metrics(self) -> None:
         """Report the counts of received records to the SDK's metrics."""
-        for routes in self._routes.values():
-            for route in routes:
+        for stream in self._streams.values():
+            for route in stream.routes:
                 route.sink.count_metrics(route.stream.counts.received)
 
-    def _set_routes(self, name: str, stream_maps: Sequence[StreamMap]) -> None:
-        # Sinks are looked up now, since a later SCHEMA message of another stream can replace the sink of an alias.
-        self.fast_decoder.remove(name)
-        can_be_fast = len(stream_maps) == 1
-        self._routes[name] = routes = [self._route(stream_map, can_be_fast=can_be_fast) for stream_map in stream_maps]
-        for route in routes:
-            if route.fast is not None:
-                self.fast_decoder.add(name, route.stream, route.fast)
+    def _open(
+        self, name: str, schema: dict[str, Any], key_properties: list[str], stream_maps: Sequence[StreamMap]
+    ) -> SourceStream:
+        """Open the output streams of a stream.
 
-    def _route(self, stream_map: StreamMap, *, can_be_fast: bool) -> StreamRoute:
-        alias = stream_map.stream_alias
-        sink = self._sdk.sink(alias)
-        stream = self._opened(alias, sink)
-        is_identity = type(stream_map) is SameRecordTransform and not stream_map.flattening_enabled
-        return StreamRoute(
-            alias=alias,
-            transform=None if is_identity else stream_map.transform,
-            run=self._run,
-            sink=sink,
-            stream=stream,
-            fast=sink.make_fast_path(stream) if is_identity and can_be_fast else None,
-        )
-
-    def _opened(self, alias: str, sink: SendGridSink) -> Stream:
-        """Return the opened stream of a sink.
-
-        It is opened only once all sinks of a SCHEMA message are made: an invalid schema must not create a list.
+        All that can be wrong with the schema and the settings is checked before a list or a field is created.
         """
-        known = self._open.get(alias)
-        if known is not None and known[0] is sink:
-            return known[1]
-        stream = sink.open_stream()
-        sink.count_metrics(stream.counts.received)
-        self._open[alias] = (sink, stream)
-        return stream
+        ignored, planned = [], []
+        for stream_map in stream_maps:
+            alias = stream_map.stream_alias
+            if is_removal(stream_map) or not self._run.is_enabled(alias):
+                log.info("Stream '%s': nothing of it is sent to stream '%s'.", name, alias)
+                ignored.append(self._run.report.stream(alias))
+                continue
+            known = schema if is_identity(stream_map) else stream_map.transformed_schema
+            planned.append((stream_map, self._run.plan_stream(alias, known)))
+        self.fast_decoder.remove(name)
+        if not planned:
+            return SourceStream(self._run, name, ignored=ignored)
+        needed = self._needed(name, schema, key_properties, planned)
+        check = self._check(name, schema, key_properties, needed)
+        routes = [
+            StreamRoute(
+                stream=self._run.open_stream(plan, key_properties),
+                sink=self._sdk.sink_for(stream_map),
+                transform=None if is_identity(stream_map) else stream_map.transform,
+            )
+            for stream_map, plan in planned
+        ]
+        for route in routes:
+            route.sink.count_metrics(route.stream.counts.received)
+        stream, fast = routes[0].stream, None
+        from target_sendgrid.mapping.fast_path import fast_path_for  # noqa: PLC0415 - only records need it
+
+        if check.schema is not None and len(stream_maps) == 1 and routes[0].transform is None:
+            fast = fast_path_for(check.schema, key_properties, stream.mapping, nulls=(DELETED_AT,))
+        if fast is not None:
+            self.fast_decoder.add(name, stream, fast)
+        return SourceStream(self._run, name, routes, ignored, check, needed, fast)
+
+    def _needed(
+        self,
+        name: str,
+        schema: Mapping[str, Any],
+        key_properties: Sequence[str],
+        planned: Sequence[tuple[StreamMap, StreamPlan]],
+    ) -> set[Path] | None:
+        """Return the properties that are validated; ``None`` if all are."""
+        if self._run.validates_all:
+            return None
+        needed: set[Path] = {(DELETED_AT,), *((key,) for key in key_properties)}
+        for stream_map, plan in planned:
+            paths = plan.paths
+            needed |= set(paths) if is_identity(stream_map) else self._mapper.source_paths(name, schema, paths)
+        return needed
+
+    def _check(
+        self, name: str, schema: dict[str, Any], key_properties: Sequence[str], needed: set[Path] | None
+    ) -> RecordCheck:
+        from target_sendgrid.singer.record_check import RecordCheck  # noqa: PLC0415 - only records need a validator
+
+        if not self._run.validates:
+            return RecordCheck(None, key_properties, self._run.on_idle)
+        schema = schema if needed is None else project(schema, needed)
+        problem = schema_problem(schema)
+        if problem is not None:
+            raise InputError(invalid_schema(name, problem))
+        return RecordCheck(schema, key_properties, self._run.on_idle)

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import jsonschema_rs
 from referencing.exceptions import Unresolvable
-from singer_sdk.sinks.core import BaseJSONSchemaValidator, JSONSchemaValidator
+from singer_sdk.sinks.core import JSONSchemaValidator
 
 from target_sendgrid.errors import InputError, Reason, RecordRejectedError
 from target_sendgrid.mapping.schemas import objects_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from jsonschema import ValidationError
 
 _MAX_SECONDS = 5.0
 """CPU time after which the validation of a record ends: some regular expressions never finish on some texts."""
@@ -40,22 +42,23 @@ a laxer one.
 """
 
 
-class RecordValidator(BaseJSONSchemaValidator):
+class RecordValidator:
     """Validates records. What the fast validator does not accept is validated again by the SDK's own.
 
-    What the fast validator accepts, the SDK's accepts too, with three exceptions: 1.0 is an integer, as JSON Schema
-    says; numbers that the SDK's validator cannot divide may be multiples; fractions are compared with limits as
-    doubles, as SendGrid stores them.
+    What is accepted, the SDK's accepts too, with these exceptions: 1.0 is an integer, as JSON Schema says; numbers that
+    the SDK's validator cannot divide may be multiples; fractions are compared with limits as doubles, as SendGrid
+    stores them; and a double with all its digits, as some taps write it (19.99 as 19.9899999999999984368...), is a
+    multiple if it is one with the few digits that define it.
 
     Args:
-        schema: Schema of the stream, from the tap or the stream maps.
+        schema: Schema of the stream, or the part of it that matters, as the tap sent it.
 
     Raises:
         InvalidJSONSchema: The schema is not a valid JSON schema.
     """
 
     def __init__(self, schema: dict[str, Any]) -> None:
-        super().__init__(schema)
+        self.schema = schema
         self.slow_seconds = 0.0
         """CPU time of the slow records so far."""
         self._sdk_validator = JSONSchemaValidator(schema).validator
@@ -81,7 +84,8 @@ class RecordValidator(BaseJSONSchemaValidator):
             pass
         try:
             with self._time_limit():
-                error = next(iter(self._sdk_validator.iter_errors(record)), None)
+                errors = self._sdk_validator.iter_errors(record)
+                error = next((error for error in errors if not _is_only_of_digits(error)), None)
         except TimeoutError:
             sentence = f"Validating the record by its schema's patterns takes more than {_MAX_SECONDS:.0f} seconds."
             raise RecordRejectedError(Reason.SCHEMA_VIOLATION, sentence) from None
@@ -95,7 +99,8 @@ class RecordValidator(BaseJSONSchemaValidator):
             raise RecordRejectedError(Reason.SCHEMA_VIOLATION, sentence) from None
         if error is not None:
             rule = ".".join(str(part) for part in error.absolute_schema_path)
-            raise RecordRejectedError(Reason.SCHEMA_VIOLATION, f"The record breaks the schema's rule `{rule}`.")
+            sentence = f"The record breaks the rule `{rule}` of the tap's schema."
+            raise RecordRejectedError(Reason.SCHEMA_VIOLATION, sentence)
 
     @property
     def is_too_slow(self) -> bool:
@@ -129,16 +134,20 @@ class RecordValidator(BaseJSONSchemaValidator):
                 self.slow_seconds += _MAX_SECONDS - left_seconds
 
 
-def has_outside_reference(schema: dict[str, Any]) -> bool:
-    """Return whether a schema refers to another document.
-
-    Such a schema is not used: to validate against it would mean to fetch an address that the tap chose.
-    """
-    return any(
-        isinstance(inner.get(keyword), str) and not inner[keyword].startswith("#")
-        for inner in objects_in(schema)
-        for keyword in ("$ref", "$dynamicRef", "$recursiveRef")
-    )
+def _is_only_of_digits(error: ValidationError) -> bool:
+    """Return whether an error is that a number is no multiple, although it is the double of a multiple."""
+    if error.validator == "multipleOf":
+        number, divisor = error.instance, error.validator_value
+        if not isinstance(number, Decimal) or not isinstance(divisor, (int, Decimal)):
+            return False
+        double = float(number)
+        return Decimal(double) == number and Decimal(repr(double)) % divisor == 0
+    if error.validator != "anyOf":
+        return False
+    branches: dict[object, list[ValidationError]] = {}
+    for inner in error.context or ():
+        branches.setdefault(inner.schema_path[0], []).append(inner)
+    return any(all(map(_is_only_of_digits, errors)) for errors in branches.values())
 
 
 def slow_properties(schema: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:

@@ -150,25 +150,32 @@ def test_a_schema_that_comes_back_is_used_again(account: Account) -> None:
 
 
 @pytest.mark.parametrize("is_batch", [False, True])
-@pytest.mark.parametrize("broken", [b"\xff", b"\xed\xa0\x80"], ids=["no character", "half a pair"])
-@pytest.mark.parametrize("place", [b'"unmapped": "%s"', b'"%s": 1', b'"unmapped": {"deep": ["%s"]}'])
+@pytest.mark.parametrize(
+    ("place", "broken"),
+    [
+        (place, broken)
+        for place in (b'"unmapped": "%s"', b'"%s": 1', b'"unmapped": {"deep": ["%s"]}')
+        for broken in (b"\xff", b"\xed\xa0\x80")  # no character, and half a pair
+    ],
+)
+@pytest.mark.parametrize("scope", ["mapped", "all"])
 @pytest.mark.parametrize("path", PATHS)
-def test_broken_utf_8_anywhere_rejects_the_record(
-    account: Account, tmp_path: Path, path: str, place: bytes, broken: bytes, *, is_batch: bool
+def test_broken_utf_8_in_what_nobody_maps_rejects_the_record_only_if_all_is_validated(
+    account: Account, path: str, scope: str, place: bytes, broken: bytes, *, is_batch: bool
 ) -> None:
     schema, *_ = lines([], path)
     records = [b'{"email": "ada@x.com", ' + place % text + b"}" for text in ("é".encode(), broken)]
     if is_batch:
-        file = tmp_path / "people.jsonl"
+        file = account.folder / "people.jsonl"
         file.write_bytes(b"\n".join(records) + b"\n")
         batch = {"type": "BATCH", "stream": "people", "encoding": {"format": "jsonl"}, "manifest": [file.as_uri()]}
         messages = [json.dumps(batch).encode()]
     else:
         messages = [b'{"type": "RECORD", "stream": "people", "record": ' + record + b"}" for record in records]
-    config = CONFIG | {"field_mapping": FIELD_MAPPING} | PATHS[path]
+    config = CONFIG | {"field_mapping": FIELD_MAPPING, "validate_scope": scope} | PATHS[path]
     run = account.run(schema, *(line + b"\n" for line in messages), **config)
     counts = run.report["streams"]["people"]
-    assert (counts["received"], counts["rejected"]) == (2, {"unreadable": 1})
+    assert (counts["received"], counts["rejected"]) == (2, {"unreadable": 1} if scope == "all" else {})
 
 
 @pytest.mark.parametrize("is_batch", [False, True])
@@ -185,7 +192,7 @@ def test_a_schema_that_needs_the_slow_path_ends_the_fast_path(
     message = batch if is_batch else {"type": "RECORD", "stream": "a", "record": record}
     schemas = [{"type": "SCHEMA", "stream": "a", "schema": schema, "key_properties": []} for schema in (first, second)]
     given = [schemas[0], message, schemas[1], message, schemas[0], message]
-    run = account.run(*given, **CONFIG)
+    run = account.run(*given, validate_scope="all", **CONFIG)
     counts = run.report["streams"]["a"]
     assert (counts["received"], counts["rejected"]) == (3, {"schema_violation": 1})
 

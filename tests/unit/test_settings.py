@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from target_sendgrid.errors import ConfigError
 from target_sendgrid.settings import CONFIG_SCHEMA, Settings, Source, StreamSettings
-from target_sendgrid.settings_checks import environment_problems, main_type
+from target_sendgrid.settings_checks import environment_problems, given_variables, main_type
 
 MARKER = "zaphod"
 BASE = {"api_key": "SG.a.b", "data_privacy_consent": True, "list_name": "News"}

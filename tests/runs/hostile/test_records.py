@@ -132,7 +132,7 @@ def test_the_last_of_two_equal_keys_counts(account: Account) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["__proto__", "constructor", "_sdc_deleted_at", "", ".", "a.b", "a b", '"', "'", "\\", "\0"]
+    "name", ["__proto__", "constructor", "_sdc_batched_at", "", ".", "a.b", "a b", '"', "'", "\\", "\0"]
 )
 def test_a_property_of_an_odd_name_can_be_mapped(account: Account, name: str) -> None:
     declared = schema(**{name: "string", "mail": "string"})

@@ -35,7 +35,7 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_hasty")
 def test_few_slow_records_are_rejected_alone(account: Account) -> None:
-    run = account.run(PEOPLE, ADA, slow_record(1), slow_record(2), state(1))
+    run = account.run(PEOPLE, ADA, slow_record(1), slow_record(2), state(1), validate_scope="all")
     assert run.exit_code == 0
     assert run.states == ['{"n": 1}']
     assert account.reasons() == [(3, "schema_violation"), (4, "schema_violation")]
@@ -45,7 +45,9 @@ def test_few_slow_records_are_rejected_alone(account: Account) -> None:
 @pytest.mark.parametrize("config", [{}, {"stream_maps": {"people": {"more": "'x'"}}}], ids=["plain", "stream map"])
 def test_many_slow_records_end_the_run_and_name_the_property(account: Account, config: dict[str, Any]) -> None:
     slow = [message for number in range(50) for message in (slow_record(number), state(number + 1))]
-    run = account.run(PEOPLE, ADA, state(0), *slow, record(email="late@example.com"), state(99), **config)
+    run = account.run(
+        PEOPLE, ADA, state(0), *slow, record(email="late@example.com"), state(99), validate_scope="all", **config
+    )
     assert run.exit_code == 1
     last_line = max(line for line, _ in account.reasons())
     assert len(account.reasons()) <= 5
@@ -62,23 +64,30 @@ def test_slow_records_of_a_batch_file_end_the_run(account: Account) -> None:
     path = account.folder / "people.jsonl"
     path.write_text("".join(json.dumps(slow_record(number)["record"]) + "\n" for number in range(50)), encoding="utf-8")
     batch = {"type": "BATCH", "stream": "people", "encoding": {"format": "jsonl"}, "manifest": [path.as_uri()]}
-    run = account.run(PEOPLE, ADA, state(1), batch, state(2))
+    run = account.run(PEOPLE, ADA, state(1), batch, state(2), validate_scope="all")
     assert run.exit_code == 1
     assert "of the batch files: the SCHEMA has slow rules for 'code'." in run.log
     assert run.states == ['{"n": 1}']
 
 
 @pytest.mark.usefixtures("_hasty")
+def test_a_pattern_of_a_property_that_nobody_maps_costs_no_time(account: Account) -> None:
+    run = account.run(PEOPLE, ADA, *map(slow_record, range(50)), state(1))
+    assert run.exit_code == 0
+    assert len(account.emails()) == 51
+
+
+@pytest.mark.usefixtures("_hasty")
 def test_rules_for_no_single_property_are_named_as_those_of_the_schema(account: Account) -> None:
     slow_rule = {"additionalProperties": PATTERN, "type": "object", "properties": {"email": {"type": "string"}}}
-    run = account.run(PEOPLE | {"schema": slow_rule}, *map(slow_record, range(50)))
+    run = account.run(PEOPLE | {"schema": slow_rule}, *map(slow_record, range(50)), validate_scope="all")
     assert run.exit_code == 1
     assert ": the SCHEMA has slow rules. Simplify its patterns in the tap," in run.log
 
 
 def test_a_signal_is_noticed_between_slow_records(account: Account) -> None:
     with subprocess.Popen(
-        account.command(program=_WITH_LITTLE_TIME),
+        account.command(program=_WITH_LITTLE_TIME, validate_scope="all"),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         assert process.stdin is not None

@@ -44,6 +44,8 @@ def test_numbers_make_a_number_field(schema: dict[str, Any]) -> None:
         {"anyOf": [DATE, {"type": "null"}]},
         {"anyOf": [DATE, {}]},
         {"oneOf": [DATE, {"type": "string", "format": "date"}]},
+        {"allOf": [{}, DATE]},
+        {"format": "date", "allOf": [{"type": "string"}]},
         {"anyOf": [{"anyOf": [DATE, {"type": "null"}]}, {"type": "null"}]},
     ],
 )

@@ -129,11 +129,17 @@ def test_a_record_that_the_sdk_accepts_is_accepted(schema: dict[str, Any], value
     assert accepts(schema, value)
 
 
+_DIGITS = Decimal("19.989999999999998436805981327779591083526611328125")
+
+
 @pytest.mark.parametrize(
     ("schema", "value"),
     [
         ({"type": "integer"}, Decimal("1.0")),
         ({"multipleOf": Decimal("0.01")}, Decimal("1e30")),
+        ({"multipleOf": Decimal("0.01")}, _DIGITS),
+        ({"multipleOf": Decimal("0.01"), "oneOf": [{"type": "number"}]}, _DIGITS),
+        ({"anyOf": [{"type": "number", "multipleOf": Decimal("0.01")}, {"type": "null"}]}, _DIGITS),
         ({"maximum": Decimal("0.0")}, Decimal("1e-400")),
         ({"exclusiveMaximum": 2**53 + 1}, Decimal("9007199254740993.0")),
     ],

@@ -1,0 +1,180 @@
+"""The SDK's mapper, which applies the settings `stream_maps` and `flattening_enabled`, and what it makes of a stream.
+
+The target must know which streams the mapper removes, before it looks at a schema, and which properties of the tap the
+results are made of, because only those are validated.
+"""
+
+from __future__ import annotations
+
+import ast
+from fnmatch import fnmatch
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk.exceptions import MappingError
+from singer_sdk.mapper import (
+    MAPPER_ALIAS_OPTION,
+    MAPPER_SOURCE_OPTION,
+    NULL_STRING,
+    DefaultStreamMap,
+    RemoveRecordTransform,
+)
+
+from target_sendgrid.errors import ConfigError
+from target_sendgrid.mapping.schemas import branches_of, properties_of, types_of
+from target_sendgrid.singer.stream_maps import map_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from singer_sdk.mapper import PluginMapper, StreamMap
+
+    from target_sendgrid.mapping.schemas import Path
+
+_ALL_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
+
+
+class Mapper:
+    """Knows what comes out of the streams of the tap.
+
+    Args:
+        mapper: The SDK's mapper.
+    """
+
+    def __init__(self, mapper: PluginMapper) -> None:
+        self._mapper = mapper
+        self._entries: Mapping[str, Any] = mapper.stream_maps_dict
+        options = mapper.flattening_options
+        self._separator = options.separator if options.enabled and options.max_level else None
+
+    def stream_maps(self, stream: str, schema: dict[str, Any], key_properties: Sequence[str]) -> Sequence[StreamMap]:
+        """Return the stream maps of a stream, one for each output stream.
+
+        Args:
+            stream: Name of the stream in the tap's messages.
+            schema: The tap's schema of the stream.
+            key_properties: The tap's key properties of the stream.
+
+        Raises:
+            ConfigError: A stream map is wrong.
+            RecursionError: The schema is nested too deeply.
+        """
+        try:
+            self._mapper.register_raw_stream_schema(stream, _schema_to_map(schema), key_properties)
+        except (MappingError, ValueError) as error:
+            raise ConfigError(map_problem(stream, error)) from None
+        return self._mapper.stream_maps[stream]
+
+    def removes(self, stream: str) -> bool:
+        """Return whether no record of a stream comes out of the stream maps."""
+        is_removed = self._mapper.default_mapper_type is RemoveRecordTransform
+        for source, entry in self._entries_of(stream):
+            if source is not None:
+                return False
+            is_removed = entry is None or entry == NULL_STRING
+        return is_removed
+
+    def keeps_name(self, stream: str) -> bool:
+        """Return whether all that comes out of a stream has the stream's own name."""
+        return all(
+            source is None and not (isinstance(entry, dict) and MAPPER_ALIAS_OPTION in entry)
+            for source, entry in self._entries_of(stream)
+        )
+
+    def source_paths(self, stream: str, schema: Mapping[str, Any], paths: Iterable[Path]) -> set[Path]:
+        """Return the properties of the tap's records that results are made of.
+
+        Args:
+            stream: Name of the stream in the tap's messages.
+            schema: The tap's schema of the stream.
+            paths: Properties of the results, after stream maps and flattening.
+
+        Returns:
+            Those that keep their name, those that flattening renames, and those that expressions name. A property that
+            comes into being otherwise is not among them.
+        """
+        names = {name for _, entry in self._entries_of(stream) for name in _names_in(entry)}
+        found: set[Path] = {(name,) for name in names if name in properties_of(schema)}
+        for path in paths:
+            if path[0] in properties_of(schema):
+                found.add(path)
+            elif self._separator is not None and (source := _unflattened(str(path[0]), schema, self._separator)):
+                found.add(source)
+        return found
+
+    def _entries_of(self, stream: str) -> Iterator[tuple[str | None, Any]]:
+        """Yield the entries for a stream, each with the stream that its `__source__` names, in the SDK's order."""
+        for key, entry in self._entries.items():
+            source = entry.get(MAPPER_SOURCE_OPTION) if isinstance(entry, dict) else None
+            pattern = key if source is None else source
+            if stream == pattern or fnmatch(stream, str(pattern)):
+                yield source, entry
+
+
+def is_identity(stream_map: StreamMap) -> bool:
+    """Return whether a stream map leaves records as they are."""
+    return isinstance(stream_map, DefaultStreamMap) and not (
+        stream_map.flattening_enabled or isinstance(stream_map, RemoveRecordTransform)
+    )
+
+
+def is_removal(stream_map: StreamMap) -> bool:
+    """Return whether a stream map removes all records."""
+    return isinstance(stream_map, RemoveRecordTransform)
+
+
+def _schema_to_map(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema in the form that the SDK's stream maps and flattening expect.
+
+    The SDK fails on a schema without ``properties``, and flattens by the ``type`` and the ``properties`` of a property
+    itself, which some taps write into branches of ``anyOf`` or leave out.
+
+    Raises:
+        RecursionError: The schema is nested too deeply.
+    """
+    return {**schema, "properties": {name: _with_type(inner) for name, inner in properties_of(schema).items()}}
+
+
+def _with_type(schema: object) -> dict[str, Any]:
+    if not isinstance(schema, dict):
+        return {"type": list(_ALL_TYPES)}
+    branches = branches_of(schema)
+    inner: dict[str, Any] = {}
+    for branch in reversed(branches):
+        inner |= properties_of(branch)
+    json_types = types_of(schema) or set().union(*map(types_of, branches)) or _ALL_TYPES
+    if not inner:
+        return {keyword: value for keyword, value in schema.items() if keyword != "properties"} | {
+            "type": sorted(json_types)
+        }
+    return _schema_to_map({**schema, "type": sorted({"object", *json_types}), "properties": inner})
+
+
+def _names_in(entry: object) -> Iterator[str]:
+    """Yield all names and texts in the expressions of a stream map."""
+    if not isinstance(entry, dict):
+        return
+    for expression in entry.values():
+        if not isinstance(expression, str):
+            continue
+        try:
+            tree = ast.parse(expression)
+        except (SyntaxError, ValueError, RecursionError):  # the SDK refuses it with an error of its own
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name):
+                yield node.id
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def _unflattened(name: str, schema: Mapping[str, Any], separator: str) -> Path | None:
+    """Return the path of the inner property that flattening gives a name, or ``None`` if there is none."""
+    for branch in branches_of(schema):
+        for outer, inner in properties_of(branch).items():
+            if name == outer:
+                return (outer,)
+            if name.startswith(outer + separator) and isinstance(inner, dict):
+                deeper = _unflattened(name[len(outer + separator) :], inner, separator)
+                if deeper is not None:
+                    return (outer, *deeper)
+    return None

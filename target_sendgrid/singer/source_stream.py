@@ -1,0 +1,198 @@
+"""Streams of the tap: their records are checked, and sent along the routes to output streams."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from target_sendgrid.errors import Reason, RecordRejectedError
+from target_sendgrid.report.report import Bucket
+from target_sendgrid.singer.decoding import DECODE_ERRORS, decode_readable_parts, is_too_long
+from target_sendgrid.singer.lines import MAX_LINE_BYTES
+from target_sendgrid.singer.stream_maps import map_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from target_sendgrid.mapping.fast_path import FastPath
+    from target_sendgrid.mapping.schemas import Path
+    from target_sendgrid.origin import Origin
+    from target_sendgrid.report.report import StreamReport
+    from target_sendgrid.run import Run, Stream
+    from target_sendgrid.singer.record_check import RecordCheck
+    from target_sendgrid.singer.sink import SendGridSink
+
+DELETED_AT = "_sdc_deleted_at"
+"""Property that taps set in the rows that are deleted at the source."""
+
+_json = msgspec.json.Encoder(decimal_format="number")
+
+_UNREADABLE = "The record is not JSON: broken characters, NaN, a number out of range, or nested too deeply."
+
+
+class StreamRoute(msgspec.Struct, frozen=True, eq=False):
+    """How the records of a stream reach one output stream."""
+
+    stream: Stream
+    """The output stream."""
+    sink: SendGridSink
+    transform: Callable[[dict[str, Any]], dict[str, Any] | None] | None
+    """The stream map; ``None`` where it leaves records as they are."""
+
+
+class SourceStream(msgspec.Struct, frozen=True, eq=False):
+    """One stream of the tap, for as long as its schema holds."""
+
+    run: Run
+    name: str
+    routes: Sequence[StreamRoute] = ()
+    ignored: Sequence[StreamReport] = ()
+    """Counts of the output streams of which nothing is sent: not enabled, or removed by stream maps."""
+    check: RecordCheck | None = None
+    """Checks records; set where there is a route."""
+    needed: Collection[Path] | None = None
+    """Properties that must be readable; ``None`` if all must be."""
+    fast: FastPath | None = None
+    """Set where there is one route only, without a stream map, and the schema allows a fast path."""
+
+    @property
+    def is_ignored(self) -> bool:
+        """Whether nothing of the stream is sent."""
+        return not self.routes
+
+    def accept(self, record: object, origin: Origin) -> None:
+        """Take a record on the slow path. A record that breaks a rule is rejected alone.
+
+        Raises:
+            InputError: Validation takes too long, or the schema refers to something that it does not contain.
+            TerminatedError: A signal asked the run to stop.
+        """
+        self._count_ignored()
+        if not self.routes:
+            return
+        if not isinstance(record, dict):
+            self._reject(origin, RecordRejectedError(Reason.NOT_AN_OBJECT, "The record is not a JSON object."))
+            return
+        is_deleted = _is_deleted(record)
+        error = None if is_deleted else self._error_in(record)
+        if error is not None:
+            self._reject(origin, error)
+        else:
+            for route in self.routes:
+                route.stream.counts.received += 1
+                self._accept(route, record, self._origin_on(route, origin), is_deleted=is_deleted)
+        if self.check is not None:
+            self.check.end_if_slow(record, origin)
+
+    def accept_line(self, line: bytes, origin: Origin) -> bool:
+        """Send a record that is alone in a line along the fast path.
+
+        Returns:
+            Whether that was possible. If not, the record still has to be decoded and accepted.
+        """
+        if self.fast is None:
+            return False
+        try:
+            record = self.fast.decode(line)
+            if not line.isascii():
+                line.decode()  # values that are not decoded are not checked for valid UTF-8
+        except DECODE_ERRORS:
+            return False
+        made = self.fast.contact(record)
+        if made is None:
+            return False
+        stream = self.routes[0].stream
+        stream.counts.received += 1
+        self.run.take(stream, *made, origin)
+        return True
+
+    def accept_unreadable(self, line: bytes, origin: Origin, *, is_message: bool) -> None:
+        """Take a record whose line is too long or no strict JSON.
+
+        It is rejected if a property that matters can't be read. All others are left out of the record.
+
+        Args:
+            line: The line. It is kept, unless it is too long.
+            origin: Where it came from.
+            is_message: Whether the line is a RECORD message; otherwise it is the record itself.
+        """
+        if not self.routes:
+            self._count_ignored()
+            return
+        found = None if self.needed is None or is_too_long(line) else decode_readable_parts(line)
+        if found is not None:
+            value, paths = found
+            record = value.get("record") if is_message and isinstance(value, dict) else value
+            if is_message:
+                paths = [path[1:] for path in paths if path[:1] == ("record",)]
+            if isinstance(record, dict) and not any(map(self._is_needed, paths)):
+                if self.run.keeps_messages:
+                    kept = {"type": "RECORD", "stream": self.name, "record": record}
+                    origin = msgspec.structs.replace(origin, message=_json.encode(kept))
+                self.accept(record, origin)
+                return
+        self._count_ignored()
+        if is_too_long(line):
+            sentence = f"The record's line is longer than {MAX_LINE_BYTES:,} bytes."
+            self._reject(origin, RecordRejectedError(Reason.TOO_LARGE, sentence))
+            return
+        if self.run.keeps_messages:
+            origin = msgspec.structs.replace(origin, message=line)
+        self._reject(origin, RecordRejectedError(Reason.UNREADABLE, _UNREADABLE))
+
+    def _accept(self, route: StreamRoute, record: dict[str, Any], origin: Origin, *, is_deleted: bool) -> None:
+        """Take a record along a route. It has been checked, unless it is of a row that was deleted at the source."""
+        counts = route.stream.counts
+        result: dict[str, Any] | None = record
+        if route.transform is not None:
+            try:
+                result = route.transform(dict(record))
+            except Exception as error:  # noqa: BLE001 - an expression can raise anything, and its text may quote a value
+                if is_deleted:  # many taps send nothing but the key of a deleted row
+                    counts.buckets[Bucket.DELETED_AT_SOURCE] += 1
+                    return
+                self.run.reject(origin, RecordRejectedError(Reason.STREAM_MAP_FAILED, map_failure(error)))
+                return
+        if result is None:
+            counts.buckets[Bucket.IGNORED] += 1
+        elif _is_deleted(result):
+            counts.buckets[Bucket.DELETED_AT_SOURCE] += 1
+        elif is_deleted and (found := self._error_in(record)):  # a stream map has removed the mark
+            self.run.reject(origin, found)
+        else:
+            self._receive(route.stream, result, origin)
+
+    def _receive(self, stream: Stream, record: dict[str, Any], origin: Origin) -> None:
+        try:
+            self.run.receive(stream, record, origin)
+        except RecordRejectedError as error:
+            self.run.reject(origin, error)
+        except RecursionError:
+            self.run.reject(origin, RecordRejectedError(Reason.UNREADABLE, "The record is nested too deeply."))
+
+    def _error_in(self, record: dict[str, Any]) -> RecordRejectedError | None:
+        return None if self.check is None else self.check.error_in(record)
+
+    def _reject(self, origin: Origin, error: RecordRejectedError) -> None:
+        for route in self.routes:
+            route.stream.counts.received += 1
+            self.run.reject(self._origin_on(route, origin), error)
+
+    def _origin_on(self, route: StreamRoute, origin: Origin) -> Origin:
+        if route.stream.name == origin.stream:
+            return origin
+        return msgspec.structs.replace(origin, stream=route.stream.name)
+
+    def _count_ignored(self) -> None:
+        for counts in self.ignored:
+            counts.received += 1
+            counts.buckets[Bucket.IGNORED] += 1
+
+    def _is_needed(self, path: Path) -> bool:
+        """Return whether a property that matters is at a path, inside of it or around it."""
+        return self.needed is None or any(path[: len(needed)] == needed[: len(path)] for needed in self.needed)
+
+
+def _is_deleted(record: Mapping[str, Any]) -> bool:
+    return bool(record.get(DELETED_AT))
