@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import json
-import os
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from target_sendgrid.sandbox.server import SandboxServer
-from tests.harness.runs import QUICK, SCRIPTS
+from tests.harness.runs import QUICK
+from tests.harness.taps import discover, install, json_file, pipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,11 +36,7 @@ INSERT INTO customers VALUES
 @pytest.fixture(scope="module")
 def tap(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tap in an environment of its own, as Meltano would install it."""
-    folder = tmp_path_factory.mktemp("tap")
-    uv = str(SCRIPTS / "uv")
-    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True)
-    subprocess.run([uv, "pip", "install", "--quiet", "--python", str(folder), TAP], check=True, cwd=folder)
-    return folder / "bin" / "tap-postgres"
+    return install(TAP, tmp_path_factory.mktemp("tap") / "venv") / "tap-postgres"
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +69,8 @@ def test_a_table_becomes_a_list(tap: Path, port: int, tmp_path: Path) -> None:
         "json_as_object": True,
         "default_replication_method": "FULL_TABLE",
     }
-    catalog = _select_everything(tap, tap_config, tmp_path)
+    command = [str(tap), "--config", json_file(tmp_path / "tap.json", tap_config)]
+    catalog = json_file(tmp_path / "catalog.json", discover(command))
     mapping = {
         "email": "email",
         "first_name": "given_name",
@@ -94,12 +89,16 @@ def test_a_table_becomes_a_list(tap: Path, port: int, tmp_path: Path) -> None:
             "create_custom_fields": True,
             "max_rejected_percent": 40,
         }
-        exit_codes, states, log = _pipe(
-            [str(tap), "--config", _json_file(tmp_path / "tap.json", tap_config), "--catalog", str(catalog)],
-            [sys.executable, "-m", "target_sendgrid", "--config", _json_file(tmp_path / "target.json", target_config)],
+        run = pipe(
+            [*command, "--catalog", catalog],
+            target=[
+                *(sys.executable, "-m", "target_sendgrid"),
+                *("--config", json_file(tmp_path / "target.json", target_config)),
+            ],
+            folder=tmp_path,
         )
         contacts = sandbox.contacts()
-    assert exit_codes == (0, 0), log
+    assert run.exit_codes == [0, 0], run.log
     assert contacts == [
         {
             "email": "ada@example.com",
@@ -115,41 +114,8 @@ def test_a_table_becomes_a_list(tap: Path, port: int, tmp_path: Path) -> None:
         },
         {"email": "grace@example.com", "lists": ["Customers"]},
     ]
-    assert "3 received, 2 upserted, 1 rejected (invalid_email 1)" in log
-    assert "public-customers" in states[-1]
-
-
-def _select_everything(tap: Path, config: dict[str, Any], folder: Path) -> Path:
-    """Return a catalog with every table and column selected, as Meltano writes it."""
-    command = [str(tap), "--config", _json_file(folder / "discover.json", config), "--discover"]
-    catalog = json.loads(subprocess.run(command, capture_output=True, check=True, env=_without_venv()).stdout)
-    for entry in catalog["streams"]:
-        for metadata in entry["metadata"]:
-            metadata["metadata"]["selected"] = True
-    return Path(_json_file(folder / "catalog.json", catalog))
-
-
-def _pipe(tap: list[str], target: list[str]) -> tuple[tuple[int, int], list[str], str]:
-    """Run ``tap | target`` and return their exit codes, the target's states and both logs."""
-    with (
-        subprocess.Popen(tap, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_without_venv()) as source,
-        subprocess.Popen(target, stdin=source.stdout, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as sink,
-    ):
-        if source.stdout:
-            source.stdout.close()
-        output, log = sink.communicate(timeout=120)
-        tap_log = source.stderr.read() if source.stderr else b""
-        source.wait(60)
-    return (source.returncode, sink.returncode), output.decode().splitlines(), (log + tap_log).decode()
-
-
-def _without_venv() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONWARNINGS"}}
-
-
-def _json_file(path: Path, content: dict[str, Any]) -> str:
-    path.write_text(json.dumps(content), encoding="utf-8")
-    return str(path)
+    assert "3 received, 2 upserted, 1 rejected (invalid_email 1)" in run.log
+    assert "public-customers" in run.states[-1]
 
 
 def _forward(listener: socket.socket, path: str) -> None:
