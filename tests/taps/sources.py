@@ -251,15 +251,8 @@ def mariadb_server() -> Iterator[Source]:
         client = ["--no-defaults", socket_file]
         owner = f"--auth-root-socket-user={getpass.getuser()}"  # who needs no password at the socket
         install = ["mariadb-install-db", "--no-defaults", data, owner]
-        start = [
-            "mariadbd",
-            "--no-defaults",
-            data,
-            socket_file,
-            f"--port={port}",
-            "--bind-address=127.0.0.1",
-            "--skip-name-resolve",
-        ]
+        listening = [f"--port={port}", "--bind-address=127.0.0.1", "--skip-name-resolve"]
+        start = ["mariadbd", "--no-defaults", data, socket_file, *listening]
 
         def run_sql(sql: str) -> None:
             command = ["mariadb", *client, "--default-character-set=utf8mb4", "test"]
