@@ -28,13 +28,13 @@ FLAT: dict[str, Any] = {
     **dict(zip(FIELDS, FIELDS, strict=True)),
 }
 NESTED = FLAT | {"city": "profile.home.city"}
-TITLES = {
+TITLES: dict[str, Any] = {
     "email": "Email",
     "first_name": "First name",
     "city": "City",
     "ltv": "LTV",
     "points": "Points",
-    "joined_at": "Joined at",
+    "joined_at": {"property": "Joined at", "type": "Date"},  # the schema allows dates and any text
     "is_vip": "Is VIP",
 }
 TYPES = {
