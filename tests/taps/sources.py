@@ -28,6 +28,7 @@ ADA: dict[str, Any] = {
     "custom_fields": {
         "ltv": 19.99,
         "points": 12345678.125,
+        "visits": 3,
         "joined_at": "2024-02-29T10:00:00Z",
         "is_vip": "true",
     },
@@ -51,17 +52,17 @@ _AWS = {
 _ROLE = {"account_id": "123456789012", "external_id": "none", "role_name": "reader"}
 """The settings with which singer-io's taps ask AWS for a role."""
 
-_CSV_HEADER = "Id,Email,First name,City,LTV,Points,Joined at,Is VIP,Born,Note\r\n"
+_CSV_HEADER = "Id,Email,First name,City,LTV,Points,Visits,Joined at,Is VIP,Born,Note\r\n"
 
 _CSV = (
     "\ufeff"  # as spreadsheets write it
     + _CSV_HEADER
-    + "1,ada@example.com,Zoë,London,19.99,12345678.125,2024-02-29T10:00:00Z,true,1815-12-10,"
+    + "1,ada@example.com,Zoë,London,19.99,12345678.125,3,2024-02-29T10:00:00Z,true,1815-12-10,"
     + '"a ""note"",\r\nof two lines"\r\n'
-    + "2,grace@example.com,,,,,,,,\r\n"
+    + "2,grace@example.com,,,,,,,,,\r\n"
 )
 
-_CSV_OF_JOAN = _CSV_HEADER + "3,joan@example.com,,,0.07,,,,,\r\n"
+_CSV_OF_JOAN = _CSV_HEADER + "3,joan@example.com,,,0.07,,,,,,\r\n"
 
 _DOCUMENTS: list[dict[str, Any]] = [
     {
@@ -71,6 +72,7 @@ _DOCUMENTS: list[dict[str, Any]] = [
         "profile": {"home": {"city": "London"}},
         "ltv": 19.99,
         "points": 12345678.125,
+        "visits": 3,
         "joined_at": "2024-02-29T12:00:00+02:00",
         "is_vip": True,
         "tags": ["a", "b"],
@@ -84,12 +86,12 @@ _DOCUMENT_OF_JOAN: dict[str, Any] = {"id": 3, "email": "joan@example.com", "ltv"
 _POSTGRES_TABLE = """
 CREATE TABLE customers (
     id integer PRIMARY KEY, email text, given_name varchar(40), profile jsonb, ltv numeric(10, 2), points numeric,
-    joined_at timestamptz, is_vip boolean,
+    visits numeric(5), joined_at timestamptz, is_vip boolean,
     born date, seen timestamp, opens time, odd numeric, ratio double precision, tags text[], scores integer[],
     account uuid, note json, photo bytea);
 INSERT INTO customers VALUES
-    (1, 'ada@example.com', 'Zoë', '{"home": {"city": "London"}}', 19.99, 12345678.125, '2024-02-29 12:00:00+02', true,
-        '1815-12-10', '2024-02-29 12:00:00', '10:00', 'NaN', 'NaN', '{a,b}', '{1,2}',
+    (1, 'ada@example.com', 'Zoë', '{"home": {"city": "London"}}', 19.99, 12345678.125, 3,
+        '2024-02-29 12:00:00+02', true, '1815-12-10', '2024-02-29 12:00:00', '10:00', 'NaN', 'NaN', '{a,b}', '{1,2}',
         '6f1e9f0e-93a5-4c1e-8d0c-7b5b6a4f1c11', '[1]', 'x');
 INSERT INTO customers (id, email) VALUES (2, 'grace@example.com');
 SELECT pg_create_logical_replication_slot('pipelinewise_postgres', 'wal2json');
@@ -98,10 +100,10 @@ SELECT pg_create_logical_replication_slot('pipelinewise_postgres', 'wal2json');
 _MARIADB_TABLE = """
 CREATE TABLE customers (
     id int PRIMARY KEY, email varchar(200), given_name varchar(40), city varchar(40), ltv decimal(10, 2),
-    points decimal(20, 3), joined_at datetime, is_vip tinyint(1),
-    born date, opens time, ratio double, visits bigint unsigned, kind enum('a', 'b'), flags bit(1), note json);
+    points decimal(20, 3), visits decimal(5), joined_at datetime, is_vip tinyint(1),
+    born date, opens time, ratio double, size bigint unsigned, kind enum('a', 'b'), flags bit(1), note json);
 INSERT INTO customers VALUES
-    (1, 'ada@example.com', 'Zoë', 'London', 19.99, 12345678.125, '2024-02-29 10:00:00', 1,
+    (1, 'ada@example.com', 'Zoë', 'London', 19.99, 12345678.125, 3, '2024-02-29 10:00:00', 1,
         '1985-12-10', '10:00', 0.1, 18446744073709551615, 'a', 1, '[1]');
 INSERT INTO customers (id, email) VALUES (2, 'grace@example.com');
 """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAPPER = "meltano-map-transform==0.12.3"
 
-FIELDS = ("ltv", "points", "joined_at", "is_vip")
+FIELDS = ("ltv", "points", "visits", "joined_at", "is_vip")
 FLAT: dict[str, Any] = {
     "email": "email",
     "first_name": "given_name",
@@ -34,12 +34,13 @@ TITLES: dict[str, Any] = {
     "city": "City",
     "ltv": "LTV",
     "points": "Points",
+    "visits": "Visits",
     "joined_at": {"property": "Joined at", "type": "Date"},  # the schema allows dates and any text
     "is_vip": "Is VIP",
 }
 TYPES = {
     name: {"property": name, "type": kind}
-    for name, kind in {"ltv": "Number", "points": "Number", "joined_at": "Date"}.items()
+    for name, kind in {"ltv": "Number", "points": "Number", "visits": "Number", "joined_at": "Date"}.items()
 }
 """The types of custom fields, for taps whose schemas do not tell them."""
 
