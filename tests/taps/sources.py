@@ -246,7 +246,7 @@ def postgres_server() -> Iterator[Source]:
 
 @contextlib.contextmanager
 def mariadb_server() -> Iterator[Source]:
-    """A MariaDB server with a table."""
+    """A MariaDB server with a table, whose changes can be read from its log too."""
     port, password = _free_port(), secrets.token_hex()
     with _folder("mysql") as (folder, user):
         data, socket_file = f"--datadir={folder / 'data'}", f"--socket={folder / 'socket'}"
@@ -254,7 +254,8 @@ def mariadb_server() -> Iterator[Source]:
         owner = f"--auth-root-socket-user={getpass.getuser()}"  # who needs no password at the socket
         install = ["mariadb-install-db", "--no-defaults", data, owner]
         listening = [f"--port={port}", "--bind-address=127.0.0.1", "--skip-name-resolve"]
-        start = ["mariadbd", "--no-defaults", data, socket_file, *listening]
+        logging = ["--server-id=1", "--log-bin=changes", "--binlog-format=ROW"]
+        start = ["mariadbd", "--no-defaults", data, socket_file, *listening, *logging]
 
         def run_sql(sql: str) -> None:
             command = ["mariadb", *client, "--default-character-set=utf8mb4", "test"]
@@ -264,7 +265,7 @@ def mariadb_server() -> Iterator[Source]:
         with (folder / "log").open("wb") as log, subprocess.Popen(start, stderr=log, **user) as server:
             try:
                 subprocess.run(["mariadb-admin", *client, "--wait=30", "ping"], check=True, stdout=subprocess.DEVNULL)
-                account = f"CREATE USER tap@127.0.0.1 IDENTIFIED BY '{password}'; GRANT ALL ON test.* TO tap@127.0.0.1;"
+                account = f"CREATE USER tap@127.0.0.1 IDENTIFIED BY '{password}'; GRANT ALL ON *.* TO tap@127.0.0.1;"
                 run_sql(account + _MARIADB_TABLE)
                 config = {"host": "127.0.0.1", "port": port, "user": "tap", "password": password, "database": "test"}
                 yield Source(config, lambda: run_sql(_SQL_OF_JOAN), run_sql=run_sql)

@@ -84,6 +84,15 @@ PIPELINEWISE_POSTGRES = Tap(
     replication=FULL_TABLE,
 )
 
+PIPELINEWISE_MYSQL = Tap(
+    "pipelinewise-tap-mysql==1.6.0",
+    "mariadb",
+    FLAT,
+    second_count=2,
+    config={"engine": "mariadb", "server_id": "2", "filter_dbs": "test"},
+    replication=BY_ID,
+)
+
 TAPS = [
     Tap("tap-jsonl==0.3.1", "jsonl_file", NESTED, second_count=3),
     Tap("tap-spreadsheets==1.1.2", "csv_files", FLAT | TYPES | {"first_name": "first_name"}, second_count=1),
@@ -105,7 +114,7 @@ TAPS = [
         replication=BY_ID,
     ),
     PIPELINEWISE_POSTGRES,
-    Tap("pipelinewise-tap-mysql==1.6.0", "mariadb", FLAT, second_count=2, replication=BY_ID),
+    PIPELINEWISE_MYSQL,
 ]
 
 
@@ -180,16 +189,22 @@ def test_two_runs_bring_everybody(tap: Tap, runner: Callable[[Tap], Runner], acc
     assert account.sandbox.contacts("Everybody") == [ADA, GRACE, JOAN]
 
 
-@pytest.mark.parametrize("identity", ["FULL", "DEFAULT"])
+@pytest.mark.parametrize(
+    ("tap", "sql"),
+    [
+        pytest.param(PIPELINEWISE_POSTGRES, "ALTER TABLE customers REPLICA IDENTITY FULL", id="all-columns"),
+        pytest.param(PIPELINEWISE_POSTGRES, "", id="only-the-key"),
+        pytest.param(PIPELINEWISE_MYSQL, "", id="not-in-the-schema"),
+    ],
+)
 def test_a_row_that_is_deleted_is_not_created_again(
-    identity: str, runner: Callable[[Tap], Runner], account: Account
+    tap: Tap, sql: str, runner: Callable[[Tap], Runner], account: Account
 ) -> None:
-    pipeline = runner(dataclasses.replace(PIPELINEWISE_POSTGRES, replication=LOG_BASED))
-    run_sql = pipeline.source.run_sql
-    run_sql(f"ALTER TABLE customers REPLICA IDENTITY {identity}")  # FULL: deletions come with all columns
+    pipeline = runner(dataclasses.replace(tap, replication=LOG_BASED))
+    pipeline.source.run_sql(sql)
     pipeline.run()
     account.reset()
-    run_sql("DELETE FROM customers WHERE id = 2; UPDATE customers SET points = 7.5 WHERE id = 1;")
+    pipeline.source.run_sql("DELETE FROM customers WHERE id = 2; UPDATE customers SET points = 7.5 WHERE id = 1;")
     pipeline.source.add()
     assert pipeline.run()["deleted_at_source"] == 1
     ada = ADA | {"custom_fields": ADA["custom_fields"] | {"points": 7.5}}
