@@ -80,6 +80,25 @@ class Mapper:
             for source, entry in self._entries_of(stream)
         )
 
+    def sets_property(self, stream: str, name: str) -> list[bool]:
+        """Return whether each of the stream maps of a stream says what becomes of a property.
+
+        Args:
+            stream: Name of the stream in the tap's messages.
+            name: Name of the property.
+
+        Returns:
+            One answer for each stream map that `stream_maps` returns, in the same order.
+        """
+        own: Any = None
+        copies = []
+        for source, entry in self._entries_of(stream):
+            if source is None:
+                own = entry
+            else:
+                copies.append(entry)
+        return [isinstance(entry, dict) and name in entry for entry in (own, *copies)]
+
     def source_paths(self, stream: str, schema: Mapping[str, Any], paths: Iterable[Path]) -> set[Path]:
         """Return the properties of the tap's records that results are made of.
 

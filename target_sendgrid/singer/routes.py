@@ -117,26 +117,27 @@ class RouteTable:
         All that can be wrong with the schema and the settings is checked before a list or a field is created.
         """
         ignored, planned = [], []
-        for stream_map in stream_maps:
+        for stream_map, sets_mark in zip(stream_maps, self._mapper.sets_property(name, DELETED_AT), strict=True):
             alias = stream_map.stream_alias
             if is_removal(stream_map) or not self._run.is_enabled(alias):
                 log.info("Stream '%s': nothing of it is sent to stream '%s'.", name, alias)
                 ignored.append(self._run.report.stream(alias))
                 continue
             known = schema if is_identity(stream_map) else stream_map.transformed_schema
-            planned.append((stream_map, self._run.plan_stream(alias, known)))
+            planned.append((stream_map, self._run.plan_stream(alias, known), sets_mark))
         self.fast_decoder.remove(name)
         if not planned:
             return SourceStream(self._run, name, ignored=ignored)
-        needed = self._needed(name, schema, key_properties, planned)
+        needed = self._needed(name, schema, key_properties, [(stream_map, plan) for stream_map, plan, _ in planned])
         check = self._check(name, schema, key_properties, needed)
         routes = [
             StreamRoute(
                 stream=self._run.open_stream(plan, key_properties),
                 sink=self._sdk.sink_for(stream_map),
                 transform=None if is_identity(stream_map) else stream_map.transform,
+                sets_mark=sets_mark,
             )
-            for stream_map, plan in planned
+            for stream_map, plan, sets_mark in planned
         ]
         for route in routes:
             route.sink.count_metrics(route.stream.counts.received)

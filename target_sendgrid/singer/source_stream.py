@@ -39,6 +39,8 @@ class StreamRoute(msgspec.Struct, frozen=True, eq=False):
     sink: SendGridSink
     transform: Callable[[dict[str, Any]], dict[str, Any] | None] | None
     """The stream map; ``None`` where it leaves records as they are."""
+    sets_mark: bool = False
+    """Whether the stream map says what becomes of the mark of deleted rows. Otherwise rows stay deleted without it."""
 
 
 class SourceStream(msgspec.Struct, frozen=True, eq=False):
@@ -156,7 +158,7 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
                 return
         if result is None:
             counts.buckets[Bucket.IGNORED] += 1
-        elif _is_deleted(result):
+        elif _is_deleted(result) or (is_deleted and not route.sets_mark):
             counts.buckets[Bucket.DELETED_AT_SOURCE] += 1
         elif is_deleted and (found := self._error_in(record)):  # a stream map has removed the mark
             self.run.reject(origin, found)

@@ -137,6 +137,15 @@ def test_a_stream_map_that_removes_the_mark_sends_deleted_rows_if_they_are_valid
     assert account.reasons() == [(3, "schema_violation")]
 
 
+def test_a_stream_map_that_keeps_only_what_it_names_creates_no_deleted_rows(account: Account) -> None:
+    named = {"id": "id", "email": "email", "__else__": None}
+    maps = {"people": named, "copy": named | {"__source__": "people"}}
+    rows = [record(id=1, email="gone@example.com", _sdc_deleted_at=GONE), record(id=2, email="ada@example.com")]
+    run = account.run(MARKED, *rows, stream_maps=maps)
+    assert account.emails() == ["ada@example.com"], run.log
+    assert [counts["deleted_at_source"] for counts in run.report["streams"].values()] == [1, 1]
+
+
 # What is validated
 
 STRICT = schema(

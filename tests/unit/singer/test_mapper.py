@@ -50,6 +50,7 @@ def test_the_streams_that_are_removed_are_those_that_the_sdk_removes(
     sdk = sdk_mapper(stream_maps=stream_maps | default)
     mapper = Mapper(sdk)
     made = mapper.stream_maps(stream, SCHEMA, ["id"])
+    assert len(mapper.sets_property(stream, "x")) == len(made)
     if mapper.removes(stream):
         assert all(map(is_removal, made))
     if len(made) == 1:
