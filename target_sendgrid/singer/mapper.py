@@ -108,16 +108,15 @@ class Mapper:
             paths: Properties of the results, after stream maps and flattening.
 
         Returns:
-            Those that keep their name, those that flattening renames, and those that expressions name. A property that
-            comes into being otherwise is not among them.
+            Those that keep their name, whether the schema lists them or not, those that flattening renames, and all
+            names and texts in expressions. Not all of them need be properties.
         """
-        names = {name for _, entry in self._entries_of(stream) for name in _names_in(entry)}
-        found: set[Path] = {(name,) for name in names if name in properties_of(schema)}
+        found: set[Path] = {(name,) for _, entry in self._entries_of(stream) for name in _names_in(entry)}
         for path in paths:
-            if path[0] in properties_of(schema):
-                found.add(path)
-            elif self._separator is not None and (source := _unflattened(str(path[0]), schema, self._separator)):
-                found.add(source)
+            source = None
+            if self._separator is not None and path[0] not in properties_of(schema):
+                source = _unflattened(str(path[0]), schema, self._separator)
+            found.add(source or path)
         return found
 
     def _entries_of(self, stream: str) -> Iterator[tuple[str | None, Any]]:

@@ -192,6 +192,27 @@ def test_a_property_that_a_stream_map_uses_is_validated(account: Account) -> Non
     assert "the rule `properties.phone.type` of the tap's schema" in account.rejected()[0]["sentence"]
 
 
+UNREADABLE_MAPS: dict[str, Any] = {
+    "no stream map": {},
+    "stream map": {"other": "'x'"},
+    "expression": {"first_name": "record.get('name')"},
+}
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+@pytest.mark.parametrize("stream_map", UNREADABLE_MAPS.values(), ids=UNREADABLE_MAPS)
+def test_a_value_that_cannot_be_read_costs_its_record_where_it_is_mapped(
+    account: Account, stream_map: dict[str, Any], *, is_listed: bool
+) -> None:
+    source = "name" if "first_name" in stream_map else "first_name"
+    opened = schema(**dict.fromkeys(["email", source], "string") if is_listed else {})
+    row = f'{{"type": "RECORD", "stream": "people", "record": {{"email": "ada@example.com", "{source}": NaN}}}}'
+    maps = {"people": stream_map} if stream_map else {}
+    mapping = {"email": "email", "first_name": "first_name"}
+    run = account.run(opened, row, stream_maps=maps, field_mapping=mapping)
+    assert account.reasons() == [(2, "unreadable")], run.log
+
+
 def test_the_types_that_the_sdk_guesses_for_results_reject_nobody(account: Account) -> None:
     account.sandbox.seed(fields={"total": "Number", "vip": "Text"})
     maps = {"people": {"total": "score + 1", "vip": "score > 2"}}
