@@ -16,7 +16,7 @@ import msgspec
 
 from target_sendgrid.errors import LocalFileError, Reason
 from target_sendgrid.report.rejection_limit import LimitCounts
-from target_sendgrid.wording import counted, words_of
+from target_sendgrid.wording import counted, shown, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,7 +163,7 @@ class Report:
         """Yield the lines of the summary for people."""
         for name, stream in self.streams.items():
             into = f" -> list '{stream.list_name}'" if stream.list_name else ""
-            yield f"Stream '{name}'{into}: {stream.summary()}."
+            yield f"Stream '{shown(name)}'{into}: {stream.summary()}."
         if self.state_held_from_line is not None:
             yield (
                 f"No state from line {self.state_held_from_line} on was written: more of the records before it were"
@@ -186,7 +186,7 @@ class Report:
             "import_jobs": self.job_count,
             "requests": self.request_count,
             "created_custom_fields": self.created_fields,
-            "streams": {name: stream.to_dict() for name, stream in self.streams.items()},
+            "streams": {_encodable(name): stream.to_dict() for name, stream in self.streams.items()},
         }
 
     def write(self, path: str) -> None:
@@ -201,6 +201,11 @@ class Report:
         except (OSError, ValueError, RuntimeError) as error:  # a null byte is a ValueError, no home a RuntimeError
             message = f"`report_path`: the report can't be written to {path}: {words_of(error)}."
             raise LocalFileError(message) from None
+
+
+def _encodable(name: str) -> str:
+    """Return a name with half surrogate pairs escaped, which no JSON file can hold."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def check_report_path(path: str) -> None:

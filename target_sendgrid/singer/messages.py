@@ -130,10 +130,10 @@ class MessageProcessor:
         name, schema, keys = message.get("stream"), message.get("schema"), message.get("key_properties")
         if not isinstance(name, str):
             _fail(number, "is a SCHEMA message without a `stream`", "Singer asks for its name.")
-        if not name.isprintable():
-            _fail(number, "names its stream with control characters", "They could forge lines of the log.")
         if self._table.ignored(name) is not None:
             return
+        if not name.isprintable():
+            _fail(number, "names its stream with control characters", "They could forge lines of the log.")
         if not isinstance(schema, dict):
             _fail(number, "is a SCHEMA message without a `schema`", "It must be a JSON object.")
         keys = [] if keys is None else keys
@@ -179,8 +179,16 @@ class MessageProcessor:
             _fail(number, f"belongs to {shown}, which has no SCHEMA yet", "A SCHEMA must come first.")
         return stream
 
+    def _is_ignored(self, message: Mapping[str, Any]) -> bool:
+        """Return whether nothing is sent of the stream of a message."""
+        name = message.get("stream")
+        return isinstance(name, str) and self._table.ignored(name) is not None
+
     def _process_unreadable(self, number: int, line: bytes) -> None:
-        """Process a line that is too long or no strict JSON: reject a record, take a state. Others end the run."""
+        """Process a line that is too long or no strict JSON: reject a record, take a state. Others end the run.
+
+        Of a stream of which nothing is sent, nothing needs to be readable.
+        """
         message = decode_leniently(line)
         message_type = message.get("type") if isinstance(message, dict) else None
         if message_type == "RECORD":
@@ -189,6 +197,8 @@ class MessageProcessor:
         elif message_type == "STATE" and (value := decode_python_state(line)) is not None:
             self._run.receive_state(number, value)
             self._stats["STATE"] += 1
+        elif message_type in {"SCHEMA", "BATCH"} and self._is_ignored(message):
+            self._stats[message_type] += 1
         elif is_too_long(line):
             advice = "Only a record of that length can be skipped, and this is another message."
             _fail(number, f"is longer than {MAX_LINE_BYTES:,} bytes", advice)

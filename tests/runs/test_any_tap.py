@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.harness.messages import PEOPLE, record, schema, state
+from tests.harness.messages import PEOPLE, record, schema, singer, state
 
 if TYPE_CHECKING:
     from tests.harness.account import Account
@@ -54,6 +54,32 @@ def test_nothing_of_an_ignored_stream_can_fail_the_run(
     assert sum(found["method"] == "POST" for found in account.sandbox.requests()) == 1  # the list of the people
     counts = run.report["streams"]["others"]
     assert (counts["received"], counts["ignored"], counts["list_id"]) == (3, 3, None)
+
+
+ODD_NAMES = ["x\nRun done", "\x1b[31m", "\0", "\ud800"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES, ids=ascii)
+def test_no_name_of_an_ignored_stream_can_fail_the_run_or_forge_a_line_of_the_log(account: Account, name: str) -> None:
+    people = [PEOPLE, ADA, state(1)]
+    others = [record(name, n=1), schema(name, n="number"), record(name, n=2), state(2)]
+    config: dict[str, Any] = {"streams": {"people": {}, "*": {"enabled": False}}}
+    run = account.run_process(singer(*people, *others), **config)
+    assert run.exit_code == 0, run.log
+    assert run.states[-1] == '{"n": 2}'
+    assert name not in run.log
+    assert [counts["ignored"] for counts in run.report["streams"].values()] == [0, 2]
+
+
+@pytest.mark.parametrize("kind", ["SCHEMA", "BATCH"])
+@pytest.mark.parametrize("value", ["NaN", '"\\ud800"', "9" * 5_000])
+def test_nothing_in_a_message_of_an_ignored_stream_must_be_readable(account: Account, kind: str, value: str) -> None:
+    line = f'{{"type": "{kind}", "stream": "others", "schema": {{"default": {value}}}, "manifest": [{value}]}}'
+    run = account.run(PEOPLE, ADA, line, state(1), **DISABLED)
+    assert run.exit_code == 0, run.log
+    run = account.run(PEOPLE, ADA, line, state(1))
+    assert run.exit_code == 1
+    assert "Line 3 of standard input is not valid JSON" in run.log
 
 
 def test_a_stream_that_is_not_enabled_can_be_the_source_of_one_that_is(account: Account) -> None:
