@@ -10,7 +10,6 @@ import ast
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.exceptions import MappingError
 from singer_sdk.mapper import (
     MAPPER_ALIAS_OPTION,
     MAPPER_SOURCE_OPTION,
@@ -22,6 +21,7 @@ from singer_sdk.mapper import (
 from target_sendgrid.errors import ConfigError
 from target_sendgrid.mapping.schemas import branches_of, properties_of, types_of
 from target_sendgrid.singer.stream_maps import map_problem
+from target_sendgrid.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -60,9 +60,18 @@ class Mapper:
         """
         try:
             self._mapper.register_raw_stream_schema(stream, _schema_to_map(schema), key_properties)
-        except (MappingError, ValueError) as error:
+        except RecursionError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an expression for a name can raise anything
             raise ConfigError(map_problem(stream, error)) from None
-        return self._mapper.stream_maps[stream]
+        stream_maps = self._mapper.stream_maps[stream]
+        if not all(_is_name(stream_map.stream_alias) for stream_map in stream_maps):
+            message = (
+                f"The `__alias__` of stream '{shown(stream)}' can't be used. It must give a name without control"
+                " characters. Check the setting `stream_maps`."
+            )
+            raise ConfigError(message)
+        return stream_maps
 
     def removes(self, stream: str) -> bool:
         """Return whether no record of a stream comes out of the stream maps."""
@@ -126,6 +135,10 @@ class Mapper:
             pattern = key if source is None else source
             if stream == pattern or fnmatch(stream, str(pattern)):
                 yield source, entry
+
+
+def _is_name(alias: object) -> bool:
+    return isinstance(alias, str) and alias.isprintable()
 
 
 def is_identity(stream_map: StreamMap) -> bool:

@@ -17,6 +17,7 @@ from singer_sdk.sinks.core import JSONSchemaValidator
 
 from target_sendgrid.errors import InputError, Reason, RecordRejectedError
 from target_sendgrid.mapping.schemas import objects_in
+from target_sendgrid.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -99,7 +100,7 @@ class RecordValidator:
             raise RecordRejectedError(Reason.SCHEMA_VIOLATION, sentence) from None
         if error is not None:
             rule = ".".join(str(part) for part in error.absolute_schema_path)
-            sentence = f"The record breaks the rule `{rule}` of the tap's schema."
+            sentence = f"The record breaks the rule `{shown(rule)}` of the tap's schema."
             raise RecordRejectedError(Reason.SCHEMA_VIOLATION, sentence)
 
     @property

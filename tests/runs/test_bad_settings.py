@@ -371,6 +371,23 @@ def test_a_stream_map_without_the_key_property_names_it(account: Account) -> Non
     assert "The stream map of stream 'people' leaves out its key property 'id'." in run.log
 
 
+@pytest.mark.parametrize(
+    ("alias", "why"),
+    [
+        ("1", "It must give a name without control characters."),
+        ("['people']", "It must give a name without control characters."),
+        ("'a\\nb'", "It must give a name without control characters."),
+        ("1 / 0", "(ZeroDivisionError). Check the setting `stream_maps`."),
+        ("__stream_name__ + 1", "(TypeError). Check the setting `stream_maps`."),
+    ],
+)
+def test_an_alias_that_is_no_name_is_an_error(account: Account, alias: str, why: str) -> None:
+    run = account.run(schema(email="string"), record(email="a@x.com"), stream_maps={"people": {"__alias__": alias}})
+    assert run.exit_code == 1
+    assert "of stream 'people' can't be used" in run.log
+    assert why in run.log
+
+
 def test_names_that_are_the_same_once_flattened_are_an_error(account: Account) -> None:
     home = {"type": "object", "properties": {"city": {"type": "string"}}}
     lines = singer(schema(mail="string", home=home, home__city="string"))

@@ -35,6 +35,12 @@ def test_a_message_of_such_a_stream_forges_no_line_of_the_log(account: Account, 
     assert name not in run.log
 
 
+def test_a_property_named_with_a_line_end_forges_no_line_of_the_log(account: Account) -> None:
+    run = account.run(schema(**{"email": "string", "a\nb": "number"}), record(**{"a\nb": "x"}), validate_scope="all")
+    assert account.reasons() == [(2, "schema_violation")]
+    assert "breaks the rule `properties.a\\nb.type`" in run.log
+
+
 def test_the_log_shows_characters_of_names_that_nobody_sees_or_that_a_terminal_obeys(account: Account) -> None:
     config: dict[str, Any] = {"list_name": "Ne\u200bws\x1b[31m", "field_mapping": {"email": "ma\xa0il"}}
     run = account.run_process(singer(schema(**{"ma\xa0il": "string"}), record(**{"ma\xa0il": "no"})), **config)
