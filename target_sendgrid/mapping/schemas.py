@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote
 
 from target_sendgrid.wording import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Path: TypeAlias = tuple[str | int, ...]
 """Steps to a property: names into objects, numbers into arrays."""
@@ -18,6 +19,12 @@ _MISSPELT = 0.7
 
 It is 0.75 for `mail` and `mial`, but 0.67 for `code` and `score`.
 """
+
+_MAX_INNER_PATHS = 5_000
+"""How many properties of inner objects are named: a schema that refers to itself has no end of them."""
+
+_NamedSchema: TypeAlias = "tuple[str, Any]"
+"""Name of a property, or what the names of an object's properties begin with, and the schema of it."""
 
 _COMBINING = ("allOf", "anyOf", "oneOf")
 """Keywords whose schemas are about the same value as the schema around them."""
@@ -77,8 +84,9 @@ def schema_at(schema: Mapping[str, Any], path: Sequence[str | int]) -> Mapping[s
 
 
 def property_paths(schema: Mapping[str, Any], depth: int = 3) -> Iterator[str]:
-    """Yield the names of all properties, those of inner objects with dots, down to a depth."""
-    yield from _property_paths(schema, schema, depth)
+    """Yield the names of all properties, then those of inner objects with dots, down to a depth and up to a number."""
+    yield from (name for name, _ in _properties_in(schema, [("", schema)]))
+    yield from itertools.islice(_inner_paths(schema, depth), _MAX_INNER_PATHS)
 
 
 def inner_schemas(root: Mapping[str, Any], schema: Mapping[str, Any], step: str | int) -> Iterator[object]:
@@ -151,12 +159,25 @@ def types_of(schema: Mapping[str, Any]) -> set[str]:
     return {kinds} if isinstance(kinds, str) else {kind for kind in _list(kinds) if isinstance(kind, str)}
 
 
-def _property_paths(root: Mapping[str, Any], schema: Mapping[str, Any], depth: int) -> Iterator[str]:
-    for branch in branches_of(_without_references(root, schema, set())):
-        for name, inner in properties_of(branch).items():
-            yield name
-            if depth > 1 and isinstance(inner, dict):
-                yield from (f"{name}.{deeper}" for deeper in _property_paths(root, inner, depth - 1))
+def _inner_paths(schema: Mapping[str, Any], depth: int) -> Iterator[str]:
+    """Yield the names of properties of inner objects, with dots, down to a depth."""
+    outer: Iterable[_NamedSchema] = _properties_in(schema, [("", schema)])
+    for _ in range(depth - 1):
+        objects = [(f"{name}.", inner) for name, inner in outer if isinstance(inner, dict)]
+        yield from (name for name, _ in _properties_in(schema, objects))
+        outer = _properties_in(schema, objects)
+
+
+def _properties_in(root: Mapping[str, Any], objects: Iterable[_NamedSchema]) -> Iterator[_NamedSchema]:
+    """Yield the properties of some objects, each with its whole name.
+
+    Args:
+        root: The whole schema, for references.
+        objects: What the names of its properties begin with, and the schema of each object.
+    """
+    for prefix, schema in objects:
+        for branch in branches_of(_without_references(root, schema, set())):
+            yield from ((prefix + name, inner) for name, inner in properties_of(branch).items())
 
 
 def _is_near(source: str, listed: Sequence[str]) -> bool:

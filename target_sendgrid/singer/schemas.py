@@ -45,6 +45,10 @@ _MAX_ITEMS = 100
 """How many items of an array may be mapped and validated. Later ones are mapped only."""
 
 
+_MAX_FOLLOWED = 1_000
+"""How many references on the way are followed: each may lead to two others, and these to four."""
+
+
 def project(schema: Mapping[str, Any], paths: Iterable[Path]) -> dict[str, Any]:
     """Return a schema that says of some properties what the whole schema says, and nothing of all others.
 
@@ -117,6 +121,8 @@ class _Projection:
         self._definitions: dict[str, Any] = {}
         self._names: dict[str, str] = {}
         """Name of the definition for each reference."""
+        self._followed = 0
+        """Number of references on the way that were followed."""
 
     def of(self, steps: _Steps) -> dict[str, Any]:
         """Return the schema cut to some steps."""
@@ -195,7 +201,8 @@ class _Projection:
         target = referenced(self._root, reference)
         if target is None:
             result[keyword] = reference  # to be reported: the steps are not found without it
-        elif reference not in references:
+        elif reference not in references and self._followed < _MAX_FOLLOWED:
+            self._followed += 1
             inner = self._leading([target], steps)
             cut = self._part(target, inner, references | {reference})
             if inner and isinstance(cut, dict):

@@ -255,6 +255,13 @@ def test_a_reference_finds_a_part(reference: str, part: str) -> None:
     assert found["title"] == part
 
 
+def test_the_properties_of_a_schema_that_refers_to_itself_are_named_up_to_a_limit() -> None:
+    names = [f"p{number}" for number in range(20_000)]
+    found = list(property_paths({"properties": {name: {"$ref": "#"} for name in names}}))
+    assert found[: len(names)] == names
+    assert len(found) < 30_000
+
+
 @given(json_schemas(), st.sampled_from(["a", "a.a", "a.0", "a.a.0", "a.0.a", "0", "", "b.a"]))
 def test_no_schema_of_any_shape_is_a_crash(schema: dict[str, Any], source: str) -> None:
     path = resolve_path(source, schema)

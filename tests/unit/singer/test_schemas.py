@@ -336,6 +336,13 @@ def test_no_schema_of_any_shape_is_a_crash(schema: dict[str, Any], paths: list[P
     assert schema == before
 
 
+def test_references_that_double_at_every_step_are_followed_up_to_a_limit() -> None:
+    definitions: dict[str, Any] = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)}
+    definitions["d40"] = {"properties": {"a": TEXT}}
+    cut = project({"$ref": "#/$defs/d0", "$defs": definitions}, [("a",)])
+    assert Draft202012Validator(cut).is_valid({"a": "x"})
+
+
 def test_a_schema_that_is_nested_too_deeply_is_a_recursion_error() -> None:
     schema: dict[str, Any] = {}
     for _ in range(100_000):
