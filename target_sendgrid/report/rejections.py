@@ -54,8 +54,8 @@ class Rejections:
     def __init__(self, path: str | None, max_percent: float) -> None:
         self._key_properties: dict[str, Sequence[str]] = {}
         """Names of each stream's key properties, for the file."""
-        self._schemas: dict[str, bytes] = {}
-        """The SCHEMA message that each stream's records came with, for the file."""
+        self._schemas: dict[str, dict[str | None, bytes]] = {}
+        """The SCHEMA messages that each stream's records came with, by their own stream's name, for the file."""
         self.limit = RejectionLimit(max_percent)
         """How many rejected records a STATE may cover, and the run may have."""
         self._path = path
@@ -72,8 +72,11 @@ class Rejections:
         self._key_properties[stream] = key_properties
 
     def keep_schema(self, stream: str, message: bytes) -> None:
-        """Keep the SCHEMA message of a stream, for the file, so that its records can be sent again."""
-        self._schemas[stream] = message
+        """Keep the SCHEMA message of a stream, for the file, so that its records can be sent again.
+
+        Streams with one alias are one stream here, each with a SCHEMA of its own.
+        """
+        self._schemas.setdefault(stream, {})[_stream_in(message)] = message
 
     def add(self, origin: Origin, reason: Reason, sentence: str, sendgrid_message: str | None = None) -> None:
         """Log a rejected record, without its values, and keep it in the file.
@@ -102,12 +105,17 @@ class Rejections:
                 "reason": reason.value,
                 "sentence": sentence,
                 "sendgrid_message": sendgrid_message,
-                "schema": msgspec.Raw(self._schemas.get(origin.stream, b"null")),
+                "schema": msgspec.Raw(self._schema_of(origin)),
                 "message": None if origin.message is None or is_text else msgspec.Raw(origin.message),
             }
             if origin.message is not None and is_text:
                 entry["text"] = origin.message.decode(errors="backslashreplace")
             self._file.append(msgspec.json.encode(entry) + b"\n")
+
+    def _schema_of(self, origin: Origin) -> bytes:
+        schemas = self._schemas.get(origin.stream, {})
+        own = schemas.get(_stream_in(origin.message)) if len(schemas) > 1 else None
+        return own or next(reversed(schemas.values()), b"null")
 
     def flush(self) -> None:
         """Make sure that the file survives a crash, before a state that covers the rejected records is written.
@@ -164,3 +172,20 @@ class Rejections:
         where = f"See {self._path}." if self._path else "Set `rejected_records_path` to keep them in a file."
         next_step = f"Correct the field mapping or the tap and run again, or {higher} for one run. {where}"
         raise TooManyRejectedError(what, next_step)
+
+
+class _Message(msgspec.Struct):
+    """The part of a Singer message that says of which stream it is."""
+
+    stream: str
+
+
+_message_decoder = msgspec.json.Decoder(_Message)
+
+
+def _stream_in(message: bytes | None) -> str | None:
+    """Return the name of the stream that a message has, before stream maps, or ``None`` if it can't be read."""
+    try:
+        return None if message is None else _message_decoder.decode(message).stream
+    except (msgspec.DecodeError, UnicodeError):
+        return None

@@ -216,3 +216,18 @@ def test_streams_that_share_an_alias_keep_their_own_mapping(account: Account) ->
         ["Ann", None], [None, "Bee"], ["Cy", None], [None, "Dee"]
     ]  # fmt: skip
     assert run.report["streams"]["people"]["upserted"] == 4
+
+
+def test_rejected_records_of_streams_that_share_an_alias_keep_their_own_schema(account: Account) -> None:
+    given: list[Any] = [
+        {"type": "SCHEMA", "stream": name, "schema": {"properties": {"email": {}}}, "key_properties": []}
+        for name in ("a", "b")
+    ]
+    given += [{"type": "RECORD", "stream": name, "record": {"email": "no"}} for name in ("a", "b")]
+    given.append('{"type": "RECORD", "stream": "a", "record": {"email": NaN}}')
+    account.run(*given, stream_maps={"a": {"__alias__": "people"}, "b": {"__alias__": "people"}})
+    entries = account.rejected()
+    assert [entry["stream"] for entry in entries] == ["people"] * 3
+    assert [entry["message"] and entry["message"]["stream"] for entry in entries] == ["a", "b", None]
+    assert [entry["schema"]["stream"] for entry in entries[:2]] == ["a", "b"]
+    assert entries[2]["schema"]["type"] == "SCHEMA"
