@@ -16,6 +16,7 @@ from singer_sdk.mapper import (
     NULL_STRING,
     DefaultStreamMap,
     RemoveRecordTransform,
+    SameRecordTransform,
 )
 
 from target_sendgrid.errors import ConfigError
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
     from target_sendgrid.mapping.schemas import Path
 
+_PATH = "path"
+"""Keyword of `_with_paths`."""
+
 _ALL_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
@@ -43,8 +47,6 @@ class Mapper:
     def __init__(self, mapper: PluginMapper) -> None:
         self._mapper = mapper
         self._entries: Mapping[str, Any] = mapper.stream_maps_dict
-        options = mapper.flattening_options
-        self._separator = options.separator if options.enabled and options.max_level else None
 
     def stream_maps(self, stream: str, schema: dict[str, Any], key_properties: Sequence[str]) -> Sequence[StreamMap]:
         """Return the stream maps of a stream, one for each output stream.
@@ -121,12 +123,20 @@ class Mapper:
             names and texts in expressions. Not all of them need be properties.
         """
         found: set[Path] = {(name,) for _, entry in self._entries_of(stream) for name in _names_in(entry)}
-        for path in paths:
-            source = None
-            if self._separator is not None and path[0] not in properties_of(schema):
-                source = _unflattened(str(path[0]), schema, self._separator)
-            found.add(source or path)
-        return found
+        flattened = self._flattened(schema)
+        return found.union((*flattened.get(path[0], path[:1]), *path[1:]) for path in paths)
+
+    def _flattened(self, schema: Mapping[str, Any]) -> dict[str | int, Path]:
+        """Return the paths of the tap's properties by the names that flattening gives them.
+
+        The SDK flattens a schema in which each property carries its path.
+        """
+        options = self._mapper.flattening_options
+        if not options.enabled or options.max_level < 1:
+            return {}
+        marked = _with_paths(_schema_to_map(schema), (), options.max_level)
+        flattened = SameRecordTransform("", marked, None, options).transformed_schema
+        return {name: part[_PATH] for name, part in flattened["properties"].items()}
 
     def _entries_of(self, stream: str) -> Iterator[tuple[str | None, Any]]:
         """Yield the entries for a stream, each with the stream that its `__source__` names, in the SDK's order."""
@@ -198,14 +208,15 @@ def _names_in(entry: object) -> Iterator[str]:
                 yield node.value
 
 
-def _unflattened(name: str, schema: Mapping[str, Any], separator: str) -> Path | None:
-    """Return the path of the inner property that flattening gives a name, or ``None`` if there is none."""
-    for branch in branches_of(schema):
-        for outer, inner in properties_of(branch).items():
-            if name == outer:
-                return (outer,)
-            if name.startswith(outer + separator) and isinstance(inner, dict):
-                deeper = _unflattened(name[len(outer + separator) :], inner, separator)
-                if deeper is not None:
-                    return (outer, *deeper)
-    return None
+def _with_paths(schema: Mapping[str, Any], path: tuple[str, ...], depth: int) -> dict[str, Any]:
+    """Return a schema that says of each property only its path, and of those that flattening opens their properties.
+
+    Args:
+        schema: What `_schema_to_map` has returned, or a part of it.
+        path: Path of the schema.
+        depth: How many more levels flattening opens.
+    """
+    if "properties" not in schema or depth < 0:
+        return {"type": "string", _PATH: path}
+    properties = {name: _with_paths(inner, (*path, name), depth - 1) for name, inner in schema["properties"].items()}
+    return {"type": "object", "properties": properties}

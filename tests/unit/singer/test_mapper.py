@@ -76,6 +76,7 @@ def test_only_a_stream_without_map_and_flattening_is_left_as_it_is(config: dict[
 
 
 FLATTENING: dict[str, Any] = {"flattening_enabled": True, "flattening_max_depth": 2}
+SHORTENED = FLATTENING | {"flattening_max_key_length": 5}
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,9 @@ FLATTENING: dict[str, Any] = {"flattening_enabled": True, "flattening_max_depth"
         (source_paths({}, "work__city", **FLATTENING), {("work", "city")}),
         (source_paths({}, "home", "home__none", **FLATTENING), {("home",), ("home__none",)}),
         (source_paths({}, "home.city", **FLATTENING, flattening_separator="."), {("home", "city")}),
+        (source_paths({}, "home__city", **SHORTENED), {("home__city",)}),
+        (source_paths({}, "hom__cit", "ema", **SHORTENED), {("home", "city"), ("email",)}),
+        (source_paths({}, "hom__z_", **SHORTENED), {("home", "zip__code")}),
         (source_paths({}, "home__city"), {("home__city",)}),
     ],
 )
@@ -113,4 +117,7 @@ def test_no_schema_of_a_property_is_too_odd_for_the_sdk(properties: dict[str, An
     for maps in ({}, {"people": {"email": "email", "__else__": None}}, {"people": {"x": "a"}}):
         mapper = Mapper(sdk_mapper(stream_maps=maps, **flattening))
         (stream_map,) = mapper.stream_maps("people", {"properties": properties}, [])
+        for name in stream_map.transformed_schema["properties"] if flattening and not maps else ():
+            ((first, *_),) = mapper.source_paths("people", {"properties": properties}, [(name,)])
+            assert first in properties
         stream_map.transform({"email": "x", "a": {"b": [1]}, "c": {"a": {"b": 1}}, "b": None})
