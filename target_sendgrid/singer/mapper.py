@@ -61,7 +61,7 @@ class Mapper:
             RecursionError: The schema is nested too deeply.
         """
         try:
-            self._mapper.register_raw_stream_schema(stream, _schema_to_map(schema), key_properties)
+            self._mapper.register_raw_stream_schema(stream, _schema_to_map(schema, key_properties), key_properties)
         except RecursionError:
             raise
         except Exception as error:  # noqa: BLE001 - an expression for a name can raise anything
@@ -163,16 +163,19 @@ def is_removal(stream_map: StreamMap) -> bool:
     return isinstance(stream_map, RemoveRecordTransform)
 
 
-def _schema_to_map(schema: Mapping[str, Any]) -> dict[str, Any]:
+def _schema_to_map(schema: Mapping[str, Any], key_properties: Iterable[str] = ()) -> dict[str, Any]:
     """Return a schema in the form that the SDK's stream maps and flattening expect.
 
-    The SDK fails on a schema without ``properties``, and flattens by the ``type`` and the ``properties`` of a property
-    itself, which some taps write into branches of ``anyOf`` or leave out.
+    The SDK fails on a schema without ``properties`` or a key property in them, and flattens by the ``type`` and the
+    ``properties`` of a property itself, which some taps write into branches of ``anyOf`` or leave out.
 
     Raises:
         RecursionError: The schema is nested too deeply.
     """
-    return {**schema, "properties": {name: _with_type(inner) for name, inner in properties_of(schema).items()}}
+    listed: dict[str, Any] = {**properties_of(schema)}
+    for key in key_properties:
+        listed.setdefault(key, {})
+    return {**schema, "properties": {name: _with_type(inner) for name, inner in listed.items()}}
 
 
 def _with_type(schema: object) -> dict[str, Any]:

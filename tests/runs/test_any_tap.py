@@ -264,6 +264,14 @@ def test_a_property_that_an_open_schema_does_not_list_is_taken_where_it_is(accou
     assert run.log.count("no record has") == 1
 
 
+def test_a_key_property_that_an_open_schema_does_not_list_needs_no_stream_map(account: Account) -> None:
+    opened = {"type": "SCHEMA", "stream": "people", "schema": {"type": "object"}, "key_properties": ["_id"]}
+    given = [opened, record(_id="1", email="A@example.com"), record(email="b@example.com")]
+    run = account.run(*given, stream_maps={"people": {"email": "email.lower()"}}, field_mapping={"email": "email"})
+    assert account.emails() == ["a@example.com"], run.log
+    assert account.reasons() == [(3, "missing_key_property")]
+
+
 def test_a_property_that_came_under_an_earlier_schema_is_not_said_to_be_missing(account: Account) -> None:
     opened = {"type": "SCHEMA", "stream": "people", "schema": {"type": "object"}, "key_properties": []}
     changed = opened | {"schema": {"type": "object", "title": "changed"}}
