@@ -6,6 +6,7 @@ A fast validator accepts most records. The SDK's own, far slower validator decid
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import threading
 from decimal import Decimal
@@ -52,17 +53,13 @@ class RecordValidator:
     multiple if it is one with the few digits that define it.
 
     Args:
-        schema: Schema of the stream, or the part of it that matters, as the tap sent it.
-
-    Raises:
-        InvalidJSONSchema: The schema is not a valid JSON schema.
+        schema: Schema of the stream, or the part of it that matters. It must be a valid JSON schema.
     """
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self.schema = schema
         self.slow_seconds = 0.0
         """CPU time of the slow records so far."""
-        self._sdk_validator = JSONSchemaValidator(schema).validator
         try:
             fast = jsonschema_rs.Draft202012Validator(
                 schema=False if _needs_sdk(schema) else schema, validate_formats=False, retriever=_fetch_nothing
@@ -70,6 +67,11 @@ class RecordValidator:
         except ValueError:  # only the SDK's validator understands the schema
             fast = jsonschema_rs.Draft202012Validator(schema=False)
         self._is_valid = fast.is_valid
+
+    @functools.cached_property
+    def _sdk_validator(self) -> Any:  # noqa: ANN401 - the library's validators have no common type
+        """The SDK's validator. It is made when it is needed, since it checks the schema, which takes long."""
+        return JSONSchemaValidator(self.schema).validator
 
     def validate(self, record: dict[str, Any]) -> None:
         """Validate a record.
@@ -83,9 +85,10 @@ class RecordValidator:
                 return
         except ValueError:
             pass
+        validator = self._sdk_validator
         try:
             with self._time_limit():
-                errors = self._sdk_validator.iter_errors(record)
+                errors = validator.iter_errors(record)
                 error = next((error for error in errors if not _is_only_of_digits(error)), None)
         except TimeoutError:
             sentence = f"Validating the record by its schema's patterns takes more than {_MAX_SECONDS:.0f} seconds."
