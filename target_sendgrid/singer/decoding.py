@@ -20,6 +20,9 @@ DECODE_ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError, ArithmeticEr
 decode_json = msgspec.json.Decoder(float_hook=Decimal).decode
 """Decodes a line of strict JSON. Numbers with a fraction or an exponent become `Decimal` and so stay exact."""
 
+encode_json = msgspec.json.Encoder(decimal_format="number").encode
+"""Encodes what `decode_json` has decoded."""
+
 _RECORD_START = re.compile(rb'\s*{\s*"type"\s*:\s*"RECORD"\s*,\s*"stream"\s*:\s*("(?:[^"\\]|\\.){0,1000}")')
 """Matches the start of a RECORD message as taps write it, so that the message is recognized without its end."""
 

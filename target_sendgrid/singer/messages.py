@@ -16,7 +16,9 @@ from target_sendgrid.singer.decoding import (
     decode_json,
     decode_leniently,
     decode_python_state,
+    decode_readable_parts,
     decode_state,
+    encode_json,
     is_too_long,
 )
 from target_sendgrid.singer.lines import MAX_LINE_BYTES, chunks, split_lines
@@ -187,7 +189,8 @@ class MessageProcessor:
     def _process_unreadable(self, number: int, line: bytes) -> None:
         """Process a line that is too long or no strict JSON: reject a record, take a state. Others end the run.
 
-        Of a stream of which nothing is sent, nothing needs to be readable.
+        What can't be read in a SCHEMA is left out, so it says nothing there. Of a stream of which nothing is sent,
+        nothing needs to be readable.
         """
         message = decode_leniently(line)
         message_type = message.get("type") if isinstance(message, dict) else None
@@ -199,6 +202,9 @@ class MessageProcessor:
             self._stats["STATE"] += 1
         elif message_type in {"SCHEMA", "BATCH"} and self._is_ignored(message):
             self._stats[message_type] += 1
+        elif message_type == "SCHEMA" and (found := decode_readable_parts(line)) is not None:
+            self._process_schema(found[0], number, encode_json(found[0]))
+            self._stats["SCHEMA"] += 1
         elif is_too_long(line):
             advice = "Only a record of that length can be skipped, and this is another message."
             _fail(number, f"is longer than {MAX_LINE_BYTES:,} bytes", advice)

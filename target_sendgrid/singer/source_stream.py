@@ -8,7 +8,7 @@ import msgspec
 
 from target_sendgrid.errors import Reason, RecordRejectedError
 from target_sendgrid.report.report import Bucket
-from target_sendgrid.singer.decoding import DECODE_ERRORS, decode_readable_parts, is_too_long
+from target_sendgrid.singer.decoding import DECODE_ERRORS, decode_readable_parts, encode_json, is_too_long
 from target_sendgrid.singer.lines import MAX_LINE_BYTES
 from target_sendgrid.singer.stream_maps import map_failure
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 DELETED_AT = "_sdc_deleted_at"
 """Property that taps set in the rows that are deleted at the source."""
-
-_json = msgspec.json.Encoder(decimal_format="number")
 
 _UNREADABLE = "The record is not JSON: broken characters, NaN, a number out of range, or nested too deeply."
 
@@ -131,7 +129,7 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
             if isinstance(record, dict) and not any(map(self._is_needed, paths)):
                 if self.run.keeps_messages:
                     kept = {"type": "RECORD", "stream": self.name, "record": record}
-                    origin = msgspec.structs.replace(origin, message=_json.encode(kept))
+                    origin = msgspec.structs.replace(origin, message=encode_json(kept))
                 self.accept(record, origin)
                 return
         self._count_ignored()

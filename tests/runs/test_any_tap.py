@@ -77,9 +77,21 @@ def test_nothing_in_a_message_of_an_ignored_stream_must_be_readable(account: Acc
     line = f'{{"type": "{kind}", "stream": "others", "schema": {{"default": {value}}}, "manifest": [{value}]}}'
     run = account.run(PEOPLE, ADA, line, state(1), **DISABLED)
     assert run.exit_code == 0, run.log
-    run = account.run(PEOPLE, ADA, line, state(1))
+    run = account.run(PEOPLE, ADA, line.replace("others", "wanted"), state(1))
     assert run.exit_code == 1
-    assert "Line 3 of standard input is not valid JSON" in run.log
+    assert "Line 3 of standard input is not valid JSON" in run.log or kind == "SCHEMA"
+
+
+@pytest.mark.parametrize("value", ["NaN", '"\\ud800"', "9" * 5_000])
+def test_what_cannot_be_read_in_a_schema_says_nothing(account: Account, value: str) -> None:
+    properties = f'{{"email": {{"type": "string", "default": {value}}}, "n": {{"enum": [1, {value}]}}}}'
+    declared = f'{{"type": "SCHEMA", "stream": "people", "schema": {{"properties": {properties}}}}}'
+    given: list[Any] = [declared, record(email="ada@example.com", n=2), record(email=7), state(1)]
+    run = account.run(*given, validate_scope="all")
+    assert (run.exit_code, run.states) == (0, ['{"n": 1}']), run.log
+    assert account.emails() == ["ada@example.com"]
+    (entry,) = account.rejected()
+    assert entry["schema"]["schema"] == {"properties": {"email": {"type": "string"}, "n": {}}}
 
 
 def test_a_stream_that_is_not_enabled_can_be_the_source_of_one_that_is(account: Account) -> None:
