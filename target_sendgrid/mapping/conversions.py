@@ -45,6 +45,9 @@ _UTC_SECONDS = re.compile(
 )
 """Matches UTC date-times as most taps write them, which need no parsing. Day 28 is the last that every month has."""
 
+_ZERO_DATE = re.compile(r"0000-00-00(?:[T ]00:00:00(?:\.0+)?(?:Z|[+-]00:?00)?)?\Z")
+"""Matches the zero date, with or without a time."""
+
 _SAFE_EXPONENT = 300
 """A number whose power of ten is below this one fits into a double without a closer check."""
 
@@ -104,8 +107,10 @@ def to_number(value: Any, label: str) -> int | float | Decimal:  # noqa: ANN401 
     return number
 
 
-def to_date(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of any type
+def to_date(value: Any, label: str) -> str | None:  # noqa: ANN401 - a JSON value of any type
     """Return an ISO date or date-time as ISO-8601 in UTC. A value without a time zone is taken as UTC.
+
+    The zero date, which MySQL has for "no date", is ``None``.
 
     Raises:
         RecordRejectedError: The value is not an ISO date or date-time.
@@ -114,6 +119,8 @@ def to_date(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of an
         return value[:19] + "Z"
     moment: dt.datetime | None = None
     if isinstance(value, str):
+        if _ZERO_DATE.match(trimmed(value)):
+            return None
         moment = parse_iso(trimmed(value))
     elif isinstance(value, dt.datetime):
         moment = value
