@@ -138,6 +138,8 @@ _DIGITS = Decimal("19.989999999999998436805981327779591083526611328125")
         ({"type": "integer"}, Decimal("1.0")),
         ({"multipleOf": Decimal("0.01")}, Decimal("1e30")),
         ({"multipleOf": Decimal("0.01")}, _DIGITS),
+        ({"anyOf": [{"multipleOf": 7}, {"multipleOf": Decimal("1e-38")}]}, Decimal("19.99")),
+        ({"pattern": "a", "multipleOf": Decimal("1e-38")}, Decimal("19.99")),
         ({"multipleOf": Decimal("0.01"), "oneOf": [{"type": "number"}]}, _DIGITS),
         ({"anyOf": [{"type": "number", "multipleOf": Decimal("0.01")}, {"type": "null"}]}, _DIGITS),
         ({"maximum": Decimal("0.0")}, Decimal("1e-400")),
