@@ -198,6 +198,9 @@ def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield "Set `flattening_max_depth`, too: `flattening_enabled` needs to know how deep to go."
     yield from stream_map_problems(config.get("stream_maps", {}))
     yield from _list_problems(config)
+    streams = config.get("streams", {})
+    if "*" in streams and not any(own.get("enabled", True) for own in streams.values()):
+        yield 'The setting `streams` leaves out all streams. Give those to be sent an entry, such as `"people": {}`.'
 
 
 def _address_problems(config: Mapping[str, Any]) -> Iterator[str]:

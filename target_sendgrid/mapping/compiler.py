@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.errors import ConfigError
@@ -13,6 +14,7 @@ from target_sendgrid.mapping.contact_fields import (
     unknown_field_problem,
 )
 from target_sendgrid.mapping.default_mapping import default_mapping
+from target_sendgrid.mapping.nested import path_inside
 from target_sendgrid.mapping.plan import MappingPlan, NewField, PlannedField
 from target_sendgrid.mapping.schemas import is_listed, property_paths, resolve_path, schema_at
 from target_sendgrid.sendgrid import fields
@@ -82,23 +84,26 @@ def plan_mapping(
         planned.append(PlannedField(field, source.property, path or (), target, is_listed=has_schema))
     problems += [f"{prefix} fills one contact field twice: {names}." for names in _repeated(planned)]
     if not any(plan.target in fields.IDENTIFIERS for plan in planned):
-        problems.append(f"{prefix} has no field that identifies a contact: {why}. {_identifier_advice(stream, names)}")
+        problems.append(
+            f"{prefix} has no field that identifies a contact: {why}. {_identifier_advice(stream, schema, names)}"
+        )
     if problems:
         raise ConfigError(problems)
     return MappingPlan(tuple(planned), tuple(f"{prefix}: {warning}" for warning in warnings))
 
 
 def _turned_pairs(field_mapping: Mapping[str, Source], schema: Mapping[str, Any], catalogue: FieldCatalogue) -> str:
-    """Return those parts of a mapping, the right way round, whose property is a contact field, and the other way."""
+    """Return what is reversed in a mapping, the right way round, or nothing if none of it certainly is."""
     turned = {
         source.property: field
         for field, source in field_mapping.items()
-        if find_field(field, catalogue) is None
-        and find_field(source.property, catalogue) is not None
-        and not _lists(schema, source.property)
-        and _lists(schema, field)
+        if _lists(schema, field) and not _lists(schema, source.property)
     }
-    return as_json(turned) if turned else ""
+    is_reversed = any(
+        find_field(field, catalogue) is not None and find_field(name, catalogue) is None
+        for field, name in turned.items()
+    )
+    return as_json(turned) if is_reversed else ""
 
 
 def _lists(schema: Mapping[str, Any], source: str) -> bool:
@@ -106,14 +111,22 @@ def _lists(schema: Mapping[str, Any], source: str) -> bool:
     return path is not None and is_listed(schema, path)
 
 
-def _identifier_advice(stream: str, names: Sequence[str]) -> str:
-    near = next((name for name in names if "mail" in name.lower()), None)
-    example = as_json({"email": near or "the property that holds the address"})
-    left_out = as_json({stream: {"enabled": False}})
+def _identifier_advice(stream: str, schema: Mapping[str, Any], names: Sequence[str]) -> str:
+    likely = _likely_email(schema, names) or "the property that holds the address"
     return (
-        f"Write `field_mapping: {example}`, or map {', '.join(fields.IDENTIFIERS[1:])}. To leave the stream out, write"
-        f' `streams: {left_out}`, or there `"*": {{"enabled": false}}` for all streams without an entry of their own.'
+        f"Write `field_mapping: {as_json({'email': likely})}`, or map {', '.join(fields.IDENTIFIERS[1:])}. To leave the"
+        f" stream out, write `streams: {as_json({stream: {'enabled': False}})}`. The name `*` there means every stream"
+        " without an entry of its own; `{}` is an entry, too."
     )
+
+
+def _likely_email(schema: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    """Return the property that is likely to hold the address, such as `Email` rather than `MailingStreet`."""
+    letters = {name: re.sub("[^a-z]", "", name.lower()) for name in names}
+    likely = [name for word in ("^email$", "email", "mail(?!ing)") for name in names if re.search(word, letters[name])]
+    if not likely:
+        return None
+    return path_inside(likely[0], schema, (likely[0],), ("mail", "address", "value")) or likely[0]
 
 
 def _some_names(names: Sequence[str]) -> str:

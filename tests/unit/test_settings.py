@@ -397,6 +397,15 @@ class TestStreams:
     ) -> None:
         assert settings_of(streams={key: {} for key in keys}).entry_of(stream) == entry
 
+    def test_streams_that_are_all_left_out_are_a_problem(self) -> None:
+        left_out = {"enabled": False}
+        (problem,) = problems_of(streams={"*": left_out, "people": left_out})
+        assert problem == (
+            'The setting `streams` leaves out all streams. Give those to be sent an entry, such as `"people": {}`.'
+        )
+        for streams in ({"people": left_out}, {"*": left_out, "people": {}}, {"*": {}, "people": left_out}):
+            assert settings_of(streams=streams)
+
     def test_only_one_entry_applies_and_the_settings_of_all_streams_where_it_has_none(self) -> None:
         streams = {"crm_*": {"list_name": "CRM", "enabled": False}, "crm_people": {"field_mapping": {"email": "m"}}}
         stream = settings_of(streams=streams).for_stream("crm_people")

@@ -132,8 +132,8 @@ class TestProblems:
             (
                 "Stream 'people' has no field that identifies a contact: `field_mapping` fills none. Write"
                 ' `field_mapping: {"email": "mail"}`, or map phone_number_id, external_id, anonymous_id. To leave the'
-                ' stream out, write `streams: {"people": {"enabled": false}}`, or there `"*": {"enabled": false}` for'
-                " all streams without an entry of their own."
+                ' stream out, write `streams: {"people": {"enabled": false}}`. The name `*` there means every stream'
+                " without an entry of its own; `{}` is an entry, too."
             ),
         ]
 
@@ -180,6 +180,24 @@ class TestProblems:
         (problem,) = problems_of(field_mapping, schema_of("name", "Email"))
         assert '`field_mapping: {"email": "Email"}`' in problem
 
+    @pytest.mark.parametrize(
+        ("names", "likely"),
+        [
+            (["MailingStreet", "HasOptedOutOfEmail", "Email"], "Email"),
+            (["mailing_city", "EMAIL_ADDRESS"], "EMAIL_ADDRESS"),
+            (["mailbox", "e-mail"], "e-mail"),
+            (["mailing_city"], "the property that holds the address"),
+        ],
+    )
+    def test_the_property_with_the_address_is_told_from_postal_mail(self, names: list[str], likely: str) -> None:
+        (problem,) = problems_of(None, schema_of(*names))
+        assert f'`field_mapping: {{"email": "{likely}"}}`' in problem
+
+    def test_the_address_inside_an_array_is_suggested(self) -> None:
+        inner = {"type": "object", "properties": {"kind": {"type": "string"}, "email": {"type": "string"}}}
+        (problem,) = problems_of(None, {"properties": {"emails": {"type": "array", "items": inner}}})
+        assert '`field_mapping: {"email": "emails.0.email"}`' in problem
+
     def test_the_default_mapping_without_an_email_says_so(self) -> None:
         (problem,) = problems_of(None, schema_of("e_mail", "external_id"))
         assert 'no property is named \'email\'. Write `field_mapping: {"email": "e_mail"}`' in problem
@@ -214,6 +232,13 @@ class TestProblems:
             "Stream 'people': `field_mapping` looks reversed. Write the contact field first:"
             ' `{"email": "mail", "first_name": "name"}`.'
         )
+
+    def test_a_reversed_mapping_is_shown_with_all_its_fields_the_right_way_round(self) -> None:
+        schema = schema_of("Email", "FirstName", "Tier__c", "city")
+        (problem,) = problems_of(
+            {"Email": "email", "FirstName": "first_name", "Tier__c": "tier", "city": "city"}, schema
+        )
+        assert problem.endswith('`{"email": "Email", "first_name": "FirstName", "tier": "Tier__c"}`.')
 
     def test_a_mapping_between_equal_names_is_not_reversed(self) -> None:
         assert planned({"email": "email", "city": "country", "country": "city"}).paths
