@@ -68,19 +68,22 @@ def new_field(name: str, source: Source, schema: Mapping[str, Any] | None) -> Ne
     Args:
         name: Name of the field.
         source: The property, with the type if the mapping says it.
-        schema: Schema of the property.
+        schema: Schema of the property; ``None`` if there is none.
     """
     if source.type is not None:
         return NewField(name, FieldType(source.type), "as `field_mapping` says")
-    field_type, alternative = type_for(schema)
-    whose = f"the schema of property '{shown(source.property)}'"
-    if alternative is None:
-        return NewField(name, field_type, f"by {whose}")
-    example = as_json({"property": source.property, "type": alternative.value})
-    why = (
-        f"since {whose} allows other values than a {alternative.value.lower()}. If it should be of type"
-        f" {alternative.value}, delete the field in SendGrid and map `{example}`"
-    )
+    field_type, alternatives = type_for(schema)
+    shown_property = f"property '{shown(source.property)}'"
+    if not alternatives:
+        return NewField(name, field_type, f"by the schema of {shown_property}")
+    if schema is None:
+        why = f"since the schema does not list {shown_property}"
+    else:
+        values = " or a ".join(other.value.lower() for other in alternatives)
+        why = f"since the schema of {shown_property} allows other values than a {values}"
+    types = " or ".join(other.value for other in alternatives)
+    example = as_json({"property": source.property, "type": alternatives[0].value})
+    why += f". If it should be of type {types}, delete the field in SendGrid and map `{example}`"
     return NewField(name, field_type, why)
 
 

@@ -34,16 +34,23 @@ def default_mapping(schema: Mapping[str, Any], catalogue: FieldCatalogue) -> tup
         is_default = isinstance(field, CustomField) or name in fields.RESERVED_FIELDS
         if field is not None and is_default and _may_fill(field, schema, name):
             candidates.setdefault(field, []).append(name)
-    mapping, warnings = {}, []
+    mapping: dict[str, Source] = {}
+    unclear: dict[str, list[str]] = {}
     for field, names in candidates.items():
         exact = [field] if isinstance(field, str) else [field.name, field.id]
         chosen = next((name for name in exact if name in names), names[0] if len(names) == 1 else None)
-        if chosen is not None:
+        if chosen is None:
+            unclear[exact[0]] = names
+        else:
             mapping[chosen] = Source(chosen)
-            continue
+    taken = {name: name for name in mapping}
+    warnings = []
+    for field_name, names in unclear.items():
         listed = " and ".join(f"'{shown(name)}'" for name in names)
-        example = as_json({exact[0]: names[0]})
-        warnings.append(f"{listed} may fill '{shown(exact[0])}', so none does. Choose one: `field_mapping: {example}`.")
+        example = as_json(taken | {field_name: names[0]})
+        warnings.append(
+            f"{listed} may fill '{shown(field_name)}', so none does. Choose one: `field_mapping: {example}`."
+        )
     return mapping, warnings
 
 

@@ -20,8 +20,8 @@ class TypeChoice(NamedTuple):
     """The type of a field that is to be created."""
 
     field_type: FieldType
-    alternative: FieldType | None = None
-    """Another type that may be meant, since the schema does not exclude it."""
+    alternatives: tuple[FieldType, ...] = ()
+    """Other types that may be meant, since the schema does not exclude them."""
 
 
 def type_for(schema: Mapping[str, object] | None) -> TypeChoice:
@@ -36,9 +36,11 @@ def type_for(schema: Mapping[str, object] | None) -> TypeChoice:
         return TypeChoice(FieldType.NUMBER)
     if kinds == {"date"}:
         return TypeChoice(FieldType.DATE)
+    if not kinds:
+        return TypeChoice(FieldType.TEXT, (FieldType.NUMBER, FieldType.DATE))
     if kinds != {"text"} and kinds <= _NUMBERS | {"text"}:
-        return TypeChoice(FieldType.TEXT, FieldType.NUMBER)
-    return TypeChoice(FieldType.TEXT, FieldType.DATE if kinds == {"date", "text"} else None)
+        return TypeChoice(FieldType.TEXT, (FieldType.NUMBER,))
+    return TypeChoice(FieldType.TEXT, (FieldType.DATE,) if kinds == {"date", "text"} else ())
 
 
 def kinds_of(schema: Mapping[str, object]) -> set[str]:

@@ -404,7 +404,7 @@ class TestStreams:
             'The setting `streams` leaves out all streams. Give those to be sent an entry, such as `"people": {}`.'
         )
         for streams in ({"people": left_out}, {"*": left_out, "people": {}}, {"*": {}, "people": left_out}):
-            assert settings_of(streams=streams)
+            assert settings_of(streams=streams).streams == streams
 
     def test_only_one_entry_applies_and_the_settings_of_all_streams_where_it_has_none(self) -> None:
         streams = {"crm_*": {"list_name": "CRM", "enabled": False}, "crm_people": {"field_mapping": {"email": "m"}}}

@@ -67,7 +67,7 @@ class TestDefaultMapping:
         assert plan.warnings == (
             (
                 "Stream 'people': 'PLAN' and 'plan' may fill 'Plan', so none does. Choose one:"
-                ' `field_mapping: {"Plan": "PLAN"}`.'
+                ' `field_mapping: {"email": "email", "Plan": "PLAN"}`.'
             ),
         )
 
@@ -292,10 +292,24 @@ class TestCreatedFields:
                     ' Number, delete the field in SendGrid and map `{"property": "p", "type": "Number"}`'
                 ),
             ),
+            (
+                {},
+                (
+                    "since the schema of property 'p' allows other values than a number or a date. If it should be of"
+                    ' type Number or Date, delete the field in SendGrid and map `{"property": "p", "type": "Number"}`'
+                ),
+            ),
+            (
+                None,
+                (
+                    "since the schema does not list property 'p'. If it should be of type Number or Date, delete the"
+                    ' field in SendGrid and map `{"property": "p", "type": "Number"}`'
+                ),
+            ),
         ],
     )
-    def test_a_plan_says_why_a_field_gets_its_type(self, schema: dict[str, Any], why: str) -> None:
-        properties = {"mail": {}, "p": schema}
+    def test_a_plan_says_why_a_field_gets_its_type(self, schema: dict[str, Any] | None, why: str) -> None:
+        properties: dict[str, Any] = {"mail": {}} | ({} if schema is None else {"p": schema})
         plan = planned({"email": "mail", "new": "p"}, {"properties": properties}, can_create_fields=True)
         assert [new.why for new in plan.fields_to_create] == [why]
 

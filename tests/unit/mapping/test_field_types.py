@@ -54,23 +54,23 @@ def test_dates_make_a_date_field(schema: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "alternative"),
+    ("schema", "alternatives"),
     [
-        ({"type": ["string", "integer"]}, FieldType.NUMBER),
-        ({"type": ["string", "integer", "null"]}, FieldType.NUMBER),
-        ({"anyOf": [DECIMAL, TEXT]}, FieldType.NUMBER),
-        ({"anyOf": [DATE, TEXT]}, FieldType.DATE),
-        ({"anyOf": [DATE, {"type": ["string", "null"]}]}, FieldType.DATE),
-        ({"type": "string", "anyOf": [{"format": "date"}, {}]}, FieldType.DATE),
-        ({}, FieldType.NUMBER),
-        (None, FieldType.NUMBER),
-        ({"type": "null"}, FieldType.NUMBER),
+        ({"type": ["string", "integer"]}, [FieldType.NUMBER]),
+        ({"type": ["string", "integer", "null"]}, [FieldType.NUMBER]),
+        ({"anyOf": [DECIMAL, TEXT]}, [FieldType.NUMBER]),
+        ({"anyOf": [DATE, TEXT]}, [FieldType.DATE]),
+        ({"anyOf": [DATE, {"type": ["string", "null"]}]}, [FieldType.DATE]),
+        ({"type": "string", "anyOf": [{"format": "date"}, {}]}, [FieldType.DATE]),
+        ({}, [FieldType.NUMBER, FieldType.DATE]),
+        (None, [FieldType.NUMBER, FieldType.DATE]),
+        ({"type": "null"}, [FieldType.NUMBER, FieldType.DATE]),
     ],
 )
 def test_a_schema_that_allows_numbers_or_dates_beside_plain_text_makes_a_text_field_and_the_other_is_named(
-    schema: dict[str, Any] | None, alternative: FieldType
+    schema: dict[str, Any] | None, alternatives: list[FieldType]
 ) -> None:
-    assert type_for(schema) == TypeChoice(FieldType.TEXT, alternative)
+    assert type_for(schema) == TypeChoice(FieldType.TEXT, tuple(alternatives))
 
 
 @pytest.mark.parametrize(
