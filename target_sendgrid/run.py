@@ -284,10 +284,11 @@ class Run:
         self._delivery.finish()
         self._is_finished = True
         for entry in self._settings.unused_entries(self.report.streams):
+            near = suggest(entry, self.report.streams.keys() - self._settings.streams.keys())
             if "*" in entry:
-                log.warning("The pattern '%s' in the setting `streams` matches no stream that came.", entry)
+                log.warning("The pattern '%s' in the setting `streams` matches no stream that came.%s", entry, near)
             else:
-                log.warning("Stream '%s' is in the setting `streams`, but never came.", entry)
+                log.warning("Stream '%s' is in the setting `streams`, but never came.%s", entry, near)
         self._connection.rejections.check(self.report, self._gate.held_from_line)
 
     def settle_after(self, error: BaseException) -> None:
@@ -316,7 +317,7 @@ class Run:
                 )
         for name, mapping in self._mappings.items():
             for label in set(mapping.never_came()) - self._came.get(name, set()):
-                log.warning("Stream '%s': no record has %s, which the tap's schema does not list.", shown(name), label)
+                log.warning("Stream '%s': no record has %s, and its schema does not list it.", shown(name), label)
         self.report.state_held_from_line = self._gate.held_from_line
         self.report.distinct_profiles = self.cap.distinct_profiles
         self.report.request_count = self._connection.request_count

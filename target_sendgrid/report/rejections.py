@@ -42,6 +42,14 @@ MEANINGS: Mapping[Reason, str] = {
 _LOGGED_PER_REASON = 10
 """Number of rejected records of the same stream and reason that are logged; more are only counted."""
 
+_CAUSES = {
+    Reason.STREAM_MAP_FAILED: "`stream_maps`",
+    **dict.fromkeys(
+        (Reason.SCHEMA_VIOLATION, Reason.MISSING_KEY_PROPERTY, Reason.NOT_AN_OBJECT, Reason.UNREADABLE), "the tap"
+    ),
+}
+"""What is likely to be wrong if all records are rejected for a reason. For other reasons it is the field mapping."""
+
 
 class Rejections:
     """Logs the rejected records of a run, and keeps them in a file.
@@ -145,6 +153,10 @@ class Rejections:
         counts = report.limit_counts()
         if not self.limit.is_exceeded(counts):
             return
+        reasons = report.rejected_by_reason()
+        if counts.accepted:
+            del reasons[Reason.NO_IDENTIFIER]
+        ((reason, _),) = reasons.most_common(1)
         if counts.accepted:
             rejected, of, without = counts.rejected, counts.rejected + counts.accepted, counts.without_identifier
             are = "is" if without == 1 else "are"
@@ -153,12 +165,8 @@ class Rejections:
             higher = "set a higher `max_rejected_percent`"
         else:
             rejected = of = counts.records
-            others = " Nobody was accepted: check the field mapping first."
+            others = f" Nobody was accepted: check {_CAUSES.get(reason, 'the field mapping')} first."
             higher = "set `max_rejected_percent` to 100"
-        reasons = report.rejected_by_reason()
-        if counts.accepted:
-            del reasons[Reason.NO_IDENTIFIER]
-        ((reason, _),) = reasons.most_common(1)
         were = "was" if rejected == 1 else "were"
         what = (
             f"{rejected:,} of {counted(of, 'record')} {were} rejected ({100 * rejected / of:.1f} %), more than"

@@ -302,7 +302,13 @@ def test_a_pattern_that_matches_no_stream_is_named_at_the_end(account: Account) 
 def test_a_stream_that_a_pattern_matches_is_not_taken_for_misspelt(account: Account) -> None:
     run = account.run_process(LINES, **(GOOD | {"streams": {"poeple": {}, "p*": {}}}))
     assert run.exit_code == 0
-    assert "Did you mean" not in run.log
+    assert "has no entry" not in run.log
+
+
+def test_an_entry_that_was_never_used_is_named_with_the_stream_that_may_be_meant(account: Account) -> None:
+    run = account.run_process(LINES, **(GOOD | {"streams": {"poeple": {}, "*": {"enabled": False}}}))
+    assert run.exit_code == 0
+    assert "Stream 'poeple' is in the setting `streams`, but never came. Did you mean 'people'?" in run.log
 
 
 def test_a_pattern_leaves_out_all_streams_without_an_entry_and_needs_no_list(account: Account) -> None:

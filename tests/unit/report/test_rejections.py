@@ -380,6 +380,16 @@ class TestLimit:
             " `max_rejected_percent` to 100 for one run."
         )
 
+    @pytest.mark.parametrize(
+        ("reason", "cause"),
+        [("stream_map_failed", "`stream_maps`"), ("schema_violation", "the tap"), ("not_a_date", "the field mapping")],
+    )
+    def test_what_is_likely_to_be_wrong_depends_on_the_reason(
+        self, rejections: Rejections, reason: str, cause: str
+    ) -> None:
+        with pytest.raises(TooManyRejectedError, match=f"Nobody was accepted: check {cause} first"):
+            rejections.check(report_of(**{reason: 3}), None)
+
     def test_the_error_without_a_file_says_how_to_get_one(self) -> None:
         with pytest.raises(TooManyRejectedError, match="Set `rejected_records_path` to keep them in a file"):
             Rejections(None, 10).check(report_of(invalid_email=1), None)
