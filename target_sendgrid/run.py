@@ -312,9 +312,8 @@ class Run:
         """Add to the report, and to the log, what is known only at the end."""
         for name, counts in self.report.streams.items():
             if counts.buckets[Bucket.DELETED_AT_SOURCE]:
-                log.info(
-                    "Stream '%s': rows deleted at the source were left out. Nobody leaves a list for it.", shown(name)
-                )
+                message = "Stream '%s': rows that are deleted at the source were not sent. Nobody leaves a list."
+                log.info(message, shown(name))
         for name, mapping in self._mappings.items():
             for label in set(mapping.never_came()) - self._came.get(name, set()):
                 log.warning("Stream '%s': no record has %s, and its schema does not list it.", shown(name), label)

@@ -134,8 +134,8 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "validate_scope", th.StringType(allowed_values=["mapped", "all"]), default="mapped", title="Validation scope",
-        description="What `validate_records` checks: `mapped` only what is mapped, the key properties and the way to"
-        " them, so that a bad value that nobody maps harms nobody; `all` the whole record.",
+        description="What `validate_records` checks: `mapped` the mapped properties, the key properties, and the"
+        " objects and arrays that they are in, so that a bad value elsewhere harms nobody; `all` the whole record.",
     ),
     th.Property(
         "max_rejected_percent", th.NumberType(minimum=0, maximum=100), default=10, title="Most rejected records",
