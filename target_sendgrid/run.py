@@ -312,7 +312,7 @@ class Run:
         """Add to the report, and to the log, what is known only at the end."""
         for name, counts in self.report.streams.items():
             if counts.buckets[Bucket.DELETED_AT_SOURCE]:
-                message = "Stream '%s': rows that are deleted at the source were not sent. Nobody leaves a list."
+                message = "Stream '%s': rows that are deleted at the source change nothing in SendGrid."
                 log.info(message, shown(name))
         for name, mapping in self._mappings.items():
             for label in set(mapping.never_came()) - self._came.get(name, set()):
