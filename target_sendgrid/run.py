@@ -23,7 +23,7 @@ from target_sendgrid.errors import (
     RecordRejectedError,
     TargetSendGridError,
 )
-from target_sendgrid.mapping.compiler import plan_mapping
+from target_sendgrid.mapping.planner import plan_mapping
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.client import Client

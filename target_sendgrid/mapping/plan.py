@@ -1,4 +1,4 @@
-"""The plan of a stream's field mapping: what it needs and what has to be created, and its compilation."""
+"""The plan of a stream's field mapping: what it needs and what has to be created. It makes the field mapping."""
 
 from __future__ import annotations
 

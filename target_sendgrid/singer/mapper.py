@@ -21,8 +21,7 @@ from singer_sdk.mapper import (
 
 from target_sendgrid.errors import ConfigError
 from target_sendgrid.mapping.schemas import branches_of, properties_of, types_of
-from target_sendgrid.singer.stream_maps import map_problem
-from target_sendgrid.wording import shown
+from target_sendgrid.singer.stream_map_errors import map_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -10,7 +10,7 @@ from target_sendgrid.errors import Reason, RecordRejectedError
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.singer.decoding import DECODE_ERRORS, decode_readable_parts, encode_json, is_too_long
 from target_sendgrid.singer.lines import MAX_LINE_BYTES
-from target_sendgrid.singer.stream_maps import map_failure
+from target_sendgrid.singer.stream_map_errors import map_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_sendgrid.mapping.compiler import plan_mapping
+from target_sendgrid.mapping.planner import plan_mapping
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
 from target_sendgrid.settings import Source
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from demo import tap_profiles
-from target_sendgrid.mapping.compiler import plan_mapping
+from target_sendgrid.mapping.planner import plan_mapping
 from target_sendgrid.sendgrid.contact import encode
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue
 from target_sendgrid.settings import Source

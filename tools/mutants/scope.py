@@ -40,7 +40,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "sendgrid/retry.py": (),
     "sendgrid/contact.py": ("unit/mapping/test_conversions.py", "unit/delivery/test_lookups.py"),
     "sendgrid/lists.py": (),
-    "mapping/field_mapping.py": ("unit/mapping/test_compiler.py",),
+    "mapping/field_mapping.py": ("unit/mapping/test_planner.py",),
     "mapping/conversions.py": (),
     "mapping/fast_path.py": (),
     "mapping/record_types.py": ("unit/mapping/test_fast_path.py",),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from singer_sdk.mapper import PluginMapper
 
-from target_sendgrid.singer.stream_maps import map_failure, map_problem
+from target_sendgrid.singer.stream_map_errors import map_failure, map_problem
 
 MARKER = "zaphod"
 SCHEMA: dict[str, Any] = {
