@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.mapping.contact_fields import find_field
-from target_sendgrid.mapping.field_types import kinds_of
-from target_sendgrid.mapping.nested import is_nested
+from target_sendgrid.mapping.nested import is_nested, may_hold_addresses
 from target_sendgrid.mapping.schemas import property_paths, schema_at
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.fields import CustomField
@@ -59,5 +58,5 @@ def _may_fill(field: str | CustomField, schema: Mapping[str, Any], name: str) ->
     if inner is None or not is_nested(inner):
         return True
     if field == "alternate_emails":
-        return "array" in kinds_of(inner) and not is_nested(schema_at(schema, (name, 0)))
+        return may_hold_addresses(schema, (name,))
     return field == "email"  # an error names the property inside it

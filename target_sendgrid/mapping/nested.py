@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.mapping.field_types import kinds_of
 from target_sendgrid.mapping.schemas import property_paths, schema_at
+from target_sendgrid.sendgrid import fields
+from target_sendgrid.sendgrid.fields import FieldType
+from target_sendgrid.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from target_sendgrid.mapping.plan import NewField
     from target_sendgrid.mapping.schemas import Path
+    from target_sendgrid.sendgrid.fields import CustomField
 
 _MAX_DEPTH = 4
 
@@ -25,9 +30,46 @@ def is_nested(schema: Mapping[str, Any] | None) -> bool:
     return bool(kinds) and kinds <= _WORDS.keys()
 
 
-def words_for(schema: Mapping[str, Any]) -> str:
-    """Return what the values of a nested schema are, in words."""
-    return " or ".join(_WORDS[kind] for kind in sorted(kinds_of(schema)))
+def may_hold_addresses(schema: Mapping[str, Any], path: Path) -> bool:
+    """Return whether a nested property may be an array of texts, which `alternate_emails` takes.
+
+    Args:
+        schema: Schema of the records.
+        path: Steps to the property.
+    """
+    return "array" in kinds_of(schema_at(schema, path) or {}) and not is_nested(schema_at(schema, (*path, 0)))
+
+
+def nested_problem(
+    name: str, source: str, schema: Mapping[str, Any], path: Path | None, target: str | CustomField | NewField
+) -> str | None:
+    """Return why a property can't fill a field by its schema, or ``None``.
+
+    Text fields take objects and arrays as JSON. Identifiers, numbers and dates are single values.
+
+    Args:
+        name: Name of the field, as the mapping has it.
+        source: The property, as the mapping has it.
+        schema: Schema of the records.
+        path: Steps to the property; ``None`` if the schema has no such property.
+        target: The field.
+    """
+    inner = None if path is None else schema_at(schema, path)
+    if path is None or inner is None or not is_nested(inner):
+        return None
+    if target == "alternate_emails":
+        if may_hold_addresses(schema, path):
+            return None
+    elif isinstance(target, str):
+        if target not in fields.IDENTIFIERS:
+            return None
+    elif target.field_type is FieldType.TEXT:
+        return None
+    words = ("mail", "address", "value") if "email" in str(target) else (*name.lower().split("_"), "value")
+    inside = path_inside(source, schema, path, words)
+    advice = f"Map '{shown(inside)}' instead." if inside else "Map a property inside it instead."
+    wanted = "takes addresses" if target == "alternate_emails" else "takes a single value"
+    return f"property '{shown(source)}' is {words_for(inner)}, and '{shown(name)}' {wanted}. {advice}"
 
 
 def path_inside(source: str, schema: Mapping[str, Any], path: Path, words: Sequence[str]) -> str | None:
@@ -56,3 +98,8 @@ def _likely_name(schema: Mapping[str, Any], path: Path, words: Iterable[str]) ->
     likely = [name for word in words for name in kinds if word in name.lower() and not kinds[name] <= _NO_TEXTS]
     texts = [name for name in kinds if "text" in kinds[name]]
     return next(iter([*likely, *texts]), None)
+
+
+def words_for(schema: Mapping[str, Any]) -> str:
+    """Return what the values of a nested schema are, in words."""
+    return " or ".join(_WORDS[kind] for kind in sorted(kinds_of(schema)))

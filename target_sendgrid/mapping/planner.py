@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from target_sendgrid.errors import ConfigError
 from target_sendgrid.mapping.contact_fields import (
     find_field,
-    nested_problem,
     new_field,
     type_problem,
     unknown_field_problem,
 )
 from target_sendgrid.mapping.default_mapping import default_mapping
-from target_sendgrid.mapping.nested import path_inside
+from target_sendgrid.mapping.nested import nested_problem, path_inside
 from target_sendgrid.mapping.plan import MappingPlan, NewField, PlannedField
 from target_sendgrid.mapping.schemas import is_listed, property_paths, resolve_path, schema_at
 from target_sendgrid.sendgrid import fields
