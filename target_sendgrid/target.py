@@ -1,8 +1,8 @@
 """`TargetSendGrid`: connects the SDK's command line and callbacks to a run.
 
-Private names of the SDK that are overridden here: ``_validate_config`` (its messages quote values, keys included) and
-``_handle_termination`` (it drains inside the signal handler and loses records). ``parse_environment_config`` is
-private, too, and called here, since the SDK takes empty environment variables for values.
+Private names of the SDK that are overridden here: ``_validate_config`` (its messages quote values, keys included),
+``_handle_termination`` (it drains inside the signal handler and loses records) and ``_env_var_config`` (it takes empty
+environment variables for values), which calls the private ``parse_environment_config``.
 ``tests/runs/test_sdk_seams.py`` lists every place where the SDK would leak or lose, what closes it, and fails when a
 new SDK changes one.
 """
@@ -10,7 +10,6 @@ new SDK changes one.
 from __future__ import annotations
 
 import copy
-import dataclasses
 import functools
 import os
 import sys
@@ -106,23 +105,20 @@ class TargetSendGrid(Target):
         Raises:
             ConfigError: A file is missing, or is not a JSON object.
         """
-        environment = cls._environment_config() if "ENV" in value else {}
-        paths = tuple(path for path in value if path != "ENV")
-        problems = [*config_file_problems(paths)]  # before the SDK reads them, whose errors are tracebacks
-        if problems:
+        problems = [*config_file_problems(path for path in value if path != "ENV")]
+        if problems:  # named here, since the SDK's own errors about files are tracebacks
             raise ConfigError(problems)
-        given = super().cb_config(ctx, param, paths)
-        return dataclasses.replace(given, config=given.config | environment)
+        return super().cb_config(ctx, param, value)
 
-    @classmethod
-    def _environment_config(cls) -> dict[str, Any]:
-        """Return the settings that environment variables give. An empty variable is the same as none.
+    @property
+    def _env_var_config(self) -> dict[str, Any]:
+        """The settings that environment variables give. An empty variable is the same as none.
 
         Raises:
             ConfigError: A variable can't be read, or has nearly the name of a setting.
         """
         schema = copy.deepcopy(CONFIG_SCHEMA)
-        cls.append_builtin_config(schema)
+        self.append_builtin_config(schema)
         parse_environment_config({}, ENVIRONMENT_PREFIX)  # loads a file `.env` into the environment
         problems = environment_problems(os.environ, schema)
         if problems:
@@ -145,7 +141,7 @@ class TargetSendGrid(Target):
             super().invoke(about=about, about_format=about_format, config=config, file_input=file_input)
             return
         cls.print_version(print_fn=cls.logger.info)
-        cls(config=config.config).carry_out(file_input)
+        cls(config=config.config, parse_env_config=config.parse_env).carry_out(file_input)
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:

@@ -6,9 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import click
 import pytest
 
 from target_sendgrid.target import TargetSendGrid
@@ -210,6 +209,13 @@ def test_an_empty_address_leaves_the_sandbox_of_the_file(account: Account) -> No
     assert account.sandbox.requests() == []
 
 
+def test_the_log_says_whether_variables_are_read(account: Account) -> None:
+    path = account.folder / "settings.json"
+    path.write_text(json.dumps(GOOD | {"api_url": "sandbox"}), encoding="utf-8")
+    for arguments, words in (("--config=ENV",), "Parsing env var"), ((), "Skipping parse of env var"):
+        assert words in run_with_environment(account, LINES, "--config=settings.json", *arguments).stderr
+
+
 def test_an_empty_variable_in_a_file_of_variables_is_the_same_as_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,10 +223,12 @@ def test_an_empty_variable_in_a_file_of_variables_is_the_same_as_none(
     dotenv.write_text("TARGET_SENDGRID_PROFILE_CAP=\nTARGET_SENDGRID_API_URL=sandbox\n", encoding="utf-8")
     monkeypatch.setattr("singer_sdk.configuration._dict_config.find_dotenv", lambda: str(dotenv))
     monkeypatch.setattr(os, "environ", {"TARGET_SENDGRID_LIST_NAME": "News"})
-    command = TargetSendGrid.get_singer_command()
-    option = next(option for option in command.params if option.name == "config")
-    given = TargetSendGrid.cb_config(click.Context(command), cast("click.Option", option), ("ENV",))
-    assert (given.config, given.parse_env) == ({"api_url": "sandbox", "list_name": "News"}, False)
+    target = TargetSendGrid(parse_env_config=True)
+    assert {name: target.config[name] for name in ("api_url", "list_name")} == {
+        "api_url": "sandbox",
+        "list_name": "News",
+    }
+    assert target.settings.profile_cap == 100_000
 
 
 @pytest.mark.parametrize("name", ["stream_maps", "stream_map_config", "flattening_separator", "faker_config"])
