@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 _SHOWN_NAMES = 10
 """Number of names that an error lists."""
 
+_MISSPELT = 0.85
+"""How much of the names of a new and of a reserved field must be the same for a warning that the new one is misspelt.
+
+It is 0.9 for `frist_name` and `first_name`, but 0.83 for `work_phone_number` and `phone_number`.
+"""
+
 
 def plan_mapping(
     stream: str,
@@ -71,7 +77,7 @@ def plan_mapping(
         target = found or new_field(field, source, inner)
         if isinstance(target, NewField):
             problem = unknown_field_problem(field, catalogue, can_create=can_create_fields)
-            near = suggest(field, fields.MAX_LENGTHS)
+            near = suggest(field, fields.MAX_LENGTHS, nearness=_MISSPELT)
             if near:
                 warnings.append(f"SendGrid has no contact field '{shown(field)}', so it is created.{near}")
         else:

@@ -21,34 +21,10 @@ _KEYWORDS = [
 ]
 
 _TEXTS = [
-    *[
-        "string",
-        "null",
-        "array",
-        "object",
-        "integer",
-        "number",
-        "boolean",
-        "any",
-        "datetime",
-        "text",
-        "",
-        "^a",
-        "(",
-        "a",
-    ],
-    *[
-        "#",
-        "#/$defs/a",
-        "#/definitions/a",
-        "#/properties/a",
-        "#/properties/a/items",
-        "#a",
-        "b#",
-        "#/none",
-        "a{9999999999}",
-    ],
-    *["http://json-schema.org/draft-04/schema#", "https://json-schema.org/draft/2020-12/schema", "date-time"],
+    *["string", "null", "array", "object", "integer", "number", "boolean", "any", "datetime", "date-time", "text"],
+    *["#", "#/$defs/a", "#/definitions/a", "#/properties/a", "#/properties/a/items", "#a", "b#", "#/none"],
+    *["", "^a", "(", "a", "a{9999999999}"],
+    *["http://json-schema.org/draft-04/schema#", "https://json-schema.org/draft/2020-12/schema"],
 ]
 
 _SCALARS = st.one_of(

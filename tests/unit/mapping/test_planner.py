@@ -318,6 +318,16 @@ class TestCreatedFields:
         (problem,) = problems_of({"email": "mail", name: "mail"}, create_field=FieldMaker())
         assert "can't be created as a custom field" in problem
 
+    @pytest.mark.parametrize(
+        ("name", "is_warned_of"),
+        [("frist_name", True), ("adress_line_1", True), ("work_phone_number", False), ("display_name", False)],
+    )
+    def test_a_new_field_that_may_be_a_misspelt_reserved_one_is_warned_of(
+        self, name: str, *, is_warned_of: bool
+    ) -> None:
+        plan = planned({"email": "mail", name: "given"}, can_create_fields=True)
+        assert bool(plan.warnings) is is_warned_of
+
 
 class TestGivenTypes:
     def test_a_field_is_created_with_the_type_that_the_mapping_says(self) -> None:
