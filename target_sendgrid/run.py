@@ -283,8 +283,10 @@ class Run:
         """
         self._delivery.finish()
         self._is_finished = True
+        # Streams without any entry were named when they came.
+        by_pattern = [name for name in self.report.streams if self._settings.entry_of(name) not in {None, name}]
         for entry in self._settings.unused_entries(self.report.streams):
-            near = suggest(entry, self.report.streams.keys() - self._settings.streams.keys())
+            near = suggest(entry, by_pattern)
             if "*" in entry:
                 log.warning("The pattern '%s' in the setting `streams` matches no stream that came.%s", entry, near)
             else:

@@ -297,6 +297,7 @@ def test_a_wrong_later_stream_ends_the_run_with_the_state_of_what_was_settled(ac
 def test_a_misspelt_stream_in_the_settings_is_named_when_the_stream_comes(account: Account) -> None:
     run = account.run_process(LINES, **(GOOD | {"streams": {"poeple": {"enabled": False}}}))
     assert "Stream 'people' has no entry in `streams`. Did you mean 'poeple'?" in run.log
+    assert run.log.count("Did you mean") == 1
 
 
 def test_a_pattern_that_matches_no_stream_is_named_at_the_end(account: Account) -> None:
