@@ -153,6 +153,11 @@ def test_a_closed_schema_or_a_similar_name_rules_a_property_out(schema: dict[str
     assert resolve_path("person.email", schema) is None
 
 
+@pytest.mark.parametrize(("name", "listed", "path"), [("mial", "mail", None), ("code", "score", ("code",))])
+def test_names_that_share_some_letters_are_not_similar(name: str, listed: str, path: Path | None) -> None:
+    assert resolve_path(name, {"properties": {listed: TEXT}}) == path
+
+
 @pytest.mark.parametrize("source", ["", ".", "a.", ".a", "a..b"])
 def test_an_open_schema_has_no_property_without_a_name(source: str) -> None:
     assert resolve_path(source, {}) is None
