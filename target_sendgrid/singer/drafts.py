@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft202012Validator, validators
 
 from target_sendgrid.mapping.schemas import properties_of
-from target_sendgrid.singer.schemas import NOTES, add_alternatives, with_parts
+from target_sendgrid.singer.projection import NOTES, add_alternatives, with_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

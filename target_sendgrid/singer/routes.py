@@ -11,7 +11,7 @@ from target_sendgrid.singer.drafts import translate
 from target_sendgrid.singer.fast_decoder import FastDecoder
 from target_sendgrid.singer.mapper import Mapper, is_identity, is_removal
 from target_sendgrid.singer.schema_problems import invalid_schema, schema_problem
-from target_sendgrid.singer.schemas import project
+from target_sendgrid.singer.projection import project
 from target_sendgrid.singer.source_stream import DELETED_AT, SourceStream, StreamRoute
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft202012Validator
 
 from target_sendgrid.mapping.schemas import referenced
-from target_sendgrid.singer.schemas import REFERENCES, parts_of
+from target_sendgrid.singer.projection import REFERENCES, parts_of
 from target_sendgrid.wording import shown
 
 if TYPE_CHECKING:
