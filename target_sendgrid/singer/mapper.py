@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ast
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from singer_sdk.mapper import (
     MAPPER_ALIAS_OPTION,
+    MAPPER_ELSE_OPTION,
     MAPPER_SOURCE_OPTION,
     NULL_STRING,
-    DefaultStreamMap,
     RemoveRecordTransform,
     SameRecordTransform,
 )
@@ -22,6 +22,7 @@ from singer_sdk.mapper import (
 from target_sendgrid.errors import ConfigError
 from target_sendgrid.mapping.schemas import branches_of, properties_of, types_of
 from target_sendgrid.singer.stream_map_errors import map_problem
+from target_sendgrid.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,6 +37,40 @@ _PATH = "path"
 _ALL_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
+class OutputMap(NamedTuple):
+    """How an output stream is made of a stream of the tap."""
+
+    stream_map: StreamMap
+    entry: object
+    """The entry of the setting `stream_maps` for it; ``None`` without one."""
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether it leaves records as they are."""
+        return isinstance(self.stream_map, SameRecordTransform) and not self.stream_map.flattening_enabled
+
+    @property
+    def is_removal(self) -> bool:
+        """Whether it removes all records."""
+        return isinstance(self.stream_map, RemoveRecordTransform)
+
+    def schema(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the schema of the output stream.
+
+        Args:
+            schema: The tap's schema.
+        """
+        if self.is_identity:
+            return schema
+        made: dict[str, Any] = self.stream_map.transformed_schema
+        is_complete = isinstance(self.entry, dict) and self.entry.get(MAPPER_ELSE_OPTION, "") in (None, NULL_STRING)
+        return made | {"additionalProperties": False} if is_complete else made
+
+    def says_of(self, name: str) -> bool:
+        """Return whether the setting says what becomes of a property."""
+        return isinstance(self.entry, dict) and name in self.entry
+
+
 class Mapper:
     """Knows what comes out of the streams of the tap.
 
@@ -47,8 +82,8 @@ class Mapper:
         self._mapper = mapper
         self._entries: Mapping[str, Any] = mapper.stream_maps_dict
 
-    def stream_maps(self, stream: str, schema: dict[str, Any], key_properties: Sequence[str]) -> Sequence[StreamMap]:
-        """Return the stream maps of a stream, one for each output stream.
+    def output_maps(self, stream: str, schema: dict[str, Any], key_properties: Sequence[str]) -> list[OutputMap]:
+        """Return how each output stream is made of a stream of the tap.
 
         Args:
             stream: Name of the stream in the tap's messages.
@@ -72,7 +107,10 @@ class Mapper:
                 " characters. Check the setting `stream_maps`."
             )
             raise ConfigError(message)
-        return stream_maps
+        entries = list(self._entries_of(stream))
+        own = next((entry for source, entry in reversed(entries) if source is None), None)
+        copies = [entry for source, entry in entries if source is not None]
+        return [OutputMap(*both) for both in zip(stream_maps, (own, *copies), strict=True)]
 
     def removes(self, stream: str) -> bool:
         """Return whether no record of a stream comes out of the stream maps."""
@@ -89,25 +127,6 @@ class Mapper:
             source is None and not (isinstance(entry, dict) and MAPPER_ALIAS_OPTION in entry)
             for source, entry in self._entries_of(stream)
         )
-
-    def sets_property(self, stream: str, name: str) -> list[bool]:
-        """Return whether each of the stream maps of a stream says what becomes of a property.
-
-        Args:
-            stream: Name of the stream in the tap's messages.
-            name: Name of the property.
-
-        Returns:
-            One answer for each stream map that `stream_maps` returns, in the same order.
-        """
-        own: Any = None
-        copies = []
-        for source, entry in self._entries_of(stream):
-            if source is None:
-                own = entry
-            else:
-                copies.append(entry)
-        return [isinstance(entry, dict) and name in entry for entry in (own, *copies)]
 
     def source_paths(self, stream: str, schema: Mapping[str, Any], paths: Iterable[Path]) -> set[Path]:
         """Return the properties of the tap's records that results are made of.
@@ -148,18 +167,6 @@ class Mapper:
 
 def _is_name(alias: object) -> bool:
     return isinstance(alias, str) and alias.isprintable()
-
-
-def is_identity(stream_map: StreamMap) -> bool:
-    """Return whether a stream map leaves records as they are."""
-    return isinstance(stream_map, DefaultStreamMap) and not (
-        stream_map.flattening_enabled or isinstance(stream_map, RemoveRecordTransform)
-    )
-
-
-def is_removal(stream_map: StreamMap) -> bool:
-    """Return whether a stream map removes all records."""
-    return isinstance(stream_map, RemoveRecordTransform)
 
 
 def _schema_to_map(schema: Mapping[str, Any], key_properties: Iterable[str] = ()) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from target_sendgrid.errors import InputError
 from target_sendgrid.singer.drafts import translate
 from target_sendgrid.singer.fast_decoder import FastDecoder
-from target_sendgrid.singer.mapper import Mapper, is_identity, is_removal
-from target_sendgrid.singer.schema_problems import invalid_schema, schema_problem
+from target_sendgrid.singer.mapper import Mapper
 from target_sendgrid.singer.projection import project
+from target_sendgrid.singer.schema_problems import invalid_schema, schema_problem
 from target_sendgrid.singer.source_stream import DELETED_AT, SourceStream, StreamRoute
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from target_sendgrid.mapping.schemas import Path
     from target_sendgrid.run import Run, StreamPlan
+    from target_sendgrid.singer.mapper import OutputMap
     from target_sendgrid.singer.record_check import RecordCheck
     from target_sendgrid.singer.sink import SendGridSink
 
@@ -96,8 +97,7 @@ class RouteTable:
         schema = translate(schema)
         self.count_metrics()  # of sinks that may be replaced now
         if self._schemas.get(name) != (schema, key_properties):
-            stream_maps = self._mapper.stream_maps(name, schema, key_properties)
-            self._streams[name] = self._open(name, schema, key_properties, stream_maps)
+            self._streams[name] = self._open(name, schema, key_properties)
             self._schemas[name] = (schema, key_properties)
         self._schema_digests[name] = digest
         for route in self._streams[name].routes:
@@ -109,61 +109,60 @@ class RouteTable:
             for route in stream.routes:
                 route.sink.count_metrics(route.stream.counts.received)
 
-    def _open(
-        self, name: str, schema: dict[str, Any], key_properties: list[str], stream_maps: Sequence[StreamMap]
-    ) -> SourceStream:
+    def _open(self, name: str, schema: dict[str, Any], key_properties: list[str]) -> SourceStream:
         """Open the output streams of a stream.
 
         All that can be wrong with the schema and the settings is checked before a list or a field is created.
         """
+        output_maps = self._mapper.output_maps(name, schema, key_properties)
         ignored, planned = [], []
-        for stream_map, sets_mark in zip(stream_maps, self._mapper.sets_property(name, DELETED_AT), strict=True):
-            alias = stream_map.stream_alias
-            if is_removal(stream_map) or not self._run.is_enabled(alias):
+        for output_map in output_maps:
+            alias = output_map.stream_map.stream_alias
+            if output_map.is_removal or not self._run.is_enabled(alias):
                 log.info("Stream '%s': nothing of it is sent to stream '%s'.", name, alias)
                 ignored.append(self._run.report.stream(alias))
-                continue
-            known = schema if is_identity(stream_map) else stream_map.transformed_schema
-            planned.append((stream_map, self._run.plan_stream(alias, known), sets_mark))
+            else:
+                planned.append((output_map, self._run.plan_stream(alias, output_map.schema(schema))))
         self.fast_decoder.remove(name)
         if not planned:
             return SourceStream(self._run, name, ignored=ignored)
-        needed = self._needed(name, schema, key_properties, [(stream_map, plan) for stream_map, plan, _ in planned])
+        needed = self._needed(name, schema, key_properties, planned)
         check = self._check(name, schema, key_properties, needed)
         routes = [
             StreamRoute(
                 stream=self._run.open_stream(plan, key_properties),
-                sink=self._sdk.sink_for(stream_map),
-                transform=None if is_identity(stream_map) else stream_map.transform,
-                sets_mark=sets_mark,
+                sink=self._sdk.sink_for(output_map.stream_map),
+                transform=None if output_map.is_identity else output_map.stream_map.transform,
+                sets_mark=output_map.says_of(DELETED_AT),
             )
-            for stream_map, plan, sets_mark in planned
+            for output_map, plan in planned
         ]
         for route in routes:
             route.sink.count_metrics(route.stream.counts.received)
-        stream, fast = routes[0].stream, None
-        from target_sendgrid.mapping.fast_path import fast_path_for  # noqa: PLC0415 - only records need it
+        fast = None
+        if len(output_maps) == 1 and output_maps[0].is_identity and check.schema is not None:
+            from target_sendgrid.mapping.fast_path import fast_path_for  # noqa: PLC0415 - only records need it
 
-        if check.schema is not None and len(stream_maps) == 1 and routes[0].transform is None:
+            stream = routes[0].stream
             fast = fast_path_for(check.schema, key_properties, stream.mapping, nulls=(DELETED_AT,))
-        if fast is not None:
-            self.fast_decoder.add(name, stream, fast)
-        return SourceStream(self._run, name, routes, ignored, check, needed, fast)
+            if fast is not None:
+                self.fast_decoder.add(name, stream, fast)
+        return SourceStream(self._run, name, routes=routes, ignored=ignored, check=check, needed=needed, fast=fast)
 
     def _needed(
         self,
         name: str,
         schema: Mapping[str, Any],
         key_properties: Sequence[str],
-        planned: Sequence[tuple[StreamMap, StreamPlan]],
+        planned: Sequence[tuple[OutputMap, StreamPlan]],
     ) -> set[Path] | None:
         """Return the properties that are validated; ``None`` if all are."""
         if self._run.validates_all:
             return None
         needed: set[Path] = {(DELETED_AT,), *((key,) for key in key_properties)}
-        for stream_map, plan in planned:
+        for output_map, plan in planned:
             paths = plan.paths
-            needed |= set(paths) if is_identity(stream_map) else self._mapper.source_paths(name, schema, paths)
+            needed |= set(paths) if output_map.is_identity else self._mapper.source_paths(name, schema, paths)
         return needed
 
     def _check(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import decimal
+import functools
 import signal
 import threading
 from decimal import Decimal
@@ -18,6 +19,7 @@ from singer_sdk.sinks.core import JSONSchemaValidator
 
 from target_sendgrid.errors import InputError, Reason, RecordRejectedError
 from target_sendgrid.mapping.schemas import objects_in
+from target_sendgrid.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,17 +59,13 @@ class RecordValidator:
     multiple if it is one with the few digits that define it.
 
     Args:
-        schema: Schema of the stream, or the part of it that matters, as the tap sent it.
-
-    Raises:
-        InvalidJSONSchema: The schema is not a valid JSON schema.
+        schema: Schema of the stream, or the part of it that matters. It must be a valid JSON schema.
     """
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self.schema = schema
         self.slow_seconds = 0.0
         """CPU time of the slow records so far."""
-        self._sdk_validator = JSONSchemaValidator(schema).validator
         try:
             fast = jsonschema_rs.Draft202012Validator(
                 schema=False if _needs_sdk(schema) else schema, validate_formats=False, retriever=_fetch_nothing
@@ -75,6 +73,11 @@ class RecordValidator:
         except ValueError:  # only the SDK's validator understands the schema
             fast = jsonschema_rs.Draft202012Validator(schema=False)
         self._is_valid = fast.is_valid
+
+    @functools.cached_property
+    def _sdk_validator(self) -> Any:  # noqa: ANN401 - the library's validators have no common type
+        """The SDK's validator. It is made when it is needed, since it checks the schema, which takes long."""
+        return JSONSchemaValidator(self.schema).validator
 
     def validate(self, record: dict[str, Any]) -> None:
         """Validate a record.
@@ -88,9 +91,10 @@ class RecordValidator:
                 return
         except ValueError:
             pass
+        validator = self._sdk_validator
         try:
             with self._time_limit(), decimal.localcontext(decimal.Context(prec=_DIGITS)):
-                errors = self._sdk_validator.iter_errors(record)
+                errors = validator.iter_errors(record)
                 error = next((error for error in errors if not _is_only_of_digits(error)), None)
         except TimeoutError:
             sentence = f"Validating the record by its schema's patterns takes more than {_MAX_SECONDS:.0f} seconds."
@@ -105,7 +109,7 @@ class RecordValidator:
             raise RecordRejectedError(Reason.SCHEMA_VIOLATION, sentence) from None
         if error is not None:
             rule = ".".join(str(part) for part in error.absolute_schema_path)
-            sentence = f"The record breaks the rule `{rule}` of the tap's schema."
+            sentence = f"The record breaks the rule `{shown(rule)}` of the tap's schema."
             raise RecordRejectedError(Reason.SCHEMA_VIOLATION, sentence)
 
     @property

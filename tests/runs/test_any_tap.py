@@ -261,6 +261,14 @@ def test_the_types_that_the_sdk_guesses_for_results_reject_nobody(account: Accou
     assert contact["custom_fields"] == {"total": 4, "vip": "true"}
 
 
+def test_a_mapped_property_that_a_stream_map_leaves_out_is_an_error_of_the_settings(account: Account) -> None:
+    maps = {"people": {"mail": "email", "__else__": None}}
+    mapping = {"email": "mail", "first_name": "first_name"}
+    run = account.run(PEOPLE, record(email="ada@example.com"), stream_maps=maps, field_mapping=mapping)
+    assert run.exit_code == 1
+    assert "Stream 'people' has no property 'first_name' to fill 'first_name'." in run.log
+
+
 # Properties that the schema does not list
 
 

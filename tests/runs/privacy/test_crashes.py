@@ -49,7 +49,7 @@ PLACES = (
     "singer.messages:decode_leniently",
     "singer.routes:RouteTable.register_schema",
     "singer.routes:project",
-    "singer.mapper:Mapper.stream_maps",
+    "singer.mapper:Mapper.output_maps",
     "singer.source_stream:SourceStream.accept",
     "singer.source_stream:SourceStream.accept_unreadable",
     "singer.messages:MessageProcessor._process_state",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from singer_sdk.mapper import PluginMapper
 
-from target_sendgrid.singer.mapper import Mapper, is_identity, is_removal
+from target_sendgrid.singer.mapper import Mapper
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -49,14 +49,13 @@ def test_the_streams_that_are_removed_are_those_that_the_sdk_removes(
 ) -> None:
     sdk = sdk_mapper(stream_maps=stream_maps | default)
     mapper = Mapper(sdk)
-    made = mapper.stream_maps(stream, SCHEMA, ["id"])
-    assert len(mapper.sets_property(stream, "x")) == len(made)
+    made = mapper.output_maps(stream, SCHEMA, ["id"])
     if mapper.removes(stream):
-        assert all(map(is_removal, made))
+        assert all(output_map.is_removal for output_map in made)
     if len(made) == 1:
-        assert mapper.removes(stream) == is_removal(made[0])
+        assert mapper.removes(stream) == made[0].is_removal
     if mapper.keeps_name(stream):
-        assert {stream_map.stream_alias for stream_map in made} == {stream}
+        assert {output_map.stream_map.stream_alias for output_map in made} == {stream}
 
 
 @pytest.mark.parametrize(
@@ -71,8 +70,22 @@ def test_the_streams_that_are_removed_are_those_that_the_sdk_removes(
     ],
 )
 def test_only_a_stream_without_map_and_flattening_is_left_as_it_is(config: dict[str, Any], *, is_same: bool) -> None:
-    (stream_map,) = Mapper(sdk_mapper(**config)).stream_maps("people", SCHEMA, ["id"])
-    assert is_identity(stream_map) is is_same
+    (output_map,) = Mapper(sdk_mapper(**config)).output_maps("people", SCHEMA, ["id"])
+    assert output_map.is_identity is is_same
+
+
+def test_each_output_stream_goes_with_its_own_entry() -> None:
+    stream_maps = {
+        "p*": {"x": "'first'"},
+        "copy": {"__source__": "people", "y": "'y'", "__else__": None},
+        "people": {"x": "'last'"},
+        "others": {"z": "'z'"},
+    }
+    own, copy = Mapper(sdk_mapper(stream_maps=stream_maps)).output_maps("people", SCHEMA, [])
+    assert (own.stream_map.transform({}), own.says_of("x"), own.says_of("y")) == ({"x": "last"}, True, False)
+    assert (copy.stream_map.stream_alias, copy.says_of("x"), copy.says_of("y")) == ("copy", False, True)
+    assert "additionalProperties" not in own.schema(SCHEMA)
+    assert copy.schema(SCHEMA)["additionalProperties"] is False
 
 
 FLATTENING: dict[str, Any] = {"flattening_enabled": True, "flattening_max_depth": 2}
@@ -116,8 +129,8 @@ _SCHEMAS: st.SearchStrategy[Any] = st.sampled_from(
 def test_no_schema_of_a_property_is_too_odd_for_the_sdk(properties: dict[str, Any], flattening: dict[str, Any]) -> None:
     for maps in ({}, {"people": {"email": "email", "__else__": None}}, {"people": {"x": "a"}}):
         mapper = Mapper(sdk_mapper(stream_maps=maps, **flattening))
-        (stream_map,) = mapper.stream_maps("people", {"properties": properties}, [])
-        for name in stream_map.transformed_schema["properties"] if flattening and not maps else ():
+        (output_map,) = mapper.output_maps("people", {"properties": properties}, [])
+        for name in output_map.stream_map.transformed_schema["properties"] if flattening and not maps else ():
             ((first, *_),) = mapper.source_paths("people", {"properties": properties}, [(name,)])
             assert first in properties
-        stream_map.transform({"email": "x", "a": {"b": [1]}, "c": {"a": {"b": 1}}, "b": None})
+        output_map.stream_map.transform({"email": "x", "a": {"b": [1]}, "c": {"a": {"b": 1}}, "b": None})

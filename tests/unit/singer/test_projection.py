@@ -15,8 +15,8 @@ from referencing.exceptions import Unresolvable
 
 from target_sendgrid.mapping.schemas import property_paths, resolve_path, schema_at
 from target_sendgrid.singer.drafts import translate
-from target_sendgrid.singer.schema_problems import schema_problem
 from target_sendgrid.singer.projection import project
+from target_sendgrid.singer.schema_problems import schema_problem
 from tests.harness.json_schemas import NAMES, json_schemas
 from tests.harness.random_schemas import Case
 from tests.harness.seeds import seeds

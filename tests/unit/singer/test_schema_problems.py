@@ -9,8 +9,8 @@ from hypothesis import given
 from jsonschema import Draft202012Validator, SchemaError
 
 from target_sendgrid.singer.drafts import translate
-from target_sendgrid.singer.schema_problems import invalid_schema, schema_problem
 from target_sendgrid.singer.projection import project
+from target_sendgrid.singer.schema_problems import invalid_schema, schema_problem
 from tests.harness.json_schemas import json_schemas
 
 TYPES = "it must be one of array, boolean, integer, null, number, object, string, or a list of them"
