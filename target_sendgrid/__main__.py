@@ -9,13 +9,14 @@ import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TextIO
 
 from target_sendgrid import redaction
 from target_sendgrid.errors import ConfigError, TargetSendGridError, TerminatedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from types import FrameType
 
     from target_sendgrid.target import TargetSendGrid
 
@@ -23,8 +24,20 @@ log = logging.getLogger("target-sendgrid")
 
 _SIGNAL_EXIT = 128
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 _LEVEL_VARIABLES = ("TARGET_SENDGRID_LOGLEVEL", "LOGLEVEL")
 """Variables that the SDK reads the log level from. The first one that is set counts."""
+
+
+class _Outcome(NamedTuple):
+    """How the command has ended."""
+
+    exit_code: int
+    lines: Sequence[str]
+    """What to log about it."""
+    can_wait: bool = False
+    """Whether an error has ended it and no signal, so that the process may go on reading what the tap writes."""
 
 
 def main() -> None:
@@ -45,16 +58,18 @@ def main() -> None:
     redaction.install()
     try:
         try:
-            exit_code, lines = _run(lambda: _command(TargetSendGrid))
+            outcome = _run(lambda: _command(TargetSendGrid))
         finally:
             _flush_or_drop(sys.stdout)
         # Logged only after the exception has been handled, since a log handler could print an exception in progress.
-        for line in lines:
+        for line in outcome.lines:
             log.error("%s", line)
     finally:
         _flush_or_drop(sys.stderr)  # last, since the log lines go there
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # a signal while Python shuts down would replace the exit code
+    exit_code = outcome.exit_code
+    if outcome.can_wait:
+        exit_code = _drain_input(exit_code)
+    _ignore_signals()  # a signal while Python shuts down would replace the exit code
     sys.exit(exit_code)
 
 
@@ -87,26 +102,56 @@ def _command(target: type[TargetSendGrid]) -> NoReturn:
     cli.main()
 
 
-def _run(command: Callable[[], NoReturn]) -> tuple[int, list[str]]:
-    """Run the command; return its exit code and the lines to log about its end."""
+def _run(command: Callable[[], NoReturn]) -> _Outcome:
+    """Run the command, which never returns."""
     try:
         command()
     except TargetSendGridError as error:
-        return 1, str(error).splitlines()
+        return _Outcome(1, str(error).splitlines(), can_wait=not error.was_signalled)
     except TerminatedError as error:
         _drop(sys.stdout)  # a state that nobody takes would keep the process from ending
-        return _SIGNAL_EXIT + error.signal_number, [f"{error} The next run resumes from the last state written."]
+        line = f"{error} The next run resumes from the last state written."
+        return _Outcome(_SIGNAL_EXIT + error.signal_number, [line])
     except SystemExit as error:
         if error.code is None or isinstance(error.code, int):
             raise
-        return 1, [_internal(error)]  # Python would print the code, which is a text
+        return _Outcome(1, [_internal(error)])  # Python would print the code, which is a text
     except BaseException as error:  # noqa: BLE001 - the last boundary: a message of unknown origin may quote personal data
-        return 1, [_internal(error)]
+        return _Outcome(1, [_internal(error)], can_wait=isinstance(error, Exception))
 
 
 def _internal(error: BaseException) -> str:
     place = f"{type(error).__name__} at {redaction.where(error.__traceback__)}"
     return f"Internal error, {place}. Please report it; nothing of your data is in this line."
+
+
+def _drain_input(exit_code: int) -> int:
+    """Read and drop what the tap still writes; a signal ends that at once. Return the exit code."""
+    from target_sendgrid.clock import SystemClock  # noqa: PLC0415 - a run that succeeds does not need it
+    from target_sendgrid.singer.drain import drain, input_to_drain  # noqa: PLC0415 - as above
+
+    descriptor = input_to_drain(sys.argv[1:])
+    if descriptor is None:
+        return exit_code
+    try:
+        for number in _SIGNALS:
+            signal.signal(number, _stop)
+        drain(descriptor, SystemClock())
+        _ignore_signals()
+    except TerminatedError as error:
+        return _SIGNAL_EXIT + error.signal_number
+    return exit_code
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    del frame
+    _ignore_signals()
+    raise TerminatedError(number)
+
+
+def _ignore_signals() -> None:
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _flush_or_drop(stream: TextIO | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import time
 from queue import Empty
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -27,6 +28,9 @@ class Clock(Protocol):
     def wait_for(self, source: SimpleQueue[Item], seconds: float | None) -> Item | None:
         """Return the next item of a queue, or ``None`` when none has come after some seconds (``None``: no limit)."""
 
+    def wait_for_input(self, descriptor: int, seconds: float) -> bool:
+        """Return whether a pipe can be read, or has ended, within some seconds."""
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -49,3 +53,7 @@ class SystemClock:
             return source.get(timeout=seconds) if seconds != 0 else source.get_nowait()
         except Empty:
             return None
+
+    def wait_for_input(self, descriptor: int, seconds: float) -> bool:
+        """Return whether a pipe can be read, or has ended, within some seconds."""
+        return bool(select.select([descriptor], [], [], seconds)[0])

@@ -82,6 +82,9 @@ class TargetSendGridError(Exception):
         next_step: What to do next, where `what` does not say it.
     """
 
+    was_signalled: bool = False
+    """Whether a signal has come, too, so that the process is to end soon."""
+
     def __init__(self, what: str, next_step: str = "") -> None:
         self.problems = [Problem(what, next_step)]
         super().__init__(self.problems[0])

@@ -186,6 +186,8 @@ class TargetSendGrid(Target):
         finally:
             self._is_over = True
             self.conclude(error or sys.exc_info()[1])
+            if isinstance(error, TargetSendGridError):
+                error.was_signalled = bool(self._signals)
 
     def conclude(self, error: BaseException | None) -> None:
         """Log the summary, write the report, and close what the run has opened.

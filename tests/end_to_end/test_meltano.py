@@ -74,6 +74,9 @@ def test_a_wrong_setting_is_named_in_meltanos_log(project: Path) -> None:
     run = meltano(project, "run", "demo", TARGET_SENDGRID_LIST_NAME="x" * 101)
     assert run.returncode == 1
     assert "`list_name` is longer than the 100 characters" in run.stderr
+    assert "BrokenPipeError" not in run.stderr
+    assert "Traceback" not in run.stderr
+    assert len(run.stderr.splitlines()) < 20, run.stderr
 
 
 def test_the_production_environment_asks_for_key_and_consent(project: Path) -> None:

@@ -58,6 +58,9 @@ class SandboxClock:
     def wait_for(self, source: SimpleQueue[Item], seconds: float | None) -> Item | None:
         raise NotImplementedError  # only threads wait for a queue
 
+    def wait_for_input(self, descriptor: int, seconds: float) -> bool:
+        raise NotImplementedError  # only the process itself waits for its input
+
 
 class HastyClock(SystemClock):
     """The machine's clock, except that sleeping takes no time: the clock jumps ahead instead."""
