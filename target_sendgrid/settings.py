@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
@@ -16,7 +16,15 @@ from typing import Any
 from singer_sdk import typing as th
 
 from target_sendgrid.errors import ConfigError
-from target_sendgrid.settings_checks import NEVER_EMPTY, cross_problems, is_sandbox_address, main_type, schema_problems
+from target_sendgrid.settings_checks import (
+    NEVER_EMPTY,
+    MissingSetting,
+    cross_problems,
+    is_sandbox_address,
+    main_type,
+    schema_problems,
+    unread_problem,
+)
 
 MAX_CONTACTS_PER_REQUEST = 30_000
 """Most contacts that SendGrid takes in one request, by its API description."""
@@ -57,7 +65,8 @@ _FIELD_MAPPING_TYPE = th.CustomType(
 CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property(
         "api_key", th.StringType, secret=True, title="API key",
-        description="SendGrid API key with access to Marketing. Required unless `api_url` is a sandbox.",
+        description="SendGrid API key with access to Marketing. Required unless `api_url` is a sandbox. Without it, the"
+        " environment variable `SENDGRID_API_KEY` counts, in Meltano and with `--config=ENV`.",
     ),
     th.Property(
         "region", th.StringType(allowed_values=["global", "eu"]), default="global", title="Region",
@@ -214,12 +223,19 @@ class Settings:
     request_timeout_seconds: float
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], schema: Mapping[str, Any] = CONFIG_SCHEMA) -> Settings:
+    def from_config(
+        cls,
+        config: Mapping[str, Any],
+        schema: Mapping[str, Any] = CONFIG_SCHEMA,
+        *,
+        unread_variables: Sequence[str] = (),
+    ) -> Settings:
         """Check a config and fill in the defaults.
 
         Args:
             config: The settings as the user gave them.
             schema: `CONFIG_SCHEMA` with the SDK's own settings added.
+            unread_variables: Environment variables that are set, but not read, which are named if a setting is missing.
 
         Raises:
             ConfigError: With every problem of the config, one sentence each, none quoting a value that was given.
@@ -228,6 +244,8 @@ class Settings:
         problems = [*schema_problems(config, schema)]
         if not problems:
             problems = [*cross_problems(config)]
+            if unread_variables and any(isinstance(problem, MissingSetting) for problem in problems):
+                problems.append(unread_problem(unread_variables))
         if problems:
             raise ConfigError(problems)
         defaults = {name: prop.get("default") for name, prop in CONFIG_SCHEMA["properties"].items()}

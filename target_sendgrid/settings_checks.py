@@ -13,10 +13,10 @@ from urllib.parse import SplitResult, urlsplit
 import jsonschema
 
 from target_sendgrid.stream_map_checks import stream_map_problems
-from target_sendgrid.wording import shown, suggest
+from target_sendgrid.wording import counted, shown, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 ENVIRONMENT_PREFIX = "TARGET_SENDGRID_"
 
@@ -29,7 +29,19 @@ LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 NEVER_EMPTY = ("api_url", "on_behalf_of", "region")
 """Settings that say which account people are sent to: without them, another account would get the people."""
 
+GENERAL_KEY_VARIABLE = "SENDGRID_API_KEY"
+"""Variable in which many programs expect the API key."""
+
 _MAX_LIST_NAME = 100
+
+_SHOWN_VARIABLES = 3
+"""Number of environment variables that an error names."""
+
+
+class MissingSetting(str):
+    """A sentence about a setting that is required and not given."""
+
+    __slots__ = ()
 
 
 def main_type(prop: Mapping[str, Any]) -> str:
@@ -100,6 +112,30 @@ def environment_problems(environment: Mapping[str, str], schema: Mapping[str, An
             variable = ENVIRONMENT_PREFIX + name
             problems.append(f"There is no setting for the environment variable {variable}.{near}")
     return problems
+
+
+def unread_variables(environment: Mapping[str, str], schema: Mapping[str, Any]) -> list[str]:
+    """Return the variables that would be read with ``--config=ENV``. Meltano writes its own into a config file."""
+    if _MELTANO_VARIABLE in environment:
+        return []
+    given = given_variables(environment)
+    names = [f"{ENVIRONMENT_PREFIX}{name.upper()}" for name in schema["properties"] if name.upper() in given]
+    return [GENERAL_KEY_VARIABLE, *names] if environment.get(GENERAL_KEY_VARIABLE, "").strip() else names
+
+
+def unread_problem(variables: Sequence[str]) -> str:
+    """Return a sentence about variables that are set and not read."""
+    names = " and ".join(variables) if len(variables) <= _SHOWN_VARIABLES else _cut(variables)
+    is_one = len(variables) == 1
+    return (
+        f"{names} {'is' if is_one else 'are'} set, but not read. Add `--config=ENV` to the command line: without it,"
+        " settings come from config files alone."
+    )
+
+
+def _cut(variables: Sequence[str]) -> str:
+    more = counted(len(variables) - _SHOWN_VARIABLES, "more variable")
+    return f"{', '.join(variables[:_SHOWN_VARIABLES])} and {more}"
 
 
 def _is_json(kind: type, text: str) -> bool:
@@ -216,7 +252,7 @@ def _address_problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield from _url_problems(url)
         yield from _key_problems(config.get("api_key"))
     if not is_sandbox and not _is_loopback(url) and not config.get("data_privacy_consent", False):
-        yield (
+        yield MissingSetting(
             "Set `data_privacy_consent` to true to confirm that you may move these people's personal data to SendGrid:"
             " nothing is sent without it."
         )
@@ -259,7 +295,7 @@ def _parts(url: str) -> SplitResult | None:
 
 def _key_problems(key: str | None) -> Iterator[str]:
     if not (key or "").strip():
-        yield (
+        yield MissingSetting(
             "The setting `api_key` is missing. Make a key in SendGrid under Settings > API Keys and set"
             f" {ENVIRONMENT_PREFIX}API_KEY, or set `api_url` to `sandbox` to try without an account."
         )
@@ -284,4 +320,4 @@ def _list_problems(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"The setting `{prefix}list_name` is longer than the {_MAX_LIST_NAME} characters SendGrid takes."
     has_list = any(place.get("list_id") or place.get("list_name") for _, place in _places(config))
     if not has_list:
-        yield "No list is set. Set `list_name` (or `list_id`), or one for each stream under `streams`."
+        yield MissingSetting("No list is set. Set `list_name` (or `list_id`), or one for each stream under `streams`.")

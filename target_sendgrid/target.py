@@ -23,9 +23,11 @@ from target_sendgrid.errors import ConfigError, LocalFileError, TargetSendGridEr
 from target_sendgrid.settings import CONFIG_SCHEMA, Settings, without_unset
 from target_sendgrid.settings_checks import (
     ENVIRONMENT_PREFIX,
+    GENERAL_KEY_VARIABLE,
     config_file_problems,
     environment_problems,
     given_variables,
+    unread_variables,
 )
 from target_sendgrid.wording import words_of
 
@@ -73,6 +75,7 @@ class TargetSendGrid(Target):
         clock: Clock | None = None,
         make_worker: MakeWorker | None = None,
         config: dict[str, Any] | None = None,
+        unread_variables: Sequence[str] = (),
         **options: Any,  # noqa: ANN401 - the SDK's own arguments
     ) -> None:
         # Not needed for `--version` and `--about`. All modules of a run are loaded before the SDK takes signals over: a
@@ -92,6 +95,8 @@ class TargetSendGrid(Target):
         self.report = Report()
         self._checked: PreflightResult | None = None
         self._run: Run | None = None
+        self._unread_variables = unread_variables
+        """Environment variables that would give settings if the environment was read."""
         given = without_unset(config or {})  # the SDK's stream maps take an empty text or a null for a value
         super().__init__(config=given, message_reader=RecordReader(self._open_run, self), **options)
         self.max_parallelism = 1  # the SDK's threads would drain nothing here, and cost start-up time
@@ -108,7 +113,11 @@ class TargetSendGrid(Target):
         problems = [*config_file_problems(path for path in value if path != "ENV")]
         if problems:  # named here, since the SDK's own errors about files are tracebacks
             raise ConfigError(problems)
-        return super().cb_config(ctx, param, value)
+        given = super().cb_config(ctx, param, paths)
+        settings = given.config | environment
+        if "ENV" in value and _is_blank(settings.get("api_key")):
+            settings["api_key"] = os.environ.get(GENERAL_KEY_VARIABLE)
+        return dataclasses.replace(given, config=settings, parse_env="ENV" in value)
 
     @property
     def _env_var_config(self) -> dict[str, Any]:
@@ -141,7 +150,8 @@ class TargetSendGrid(Target):
             super().invoke(about=about, about_format=about_format, config=config, file_input=file_input)
             return
         cls.print_version(print_fn=cls.logger.info)
-        cls(config=config.config, parse_env_config=config.parse_env).carry_out(file_input)
+        unread = () if config.parse_env else unread_variables(os.environ, CONFIG_SCHEMA)
+        cls(config=config.config, unread_variables=unread).carry_out(file_input)
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
@@ -164,7 +174,7 @@ class TargetSendGrid(Target):
             ConfigError: The config has errors.
         """
         self.append_builtin_config(self.config_jsonschema)
-        return Settings.from_config(self.config, self.config_jsonschema)
+        return Settings.from_config(self.config, self.config_jsonschema, unread_variables=self._unread_variables)
 
     def carry_out(self, file_input: IO[str] | None) -> None:
         """Read and settle everything. Every error ends with the run's summary and is raised again.
@@ -341,6 +351,10 @@ class TargetSendGrid(Target):
         is_in_grace = self._grace_ends_at is not None and self._clock.monotonic() < self._grace_ends_at
         if not is_in_grace or len(self._signals) > 1:
             raise TerminatedError(self._signals[-1])
+
+
+def _is_blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _write_state(state: bytes) -> None:

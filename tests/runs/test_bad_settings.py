@@ -153,7 +153,7 @@ def test_the_environment_is_named_in_capitals(name: str, account: Account) -> No
 
 
 def run_with_environment(
-    account: Account, lines: bytes, *arguments: str, **variables: str
+    account: Account, lines: bytes, *arguments: str, general_key: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the target as a process with the settings of these variables and, where it has none, of `GOOD`."""
     given = {
@@ -164,7 +164,7 @@ def run_with_environment(
     } | variables
     return subprocess.run(
         [sys.executable, "-m", "target_sendgrid", *(arguments or ("--config=ENV",))],
-        env=os.environ | {f"TARGET_SENDGRID_{name}": value for name, value in given.items()},
+        env=os.environ | {f"TARGET_SENDGRID_{name}": value for name, value in given.items()} | {"SENDGRID_API_KEY": general_key},
         cwd=account.folder, input=lines.decode(), capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -209,11 +209,49 @@ def test_an_empty_address_leaves_the_sandbox_of_the_file(account: Account) -> No
     assert account.sandbox.requests() == []
 
 
-def test_the_log_says_whether_variables_are_read(account: Account) -> None:
+def test_variables_that_are_not_read_are_named_where_a_setting_is_missing(account: Account) -> None:
     path = account.folder / "settings.json"
-    path.write_text(json.dumps(GOOD | {"api_url": "sandbox"}), encoding="utf-8")
-    for arguments, words in (("--config=ENV",), "Parsing env var"), ((), "Skipping parse of env var"):
-        assert words in run_with_environment(account, LINES, "--config=settings.json", *arguments).stderr
+    path.write_text(json.dumps({"api_url": account.sandbox.url, "list_name": "News"}), encoding="utf-8")
+    run = run_with_environment(account, LINES, "--config=settings.json")
+    assert run.returncode == 1
+    assert "The setting `api_key` is missing." in run.stderr
+    assert (
+        "TARGET_SENDGRID_API_KEY, TARGET_SENDGRID_API_URL, TARGET_SENDGRID_LIST_NAME and 1 more variable are set, but"
+        " not read. Add `--config=ENV` to the command line" in run.stderr
+    )
+    assert account.sandbox.api_key not in run.stderr
+    in_meltano = run_with_environment(account, LINES, "--config=settings.json", _DIALECT="x")
+    assert "The setting `api_key` is missing." in in_meltano.stderr
+    assert "not read" not in in_meltano.stderr
+    path.write_text(json.dumps(account.settings(**GOOD, profile_cap=-1)), encoding="utf-8")
+    complete = run_with_environment(account, LINES, "--config=settings.json")
+    assert "`profile_cap` must be at least 0" in complete.stderr
+    assert "not read" not in complete.stderr
+
+
+@pytest.mark.parametrize("key", ["", "  "])
+def test_the_general_variable_of_the_key_is_read_with_the_environment(account: Account, key: str) -> None:
+    run = run_with_environment(account, LINES, API_KEY=key, general_key=account.sandbox.api_key)
+    assert run.returncode == 0, run.stderr
+    wins = run_with_environment(account, LINES, general_key="SG.unknown.key")
+    assert wins.returncode == 0, wins.stderr
+    path = account.folder / "settings.json"
+    path.write_text(json.dumps({"api_key": account.sandbox.api_key}), encoding="utf-8")
+    arguments = ("--config=settings.json", "--config=ENV")
+    file_wins = run_with_environment(account, LINES, *arguments, API_KEY=key, general_key="SG.x.y")
+    assert file_wins.returncode == 0, file_wins.stderr
+
+
+def test_the_general_variable_of_the_key_is_named_where_it_is_not_read(account: Account) -> None:
+    path = account.folder / "settings.json"
+    path.write_text(json.dumps({"api_url": account.sandbox.url, "list_name": "News"}), encoding="utf-8")
+    environment = os.environ | {"SENDGRID_API_KEY": account.sandbox.api_key}
+    run = subprocess.run(
+        [sys.executable, "-m", "target_sendgrid", f"--config={path}"],
+        capture_output=True, check=False, input=LINES, env=environment,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert "SENDGRID_API_KEY is set, but not read. Add `--config=ENV`" in run.stderr.decode()
 
 
 def test_an_empty_variable_in_a_file_of_variables_is_the_same_as_none(
@@ -223,12 +261,10 @@ def test_an_empty_variable_in_a_file_of_variables_is_the_same_as_none(
     dotenv.write_text("TARGET_SENDGRID_PROFILE_CAP=\nTARGET_SENDGRID_API_URL=sandbox\n", encoding="utf-8")
     monkeypatch.setattr("singer_sdk.configuration._dict_config.find_dotenv", lambda: str(dotenv))
     monkeypatch.setattr(os, "environ", {"TARGET_SENDGRID_LIST_NAME": "News"})
-    target = TargetSendGrid(parse_env_config=True)
-    assert {name: target.config[name] for name in ("api_url", "list_name")} == {
-        "api_url": "sandbox",
-        "list_name": "News",
-    }
-    assert target.settings.profile_cap == 100_000
+    command = TargetSendGrid.get_singer_command()
+    option = next(option for option in command.params if option.name == "config")
+    given = TargetSendGrid.cb_config(click.Context(command), cast("click.Option", option), ("ENV",))
+    assert (given.config, given.parse_env) == ({"api_url": "sandbox", "list_name": "News", "api_key": None}, True)
 
 
 @pytest.mark.parametrize("name", ["stream_maps", "stream_map_config", "flattening_separator", "faker_config"])
