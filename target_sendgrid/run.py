@@ -28,7 +28,7 @@ from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.lists import ListTracker
-from target_sendgrid.wording import shown, suggest
+from target_sendgrid.wording import misspelt_stream, shown, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -153,6 +153,10 @@ class Run:
         """Return whether the records of an output stream are sent."""
         return self._settings.for_stream(name).is_enabled
 
+    def names_stream(self, name: str) -> bool:
+        """Return whether a key of `streams` is for an output stream: its name or a pattern."""
+        return self._settings.entry_of(name) is not None
+
     def plan_stream(self, name: str, schema: Mapping[str, Any]) -> StreamPlan:
         """Check the list and the field mapping of an output stream, before anything is created for it.
 
@@ -161,8 +165,11 @@ class Run:
             schema: JSON schema of its records.
 
         Raises:
-            ConfigError: The mapping is wrong, or there is no list.
+            ConfigError: The mapping is wrong, there is no list, or the stream's name in the settings is misspelt.
         """
+        misspelt = self._settings.misspelt_entry(name, self.report.streams)
+        if misspelt is not None:
+            raise ConfigError(misspelt_stream(name, "streams", misspelt))
         settings = self._settings.for_stream(name)
         near = suggest(name, self._settings.streams.keys() - self.report.streams.keys())
         if self._settings.entry_of(name) is None and near:

@@ -25,6 +25,7 @@ from target_sendgrid.settings_checks import (
     schema_problems,
     unread_problem,
 )
+from target_sendgrid.wording import is_near_miss
 
 MAX_CONTACTS_PER_REQUEST = 30_000
 """Most contacts that SendGrid takes in one request, by its API description."""
@@ -295,6 +296,21 @@ class Settings:
         """Return the keys of `streams` that are neither the name of one of these streams nor a pattern for it."""
         return [entry for entry in self.streams if not any(_matches(entry, stream) for stream in streams)]
 
+    def misspelt_entry(self, stream: str, came: Collection[str]) -> str | None:
+        """Return the key of `streams` that may be meant for a stream without one, or ``None``.
+
+        Only entries count that say whether the stream is sent, or where to: without them, people would be sent who are
+        not to be, or to another list.
+
+        Args:
+            stream: Name of the stream.
+            came: Streams that have come so far: their entries are not misspelt.
+        """
+        if self.entry_of(stream) is not None:
+            return None
+        apart = (entry for entry, own in self.streams.items() if "*" not in entry and _sets_apart(own))
+        return next((entry for entry in apart if entry not in came and is_near_miss(entry, stream)), None)
+
     def for_stream(self, name: str) -> StreamSettings:
         """Return the settings of a stream: those of its entry in `streams`, else those of all streams."""
         entry = self.entry_of(name)
@@ -311,6 +327,10 @@ class Settings:
 def _matches(entry: str, stream: str) -> bool:
     """Return whether a key of `streams` fits a stream. Only ``*`` is special: names may hold other wildcards."""
     return fnmatchcase(stream, re.sub(r"[?[]", r"[\g<0>]", entry))
+
+
+def _sets_apart(own: Mapping[str, Any]) -> bool:
+    return not own.get("enabled", True) or "list_id" in own or "list_name" in own
 
 
 def _sources(field_mapping: Mapping[str, str | Mapping[str, Any]] | None) -> Mapping[str, Source] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
 _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Characters that count as printable, and that nobody sees."""
+
+
+_SHORTEST_MISSPELT = 5
+"""Shortest name, in characters, that counts as another one when a letter differs."""
 
 
 def counted(number: int, noun: str) -> str:
@@ -49,6 +54,55 @@ def suggest(name: str, known: Iterable[str], *, nearness: float = 0.6) -> str:
         return ""
     near = max(folded[same[0]], key=lambda candidate: difflib.SequenceMatcher(None, name, candidate).ratio())
     return f" Did you mean '{shown(near)}'?{_invisible_in(near)}"
+
+
+def misspelt_stream(name: str, setting: str, entry: str) -> str:
+    """Return a sentence about a stream without settings whose name is nearly that of an entry in a setting."""
+    own = as_json({name: {}})
+    return (
+        f"Stream '{shown(name)}' has no entry in `{setting}`, but nearly the name of the entry '{shown(entry)}', and no"
+        f" stream '{shown(entry)}' has come. Correct the name in `{setting}`, or, if these are two streams, give this"
+        f" one an entry of its own: `streams: {own}`."
+    )
+
+
+def is_near_miss(name: str, other: str) -> bool:
+    """Return whether one name of a stream is likely to be another one, misspelt.
+
+    It is if they are equal without capitals, blanks, hyphens, dots and underscores, or if they have five letters or
+    more and differ in one of them. Names that differ in a digit, or in the ``s`` of a plural, are names of two things.
+    """
+    if name == other:
+        return False
+    one, two = ("".join(_words_of(text)) for text in (name, other))
+    if one == two:
+        return True
+    if min(len(one), len(two)) < _SHORTEST_MISSPELT or _singular(name) == _singular(other):
+        return False
+    return is_one_letter_away(one, two)
+
+
+def is_one_letter_away(one: str, two: str) -> bool:
+    """Return whether a letter, no digit, is inserted, deleted, replaced, or swapped with the next one."""
+    start = _common_length(one, two)
+    one, two = one[start:], two[start:]
+    end = _common_length(one[::-1], two[::-1])
+    one, two = one[: len(one) - end], two[: len(two) - end]
+    is_swapped = len(one) == 2 and one == two[::-1]  # noqa: PLR2004 - two letters
+    return (is_swapped or {len(one), len(two)} in ({0, 1}, {1})) and (one + two).isalpha()
+
+
+def _common_length(one: str, two: str) -> int:
+    pairs = zip(one, two, strict=False)
+    return next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(one), len(two)))
+
+
+def _words_of(name: str) -> list[str]:
+    return re.split(r"[-_. ]", name.casefold())
+
+
+def _singular(name: str) -> str:
+    return "".join(word.removesuffix("s") for word in _words_of(name))
 
 
 def _is_visible(char: str) -> bool:

@@ -21,11 +21,11 @@ from singer_sdk.mapper import (
 
 from target_sendgrid.errors import ConfigError
 from target_sendgrid.mapping.schemas import branches_of, properties_of, types_of
-from target_sendgrid.singer.stream_map_errors import map_problem
-from target_sendgrid.wording import shown
+from target_sendgrid.singer.stream_maps import map_problem
+from target_sendgrid.wording import is_near_miss
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.mapper import PluginMapper, StreamMap
 
@@ -121,6 +121,22 @@ class Mapper:
             is_removed = entry is None or entry == NULL_STRING
         return is_removed
 
+    def misspelt_entry(self, stream: str, came: Collection[str]) -> str | None:
+        """Return the name in the setting `stream_maps` that may be meant for a stream without an entry, or ``None``.
+
+        Args:
+            stream: Name of the stream in the tap's messages.
+            came: Streams that have come so far: their entries are not misspelt.
+        """
+        if any(True for _ in self._entries_of(stream)):
+            return None
+        names = (name for name in self._named_streams() if name not in came and not is_pattern(name))
+        return next((name for name in names if is_near_miss(name, stream)), None)
+
+    def unused_entries(self, came: Collection[str]) -> list[str]:
+        """Return the names and patterns in the setting `stream_maps` that are for none of the streams that came."""
+        return [name for name in self._named_streams() if name not in came and not any(fnmatch(s, name) for s in came)]
+
     def keeps_name(self, stream: str) -> bool:
         """Return whether all that comes out of a stream has the stream's own name."""
         return all(
@@ -156,6 +172,11 @@ class Mapper:
         flattened = SameRecordTransform("", marked, None, options).transformed_schema
         return {name: part[_PATH] for name, part in flattened["properties"].items()}
 
+    def _named_streams(self) -> Iterator[str]:
+        """Yield the names and patterns of the tap's streams that the entries are for."""
+        for key, entry in self._entries.items():
+            yield str(entry.get(MAPPER_SOURCE_OPTION, key)) if isinstance(entry, dict) else key
+
     def _entries_of(self, stream: str) -> Iterator[tuple[str | None, Any]]:
         """Yield the entries for a stream, each with the stream that its `__source__` names, in the SDK's order."""
         for key, entry in self._entries.items():
@@ -165,8 +186,16 @@ class Mapper:
                 yield source, entry
 
 
-def _is_name(alias: object) -> bool:
-    return isinstance(alias, str) and alias.isprintable()
+def is_pattern(name: str) -> bool:
+    """Return whether a name in the setting `stream_maps` may be for several streams."""
+    return any(char in name for char in "*?[")
+
+
+def is_identity(stream_map: StreamMap) -> bool:
+    """Return whether a stream map leaves records as they are."""
+    return isinstance(stream_map, DefaultStreamMap) and not (
+        stream_map.flattening_enabled or isinstance(stream_map, RemoveRecordTransform)
+    )
 
 
 def _schema_to_map(schema: Mapping[str, Any], key_properties: Iterable[str] = ()) -> dict[str, Any]:

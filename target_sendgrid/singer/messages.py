@@ -88,6 +88,7 @@ class MessageProcessor:
             take(stream, identity, contact, Origin(stream.name, number, 0, line.strip() if keeps_messages else None))
             record_count += 1
         self._stats["RECORD"] += record_count
+        self._table.warn_of_unused_entries()
         return self._stats
 
     def _on_idle(self) -> None:

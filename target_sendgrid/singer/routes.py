@@ -6,13 +6,13 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from target_sendgrid.errors import InputError
+from target_sendgrid.errors import ConfigError, InputError
 from target_sendgrid.singer.drafts import translate
 from target_sendgrid.singer.fast_decoder import FastDecoder
-from target_sendgrid.singer.mapper import Mapper
-from target_sendgrid.singer.projection import project
+from target_sendgrid.singer.mapper import Mapper, is_identity, is_pattern, is_removal
 from target_sendgrid.singer.schema_problems import invalid_schema, schema_problem
 from target_sendgrid.singer.source_stream import DELETED_AT, SourceStream, StreamRoute
+from target_sendgrid.wording import misspelt_stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,7 +86,7 @@ class RouteTable:
             line: The line of the message.
 
         Raises:
-            ConfigError: The stream map, the field mapping or the list of the stream is wrong.
+            ConfigError: The name, the stream map, the field mapping or the list of the stream is wrong.
             InputError: The schema is invalid where it matters.
             RecursionError: The schema is nested too deeply.
         """
@@ -94,6 +94,7 @@ class RouteTable:
         digest = hashlib.sha256(line).digest()
         if self._schema_digests.get(name) == digest:
             return  # some taps repeat the SCHEMA message before every part of their records
+        self._check_name(name)
         schema = translate(schema)
         self.count_metrics()  # of sinks that may be replaced now
         if self._schemas.get(name) != (schema, key_properties):
@@ -109,7 +110,27 @@ class RouteTable:
             for route in stream.routes:
                 route.sink.count_metrics(route.stream.counts.received)
 
-    def _open(self, name: str, schema: dict[str, Any], key_properties: list[str]) -> SourceStream:
+    def warn_of_unused_entries(self) -> None:
+        """Name the entries of `stream_maps` for which no stream came, once the input has ended."""
+        for name in self._mapper.unused_entries(self._streams):
+            if is_pattern(name):
+                log.warning("The pattern '%s' in the setting `stream_maps` matches no stream that came.", name)
+            else:
+                log.warning("Stream '%s' is in the setting `stream_maps`, but never came.", name)
+
+    def _check_name(self, name: str) -> None:
+        """Check that the name of a stream is not misspelt in `stream_maps`, so that it would be sent unchanged.
+
+        Raises:
+            ConfigError: It is likely to be.
+        """
+        misspelt = self._mapper.misspelt_entry(name, self._streams)
+        if misspelt is not None and not self._run.names_stream(name):
+            raise ConfigError(misspelt_stream(name, "stream_maps", misspelt))
+
+    def _open(
+        self, name: str, schema: dict[str, Any], key_properties: list[str], stream_maps: Sequence[StreamMap]
+    ) -> SourceStream:
         """Open the output streams of a stream.
 
         All that can be wrong with the schema and the settings is checked before a list or a field is created.

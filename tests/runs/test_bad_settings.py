@@ -164,7 +164,8 @@ def run_with_environment(
     } | variables
     return subprocess.run(
         [sys.executable, "-m", "target_sendgrid", *(arguments or ("--config=ENV",))],
-        env=os.environ | {f"TARGET_SENDGRID_{name}": value for name, value in given.items()} | {"SENDGRID_API_KEY": general_key},
+        env=os.environ | {f"TARGET_SENDGRID_{name}": value for name, value in given.items()}
+        | {"SENDGRID_API_KEY": general_key},
         cwd=account.folder, input=lines.decode(), capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -331,9 +332,56 @@ def test_a_wrong_later_stream_ends_the_run_with_the_state_of_what_was_settled(ac
 
 
 def test_a_misspelt_stream_in_the_settings_is_named_when_the_stream_comes(account: Account) -> None:
-    run = account.run_process(LINES, **(GOOD | {"streams": {"poeple": {"enabled": False}}}))
+    run = account.run_process(LINES, **(GOOD | {"streams": {"poeple": {"field_mapping": {"email": "mail"}}}}))
+    assert run.exit_code == 0
     assert "Stream 'people' has no entry in `streams`. Did you mean 'poeple'?" in run.log
     assert run.log.count("Did you mean") == 1
+
+
+@pytest.mark.parametrize("own", [{"enabled": False}, {"list_name": "VIP"}, {"list_id": "b1c9"}])
+def test_a_stream_whose_name_is_misspelt_in_the_settings_is_not_sent_as_all_others(
+    account: Account, own: dict[str, Any]
+) -> None:
+    if "list_id" in own:
+        account.sandbox.seed(lists=["VIP"])
+        own = {"list_id": account.list_id("VIP")}
+    run = account.run_process(LINES, **(GOOD | {"streams": {"poeple": own}}))
+    assert run.exit_code == 1
+    assert "Stream 'people' has no entry in `streams`, but nearly the name of the entry 'poeple'" in run.log
+    assert 'give this one an entry of its own: `streams: {"people": {}}`' in run.log
+    assert account.puts() == []
+    run = account.run_process(LINES, **(GOOD | {"streams": {"poeple": own, "people": {}}}))
+    assert run.exit_code == 0
+
+
+def test_a_stream_is_not_taken_for_misspelt_beside_one_that_came_or_that_is_another(account: Account) -> None:
+    streams = {name: {"enabled": False} for name in ("peoplez", "peoples", "people2")}
+    run = account.run_process(singer(schema("peoplez", mail="string")) + LINES, **(GOOD | {"streams": streams}))
+    assert run.exit_code == 0, run.log
+
+
+def test_a_stream_whose_name_is_misspelt_in_stream_maps_is_not_sent_as_it_is(account: Account) -> None:
+    maps = {"poeple": {"mail": "mail.lower()"}, "others": {}, "gr?up": {}}
+    run = account.run_process(LINES, **GOOD, stream_maps=maps)
+    assert run.exit_code == 1
+    assert "Stream 'people' has no entry in `stream_maps`, but nearly the name of the entry 'poeple'" in run.log
+    assert account.puts() == []
+    for entry in ("people", "p*"):
+        run = account.run_process(LINES, **GOOD, stream_maps=maps, streams={entry: {}})
+        assert run.exit_code == 0, run.log
+        assert "Stream 'poeple' is in the setting `stream_maps`, but never came." in run.log
+        assert "Stream 'others' is in the setting `stream_maps`, but never came." in run.log
+        assert "The pattern 'gr?up' in the setting `stream_maps` matches no stream that came." in run.log
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [{"poeple": None, "people": {}}, {"poeple": None, "p*": {"mail": "mail"}}, {"poeple": {"__source__": "people"}}],
+)
+def test_a_stream_with_a_stream_map_is_not_taken_for_misspelt(account: Account, entry: dict[str, Any]) -> None:
+    run = account.run_process(LINES, **GOOD, stream_maps=entry)
+    assert run.exit_code == 0, run.log
+    assert "Stream 'people' is in" not in run.log
 
 
 def test_a_pattern_that_matches_no_stream_is_named_at_the_end(account: Account) -> None:

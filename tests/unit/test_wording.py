@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_sendgrid.wording import as_json, shown, suggest
+from target_sendgrid.wording import as_json, is_near_miss, is_one_letter_away, shown, suggest
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,40 @@ def test_json_in_a_sentence_shows_letters_and_escapes_what_nobody_sees() -> None
     mapping = {"email": "\ufeffe-mail", "größe": 'a "b" \xa0\n'}
     assert as_json(mapping) == '{"email": "\\ufeffe-mail", "größe": "a \\"b\\" \\u00a0\\n"}'
     assert json.loads(as_json(mapping)) == mapping
+
+
+class TestNearMisses:
+    @pytest.mark.parametrize(
+        ("one", "two"),
+        [
+            ("customers", "Customers"), ("news_letter", "newsletter"), ("public-people", "public.people"),
+            ("customers", "custmers"), ("customers", "custommers"), ("customers", "cuztomers"), ("vip", "VIP"),
+            ("customers", "cusotmers"), ("people", "poeple"), ("leads", "lead_s"), ("Große", "grosse"),
+            ("orders_1_1", "orders_11"),
+        ],
+    )  # fmt: skip
+    def test_a_name_with_one_slip_is_near(self, one: str, two: str) -> None:
+        assert is_near_miss(one, two)
+        assert is_near_miss(two, one)
+
+    @pytest.mark.parametrize(
+        ("one", "two"),
+        [
+            ("people", "people"), ("customer", "customers"), ("user_accounts", "users_accounts"),
+            ("orders1", "orders2"), ("orders", "orders2"), ("orders12", "orders21"), ("orders-2a", "orders-a2"),
+            ("user", "usre"), ("lead", "leads"), ("cats", "cars"), ("people", "pepol"), ("customers", "contacts"),
+            ("orders/a", "ordersa"), ("news", "newsx"), ("Customer", "CUSTOMERS"), ("", "a"),
+        ],
+    )  # fmt: skip
+    def test_names_of_two_things_are_not(self, one: str, two: str) -> None:
+        assert not is_near_miss(one, two)
+        assert not is_near_miss(two, one)
+
+    @given(st.text(max_size=8), st.text(max_size=8), st.characters(categories=["L"]), st.characters(categories=["L"]))
+    def test_any_letter_counts_at_any_place(self, start: str, end: str, one: str, two: str) -> None:
+        assert is_one_letter_away(start + end, start + one + end)
+        assert is_one_letter_away(start + one + end, start + two + end) == (one != two)
+        assert is_one_letter_away(start + one + two + end, start + two + one + end) == (one != two)
 
 
 class TestSuggestions:
