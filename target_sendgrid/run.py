@@ -23,7 +23,7 @@ from target_sendgrid.errors import (
     RecordRejectedError,
     TargetSendGridError,
 )
-from target_sendgrid.mapping.planner import plan_mapping
+from target_sendgrid.mapping.compiler import plan_mapping, some_names
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.client import Client
@@ -211,6 +211,8 @@ class Run:
             self.is_opening_stream = False
         if name in self._mappings:
             self._came.setdefault(name, set()).update(self._mappings[name].came())
+        elif plan.mapping.unused:
+            log.info("Stream '%s': Not used: %s.", name, some_names(plan.mapping.unused))
         self._mappings[name] = mapping
         counts.list_id, counts.list_name = found.id, found.name
         log.info("Stream '%s' fills list '%s' from %s.", name, found.name, ", ".join(mapping.field_labels))

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.mapping.field_types import type_for
 from target_sendgrid.mapping.plan import NewField
+from target_sendgrid.mapping.reserved_names import meant_field
+from target_sendgrid.mapping.schemas import schema_at
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.fields import CustomField, FieldType
 from target_sendgrid.wording import as_json, shown, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
+    from target_sendgrid.mapping.plan import PlannedField
+    from target_sendgrid.mapping.schemas import Path
     from target_sendgrid.sendgrid.fields import FieldCatalogue
     from target_sendgrid.settings import Source
 
@@ -30,11 +34,23 @@ def find_field(name: str, catalogue: FieldCatalogue) -> str | CustomField | None
     return name.lower() if name.lower() in fields.MAX_LENGTHS else None
 
 
-def unknown_field_problem(name: str, catalogue: FieldCatalogue, *, can_create: bool) -> str | None:
-    """Return why a name that no contact field has can't be mapped, or ``None`` if a field can be created for it."""
+def unknown_field_problem(
+    new: NewField, source: Source, catalogue: FieldCatalogue, mapped: Collection[object], *, can_create: bool
+) -> str | None:
+    """Return why a name that no contact field has can't be mapped, or ``None`` if a field can be created for it.
+
+    Args:
+        new: The field that would be created.
+        source: The property, with the type if the mapping says it.
+        catalogue: The custom fields of the account.
+        mapped: The fields that the stream fills.
+        can_create: Whether fields may be created.
+    """
+    name = new.name
     if name.lower() in fields.READ_ONLY_FIELDS:
         return f"'{shown(name)}' is set by SendGrid itself and can't be mapped."
-    near = suggest(name, [*fields.MAX_LENGTHS, *catalogue.names()])
+    meant = meant_field(name, mapped)
+    near = f" Did you mean '{meant}'?" if meant else suggest(name, [*fields.MAX_LENGTHS, *catalogue.names()])
     if not can_create:
         return f"SendGrid has no contact field '{shown(name)}'.{near or ' ' + _CREATE_FIELD_ADVICE}"
     if not fields.CUSTOM_FIELD_NAME.match(name):
@@ -42,7 +58,11 @@ def unknown_field_problem(name: str, catalogue: FieldCatalogue, *, can_create: b
             f"'{shown(name)}' can't be created as a custom field: a name has 1 to 100 letters, digits and underscores"
             f" and does not start with a digit.{near}"
         )
-    return None
+    if meant is None or source.type is not None:
+        return None
+    example = as_json({name: {"property": source.property, "type": new.field_type.value}})
+    advice = f"To create a custom field of that name, write `{example}`."
+    return f"SendGrid has no contact field '{shown(name)}'.{near} {advice}"
 
 
 def type_problem(name: str, source: Source, found: str | CustomField) -> str | None:
@@ -82,3 +102,52 @@ def new_field(name: str, source: Source, schema: Mapping[str, Any] | None) -> Ne
     example = as_json({"property": source.property, "type": alternatives[0].value})
     why += f". If it should be of type {types}, delete the field in SendGrid and map `{example}`"
     return NewField(name, field_type, why)
+
+
+def nested_problem(
+    name: str, source: str, schema: Mapping[str, Any], path: Path | None, target: str | CustomField | NewField
+) -> str | None:
+    """Return why a property can't fill a field by its schema, or ``None``.
+
+    Text fields take objects and arrays as JSON. Identifiers, numbers and dates are single values.
+
+    Args:
+        name: Name of the field, as the mapping has it.
+        source: The property, as the mapping has it.
+        schema: Schema of the records.
+        path: Steps to the property; ``None`` if the schema has no such property.
+        target: The field.
+    """
+    inner = None if path is None else schema_at(schema, path)
+    if path is None or inner is None or not is_nested(inner):
+        return None
+    if target == "alternate_emails":
+        if "array" in kinds_of(inner) and not is_nested(schema_at(schema, (*path, 0))):
+            return None
+    elif isinstance(target, str):
+        if target not in fields.IDENTIFIERS:
+            return None
+    elif target.field_type is FieldType.TEXT:
+        return None
+    wanted = "takes addresses" if target == "alternate_emails" else "takes a single value"
+    return f"{_whose(name, source, inner)} {wanted}. {_advice(name, source, schema, path, target)}"
+
+
+def nested_warning(plan: PlannedField, schema: Mapping[str, Any]) -> str | None:
+    """Return why a property is not likely to be meant for the reserved field that takes it, or ``None``."""
+    inner = schema_at(schema, plan.path)
+    is_text = isinstance(plan.target, str) and plan.target != "alternate_emails"
+    if inner is None or not is_text or not is_nested(inner):
+        return None
+    advice = _advice(plan.field, plan.source, schema, plan.path, plan.target)
+    return f"{_whose(plan.field, plan.source, inner)} is sent its JSON. {advice}"
+
+
+def _whose(name: str, source: str, inner: Mapping[str, Any]) -> str:
+    return f"property '{shown(source)}' is {words_for(inner)}, and '{shown(name)}'"
+
+
+def _advice(name: str, source: str, schema: Mapping[str, Any], path: Path, target: str | CustomField | NewField) -> str:
+    words = ("mail", "address", "value") if "email" in str(target) else (*name.lower().split("_"), "value")
+    inside = path_inside(source, schema, path, words)
+    return f"Map '{shown(inside)}' instead." if inside else "Map a property inside it instead."

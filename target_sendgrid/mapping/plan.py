@@ -58,6 +58,8 @@ class MappingPlan(msgspec.Struct, frozen=True):
     fields: tuple[PlannedField, ...]
     warnings: tuple[str, ...] = ()
     """What the user should know before a field is created."""
+    unused: tuple[str, ...] = ()
+    """Properties of the schema that fill no field."""
 
     @property
     def paths(self) -> list[Path]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from target_sendgrid.errors import ConfigError
 from target_sendgrid.mapping.contact_fields import (
     find_field,
+    nested_problem,
+    nested_warning,
     new_field,
     type_problem,
     unknown_field_problem,
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
     from target_sendgrid.settings import Source
 
 _SHOWN_NAMES = 10
-"""Number of names that an error lists."""
+"""Number of names that a sentence lists."""
+
+_METADATA_PREFIX = "_sdc_"
+"""What the names of properties begin with that taps add to the rows of a source."""
 
 _MISSPELT = 0.85
 """How much of the names of a new and of a reserved field must be the same for a warning that the new one is misspelt.
@@ -67,6 +72,7 @@ def plan_mapping(
         raise ConfigError(f"{prefix}: `field_mapping` looks reversed. Write the contact field first: `{turned}`.")
     problems: list[str] = []
     planned: list[PlannedField] = []
+    mapped = {find_field(field, catalogue) for field in field_mapping}
     for field, source in field_mapping.items():
         path = resolve_path(source.property, schema)
         if path is None:
@@ -76,10 +82,7 @@ def plan_mapping(
         found = find_field(field, catalogue)
         target = found or new_field(field, source, inner)
         if isinstance(target, NewField):
-            problem = unknown_field_problem(field, catalogue, can_create=can_create_fields)
-            near = suggest(field, fields.MAX_LENGTHS, nearness=_MISSPELT)
-            if near:
-                warnings.append(f"SendGrid has no contact field '{shown(field)}', so it is created.{near}")
+            problem = unknown_field_problem(target, source, catalogue, mapped, can_create=can_create_fields)
         else:
             problem = type_problem(field, source, target)
         problem = problem or nested_problem(field, source.property, schema, path, target)
@@ -94,7 +97,27 @@ def plan_mapping(
         )
     if problems:
         raise ConfigError(problems)
-    return MappingPlan(tuple(planned), tuple(f"{prefix}: {warning}" for warning in warnings))
+    warnings += _new_field_warnings(planned, field_mapping)
+    warnings += filter(None, (nested_warning(plan, schema) for plan in planned))
+    used = {str(plan.path[0]) for plan in planned}
+    unused = tuple(name for name in names if name not in used and not name.startswith(_METADATA_PREFIX))
+    return MappingPlan(tuple(planned), tuple(f"{prefix}: {warning}" for warning in warnings), unused)
+
+
+def _new_field_warnings(planned: Sequence[PlannedField], field_mapping: Mapping[str, Source]) -> Iterator[str]:
+    """Yield what to know about fields that are created, unless the mapping gives their type."""
+    others = []
+    for plan in planned:
+        if not isinstance(plan.target, NewField) or field_mapping[plan.field].type is not None:
+            continue
+        near = suggest(plan.field, fields.MAX_LENGTHS)
+        if near:
+            yield f"SendGrid has no contact field '{shown(plan.field)}', so it is created.{near}"
+        else:
+            others.append(f"'{shown(plan.field)}'")
+    if others:
+        are = "field {}, so it is" if len(others) == 1 else "fields {}, so they are"
+        yield f"SendGrid has no contact {are.format(' and '.join(others))} created."
 
 
 def _turned_pairs(field_mapping: Mapping[str, Source], schema: Mapping[str, Any], catalogue: FieldCatalogue) -> str:
@@ -135,9 +158,13 @@ def _likely_email(schema: Mapping[str, Any], names: Sequence[str]) -> str | None
 
 
 def _some_names(names: Sequence[str]) -> str:
+    return f" It has: {some_names(names)}." if names else " Its schema has no properties."
+
+
+def some_names(names: Sequence[str]) -> str:
+    """Return the first of many names, and how many more there are."""
     listed = ", ".join(shown(name) for name in names[:_SHOWN_NAMES])
-    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
-    return f" It has: {listed}{more}." if names else " Its schema has no properties."
+    return listed + (f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else "")
 
 
 def _repeated(planned: Sequence[PlannedField]) -> Iterator[str]:

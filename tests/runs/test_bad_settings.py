@@ -443,10 +443,31 @@ def test_a_mapping_with_types_may_come_from_the_environment(account: Account) ->
 
 
 def test_a_misspelt_contact_field_is_named_when_it_is_created(account: Account) -> None:
-    config = GOOD | {"create_custom_fields": True, "field_mapping": {"email": "mail", "frist_name": "mail"}}
+    config = GOOD | {
+        "create_custom_fields": True,
+        "field_mapping": {"email": "mail", "firts_nmae": "mail", "tier": "mail"},
+    }
     run = account.run_process(LINES, **config)
     assert run.exit_code == 0, run.log
-    assert "SendGrid has no contact field 'frist_name', so it is created. Did you mean 'first_name'?" in run.log
+    assert (
+        run.log.count("SendGrid has no contact field 'firts_nmae', so it is created. Did you mean 'first_name'?") == 1
+    )
+    assert run.log.count("SendGrid has no contact field 'tier', so it is created.") == 1
+
+
+def test_a_name_that_is_meant_for_a_reserved_field_creates_none(account: Account) -> None:
+    config = GOOD | {"create_custom_fields": True, "field_mapping": {"email": "mail", "frist_name": "mail"}}
+    run = account.run_process(LINES, **config)
+    assert run.exit_code == 1
+    assert "SendGrid has no contact field 'frist_name'. Did you mean 'first_name'?" in run.log
+    assert (account.puts(), account.count("POST", "/field_definitions")) == ([], 0)
+
+
+def test_properties_that_are_not_used_are_named_once(account: Account) -> None:
+    lines = singer(schema(mail="string", vip="boolean"), schema(mail="string", vip="boolean", plan="string"))
+    run = account.run_process(lines, **GOOD)
+    assert run.exit_code == 0, run.log
+    assert run.log.count("Stream 'people': Not used: vip.") == run.log.count("Not used") == 1
 
 
 def test_a_nested_property_is_suggested_whole(account: Account) -> None:

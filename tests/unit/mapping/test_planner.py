@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from target_sendgrid.errors import ConfigError
+from target_sendgrid.mapping.compiler import some_names
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.fields import CustomField, FieldType
 from target_sendgrid.settings import Source
@@ -329,6 +330,75 @@ class TestCreatedFields:
         assert bool(plan.warnings) is is_warned_of
 
 
+class TestNamesOfNewFields:
+    @pytest.mark.parametrize(
+        ("name", "meant"),
+        [
+            ("zip", "postal_code"), ("ZIP", "postal_code"), ("firstname", "first_name"), ("FirstName", "first_name"),
+            ("e_mail", "email"), ("state", "state_province_region"), ("phone", "phone_number"),
+            ("frist_name", "first_name"), ("last_nam", "last_name"), ("alternate_email", "alternate_emails"),
+            ("external_idd", "external_id"), ("given_name", "first_name"), ("addressline1", "address_line_1"),
+            ("whatsap", "whatsapp"),
+        ],
+    )  # fmt: skip
+    def test_a_name_that_is_meant_for_a_reserved_field_creates_none(self, name: str, meant: str) -> None:
+        mapping: dict[str, Any] = {"anonymous_id": "key", name: "p"}
+        schema = {"properties": {"key": {}, "p": {"type": "integer"}}}
+        (problem,) = problems_of(mapping, schema, create_field=FieldMaker())
+        assert problem == (
+            f"Stream 'people': SendGrid has no contact field '{name}'. Did you mean '{meant}'? To create a custom field"
+            f' of that name, write `{{"{name}": {{"property": "p", "type": "Number"}}}}`.'
+        )
+        maker = FieldMaker()
+        compiled(mapping | {name: Source("p", "Number")}, schema, create_field=maker)
+        assert maker.created == {name: FieldType.NUMBER}
+        (problem,) = problems_of(mapping, schema)
+        assert problem == f"Stream 'people': SendGrid has no contact field '{name}'. Did you mean '{meant}'?"
+
+    @pytest.mark.parametrize(
+        "name", ["address_line_3", "first_name2", "mobile", "cty", "linea", "emial", "lat_names", "title"]
+    )
+    def test_any_other_name_is_created(self, name: str) -> None:
+        plan = planned({"email": "mail", name: "mail"}, can_create_fields=True)
+        assert [new.name for new in plan.fields_to_create] == [name]
+        assert f"'{name}'" in plan.warnings[0]
+
+    def test_a_name_one_letter_away_from_a_field_that_is_filled_is_created(self) -> None:
+        plan = planned({"email": "mail", "last_names": "a", "last_name": "b"}, can_create_fields=True)
+        assert [new.name for new in plan.fields_to_create] == ["last_names"]
+
+    def test_a_field_of_the_account_is_filled_whatever_its_name(self) -> None:
+        zip_code = CustomField("e9_T", "zip", FieldType.TEXT)
+        assert planned({"email": "mail", "zip": "mail"}, custom_fields=(zip_code,)).warnings == ()
+
+    def test_new_fields_are_named_in_a_warning_unless_the_mapping_gives_the_type(self) -> None:
+        mapping: dict[str, str | Source] = {
+            "email": "mail",
+            "ltv": "a",
+            "vip": "b",
+            "emial": "c",
+            "x": Source("d", "Date"),
+        }
+        assert planned(mapping, can_create_fields=True).warnings == (
+            "Stream 'people': SendGrid has no contact field 'emial', so it is created. Did you mean 'email'?",
+            "Stream 'people': SendGrid has no contact fields 'ltv' and 'vip', so they are created.",
+        )
+        (warning,) = planned({"email": "mail", "ltv": "a"}, can_create_fields=True).warnings
+        assert warning == "Stream 'people': SendGrid has no contact field 'ltv', so it is created."
+
+
+class TestUnusedProperties:
+    def test_properties_that_fill_no_field_are_known(self) -> None:
+        schema = schema_of("mail", "home", "b", "a", "_sdc_batched_at")
+        schema["properties"]["home"] = {"properties": {"city": {}, "street": {}}}
+        assert planned({"email": "mail", "city": "home.city"}, schema).unused == ("b", "a")
+        assert planned({"email": "mail"}, schema).unused == ("home", "b", "a")
+
+    def test_a_few_of_many_names_are_shown(self) -> None:
+        assert some_names(["a", "b\u200b"]) == "a, b\\u200b"
+        assert some_names([f"p{number}" for number in range(12)]) == "p0, p1, p2, p3, p4, p5, p6, p7, p8, p9 and 2 more"
+
+
 class TestGivenTypes:
     def test_a_field_is_created_with_the_type_that_the_mapping_says(self) -> None:
         maker = FieldMaker()
@@ -415,6 +485,24 @@ class TestNestedProperties:
     def test_what_may_fit_is_no_problem(self, field: str, schema: dict[str, Any]) -> None:
         plan = planned({"external_id": "key", field: "p"}, {"properties": {"key": {}, "p": schema}})
         assert plan.paths == [("key",), ("p",)]
+
+    @pytest.mark.parametrize(
+        ("field", "schema", "words", "advice"),
+        [
+            ("first_name", ARRAY, "an array", "Map 'p.0' instead."),
+            ("first_name", {"properties": {"last": TEXT, "first": TEXT}}, "an object", "Map 'p.first' instead."),
+            ("city", {"type": "object"}, "an object", "Map a property inside it instead."),
+        ],
+    )
+    def test_json_in_a_reserved_field_is_warned_of(
+        self, field: str, schema: dict[str, Any], words: str, advice: str
+    ) -> None:
+        plan = planned({"external_id": "key", field: "p"}, {"properties": {"key": {}, "p": schema}})
+        assert plan.warnings == (f"Stream 'people': property 'p' is {words}, and '{field}' is sent its JSON. {advice}",)
+
+    def test_json_in_a_text_field_of_the_account_is_as_asked_for(self) -> None:
+        schema = {"properties": {"key": {}, "p": self.ARRAY, "q": self.ARRAY}}
+        assert planned({"external_id": "key", "Plan": "p", "alternate_emails": "q"}, schema).warnings == ()
 
     def test_the_default_mapping_names_the_path_of_an_email_in_an_object(self) -> None:
         schema = {"properties": {"email": {"properties": {"address": self.TEXT}}}}
