@@ -251,7 +251,7 @@ def _address_problems(config: Mapping[str, Any]) -> Iterator[str]:
     if not is_sandbox:
         yield from _url_problems(url)
         yield from _key_problems(config.get("api_key"))
-    if not is_sandbox and not _is_loopback(url) and not config.get("data_privacy_consent", False):
+    if not is_sandbox and not is_loopback(url) and not config.get("data_privacy_consent", False):
         yield MissingSetting(
             "Set `data_privacy_consent` to true to confirm that you may move these people's personal data to SendGrid:"
             " nothing is sent without it."
@@ -269,7 +269,7 @@ def _url_problems(url: str) -> Iterator[str]:
         return
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         yield "The setting `api_url` must be an https:// address, `sandbox` or `sandbox:PATH.db`."
-    elif parts.scheme == "http" and not _is_loopback(url):
+    elif parts.scheme == "http" and not is_loopback(url):
         yield (
             "The setting `api_url` must start with https://: plain http would send the API key and personal data in"
             " the clear, and is allowed on loopback only."
@@ -278,9 +278,15 @@ def _url_problems(url: str) -> Iterator[str]:
         yield "The setting `api_url` must not hold a user name or password; set `api_key` instead."
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Return whether what is sent to an address stays on this machine."""
     parts = _parts(url)
     return parts is not None and parts.hostname in LOOPBACK_HOSTS
+
+
+def host_of(url: str) -> str:
+    """Return the host of an address, with its port if it has one. That of the embedded sandbox is this machine."""
+    return urlsplit(url).netloc or "127.0.0.1"
 
 
 def _parts(url: str) -> SplitResult | None:

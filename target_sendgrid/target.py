@@ -27,6 +27,8 @@ from target_sendgrid.settings_checks import (
     config_file_problems,
     environment_problems,
     given_variables,
+    host_of,
+    is_loopback,
     unread_variables,
 )
 from target_sendgrid.wording import words_of
@@ -293,6 +295,8 @@ class TargetSendGrid(Target):
         from target_sendgrid.preflight import Level, PreflightResult, preflight  # noqa: PLC0415 - loads what only a run needs
         from target_sendgrid.run import Run  # noqa: PLC0415 - as above
 
+        url = self.settings.base_url
+        self.report.host, self.report.is_sandbox = host_of(url), self.settings.is_sandbox or is_loopback(url)
         self._checked = checked = PreflightResult()
         preflight(self.settings, self._clock, checked)
         for finding in checked.findings:

@@ -98,7 +98,8 @@ class Delivery:
 
     def reject(self, origin: Origin, reason: Reason, sentence: str, sendgrid_message: str | None = None) -> None:
         """Log a rejected record, keep it where the user asked for that, and count it."""
-        self._rejections.add(origin, reason, sentence, sendgrid_message)
+        now = self._clock.now()
+        self._rejections.add(origin, reason, sentence, sendgrid_message, report=self._report, now=now)
         self._report.stream(origin.stream).rejected[reason] += 1
         self._gate.count_rejected(origin.line, reason)
 

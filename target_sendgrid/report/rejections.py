@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -86,7 +87,16 @@ class Rejections:
         """
         self._schemas.setdefault(stream, {})[_stream_in(message)] = message
 
-    def add(self, origin: Origin, reason: Reason, sentence: str, sendgrid_message: str | None = None) -> None:
+    def add(
+        self,
+        origin: Origin,
+        reason: Reason,
+        sentence: str,
+        sendgrid_message: str | None = None,
+        *,
+        report: Report,
+        now: float,
+    ) -> None:
         """Log a rejected record, without its values, and keep it in the file.
 
         Args:
@@ -94,6 +104,8 @@ class Rejections:
             reason: Its reason code.
             sentence: What is wrong, without values.
             sendgrid_message: SendGrid's own words, which may quote values: they go to the file only.
+            report: The report of the run, which knows its id and the list of the stream.
+            now: Seconds since the epoch.
 
         Raises:
             LocalFileError: The file can't be written.
@@ -105,10 +117,16 @@ class Rejections:
             log.warning("Rejected: %s: %s: %s%s", origin, reason.value, sentence, more)
         if self._file is not None:
             is_text = reason is Reason.UNREADABLE  # the message is not valid JSON, so it is kept as text
+            stream = report.stream(origin.stream)
             entry: dict[str, object] = {
+                "time": datetime.fromtimestamp(now, tz=timezone.utc).isoformat(timespec="milliseconds"),
+                "run_id": report.run_id,
+                "list_id": stream.list_id,
+                "list_name": stream.list_name,
                 "stream": origin.stream,
                 "line": origin.line,
                 "file_line": origin.file_line or None,
+                "record_number": origin.record_number or None,
                 "key_properties": list(self._key_properties.get(origin.stream, ())),
                 "reason": reason.value,
                 "sentence": sentence,

@@ -117,6 +117,12 @@ class StreamReport:
 class Report:
     """What one run did."""
 
+    run_id: str = field(default_factory=lambda: os.urandom(8).hex())
+    """Text that no other run has: rejected records carry it, too."""
+    host: str | None = None
+    """Host that requests went to, with its port if it is not the usual one."""
+    is_sandbox: bool = False
+    """Whether that host is this machine, so that nothing is sent to SendGrid."""
     streams: dict[str, StreamReport] = field(default_factory=dict)
     distinct_profiles: int = 0
     job_count: int = 0
@@ -172,14 +178,21 @@ class Report:
         outcome = "failed" if self.error is not None else "done"
         yield (
             f"Run {outcome} in {self.seconds:.1f} s: {counted(self.distinct_profiles, 'distinct profile')},"
-            f" {counted(self.job_count, 'import job')}, {counted(self.request_count, 'request')}."
+            f" {counted(self.job_count, 'import job')}, {counted(self.request_count, 'request')}.{self._where()}"
         )
+
+    def _where(self) -> str:
+        words = " Nothing was sent to SendGrid: with this `api_url` everything stays on this machine."
+        return words if self.is_sandbox else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values for JSON."""
         return {
             "outcome": "failed" if self.error is not None else "succeeded",
             "error": self.error,
+            "run_id": self.run_id,
+            "host": self.host,
+            "sandbox": self.is_sandbox,
             "state_held_from_line": self.state_held_from_line,
             "seconds": round(self.seconds, 3),
             "distinct_profiles": self.distinct_profiles,

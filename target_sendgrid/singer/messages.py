@@ -84,10 +84,14 @@ class MessageProcessor:
                 self._process_line(number, line)
                 continue
             identity, contact = made
-            stream.counts.received += 1
-            take(stream, identity, contact, Origin(stream.name, number, 0, line.strip() if keeps_messages else None))
+            counts = stream.counts
+            counts.received = received = counts.received + 1
+            kept = line.strip() if keeps_messages else None
+            take(stream, identity, contact, Origin(stream.name, number, 0, kept, received))
             record_count += 1
         self._stats["RECORD"] += record_count
+        if not self._stats.total():
+            log.warning("Standard input was empty: did the tap fail? See its log.")
         self._table.warn_of_unused_entries()
         return self._stats
 
@@ -122,7 +126,7 @@ class MessageProcessor:
     def _process_record(self, message: dict[str, Any], number: int, line: bytes) -> None:
         stream = self._stream_of(message, number)
         kept = line.strip() if self._run.keeps_messages else None
-        stream.accept(message.get("record"), Origin(stream.name, number, 0, kept))
+        stream.accept(message.get("record"), Origin(stream.name, number, 0, kept, stream.next_number))
 
     def _process_state(self, message: dict[str, Any], number: int, line: bytes) -> None:
         if "value" not in message:
@@ -160,14 +164,15 @@ class MessageProcessor:
         content = batch_file_chunks(encoding, manifest, number, self._on_idle)
         for file_line, line in enumerate(split_lines(content), 1):
             kept = start + line.strip() + b"}" if keeps_messages else None
-            origin = Origin(stream.name, number, file_line, kept)
+            origin = Origin(stream.name, number, file_line, kept, stream.next_number)
             if stream.accept_line(line, origin):
                 continue
             try:
                 record = decode_json(line)
             except DECODE_ERRORS:
                 if line.strip():
-                    stream.accept_unreadable(line, Origin(stream.name, number, file_line), is_message=False)
+                    unreadable = Origin(stream.name, number, file_line, None, stream.next_number)
+                    stream.accept_unreadable(line, unreadable, is_message=False)
                 continue
             stream.accept(record, origin)
 
@@ -197,7 +202,8 @@ class MessageProcessor:
         message_type = message.get("type") if isinstance(message, dict) else None
         if message_type == "RECORD":
             stream = self._stream_of(message, number)
-            stream.accept_unreadable(line, Origin(stream.name, number), is_message=True)
+            origin = Origin(stream.name, number, 0, None, stream.next_number)
+            stream.accept_unreadable(line, origin, is_message=True)
         elif message_type == "STATE" and (value := decode_python_state(line)) is not None:
             self._run.receive_state(number, value)
             self._stats["STATE"] += 1

@@ -61,6 +61,11 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
         """Whether nothing of the stream is sent."""
         return not self.routes
 
+    @property
+    def next_number(self) -> int:
+        """Number of the next record in its stream."""
+        return self.routes[0].stream.counts.received + 1 if self.routes else 0
+
     def accept(self, record: object, origin: Origin) -> None:
         """Take a record on the slow path. A record that breaks a rule is rejected alone.
 
@@ -180,9 +185,10 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
             self.run.reject(self._origin_on(route, origin), error)
 
     def _origin_on(self, route: StreamRoute, origin: Origin) -> Origin:
-        if route.stream.name == origin.stream:
+        stream, number = route.stream.name, route.stream.counts.received
+        if stream == origin.stream and number == origin.record_number:
             return origin
-        return msgspec.structs.replace(origin, stream=route.stream.name)
+        return msgspec.structs.replace(origin, stream=stream, record_number=number)
 
     def _count_ignored(self) -> None:
         for counts in self.ignored:

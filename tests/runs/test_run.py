@@ -7,8 +7,11 @@ import errno
 import gzip
 import io
 import json
+import re
+import shutil
 import signal
 import stat
+import subprocess
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +28,10 @@ from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.sandbox.server import SandboxServer
 from target_sendgrid.target import TargetSendGrid
 from tests.harness.account import Account
+from tests.harness.endpoints import PUT
 from tests.harness.messages import record, schema, singer, state
 from tests.harness.runs import QUICK, settled_count
+from tools.docs import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +60,82 @@ def test_rejected_records_are_kept_in_a_private_file_as_messages_that_can_be_sen
     assert again.exit_code == 0
     assert account.emails() == ["ada@example.com", "known@example.com", "new@example.com"]
     assert len(account.rejected()) == 2
+
+
+def test_rejected_records_are_named_by_their_number_in_the_stream(account: Account) -> None:
+    others = schema("others", mail="string", given="string")
+    lines = singer(
+        SCHEMA,
+        others,
+        record(mail="a@example.com"),
+        record(mail="b"),
+        record("others", mail="c"),
+        state(1),
+        record(mail="d"),
+    )
+    run = account.run_process(lines, **CONFIG, streams={"others": {"list_name": "Others"}})
+    assert run.exit_code == 0, run.log
+    for place in ("'people', line 4, record 2", "'others', line 5, record 1", "'people', line 7, record 3"):
+        assert f"Rejected: stream {place}: invalid_email" in run.log
+    assert [(entry["stream"], entry["record_number"]) for entry in account.rejected()] == [
+        ("people", 2), ("others", 1), ("people", 3),
+    ]  # fmt: skip
+
+
+def test_refused_records_keep_their_number(account: Account) -> None:
+    account.sandbox.add_fault("status", **PUT, contacts=["b@example.com"], status=400, body={}, times=None)
+    people = [record(mail=f"{name}@example.com") for name in "abc"]
+    run = account.run_process(singer(SCHEMA, *people), **CONFIG)
+    assert run.exit_code == 0, run.log
+    assert [entry["record_number"] for entry in account.rejected()] == [2]
+
+
+def test_a_record_that_goes_to_several_streams_has_a_number_in_each(account: Account) -> None:
+    maps = {
+        "people": {"given": "given"},
+        "copies": {"__source__": "people", "__filter__": "given == 'x'", "mail": "mail"},
+    }
+    lines = singer(SCHEMA, record(mail="a@example.com", given="x"), record(mail="b", given="x"))
+    run = account.run_process(lines, **CONFIG, stream_maps=maps)
+    assert [(entry["stream"], entry["record_number"]) for entry in account.rejected()] == [("people", 2), ("copies", 2)]
+    assert run.exit_code == 0
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the README's command needs jq")
+def test_rejected_records_of_one_run_and_list_can_be_sent_again_as_the_readme_says(account: Account) -> None:
+    others = schema("others", mail="string", given="string")
+    config = CONFIG | {"streams": {"others": {"list_name": "Customers"}}, "max_rejected_percent": 100}
+    first = account.run_process(singer(SCHEMA, record(mail="a"), others, record("others", mail="b")), **config)
+    account.run_process(singer(others, record("others", mail="c")), **config)
+    entries = account.rejected()
+    assert [(entry["run_id"], entry["list_name"]) for entry in entries[:2]] == [
+        (first.report["run_id"], "Everybody"), (first.report["run_id"], "Customers"),
+    ]  # fmt: skip
+    assert entries[2]["run_id"] != first.report["run_id"]
+    assert entries[0]["list_id"] == account.list_id("Everybody")
+    assert dt.datetime.fromisoformat(entries[0]["time"]).tzinfo is not None
+    (recipe,) = re.findall(r"jq -c '(.*)' corrected", (ROOT / "README.md").read_text(encoding="utf-8"))
+    recipe = re.sub(r'run_id == "[^"]*"', f'run_id == "{first.report["run_id"]}"', recipe)
+    picked = subprocess.run(
+        ["jq", "-c", recipe, str(account.rejected_path)], capture_output=True, check=True, text=True
+    ).stdout
+    assert [json.loads(line).get("record") for line in picked.splitlines()] == [None, {"mail": "b"}]
+    again = account.run_process(picked.replace('"b"', '"b@example.com"').encode(), **config)
+    assert (again.exit_code, account.emails("Customers")) == (0, ["b@example.com"])
+
+
+def test_an_empty_input_is_warned_of(account: Account) -> None:
+    run = account.run_process(b"")
+    assert run.exit_code == 0
+    assert "WARNING" in run.log
+    assert "Standard input was empty: did the tap fail?" in run.log
+    assert "was empty" not in account.run_process(singer(state(1))).log
+
+
+def test_a_run_against_this_machine_says_so_at_the_end(account: Account) -> None:
+    run = account.load("a@example.com")
+    assert (run.report["host"], run.report["sandbox"]) == (account.sandbox.url.removeprefix("http://"), True)
+    assert "Nothing was sent to SendGrid: with this `api_url` everything stays" in run.log.splitlines()[-1]
 
 
 def test_rejected_records_of_renamed_streams_and_batch_files_can_be_sent_again(
@@ -136,7 +217,7 @@ def test_records_of_batch_files_are_mapped_capped_and_checked(
     assert account.emails() == ["ada@example.com", "b@example.com"]
     stream = run.report["streams"]["people"]
     assert (stream["over_cap"], stream["rejected"]) == (1, {"invalid_email": 1, "not_an_object": 1})
-    assert "stream 'people', line 2, line 2 of the batch files: invalid_email" in run.log
+    assert "stream 'people', line 2, line 2 of the batch files, record 2: invalid_email" in run.log
     assert run.states == ['{"n": 1}']
 
 

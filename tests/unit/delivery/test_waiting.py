@@ -76,7 +76,17 @@ class Kept(Rejections):
         if self.fails_at == what:
             raise LocalFileError("The disk is full.")
 
-    def add(self, origin: Origin, reason: Reason, sentence: str, sendgrid_message: str | None = None) -> None:
+    def add(
+        self,
+        origin: Origin,
+        reason: Reason,
+        sentence: str,
+        sendgrid_message: str | None = None,
+        *,
+        report: Report,
+        now: float,
+    ) -> None:
+        del report, now
         self.words.append((sentence, sendgrid_message))
         self._note(f"rejected {origin.line} {reason.value}")
 

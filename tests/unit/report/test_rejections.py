@@ -37,7 +37,11 @@ def rejections(path: Path) -> Iterator[Rejections]:
 
 
 def reject(rejections: Rejections, line: int = 7, reason: Reason = Reason.INVALID_EMAIL) -> None:
-    rejections.add(Origin("people", line, message=MESSAGE), reason, SENTENCE, f"email '{MARKER}' is not valid")
+    add(rejections, Origin("people", line, message=MESSAGE), reason, SENTENCE, f"email '{MARKER}' is not valid")
+
+
+def add(rejections: Rejections, origin: Origin, *arguments: Any, report: Report | None = None) -> None:
+    rejections.add(origin, *arguments, report=report or Report(), now=1_767_225_600.25)
 
 
 def entries_of(path: Path) -> list[dict[str, Any]]:
@@ -56,12 +60,19 @@ class TestEntries:
     def test_an_entry_holds_all_that_is_known(self, rejections: Rejections, path: Path) -> None:
         rejections.keep_keys("people", ["id"])
         rejections.keep_schema("people", b'{"type":"SCHEMA"}')
-        reject(rejections)
+        report = Report(streams={"people": StreamReport(list_id="b1c9", list_name="News")})
+        origin = Origin("people", 7, message=MESSAGE, record_number=5)
+        add(rejections, origin, Reason.INVALID_EMAIL, SENTENCE, "email 'zaphod' is not valid", report=report)
         assert entries_of(path) == [
             {
+                "time": "2026-01-01T00:00:00.250+00:00",
+                "run_id": report.run_id,
+                "list_id": "b1c9",
+                "list_name": "News",
                 "stream": "people",
                 "line": 7,
                 "file_line": None,
+                "record_number": 5,
                 "key_properties": ["id"],
                 "reason": "invalid_email",
                 "sentence": SENTENCE,
@@ -79,17 +90,17 @@ class TestEntries:
     def test_a_message_that_is_no_json_is_kept_as_text(
         self, rejections: Rejections, path: Path, message: bytes | None, text: str | None
     ) -> None:
-        rejections.add(Origin("people", 7, message=message), Reason.UNREADABLE, SENTENCE)
+        add(rejections, Origin("people", 7, message=message), Reason.UNREADABLE, SENTENCE)
         (entry,) = entries_of(path)
         assert (entry["message"], entry.get("text")) == (None, text)
 
     def test_a_record_of_a_batch_file_has_its_line_there(self, rejections: Rejections, path: Path) -> None:
-        rejections.add(Origin("people", 7, 3), Reason.NOT_AN_OBJECT, SENTENCE)
+        add(rejections, Origin("people", 7, 3), Reason.NOT_AN_OBJECT, SENTENCE)
         (entry,) = entries_of(path)
         assert (entry["line"], entry["file_line"], entry["message"], entry["key_properties"]) == (7, 3, None, [])
 
     def test_an_entry_is_one_line_even_where_a_sentence_is_not(self, rejections: Rejections, path: Path) -> None:
-        rejections.add(Origin("people\n", 7), Reason.REFUSED_BY_SENDGRID, "one\ntwo", "three\r\nfour")
+        add(rejections, Origin("people\n", 7), Reason.REFUSED_BY_SENDGRID, "one\ntwo", "three\r\nfour")
         assert len(path.read_bytes().splitlines()) == 1
 
     def test_an_entry_is_in_the_file_at_once(self, rejections: Rejections, path: Path) -> None:
@@ -297,7 +308,7 @@ class TestLog:
         for line in range(1, 31):
             reject(rejections, line)
             reject(rejections, line, Reason.TOO_LONG)
-            rejections.add(Origin("guests", line), Reason.TOO_LONG, SENTENCE)
+            add(rejections, Origin("guests", line), Reason.TOO_LONG, SENTENCE)
         assert len(caplog.messages) == 30
 
     def test_records_that_are_not_logged_are_kept_all_the_same(self, rejections: Rejections, path: Path) -> None:

@@ -97,6 +97,15 @@ class TestSummary:
         expected = f"Run {outcome} in 61.3 s: 1,000 distinct profiles, 2 import jobs, 9 requests."
         assert list(report.summary()) == [expected]
 
+    def test_the_last_line_of_a_sandbox_run_says_that_nothing_was_sent_to_sendgrid(self) -> None:
+        (line,) = Report(host="127.0.0.1:8025", is_sandbox=True).summary()
+        assert line.endswith("Nothing was sent to SendGrid: with this `api_url` everything stays on this machine.")
+        (line,) = Report(host="api.sendgrid.com").summary()
+        assert line.endswith(" 0 requests.")
+
+    def test_every_run_has_an_id_of_its_own(self) -> None:
+        assert Report().run_id != Report().run_id
+
     def test_a_state_that_the_limit_of_rejections_holds_back_has_a_line(self) -> None:
         line, _ = Report(state_held_from_line=12).summary()
         assert line.startswith("No state from line 12 on was written: more of the records before it were rejected than")
@@ -112,10 +121,11 @@ class TestJson:
         )  # fmt: skip
         report = Report(
             streams={"people": people}, distinct_profiles=3, job_count=1, request_count=7, seconds=1.23456,
-            created_fields=["plan"], state_held_from_line=12,
+            created_fields=["plan"], state_held_from_line=12, run_id="3f2a", host="api.sendgrid.com",
         )  # fmt: skip
         assert report.to_dict() == {
-            "outcome": "succeeded", "error": None, "state_held_from_line": 12, "seconds": 1.235,
+            "outcome": "succeeded", "error": None, "run_id": "3f2a", "host": "api.sendgrid.com", "sandbox": False,
+            "state_held_from_line": 12, "seconds": 1.235,
             "distinct_profiles": 3, "import_jobs": 1,
             "requests": 7, "created_custom_fields": ["plan"],
             "streams": {
@@ -154,8 +164,9 @@ class TestFile:
     def test_an_older_report_is_replaced(self, tmp_path: Path) -> None:
         path = tmp_path / "report.json"
         path.write_text("x" * 10_000)
-        Report().write(str(path))
-        assert json.loads(path.read_text()) == Report().to_dict()
+        report = Report()
+        report.write(str(path))
+        assert json.loads(path.read_text()) == report.to_dict()
 
     def test_nothing_else_is_left_behind(self, tmp_path: Path) -> None:
         Report().write(str(tmp_path / "report.json"))

@@ -147,6 +147,7 @@ class TestOrigin:
 
     def test_a_record_of_a_batch_file_is_named_by_both_lines(self) -> None:
         assert str(Origin("people", 7, 3)) == "stream 'people', line 7, line 3 of the batch files"
+        assert str(Origin("people", 7, record_number=5)) == "stream 'people', line 7, record 5"
 
     def test_a_record_is_never_named_by_its_values(self) -> None:
         assert "zaphod" not in str(Origin("people", 7, message=b'{"record":{"email":"zaphod@example.com"}}'))
