@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_sendgrid.errors import ConfigError, ForbiddenError, Problem, TargetSendGridError
+from target_sendgrid.errors import ConfigError, ForbiddenError, LocalFileError, Problem, TargetSendGridError
+from target_sendgrid.report.rejected_records import check_rejected_records_path
 from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.report.report import check_report_path
 from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.embedded import EmbeddedSandbox
 from target_sendgrid.sendgrid.lists import Lists
 from target_sendgrid.sendgrid.transport import Transport
-from target_sendgrid.wording import counted
+from target_sendgrid.wording import counted, shown
 
 if TYPE_CHECKING:
     from target_sendgrid.clock import Clock
@@ -68,11 +71,11 @@ class Connection(msgspec.Struct, frozen=True):
 
 
 class PreflightResult(msgspec.Struct):
-    """What the checks have found, and the connection if none of them found an error."""
+    """What the checks have found, and the connection if the account could be read."""
 
     findings: list[Finding] = []
     connection: Connection | None = None
-    error: TargetSendGridError | None = None
+    errors: list[TargetSendGridError] = []
     can_write_report: bool = False
     """Whether a report can be written where the settings say: anything else in that place must not be replaced."""
     request_count: int = 0
@@ -81,48 +84,88 @@ class PreflightResult(msgspec.Struct):
         """Return the connection.
 
         Raises:
-            TargetSendGridError: The error that a check found.
+            TargetSendGridError: The error that a check found; all of them as one, if there are several.
         """
-        if self.connection is None:
-            raise self.error or ConfigError("A check before the run failed.")
+        if len(self.errors) > 1:
+            raise ConfigError([problem for error in self.errors for problem in error.problems])
+        if self.errors or self.connection is None:
+            raise self.errors[0] if self.errors else ConfigError("A check before the run failed.")
         return self.connection
 
-    def add_ok(self, what: str) -> None:
+    def add_ok(self, what: str, next_step: str = "") -> None:
         """Add a finding of a check that found nothing wrong."""
-        self.findings.append(Finding(Level.OK, what))
+        self.findings.append(Finding(Level.OK, what, next_step))
+
+    def add_error(self, error: TargetSendGridError) -> None:
+        """Add an error, with one finding for each of its problems."""
+        self.errors.append(error)
+        self.findings += findings_of(error)
 
 
-def preflight(settings: Settings, clock: Clock, result: PreflightResult) -> None:
+def findings_of(error: TargetSendGridError) -> list[Finding]:
+    """Return one finding for each problem of an error."""
+    return [Finding(Level.ERROR, problem.what, problem.next_step) for problem in error.problems]
+
+
+def preflight(settings: Settings, clock: Clock, result: PreflightResult, *, leaves_no_file: bool = False) -> None:
     """Check the files, the key, its scopes, the custom fields and the lists. Nothing is sent, and nothing created.
 
-    The checks build on each other, so the first one that finds an error is the last; errors of one check come together.
+    All errors are found, except those of checks that need what an earlier one has not got.
 
     Args:
         settings: The settings, which are checked already.
         clock: Where time comes from.
         result: Takes the findings as they are made, so that it holds them even if a signal ends the checks.
+        leaves_no_file: Whether files that are not there are only checked, and not made.
     """
     with contextlib.ExitStack() as resources:
+        rejections = _check_files(settings, result, resources, leaves_no_file=leaves_no_file)
         try:
-            result.connection = _connect(settings, clock, result, resources)
+            _connect(settings, clock, result, resources, rejections, leaves_no_file=leaves_no_file)
         except TargetSendGridError as error:
-            result.error = error
-            result.findings += [Finding(Level.ERROR, problem.what, problem.next_step) for problem in error.problems]
+            result.add_error(error)
 
 
-def _connect(settings: Settings, clock: Clock, result: PreflightResult, resources: contextlib.ExitStack) -> Connection:
+def _check_files(
+    settings: Settings, result: PreflightResult, resources: contextlib.ExitStack, *, leaves_no_file: bool
+) -> Rejections:
+    """Check where files can be written, and open the one for rejected records."""
+    path, rejections = settings.rejected_records_path, Rejections(None, settings.max_rejected_percent)
     if settings.report_path:
-        check_report_path(settings.report_path)
-        result.can_write_report = True
-        result.add_ok(f"The report can be written to {settings.report_path}.")
-    rejections = Rejections(settings.rejected_records_path, settings.max_rejected_percent)
+        try:
+            check_report_path(settings.report_path)
+        except LocalFileError as error:
+            result.add_error(error)
+        else:
+            result.can_write_report = True
+            result.add_ok(f"The report can be written to {settings.report_path}.")
+    if path:
+        try:
+            if leaves_no_file:
+                check_rejected_records_path(path)
+            else:
+                rejections = Rejections(path, settings.max_rejected_percent)
+        except LocalFileError as error:
+            result.add_error(error)
+        else:
+            result.add_ok(f"Rejected records can be written to {path}.")
     resources.callback(rejections.close)
-    if settings.rejected_records_path:
-        result.add_ok(f"Rejected records can be written to {settings.rejected_records_path}.")
-    transports = _transports(settings, clock, resources)
+    return rejections
+
+
+def _connect(
+    settings: Settings,
+    clock: Clock,
+    result: PreflightResult,
+    resources: contextlib.ExitStack,
+    rejections: Rejections,
+    *,
+    leaves_no_file: bool,
+) -> None:
+    transports = _transports(settings, clock, resources, leaves_no_file=leaves_no_file)
     client = Client(transports[0])
     try:
-        _check_scopes(client, result)
+        _check_scopes(client, "the embedded sandbox" if settings.is_sandbox else transports[0].host, result)
         catalogue = client.field_catalogue()
         result.add_ok(f"The account has {counted(len(catalogue.names()), 'custom field')}.")
         lists = Lists(client, can_create=settings.create_list)
@@ -131,14 +174,19 @@ def _connect(settings: Settings, clock: Clock, result: PreflightResult, resource
         result.request_count = transports[0].request_count
     for transport in transports:
         transport.start_run()
-    return Connection(transports, catalogue, lists, rejections, resources.pop_all())
+    result.connection = Connection(transports, catalogue, lists, rejections, resources.pop_all())
 
 
-def _transports(settings: Settings, clock: Clock, resources: contextlib.ExitStack) -> tuple[Transport, Transport]:
+def _transports(
+    settings: Settings, clock: Clock, resources: contextlib.ExitStack, *, leaves_no_file: bool
+) -> tuple[Transport, Transport]:
     """Start the embedded sandbox if the settings ask for it, and return one transport for each thread."""
     url, api_key = settings.base_url, settings.api_key
     if settings.is_sandbox:
-        sandbox = EmbeddedSandbox.start(settings.sandbox_database)
+        database = settings.sandbox_database
+        if leaves_no_file and database is not None and _could_be_made(database):
+            database = None
+        sandbox = EmbeddedSandbox.start(database)
         resources.callback(sandbox.stop)
         url, api_key = sandbox.url, sandbox.api_key
 
@@ -156,14 +204,23 @@ def _transports(settings: Settings, clock: Clock, resources: contextlib.ExitStac
     return transport(), transport()
 
 
-def _check_scopes(client: Client, result: PreflightResult) -> None:
+def _could_be_made(path: str) -> bool:
+    """Return whether there is no file of that name yet, and its folder takes one."""
+    try:
+        file = Path(path).expanduser()
+        return not os.path.lexists(file) and os.access(file.parent, os.W_OK | os.X_OK)
+    except (ValueError, RuntimeError):  # a null byte is a ValueError, an unknown home a RuntimeError
+        return False
+
+
+def _check_scopes(client: Client, host: str, result: PreflightResult) -> None:
     try:
         scopes = client.scopes()
     except ForbiddenError:
-        result.add_ok("The API key may not list its scopes: the next checks show what it may do.")
+        result.add_ok(f"The API key is valid at {host}, and may not list its scopes: other checks show what it may do.")
         return
     if any(scope.startswith(_MARKETING_SCOPES) for scope in scopes):
-        result.add_ok("The API key is valid and has access to Marketing.")
+        result.add_ok(f"The API key is valid at {host} and has access to Marketing.")
         return
     what = "The API key does not list the scope `marketing.read`: SendGrid may refuse it."
     result.findings.append(Finding(Level.WARNING, what, "If it does, give the key Marketing access."))
@@ -173,5 +230,10 @@ def _check_lists(lists: Lists, settings: Settings, result: PreflightResult) -> N
     list_ids, list_names = settings.lists()
     problems = lists.problems(list_ids, list_names)
     if problems:
-        raise ConfigError(problems)
-    result.add_ok(f"{counted(len({*list_ids, *list_names}), 'list')} in the settings can be used.")
+        result.add_error(ConfigError(problems))
+        return
+    for list_id in dict.fromkeys(list_ids):
+        result.add_ok(f"The list with the id '{list_id}' is there.")
+    for name in dict.fromkeys(list_names):
+        state = "is missing: a run would create it" if lists.is_missing(name) else "is there"
+        result.add_ok(f"The list '{shown(name)}' {state}.")

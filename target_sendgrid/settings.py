@@ -360,6 +360,27 @@ def without_unset(config: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
+def nested_again(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config that Meltano has exported as variables, its objects as Meltano writes them into a config file.
+
+    In variables the keys of inner objects are joined with dots, such as ``{"people.list_name": "Customers"}``. A dot in
+    a name is lost either way.
+    """
+    return {name: _nested(value) if isinstance(value, Mapping) else value for name, value in config.items()}
+
+
+def _nested(value: Mapping[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for path, inner in value.items():
+        *outer, last = path.split(".")
+        place = result
+        for name in outer:
+            found = place.get(name)
+            place[name] = place = found if isinstance(found, dict) else {}
+        place[last] = inner
+    return result
+
+
 def _is_unset(name: str, value: object) -> bool:
     if value is None:
         return name != "profile_cap"

@@ -81,13 +81,18 @@ def _config_file_problem(path: Path) -> str:
     return "" if isinstance(content, dict) else "is not a JSON object, which has braces around it"
 
 
+def is_from_meltano(environment: Mapping[str, str]) -> bool:
+    """Return whether Meltano has exported its settings as variables."""
+    return _MELTANO_VARIABLE in environment
+
+
 def given_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the ``TARGET_SENDGRID_`` variables without this prefix. An empty one is the same as none.
 
     Meltano exports the settings that it has resolved. There an empty variable has replaced what ``meltano.yml`` says,
     which is lost: settings that must not be empty stay, so that they become an error.
     """
-    never_empty = {name.upper() for name in NEVER_EMPTY} if _MELTANO_VARIABLE in environment else set()
+    never_empty = {name.upper() for name in NEVER_EMPTY} if is_from_meltano(environment) else set()
     given = {
         variable.removeprefix(ENVIRONMENT_PREFIX): value
         for variable, value in environment.items()

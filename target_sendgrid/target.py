@@ -20,16 +20,14 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabiliti
 from singer_sdk.target_base import Target
 
 from target_sendgrid.errors import ConfigError, LocalFileError, TargetSendGridError, TerminatedError
-from target_sendgrid.settings import CONFIG_SCHEMA, Settings, without_unset
+from target_sendgrid.settings import CONFIG_SCHEMA, Settings, nested_again, without_unset
 from target_sendgrid.settings_checks import (
     ENVIRONMENT_PREFIX,
     GENERAL_KEY_VARIABLE,
     config_file_problems,
     environment_problems,
     given_variables,
-    host_of,
-    is_loopback,
-    unread_variables,
+    is_from_meltano,
 )
 from target_sendgrid.wording import words_of
 
@@ -91,9 +89,9 @@ class TargetSendGrid(Target):
         self._grace_ends_at: float | None = None
         self._is_over = False
         """Whether only the summary is left to do, which no signal interrupts."""
-        self._clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
         self._make_worker = make_worker
-        self._started_at = self._clock.monotonic()
+        self._started_at = self.clock.monotonic()
         self.report = Report()
         self._checked: PreflightResult | None = None
         self._run: Run | None = None
@@ -136,7 +134,21 @@ class TargetSendGrid(Target):
             raise ConfigError(problems)
         given = given_variables(os.environ)
         properties = {name: prop for name, prop in schema["properties"].items() if name.upper() in given}
-        return parse_environment_config({"properties": properties}, ENVIRONMENT_PREFIX)
+        config = parse_environment_config({"properties": properties}, ENVIRONMENT_PREFIX)
+        return nested_again(config) if is_from_meltano(os.environ) else config
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the SDK's command line with the options of this target."""
+        import click  # noqa: PLC0415 - only its types are needed elsewhere
+
+        command = super().get_singer_command()
+        about_format = next(param for param in command.params if param.name == "about_format")
+        if isinstance(about_format, click.Option):
+            about_format.help = "Output style of --about (json or markdown) and of --check (json)."
+        text = "Check key, lists, mapping and files, write nothing, and exit 1 if there is an error."
+        command.params.append(click.Option(["--check"], is_flag=True, help=text))
+        return command
 
     @classmethod
     def invoke(  # type: ignore[override]  # as the SDK's own target overrides it
@@ -146,11 +158,17 @@ class TargetSendGrid(Target):
         about_format: str | None = None,
         config: _ConfigInput | None = None,
         file_input: IO[str] | None = None,
+        check: bool = False,
     ) -> None:
-        """Run the target; every error ends with the run's summary and is raised again."""
+        """Run the target, or check only. Every error of a run ends with its summary and is raised again."""
         if about or config is None:
             super().invoke(about=about, about_format=about_format, config=config, file_input=file_input)
             return
+        if check:
+            from target_sendgrid.check import findings, write_findings  # noqa: PLC0415 - a run does not need it
+
+            found = findings(lambda: cls(config=config.config), file_input)
+            sys.exit(write_findings(found, as_json=about_format == "json"))
         cls.print_version(print_fn=cls.logger.info)
         unread = () if config.parse_env else unread_variables(os.environ, CONFIG_SCHEMA)
         cls(config=config.config, unread_variables=unread).carry_out(file_input)
@@ -225,7 +243,7 @@ class TargetSendGrid(Target):
             # The text of an error that is not ours may quote a value.
             is_ours = isinstance(error, (TargetSendGridError, TerminatedError))
             self.report.error = str(error) if is_ours else f"Internal error: {type(error).__name__}"
-        self.report.seconds = self._clock.monotonic() - self._started_at
+        self.report.seconds = self.clock.monotonic() - self._started_at
         for line in self.report.summary():
             self.logger.info("%s", line)
         if self._checked is None or not self._checked.can_write_report or not self.settings.report_path:
@@ -298,7 +316,7 @@ class TargetSendGrid(Target):
         url = self.settings.base_url
         self.report.host, self.report.is_sandbox = host_of(url), self.settings.is_sandbox or is_loopback(url)
         self._checked = checked = PreflightResult()
-        preflight(self.settings, self._clock, checked)
+        preflight(self.settings, self.clock, checked)
         for finding in checked.findings:
             if finding.level is Level.WARNING:
                 self.logger.warning("%s", finding)
@@ -306,7 +324,7 @@ class TargetSendGrid(Target):
             checked.require_connection(),
             self.settings,
             report=self.report,
-            clock=self._clock,
+            clock=self.clock,
             write_state=_write_state,
             check_stop=self._check_stop,
             make_worker=self._make_worker,
@@ -323,7 +341,7 @@ class TargetSendGrid(Target):
         """Settle what can be settled after an error; after a signal, within the grace period."""
         try:
             if isinstance(error, TerminatedError):
-                self._grace_ends_at = self._clock.monotonic() + GRACE_SECONDS
+                self._grace_ends_at = self.clock.monotonic() + GRACE_SECONDS
                 self._check_stop()
                 self.logger.warning("Stopping: waiting up to %.0f s for what was sent.", GRACE_SECONDS)
             if self._run is not None:
@@ -352,7 +370,7 @@ class TargetSendGrid(Target):
         """
         if not self._signals:
             return
-        is_in_grace = self._grace_ends_at is not None and self._clock.monotonic() < self._grace_ends_at
+        is_in_grace = self._grace_ends_at is not None and self.clock.monotonic() < self._grace_ends_at
         if not is_in_grace or len(self._signals) > 1:
             raise TerminatedError(self._signals[-1])
 

@@ -43,6 +43,13 @@ _READING_ORDER = ("singer", "mapping", "audience", "delivery", "sendgrid", "repo
 """Packages in the order in which the data of a run passes through them."""
 
 _ALIASES = {"api_key": ["SENDGRID_API_KEY"]}
+_COMMANDS = {
+    "about": {"args": "--about", "description": "Show every setting."},
+    "check": {
+        "args": "--check --config=ENV",
+        "description": "Check key, lists, mapping and files, and write nothing.",
+    },
+}
 _CAPABILITIES = ["about", "batch", "schema-flattening", "stream-maps", "structured-logging", "validate-records"]
 
 
@@ -84,6 +91,7 @@ def plugin_definition() -> str:
         "pip_url": "target-sendgrid[sandbox]",
         "executable": "target-sendgrid",
         "capabilities": _CAPABILITIES,
+        "commands": _COMMANDS,
         "settings": meltano_settings(),
     }
     return "# Written by `python -m tools.docs` from the settings in the code.\n" + _yaml(definition)

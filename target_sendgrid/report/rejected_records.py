@@ -10,7 +10,39 @@ from pathlib import Path
 from target_sendgrid.errors import LocalFileError
 from target_sendgrid.wording import words_of
 
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+"""How the file is opened: never through a link, and without waiting for the reader of a pipe."""
+
 _CHECK_PATH = "Check that the folder exists, and that the file is yours or new."
+
+
+def check_rejected_records_path(path: str) -> None:
+    """Check that rejected records can be appended to a file, without making it.
+
+    Raises:
+        LocalFileError: The file can't be opened, is not a plain file of ours, or can't be made.
+    """
+    try:
+        file = Path(path).expanduser()
+        try:
+            descriptor = os.open(file, _FLAGS)
+        except FileNotFoundError:
+            if not file.parent.is_dir():
+                raise
+            if os.access(file.parent, os.W_OK | os.X_OK):
+                return
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES)) from None
+    except (OSError, ValueError, RuntimeError) as error:  # a null byte is a ValueError, an unknown home a RuntimeError
+        raise _cannot_be_opened(path, error) from None
+    try:
+        status = os.fstat(descriptor)
+        _check_plain(status)
+        if os.geteuid() not in {0, status.st_uid}:
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))  # noqa: TRY301 - as above
+    except OSError as error:
+        raise _cannot_be_used(path, error) from None
+    finally:
+        os.close(descriptor)
 
 
 class RejectedRecordsFile:
@@ -75,19 +107,35 @@ def _open_private(path: str) -> int:
     Raises:
         LocalFileError: The file can't be opened, or is not a plain file of ours.
     """
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
-        descriptor = os.open(Path(path).expanduser(), flags, 0o600)
-    except (OSError, ValueError, RuntimeError) as error:  # a null byte is a ValueError, an unknown home a RuntimeError
-        message = f"`rejected_records_path`: {path} can't be opened for appending: {words_of(error)}."
-        raise LocalFileError(message, _CHECK_PATH) from None
+        descriptor = os.open(Path(path).expanduser(), _FLAGS | os.O_CREAT, 0o600)
+    except (OSError, ValueError, RuntimeError) as error:  # as in `check_rejected_records_path`
+        raise _cannot_be_opened(path, error) from None
     try:
         _make_private(descriptor)
     except OSError as error:
         os.close(descriptor)
-        message = f"`rejected_records_path`: {path} can't be used: {words_of(error)}."
-        raise LocalFileError(message, _CHECK_PATH) from None
+        raise _cannot_be_used(path, error) from None
     return descriptor
+
+
+def _cannot_be_opened(path: str, error: Exception) -> LocalFileError:
+    what = f"`rejected_records_path`: {path} can't be opened for appending: {words_of(error)}."
+    return LocalFileError(what, _CHECK_PATH)
+
+
+def _cannot_be_used(path: str, error: OSError) -> LocalFileError:
+    return LocalFileError(f"`rejected_records_path`: {path} can't be used: {words_of(error)}.", _CHECK_PATH)
+
+
+def _check_plain(status: os.stat_result) -> None:
+    """Check that a file is a plain one.
+
+    Raises:
+        OSError: It is a device, a pipe or a folder.
+    """
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is not a plain file")
 
 
 def _make_private(descriptor: int) -> None:
@@ -97,8 +145,7 @@ def _make_private(descriptor: int) -> None:
         OSError: It is not a plain file, or not ours.
     """
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "it is not a plain file")
+    _check_plain(status)
     os.fchmod(descriptor, 0o600)
     if status.st_size and os.pread(descriptor, 1, status.st_size - 1) != b"\n":
         os.write(descriptor, b"\n")

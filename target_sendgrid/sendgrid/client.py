@@ -44,6 +44,14 @@ class ContactList(msgspec.Struct, frozen=True):
     name: str
 
 
+class ContactCount(msgspec.Struct, frozen=True):
+    """How many contacts the account has."""
+
+    contact_count: int
+    billable_count: int
+    """Contacts that SendGrid bills this month, those that were deleted during the month included."""
+
+
 class JobStatus(NamedTuple):
     """What SendGrid says about an import job at one moment.
 
@@ -214,6 +222,10 @@ class Client:
             TooLargeError: The body has too many bytes.
         """
         return self.transport.attempt("PUT", _CONTACTS_PATH, body=body, what="to write contacts", read=_job_id)
+
+    def contact_count(self) -> ContactCount:
+        """Return how many contacts the account has. SendGrid tells nobody how many its plan allows."""
+        return answers.as_shape(self._call("GET", f"{_CONTACTS_PATH}/count", what="to count contacts"), ContactCount)
 
     def job_status(self, job_id: str) -> JobStatus:
         """Ask once for the status of an import job.

@@ -60,6 +60,9 @@ MAX_ALTERNATE_EMAILS = 5
 MAX_CUSTOM_TEXT = 1000
 """Most characters of a custom field of type Text."""
 
+MAX_CUSTOM_FIELDS = 500
+"""Most custom fields of an account."""
+
 CUSTOM_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 """Matches the names that SendGrid allows for a new custom field."""
 

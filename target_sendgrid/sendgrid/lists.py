@@ -71,6 +71,10 @@ class Lists:
         self._name_of[found.id] = name
         return found
 
+    def is_missing(self, list_name: str) -> bool:
+        """Return whether the account has no list of a name that was looked up, so that it has to be created."""
+        return not self._named(list_name)
+
     def given_name(self, list_id: str) -> str | None:
         """Return the name that the settings give for a list; ``None`` where they give its id."""
         return None if list_id in self._by_id else self._name_of.get(list_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import ssl
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -52,7 +53,7 @@ _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PATH_WORDS = frozenset(
     {
         "v3", "scopes", "marketing", "contacts", "imports", "lists", "field_definitions", "search", "emails",
-        "identifiers", "phone_number_id", "external_id", "anonymous_id",
+        "identifiers", "phone_number_id", "external_id", "anonymous_id", "count",
     }
 )  # fmt: skip
 """Parts of paths that name endpoints. All other parts are ids."""
@@ -102,7 +103,25 @@ class Transport:
         if on_behalf_of:
             self._session.headers["on-behalf-of"] = on_behalf_of
         self._has_run_started = False
+        self._last_date: tuple[str, float] | None = None
+        """The date in the headers of the last answer, and the machine's own time when it came."""
         self.request_count = 0
+
+    @property
+    def host(self) -> str:
+        """Name of the API's host."""
+        return self._host or ""
+
+    @property
+    def clock_skew_seconds(self) -> float | None:
+        """How many seconds the machine's clock is ahead of the API's; ``None`` if no answer has told the time."""
+        if self._last_date is None:
+            return None
+        date, received_at = self._last_date
+        try:
+            return received_at - parsedate_to_datetime(date).timestamp()
+        except ValueError:
+            return None
 
     @property
     def retry_budget_seconds(self) -> float:
@@ -255,7 +274,10 @@ class Transport:
             raise TransientError(message, may_have_been_taken=_has_connected(error)) from None
         status = response.status_code
         log.debug("%s -> %d (%d bytes)", bucket, status, len(content))
-        wait_seconds = seconds_until_reset(response.headers, self._clock.now())
+        now = self._clock.now()
+        if "date" in response.headers:
+            self._last_date = response.headers["date"], now
+        wait_seconds = seconds_until_reset(response.headers, now)
         self._note_rate_limit(bucket, response.headers, wait_seconds)
         if response.ok and status < requests.codes.multiple_choices:
             return content

@@ -22,13 +22,12 @@ from target_sendgrid.singer.decoding import (
     is_too_long,
 )
 from target_sendgrid.singer.lines import MAX_LINE_BYTES, chunks, split_lines
-from target_sendgrid.singer.routes import RouteTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_sendgrid.run import Run
-    from target_sendgrid.singer.routes import SdkStreams
+    from target_sendgrid.singer.routes import RouteTable
     from target_sendgrid.singer.source_stream import SourceStream
 
 log = logging.getLogger("target-sendgrid.singer")
@@ -41,12 +40,12 @@ class MessageProcessor:
 
     Args:
         run: The run that takes records and states.
-        sdk: The SDK's streams.
+        table: The streams of the tap.
     """
 
-    def __init__(self, run: Run, sdk: SdkStreams) -> None:
+    def __init__(self, run: Run, table: RouteTable) -> None:
         self._run = run
-        self._table = RouteTable(run, sdk)
+        self._table = table
         self._stats: Counter[str] = Counter()
 
     def process(self, file: IO[Any]) -> Counter[str]:
@@ -221,7 +220,5 @@ class MessageProcessor:
 
 
 def _fail(number: int, what: str, advice: str) -> NoReturn:
-    message = (
-        f"Line {number} of standard input {what}. {advice} The records before it are sent; fix the tap and run again."
-    )
-    raise InputError(message)
+    next_step = "The records before it are sent; fix the tap and run again."
+    raise InputError(f"Line {number} of standard input {what}. {advice}", next_step)

@@ -14,6 +14,7 @@ from singer_sdk.io_base import GenericSingerReader
 from target_sendgrid.errors import InputError
 from target_sendgrid.singer.decoding import DECODE_ERRORS, decode_json
 from target_sendgrid.singer.messages import MessageProcessor
+from target_sendgrid.singer.routes import RouteTable
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -79,5 +80,5 @@ class RecordReader(GenericSingerReader[bytes]):
             TargetSendGridError: The run cannot start or cannot go on.
         """
         del callbacks
-        processor = MessageProcessor(self._open_run(), self._sdk)
-        return processor.process(file_input or self.default_input)
+        run = self._open_run()
+        return MessageProcessor(run, RouteTable(run, self._sdk)).process(file_input or self.default_input)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import PluginMapper, StreamMap
 
     from target_sendgrid.mapping.schemas import Path
+    from target_sendgrid.report.report import StreamReport
     from target_sendgrid.run import Run, StreamPlan
     from target_sendgrid.singer.mapper import OutputMap
     from target_sendgrid.singer.record_check import RecordCheck
@@ -104,6 +105,25 @@ class RouteTable:
         for route in self._streams[name].routes:
             self._run.keep_schema(route.stream.name, line)
 
+    def plan(self, name: str, schema: dict[str, Any], key_properties: list[str]) -> list[StreamPlan]:
+        """Check all that `register_schema` checks, and return the plans of the output streams. Nothing is created.
+
+        Args:
+            name: Name of the stream.
+            schema: The tap's schema, as of `register_schema`.
+            key_properties: Properties that every record must have.
+
+        Raises:
+            ConfigError: The stream map, the field mapping or the list of the stream is wrong.
+            InputError: The schema is invalid where it matters.
+            RecursionError: The schema is nested too deeply.
+        """
+        schema = translate(schema)
+        _, planned = self._planned(name, schema, self._mapper.stream_maps(name, schema, key_properties))
+        if planned:
+            self._check(name, schema, key_properties, self._needed(name, schema, key_properties, planned))
+        return [plan for _, plan in planned]
+
     def count_metrics(self) -> None:
         """Report the counts of received records to the SDK's metrics."""
         for stream in self._streams.values():
@@ -135,15 +155,7 @@ class RouteTable:
 
         All that can be wrong with the schema and the settings is checked before a list or a field is created.
         """
-        output_maps = self._mapper.output_maps(name, schema, key_properties)
-        ignored, planned = [], []
-        for output_map in output_maps:
-            alias = output_map.stream_map.stream_alias
-            if output_map.is_removal or not self._run.is_enabled(alias):
-                log.info("Stream '%s': nothing of it is sent to stream '%s'.", name, alias)
-                ignored.append(self._run.report.stream(alias))
-            else:
-                planned.append((output_map, self._run.plan_stream(alias, output_map.schema(schema))))
+        ignored, planned = self._planned(name, schema, stream_maps)
         self.fast_decoder.remove(name)
         if not planned:
             return SourceStream(self._run, name, ignored=ignored)
@@ -169,6 +181,21 @@ class RouteTable:
             if fast is not None:
                 self.fast_decoder.add(name, stream, fast)
         return SourceStream(self._run, name, routes=routes, ignored=ignored, check=check, needed=needed, fast=fast)
+
+    def _planned(
+        self, name: str, schema: dict[str, Any], stream_maps: Sequence[StreamMap]
+    ) -> tuple[list[StreamReport], list[tuple[StreamMap, StreamPlan]]]:
+        """Return the counts of the output streams of which nothing is sent, and the plans of all others."""
+        ignored, planned = [], []
+        for stream_map in stream_maps:
+            alias = stream_map.stream_alias
+            if is_removal(stream_map) or not self._run.is_enabled(alias):
+                log.info("Stream '%s': nothing of it is sent to stream '%s'.", name, alias)
+                ignored.append(self._run.report.stream(alias))
+                continue
+            known = schema if is_identity(stream_map) else stream_map.transformed_schema
+            planned.append((stream_map, self._run.plan_stream(alias, known)))
+        return ignored, planned
 
     def _needed(
         self,

@@ -70,6 +70,16 @@ def test_a_failing_run_fails_meltano_and_the_next_one_resumes_from_its_state(pro
     assert len(account(project)) == 990
 
 
+def test_the_check_writes_its_findings_and_nothing_else(project: Path) -> None:
+    checked = meltano(project, "invoke", "target-sendgrid:check")
+    assert checked.returncode == 0, checked.stderr
+    assert "ok       The list 'Recent customers' is missing: a run would create it." in checked.stdout
+    assert not (project / ACCOUNT).exists()
+    failed = meltano(project, "invoke", "target-sendgrid:check", TARGET_SENDGRID_CREATE_LIST="false")
+    assert failed.returncode == 1
+    assert "error    SendGrid has no list named 'Recent customers', and `create_list` is false." in failed.stdout
+
+
 def test_a_wrong_setting_is_named_in_meltanos_log(project: Path) -> None:
     run = meltano(project, "run", "demo", TARGET_SENDGRID_LIST_NAME="x" * 101)
     assert run.returncode == 1

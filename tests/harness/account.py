@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from target_sendgrid.report.report import Bucket
 from tests.harness.clocks import SandboxClock
 from tests.harness.messages import LAST_STATE, PEOPLE, record, singer
-from tests.harness.runs import WARNINGS_ARE_ERRORS, Finished, run_in_process, settled_count
+from tests.harness.runs import WARNINGS_ARE_ERRORS, Finished, check_in_process, run_in_process, settled_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from target_sendgrid.sandbox.server import SandboxServer
+    from tests.harness.runs import Checked
 
     Message: TypeAlias = Mapping[str, Any] | str | bytes
 
@@ -93,6 +94,24 @@ class Account:
     def load(self, *emails: str, **config: Any) -> Finished:
         """Send one record for each email: in one batch unless the config says otherwise."""
         return self.send([record(email=email, first_name="Zoë") for email in emails], **config)
+
+    def check(self, *messages: Message, **config: Any) -> Checked:
+        """Check with messages on standard input, and that the check writes nothing."""
+        before = sorted(self.folder.iterdir())
+        lines = (message if isinstance(message, bytes) else singer(message) for message in messages)
+        checked = check_in_process(self.settings(**config), b"".join(lines), self.clock)
+        assert sorted(self.folder.iterdir()) == before
+        self.check_only_reads()
+        for words in ("Internal error", "Traceback", "@", self.sandbox.api_key):
+            assert words not in checked.log
+            assert words not in str(checked.findings)
+        return checked
+
+    def check_only_reads(self) -> None:
+        """Check that the sandbox has seen no request that writes."""
+        requests = {(entry["method"], entry["path"]) for entry in self.sandbox.requests()}
+        writes = [one for one in requests if one[0] != "GET" and "/contacts/search/" not in one[1]]
+        assert writes == []
 
     # Runs in a process of their own, as users start them: on the machine's clock
 

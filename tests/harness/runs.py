@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import json
 import logging
 import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from target_sendgrid.check import findings, write_findings
 from target_sendgrid.errors import TargetSendGridError, TerminatedError
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sandbox.options import Options
@@ -87,6 +89,16 @@ class Finished:
     report: dict[str, Any]
 
 
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """How a check of the target ended, and what it wrote."""
+
+    exit_code: int
+    findings: list[tuple[str, str]]
+    """Level and sentence of each finding."""
+    log: str
+
+
 class _Input(io.TextIOBase):
     """Standard input that takes the next line from an iterable each time that it is read."""
 
@@ -124,6 +136,17 @@ def run_in_process(
             exit_code = 128 + error.signal_number
             log.write(f"{error}\n")
     return Finished(exit_code, states.getvalue().splitlines(), log.getvalue(), target.report.to_dict())
+
+
+def check_in_process(config: Mapping[str, Any], lines: bytes, clock: Clock) -> Checked:
+    """Check in this process. The arguments are those of `run_in_process`."""
+    output = io.StringIO()
+    with _logged() as log, contextlib.redirect_stdout(output):
+        found = findings(lambda: TargetSendGrid(clock=clock, config=dict(config)), io.BytesIO(lines))
+        exit_code = write_findings(found, as_json=True)
+    decoded = [json.loads(line) for line in output.getvalue().splitlines()]
+    told = [(one["level"], f"{one['what']} {one['next_step']}".rstrip()) for one in decoded]
+    return Checked(exit_code, told, log.getvalue())
 
 
 @contextlib.contextmanager

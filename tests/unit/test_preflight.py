@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from target_sendgrid.sandbox.server import SandboxServer
 
 
-def checked(sandbox: SandboxServer, **config: Any) -> PreflightResult:
+def checked(sandbox: SandboxServer, *, leaves_no_file: bool = False, **config: Any) -> PreflightResult:
     """Run the checks and close what they opened."""
     own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody"}
     result = PreflightResult()
-    preflight(Settings.from_config(own | config), SandboxClock(sandbox), result)
+    preflight(Settings.from_config(own | config), SandboxClock(sandbox), result, leaves_no_file=leaves_no_file)
     if result.connection:
         result.connection.close()
     return result
@@ -39,11 +40,11 @@ def test_each_check_that_holds_is_a_finding(sandbox: SandboxServer, tmp_path: Pa
     assert [(finding.level.value, finding.what, finding.next_step) for finding in result.findings] == [
         ("ok", f"The report can be written to {report}.", ""),
         ("ok", f"Rejected records can be written to {rejected}.", ""),
-        ("ok", "The API key is valid and has access to Marketing.", ""),
+        ("ok", "The API key is valid at 127.0.0.1 and has access to Marketing.", ""),
         ("ok", "The account has 0 custom fields.", ""),
-        ("ok", "1 list in the settings can be used.", ""),
+        ("ok", "The list 'Everybody' is missing: a run would create it.", ""),
     ]
-    assert (result.error, result.can_write_report) == (None, True)
+    assert (result.errors, result.can_write_report) == ([], True)
 
 
 def test_nothing_is_created(sandbox: SandboxServer) -> None:
@@ -93,12 +94,63 @@ def test_all_errors_about_lists_are_found_at_once(sandbox: SandboxServer) -> Non
         result.require_connection()
 
 
-def test_a_missing_folder_is_found_before_anything_is_asked_of_sendgrid(sandbox: SandboxServer, tmp_path: Path) -> None:
-    result = checked(sandbox, report_path=str(tmp_path / "missing" / "report.json"))
-    (error,) = result.findings
-    assert error.level is Level.ERROR
-    assert error.next_step.startswith("Check that the folder exists")
-    assert (result.can_write_report, result.request_count, sandbox.requests()) == (False, 0, [])
+def test_an_error_does_not_hide_those_of_later_checks(sandbox: SandboxServer, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    report, rejected = str(missing / "report.json"), str(missing / "rejected.jsonl")
+    result = checked(sandbox, create_list=False, report_path=report, rejected_records_path=rejected)
+    assert [error.what for error in errors_of(result)] == [
+        f"`report_path`: no report can be written to {missing}/report.json.",
+        f"`rejected_records_path`: {missing}/rejected.jsonl can't be opened for appending: No such file or directory.",
+        "SendGrid has no list named 'Everybody', and `create_list` is false.",
+    ]
+    assert not result.can_write_report
+    with pytest.raises(ConfigError) as raised:
+        result.require_connection()
+    assert [str(finding) for finding in errors_of(result)] == raised.value.problems
+
+
+def test_a_list_that_is_there_is_told_from_one_that_would_be_created(sandbox: SandboxServer) -> None:
+    sandbox.seed(lists=["Everybody"])
+    result = checked(sandbox, streams={"guests": {"list_name": "Guests"}})
+    assert [finding.what for finding in result.findings if "list" in finding.what] == [
+        "The list 'Everybody' is there.",
+        "The list 'Guests' is missing: a run would create it.",
+    ]
+
+
+class TestLeavingNoFile:
+    def test_rejected_records_are_not_opened(self, sandbox: SandboxServer, tmp_path: Path) -> None:
+        result = checked(sandbox, leaves_no_file=True, rejected_records_path=str(tmp_path / "rejected.jsonl"))
+        assert errors_of(result) == []
+        assert list(tmp_path.iterdir()) == []
+
+    def test_an_existing_file_is_left_as_it_is(self, sandbox: SandboxServer, tmp_path: Path) -> None:
+        path = tmp_path / "rejected.jsonl"
+        path.write_text("half a line", encoding="utf-8")
+        path.chmod(0o644)
+        before = path.stat()
+        assert errors_of(checked(sandbox, leaves_no_file=True, rejected_records_path=str(path))) == []
+        after = path.stat()
+        assert (after.st_mode, after.st_mtime_ns, after.st_size) == (before.st_mode, before.st_mtime_ns, before.st_size)
+
+    @pytest.mark.parametrize("kind", ["folder", "link", "pipe", "missing folder", "null byte"])
+    def test_what_a_run_could_not_use_is_the_same_error(
+        self, sandbox: SandboxServer, tmp_path: Path, kind: str
+    ) -> None:
+        path = tmp_path / "rejected.jsonl"
+        if kind == "folder":
+            path.mkdir()
+        elif kind == "link":
+            path.symlink_to(tmp_path / "other")
+        elif kind == "pipe":
+            os.mkfifo(path)
+        name = {"missing folder": str(path / "inner"), "null byte": "a\0b"}.get(kind, str(path))
+        of_a_run, of_a_check = (
+            errors_of(checked(sandbox, leaves_no_file=leaves_no_file, rejected_records_path=name))
+            for leaves_no_file in (False, True)
+        )
+        assert of_a_check == of_a_run
+        assert len(of_a_check) == 1
 
 
 def test_everything_is_closed_after_an_error(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.errors import ConfigError
-from target_sendgrid.settings import CONFIG_SCHEMA, Settings, Source, StreamSettings
+from target_sendgrid.settings import CONFIG_SCHEMA, Settings, Source, StreamSettings, nested_again
 from target_sendgrid.settings_checks import environment_problems, given_variables, main_type
 
 MARKER = "zaphod"
@@ -30,6 +30,22 @@ def problems_of(config: dict[str, Any] | None = None, **changes: object) -> list
     with pytest.raises(ConfigError) as caught:
         Settings.from_config((BASE if config is None else config) | changes)
     return list(caught.value.problems)
+
+
+def test_objects_that_meltano_flattens_in_variables_are_nested_again() -> None:
+    flat = {
+        "list_name": "a.b",
+        "field_mapping": {"email": "mail.0", "ltv.property": "ltv", "ltv.type": "Number"},
+        "streams": {"people.list_name": "People", "people.field_mapping.email": "mail", "guests": {"enabled": False}},
+    }
+    assert nested_again(flat) == {
+        "list_name": "a.b",
+        "field_mapping": {"email": "mail.0", "ltv": {"property": "ltv", "type": "Number"}},
+        "streams": {
+            "people": {"list_name": "People", "field_mapping": {"email": "mail"}},
+            "guests": {"enabled": False},
+        },
+    }
 
 
 class TestSchema:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from target_sendgrid.errors import BadRequestError, NotFoundError, SendGridError, TransientError
-from target_sendgrid.sendgrid.client import Client, ContactList, JobStatus
+from target_sendgrid.sendgrid.client import Client, ContactCount, ContactList, JobStatus
 from target_sendgrid.sendgrid.contact import Body
 from target_sendgrid.sendgrid.fields import CustomField, FieldType
 
@@ -68,6 +68,12 @@ def client_of(*answers: object) -> tuple[Client, Recorder]:
             {"id": "e1_N", "name": "score", "field_type": "Number"},
             ("POST", FIELDS, "to create custom fields", '{"name":"score","field_type":"Number"}'),
             CustomField("e1_N", "score", FieldType.NUMBER),
+        ),
+        (
+            Client.contact_count,
+            {"contact_count": 4, "billable_count": 6, "identifier_counts": {"AID": 0}},
+            ("GET", f"{CONTACTS}/count", "to count contacts", ""),
+            ContactCount(4, 6),
         ),
         (
             lambda client: client.find_list("a/b"),
