@@ -13,7 +13,6 @@ from target_sendgrid.mapping.compiler import plan_mapping
 from target_sendgrid.preflight import Finding, Level, PreflightResult, findings_of, preflight
 from target_sendgrid.report.report import Report
 from target_sendgrid.run import Run
-from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.fields import MAX_CUSTOM_FIELDS
 from target_sendgrid.singer.messages import MessageProcessor
 from target_sendgrid.singer.planning import PlanningTable
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from target_sendgrid.mapping.plan import MappingPlan, NewField
     from target_sendgrid.preflight import Connection
     from target_sendgrid.run import StreamPlan
+    from target_sendgrid.sendgrid.client import Client
     from target_sendgrid.settings import Settings, Source
 
 SILENT_SECONDS = 60.0
@@ -73,7 +73,7 @@ def findings(make_target: Callable[[], CheckedTarget], file: IO[Any] | None) -> 
     if connection is None:
         return
     with contextlib.closing(connection):
-        yield from _account_findings(Client(connection.transports[0]), target.settings)
+        yield from _account_findings(connection.clients[0], target.settings)
         yield from _clock_findings(connection.transports[0].clock_skew_seconds)
         yield from _StreamChecks(connection, target).findings(file)
 

@@ -15,6 +15,7 @@ from target_sendgrid.report.rejected_records import check_rejected_records_path
 from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.report.report import check_report_path
 from target_sendgrid.sendgrid.client import Client
+from target_sendgrid.sendgrid.dry_run import ReadingClient
 from target_sendgrid.sendgrid.embedded import EmbeddedSandbox
 from target_sendgrid.sendgrid.lists import Lists
 from target_sendgrid.sendgrid.transport import Transport
@@ -54,6 +55,8 @@ class Connection(msgspec.Struct, frozen=True):
 
     transports: tuple[Transport, Transport]
     """One for the thread that reads records, one for the job runner's thread."""
+    clients: tuple[Client, Client]
+    """The clients of both."""
     catalogue: FieldCatalogue
     lists: Lists
     rejections: Rejections
@@ -163,7 +166,8 @@ def _connect(
     leaves_no_file: bool,
 ) -> None:
     transports = _transports(settings, clock, resources, leaves_no_file=leaves_no_file)
-    client = Client(transports[0])
+    make_client = ReadingClient if settings.dry_run else Client
+    client = make_client(transports[0])
     try:
         _check_scopes(client, "the embedded sandbox" if settings.is_sandbox else transports[0].host, result)
         catalogue = client.field_catalogue()
@@ -174,7 +178,8 @@ def _connect(
         result.request_count = transports[0].request_count
     for transport in transports:
         transport.start_run()
-    result.connection = Connection(transports, catalogue, lists, rejections, resources.pop_all())
+    clients = client, make_client(transports[1])
+    result.connection = Connection(transports, clients, catalogue, lists, rejections, resources.pop_all())
 
 
 def _transports(

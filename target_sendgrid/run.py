@@ -10,6 +10,7 @@ import msgspec
 from target_sendgrid.audience.cap import NEW, OVER_CAP, ProfileCap
 from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.delivery import Delivery
+from target_sendgrid.delivery.dry_run import DryRunner
 from target_sendgrid.delivery.job_runner import JobRunner
 from target_sendgrid.delivery.operations.upsert import Upsert, upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose
@@ -26,7 +27,7 @@ from target_sendgrid.errors import (
 from target_sendgrid.mapping.compiler import plan_mapping, some_names
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
-from target_sendgrid.sendgrid.client import Client
+from target_sendgrid.sendgrid.dry_run import is_new
 from target_sendgrid.sendgrid.lists import ListTracker
 from target_sendgrid.wording import misspelt_stream, shown, suggest
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from target_sendgrid.clock import Clock
-    from target_sendgrid.delivery.worker import MakeWorker
+    from target_sendgrid.delivery.worker import MakeWorker, Runner
     from target_sendgrid.mapping.field_mapping import FieldMapping
     from target_sendgrid.mapping.plan import MappingPlan, NewField
     from target_sendgrid.mapping.schemas import Path
@@ -95,10 +96,9 @@ class Run:
         check_stop: Callable[[], None],
         make_worker: MakeWorker | None = None,
     ) -> None:
-        transport, worker_transport = connection.transports
         self._connection = connection
         self._settings = settings
-        self._client, worker_client = Client(transport), Client(worker_transport)
+        self._client, worker_client = connection.clients
         self._check_stop = check_stop
         self.is_opening_stream = False
         """Whether the run asks SendGrid about a new stream. A signal may stop it at once then: it takes no record."""
@@ -111,20 +111,21 @@ class Run:
         self.report = report
         self._upsert_kind = upsert_kind(settings.batch_size_rows, settings.batch_size_bytes)
         self._list_tracker = ListTracker(worker_client, connection.lists.given_name, can_create=settings.create_list)
-        upsert = Upsert(
-            self._upsert_kind,
-            worker_client,
-            clock,
-            list_tracker=self._list_tracker,
-            field_name=connection.catalogue.name_of,
-        )
-        runner = JobRunner(
-            [upsert],
-            worker_client,
-            clock,
-            list_tracker=self._list_tracker,
-            job_timeout_seconds=settings.job_timeout_seconds,
-        )
+        field_name = connection.catalogue.name_of
+        runner: Runner
+        if report.dry_run is not None:
+            runner = DryRunner(worker_client, report.dry_run, field_name)
+        else:
+            upsert = Upsert(
+                self._upsert_kind, worker_client, clock, list_tracker=self._list_tracker, field_name=field_name
+            )
+            runner = JobRunner(
+                [upsert],
+                worker_client,
+                clock,
+                list_tracker=self._list_tracker,
+                job_timeout_seconds=settings.job_timeout_seconds,
+            )
         self._batcher = Batcher(clock.monotonic)
         self._gate = StateGate(write_state, connection.rejections.limit)
         self._delivery = Delivery(
@@ -335,7 +336,10 @@ class Run:
         self.report.distinct_profiles = self.cap.distinct_profiles
         self.report.request_count = self._connection.request_count
         for counts in self.report.streams.values():
-            if counts.list_id:
+            if counts.list_id and is_new(counts.list_id):
+                counts.list_id = None
+                self.report.add_new_list(counts.list_name)
+            elif counts.list_id:
                 (counts.list_id,) = self._list_tracker.current((counts.list_id,))
 
     # Helpers
@@ -358,7 +362,8 @@ class Run:
             field = found
         else:
             self.report.created_fields.append(field.name)
-            log.info("Created custom field '%s' of type %s, %s.", field.name, field.field_type.value, new.why)
+            created = "A run would create the" if self._client.only_reads else "Created"
+            log.info("%s custom field '%s' of type %s, %s.", created, field.name, field.field_type.value, new.why)
         self._connection.catalogue.add(field)
         return field
 

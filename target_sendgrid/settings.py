@@ -170,6 +170,10 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         "request_timeout_seconds", th.NumberType(exclusive_minimum=0), default=60, title="Request time limit",
         description="Longest wait for an answer to one request, in seconds.",
     ),
+    th.Property(
+        "dry_run", th.BooleanType, default=False, title="Dry run",
+        description="Do everything but write: say what a run would do, by looking people up. No state is written.",
+    ),
     additional_properties=False,
 ).to_dict()  # fmt: skip
 """JSON schema of the settings, without those that the SDK adds."""
@@ -222,6 +226,7 @@ class Settings:
     report_path: str | None
     job_timeout_seconds: int
     request_timeout_seconds: float
+    dry_run: bool
 
     @classmethod
     def from_config(

@@ -86,6 +86,15 @@ def is_from_meltano(environment: Mapping[str, str]) -> bool:
     return _MELTANO_VARIABLE in environment
 
 
+def asks_for_dry_run(environment: Mapping[str, str]) -> bool:
+    """Return whether the variable of the setting `dry_run` is set to anything but false.
+
+    It counts even where no other variable is read: nobody who sets it wants a run that writes. A Meltano project may
+    have a plugin definition that is older than the setting, and Meltano then passes it on as a variable only.
+    """
+    return environment.get(f"{ENVIRONMENT_PREFIX}DRY_RUN", "").strip().lower() not in {"", "false", "0", "no", "off"}
+
+
 def given_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the ``TARGET_SENDGRID_`` variables without this prefix. An empty one is the same as none.
 

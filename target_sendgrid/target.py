@@ -23,7 +23,7 @@ from target_sendgrid.errors import ConfigError, LocalFileError, TargetSendGridEr
 from target_sendgrid.settings import CONFIG_SCHEMA, Settings, nested_again, without_unset
 from target_sendgrid.settings_checks import (
     ENVIRONMENT_PREFIX,
-    GENERAL_KEY_VARIABLE,
+    asks_for_dry_run,
     config_file_problems,
     environment_problems,
     given_variables,
@@ -148,6 +148,8 @@ class TargetSendGrid(Target):
             about_format.help = "Output style of --about (json or markdown) and of --check (json)."
         text = "Check key, lists, mapping and files, write nothing, and exit 1 if there is an error."
         command.params.append(click.Option(["--check"], is_flag=True, help=text))
+        text = "Do everything but write, and say what a run would do. The same as the setting `dry_run`."
+        command.params.append(click.Option(["--dry-run"], is_flag=True, help=text))
         return command
 
     @classmethod
@@ -159,6 +161,7 @@ class TargetSendGrid(Target):
         config: _ConfigInput | None = None,
         file_input: IO[str] | None = None,
         check: bool = False,
+        dry_run: bool = False,
     ) -> None:
         """Run the target, or check only. Every error of a run ends with its summary and is raised again."""
         if about or config is None:
@@ -170,8 +173,9 @@ class TargetSendGrid(Target):
             found = findings(lambda: cls(config=config.config), file_input)
             sys.exit(write_findings(found, as_json=about_format == "json"))
         cls.print_version(print_fn=cls.logger.info)
-        unread = () if config.parse_env else unread_variables(os.environ, CONFIG_SCHEMA)
-        cls(config=config.config, unread_variables=unread).carry_out(file_input)
+        if dry_run or asks_for_dry_run(os.environ):
+            config.config["dry_run"] = True
+        cls(config=config.config).carry_out(file_input)
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
@@ -212,6 +216,8 @@ class TargetSendGrid(Target):
         except (TargetSendGridError, TerminatedError) as caught:
             error = caught
             self.settle_after(caught)
+            if self.settings.dry_run:
+                caught.args = (f"Dry run, so nothing was sent or written. What a run would say: {caught}",)
             raise
         finally:
             self._is_over = True
@@ -246,6 +252,9 @@ class TargetSendGrid(Target):
         self.report.seconds = self.clock.monotonic() - self._started_at
         for line in self.report.summary():
             self.logger.info("%s", line)
+        if self.report.dry_run is not None and sys.stderr is not None:
+            # Not through the log: it never holds anything of a value, not even its first letter.
+            sys.stderr.writelines(f"{line}\n" for line in self.report.dry_run.preview())
         if self._checked is None or not self._checked.can_write_report or not self.settings.report_path:
             return
         try:
@@ -311,12 +320,16 @@ class TargetSendGrid(Target):
             TargetSendGridError: A check found an error.
         """
         from target_sendgrid.preflight import Level, PreflightResult, preflight  # noqa: PLC0415 - loads what only a run needs
+        from target_sendgrid.report.dry_run import DryRunReport  # noqa: PLC0415 - as above
         from target_sendgrid.run import Run  # noqa: PLC0415 - as above
 
         url = self.settings.base_url
         self.report.host, self.report.is_sandbox = host_of(url), self.settings.is_sandbox or is_loopback(url)
         self._checked = checked = PreflightResult()
-        preflight(self.settings, self.clock, checked)
+        if self.settings.dry_run:
+            self.report.dry_run = DryRunReport()
+            self.logger.warning("Dry run: nothing is written to SendGrid, and no state. A run would do what follows.")
+        preflight(self.settings, self.clock, checked, leaves_no_file=self.settings.dry_run)
         for finding in checked.findings:
             if finding.level is Level.WARNING:
                 self.logger.warning("%s", finding)
@@ -325,7 +338,7 @@ class TargetSendGrid(Target):
             self.settings,
             report=self.report,
             clock=self.clock,
-            write_state=_write_state,
+            write_state=(lambda _state: None) if self.settings.dry_run else _write_state,
             check_stop=self._check_stop,
             make_worker=self._make_worker,
         )

@@ -12,7 +12,22 @@ if TYPE_CHECKING:
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.events import JobEvent
-    from target_sendgrid.delivery.job_runner import JobRunner
+
+
+class Runner(Protocol):
+    """What a worker runs: the job runner, or its place in a dry run."""
+
+    is_awaited: bool
+    """Whether the caller waits for an event, so that no other batch comes before one."""
+
+    def accept(self, batch: Batch) -> None:
+        """Take a batch to settle."""
+
+    def step(self) -> float | None:
+        """Do the next thing; return the seconds until there is more to do, ``None`` when nothing is under way."""
+
+    def take_events(self) -> list[JobEvent]:
+        """Return what has happened since the last call."""
 
 
 class Worker(Protocol):
@@ -32,18 +47,18 @@ class Worker(Protocol):
         """
 
 
-MakeWorker: TypeAlias = "Callable[[JobRunner], Worker]"
+MakeWorker: TypeAlias = "Callable[[Runner], Worker]"
 
 
 class WorkerThread:
-    """Runs a job runner's steps in a thread of its own. The thread starts with the first batch.
+    """Runs the steps of a runner in a thread of its own. The thread starts with the first batch.
 
     Args:
-        runner: The job runner. Nothing else may use it.
+        runner: The runner. Nothing else may use it.
         clock: How to wait.
     """
 
-    def __init__(self, runner: JobRunner, clock: Clock) -> None:
+    def __init__(self, runner: Runner, clock: Clock) -> None:
         self._runner = runner
         self._clock = clock
         self._inbox: queue.SimpleQueue[Batch] = queue.SimpleQueue()

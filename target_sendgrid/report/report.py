@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from target_sendgrid.report.dry_run import DryRunReport, StreamPreview
+
 
 class Bucket(str, Enum):
     """What can become of a record, apart from being rejected; the members are in the order of the report.
@@ -88,15 +90,21 @@ class StreamReport:
         """Number of records whose outcome is not known: none, unless the run failed."""
         return self.received - self.settled
 
-    def summary(self) -> str:
-        """Return the counts for people, those of nothing left out."""
+    def summary(self, preview: StreamPreview | None = None) -> str:
+        """Return the counts for people, those of nothing left out.
+
+        Args:
+            preview: What a run would do, in a dry run.
+        """
         parts = [f"{self.received:,} received"]
         for bucket in Bucket:
             if bucket is _FIRST_AFTER_REJECTED and self.rejected:
                 reasons = ", ".join(f"{reason.value} {count:,}" for reason, count in self.rejected.most_common())
                 parts.append(f"{self.rejected_count:,} rejected ({reasons})")
             count = self.buckets[bucket]
-            if count or bucket.is_always_shown:
+            if bucket is Bucket.UPSERTED and preview is not None:
+                parts.append(f"{count:,} would be upserted{preview.summary(count)}")
+            elif count or bucket.is_always_shown:
                 parts.append(f"{count:,} {bucket.label_of_one if count == 1 else bucket.label}")
         if self.unsettled:
             parts.append(f"{self.unsettled:,} NOT CONFIRMED")
@@ -132,6 +140,13 @@ class Report:
     state_held_from_line: int | None = None
     """Line of the first STATE after the last written one that was held back by the limit of rejections."""
     created_fields: list[str] = field(default_factory=list)
+    dry_run: DryRunReport | None = None
+    """What a run would do; ``None`` in a run."""
+
+    def add_new_list(self, name: str | None) -> None:
+        """Note a list that a run would create."""
+        if self.dry_run is not None and name is not None and name not in self.dry_run.new_lists:
+            self.dry_run.new_lists.append(name)
 
     def stream(self, name: str) -> StreamReport:
         """Return the counts of a stream, which start at 0 for a new one."""
@@ -169,13 +184,22 @@ class Report:
         """Yield the lines of the summary for people."""
         for name, stream in self.streams.items():
             into = f" -> list '{stream.list_name}'" if stream.list_name else ""
-            yield f"Stream '{shown(name)}'{into}: {stream.summary()}."
+            preview = None if self.dry_run is None else self.dry_run.stream(name)
+            yield f"Stream '{name}'{into}: {stream.summary(preview)}."
         if self.state_held_from_line is not None:
             yield (
                 f"No state from line {self.state_held_from_line} on was written: more of the records before it were"
                 " rejected than `max_rejected_percent` allows."
             )
         outcome = "failed" if self.error is not None else "done"
+        if self.dry_run is not None:
+            yield from self.dry_run.summary(self.created_fields)
+            yield (
+                f"Dry run {outcome} in {self.seconds:.1f} s: {counted(self.distinct_profiles, 'distinct profile')},"
+                f" {counted(self.request_count, 'request')} that only read. Nothing was written to SendGrid, and no"
+                " state."
+            )
+            return
         yield (
             f"Run {outcome} in {self.seconds:.1f} s: {counted(self.distinct_profiles, 'distinct profile')},"
             f" {counted(self.job_count, 'import job')}, {counted(self.request_count, 'request')}.{self._where()}"
@@ -199,8 +223,12 @@ class Report:
             "import_jobs": self.job_count,
             "requests": self.request_count,
             "created_custom_fields": self.created_fields,
-            "streams": {_encodable(name): stream.to_dict() for name, stream in self.streams.items()},
+            "streams": {name: stream.to_dict() for name, stream in self.streams.items()},
+            **({} if self.dry_run is None else {"dry_run": self.dry_run.to_dict(self._upserted())}),
         }
+
+    def _upserted(self) -> dict[str, int]:
+        return {name: stream.buckets[Bucket.UPSERTED] for name, stream in self.streams.items()}
 
     def write(self, path: str) -> None:
         """Write the report as JSON, whole or not at all.

@@ -117,6 +117,9 @@ class Client:
         transport: Sends the requests; it belongs to this client alone.
     """
 
+    only_reads = False
+    """Whether nothing is written: what is created is only what a run would create."""
+
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
 

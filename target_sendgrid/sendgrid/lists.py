@@ -105,7 +105,10 @@ class Lists:
                 message = f"SendGrid refuses to create the list '{shown(name)}': an account may have 1,000 lists."
                 raise ConfigError(message) from None
             return found[0]
-        log.info("Created list '%s' (%s).", created.name, created.id)
+        if self._client.only_reads:
+            log.info("A run would create the list '%s'.", created.name)
+        else:
+            log.info("Created list '%s' (%s).", created.name, created.id)
         return created
 
     def _unknown_ids(self, list_ids: Iterable[str]) -> Iterator[Problem]:

@@ -80,6 +80,16 @@ def test_the_check_writes_its_findings_and_nothing_else(project: Path) -> None:
     assert "error    SendGrid has no list named 'Recent customers', and `create_list` is false." in failed.stdout
 
 
+def test_a_dry_run_writes_nothing_and_leaves_the_state_as_it_is(project: Path) -> None:
+    dry = meltano(project, "run", "demo", TARGET_SENDGRID_DRY_RUN="true")
+    assert dry.returncode == 0, dry.stderr
+    assert "712 received, 692 would be upserted (692 created, 0 updated, 0 unchanged), 12 duplicates" in dry.stderr
+    assert "Nothing was written to SendGrid, and no state." in dry.stderr
+    assert not (project / ACCOUNT).exists()
+    first = meltano(project, "run", "demo")
+    assert "712 received, 690 upserted" in first.stderr
+
+
 def test_a_wrong_setting_is_named_in_meltanos_log(project: Path) -> None:
     run = meltano(project, "run", "demo", TARGET_SENDGRID_LIST_NAME="x" * 101)
     assert run.returncode == 1

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.events import JobEvent
-    from target_sendgrid.delivery.job_runner import JobRunner
+    from target_sendgrid.delivery.worker import Runner
 
 QUICK = Options(
     job_counts_after_seconds=0.0, job_final_after_seconds=0.0, field_ready_after_seconds=0.0, rate_limit_enabled=False
@@ -48,7 +48,7 @@ class StepwiseWorker:
         does_step: Asked at each call that does not wait; returns whether the runner makes a step.
     """
 
-    def __init__(self, runner: JobRunner, clock: Clock, *, does_step: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, runner: Runner, clock: Clock, *, does_step: Callable[[], bool] = lambda: False) -> None:
         self._runner = runner
         self._events: list[JobEvent] = []
         self._clock = clock

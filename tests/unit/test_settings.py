@@ -79,7 +79,8 @@ class TestDefaults:
             ("profile_cap", 100_000), ("on_profile_cap", "fail"), ("batch_size_rows", 30_000),
             ("batch_size_bytes", 3_500_000), ("validate_records", True), ("validate_scope", "mapped"),
             ("max_rejected_percent", 10),
-            ("job_timeout_seconds", 3600), ("request_timeout_seconds", 60), ("field_mapping", None), ("streams", {}),
+            ("job_timeout_seconds", 3600), ("request_timeout_seconds", 60), ("dry_run", False),
+            ("field_mapping", None), ("streams", {}),
             ("rejected_records_path", None), ("report_path", None), ("on_behalf_of", None), ("api_url", None),
         ],
     )  # fmt: skip

@@ -1,0 +1,100 @@
+"""Dry run: batches are settled by looking their people up, and nothing is sent."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from target_sendgrid.delivery import lookups
+from target_sendgrid.delivery.events import BatchResult
+from target_sendgrid.delivery.pending import unpack
+from target_sendgrid.report.dry_run import Effect, masked
+from target_sendgrid.sendgrid import contact as contacts
+from target_sendgrid.sendgrid.client import MAX_IDENTIFIERS_PER_SEARCH
+from target_sendgrid.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_sendgrid.delivery.batching import Batch
+    from target_sendgrid.delivery.events import JobEvent
+    from target_sendgrid.delivery.pending import Change
+    from target_sendgrid.report.dry_run import DryRunReport
+    from target_sendgrid.sendgrid.client import Client
+
+log = logging.getLogger("target-sendgrid.delivery")
+
+MAX_LOOKED_UP = 2000
+"""Most people of a batch who are looked up. Of a larger batch a sample is taken, evenly spread over it."""
+
+
+class DryRunner:
+    """Takes the place of the job runner: says what a batch would do, and settles it.
+
+    Args:
+        client: SendGrid.
+        report: Takes what is found.
+        field_name: Returns the name of a custom field, given its id.
+    """
+
+    def __init__(self, client: Client, report: DryRunReport, field_name: Callable[[str], str]) -> None:
+        self._client = client
+        self._report = report
+        self._field_name = field_name
+        self._batches: list[Batch] = []
+        self._events: list[JobEvent] = []
+        self.is_awaited = False
+
+    def accept(self, batch: Batch) -> None:
+        """Take a batch to settle."""
+        self._batches.append(batch)
+
+    def step(self) -> float | None:
+        """Settle one batch.
+
+        Returns:
+            Seconds until there is more to do; ``None`` when no batch is left.
+
+        Raises:
+            SendGridError: The look-up failed.
+        """
+        if self._batches:
+            batch = self._batches.pop(0)
+            self._look_up(batch)
+            self._events.append(BatchResult(batch, (), job_count=0))
+        return 0.0 if self._batches else None
+
+    def take_events(self) -> list[JobEvent]:
+        """Return what has happened since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def _look_up(self, batch: Batch) -> None:
+        if batch.packed is None:
+            return
+        changes, batch.packed = unpack(batch.packed, batch.purpose), None
+        step = -(-len(changes) // MAX_LOOKED_UP)
+        sample = dict(list(changes.items())[::step])
+        searches = counted(-(-len(sample) // MAX_IDENTIFIERS_PER_SEARCH), "request")
+        of = f" of {len(changes):,}" if len(sample) < len(changes) else ""
+        sentence = "Dry run: looking up %s%s in %s; SendGrid takes about 200 of them a minute."
+        log.info(sentence, counted(len(sample), "contact"), of, searches)
+        found = dict(lookups.find_people(self._client, sample))
+        self._report.request_count += 1
+        self._report.byte_count += batch.byte_count
+        self._report.contact_count += len(changes)
+        for identity, change in sample.items():
+            effect = self._effect(change, found.get(identity))
+            for stream in {origin.stream for origin in change.origins}:
+                self._report.stream(stream).add(effect, weight=len(changes) / len(sample))
+        for change in changes.values():
+            preview = self._report.stream(change.origin.stream)
+            if not preview.is_full:
+                preview.contacts.append(masked(contacts.decode(change.contact), self._field_name))
+
+    def _effect(self, change: Change, found: contacts.Contact | None) -> Effect:
+        if found is None:
+            return Effect.CREATED
+        sent = contacts.decode(change.contact)
+        is_stored = lookups.is_stored(sent, found, change.purpose.list_ids, self._field_name)
+        return Effect.UNCHANGED if is_stored else Effect.UPDATED
