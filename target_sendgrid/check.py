@@ -54,6 +54,24 @@ class CheckedTarget(SdkStreams, Protocol):
         """The settings."""
 
 
+def run_check(make_target: Callable[[], CheckedTarget], file: IO[Any] | None, *, output_format: str | None) -> int:
+    """Check, write the findings to standard output, and return the exit code.
+
+    Args:
+        make_target: As of `findings`.
+        file: As of `findings`.
+        output_format: ``json``, or ``None`` for lines for people.
+
+    Raises:
+        ConfigError: There is no such format.
+        LocalFileError: Standard output can't be written.
+    """
+    if output_format not in {None, "json"}:
+        message = "`--check` writes lines or, with `--format json`, JSON: it has no other format."
+        raise ConfigError(message)
+    return write_findings(findings(make_target, file), as_json=output_format == "json")
+
+
 def findings(make_target: Callable[[], CheckedTarget], file: IO[Any] | None) -> Iterator[Finding]:
     """Yield what the checks find, in the order of a run.
 

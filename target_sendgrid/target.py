@@ -168,10 +168,10 @@ class TargetSendGrid(Target):
             super().invoke(about=about, about_format=about_format, config=config, file_input=file_input)
             return
         if check:
-            from target_sendgrid.check import findings, write_findings  # noqa: PLC0415 - a run does not need it
+            from target_sendgrid.check import run_check  # noqa: PLC0415 - a run does not need it
 
-            found = findings(lambda: cls(config=config.config), file_input)
-            sys.exit(write_findings(found, as_json=about_format == "json"))
+            target = functools.partial(cls, config=config.config, parse_env_config=config.parse_env)
+            sys.exit(run_check(target, file_input, output_format=about_format))
         cls.print_version(print_fn=cls.logger.info)
         if dry_run or asks_for_dry_run(os.environ):
             config.config["dry_run"] = True

@@ -295,6 +295,11 @@ class TestCommandLine:
         assert {tuple(finding) for finding in found} == {("level", "what", "next_step")}
         assert [finding["level"] for finding in found].count("error") == 1
 
+    def test_a_format_that_it_does_not_have(self, account: Account) -> None:
+        run = self.run(account, "--format", "markdown")
+        assert (run.returncode, run.stdout) == (1, "")
+        assert "`--check` writes lines or, with `--format json`, JSON: it has no other format." in run.stderr
+
     def test_a_file_of_messages(self, account: Account) -> None:
         path = account.folder / "messages.jsonl"
         path.write_bytes(singer(PEOPLE))

@@ -168,6 +168,11 @@ class TestCommandLine:
     def test_the_variable_counts_where_the_environment_is_not_read(self, account: Account, given: str) -> None:
         self.check_dry(["env", f"TARGET_SENDGRID_DRY_RUN={given}", *account.command()], account)
 
+    def test_the_option_counts_more_than_the_variable(self, account: Account) -> None:
+        """Meltano sets the variable to the default, which is false."""
+        command = ["env", "TARGET_SENDGRID_DRY_RUN=false", *account.command(), "--config", "ENV", "--dry-run"]
+        self.check_dry(command, account)
+
     def check_dry(self, command: list[str], account: Account) -> None:
         """Run a command, and check that it was a dry run."""
         run = subprocess.run(command, input=self.LINES, capture_output=True, check=False, timeout=120)
