@@ -122,6 +122,15 @@ def test_no_fault_of_requests_and_jobs_is_shown(account: CanaryAccount, name: st
         assert run.rejected
 
 
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 503])
+def test_no_dry_run_shows_more_than_first_letters(account: CanaryAccount, status: int) -> None:
+    for index, body in enumerate(BODIES):
+        fault = {**SEARCH, "kind": "status", "status": status, "body": body, "headers": HEADERS, "times": 2}
+        run = account.run(fault, log_format=LOG_FORMATS[index % 2], dry_run=True)
+        assert (run.states, run.rejected) == ([], "")
+        assert "Dry run" in run.log
+
+
 @pytest.mark.parametrize("ending", canaries.ENDINGS)
 def test_no_line_that_is_not_a_singer_message_is_shown(account: CanaryAccount, ending: str) -> None:
     for log_format in LOG_FORMATS:
