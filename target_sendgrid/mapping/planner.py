@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _SHOWN_NAMES = 10
 """Number of names that a sentence lists."""
 
+_NEARNESS = 0.75
+"""How much of the names of a new and a reserved field must be the same, as a share, to offer the reserved one."""
+
 _METADATA_PREFIX = "_sdc_"
 """What the names of properties begin with that taps add to the rows of a source."""
 
@@ -110,7 +113,7 @@ def _new_field_warnings(planned: Sequence[PlannedField], field_mapping: Mapping[
     for plan in planned:
         if not isinstance(plan.target, NewField) or field_mapping[plan.field].type is not None:
             continue
-        near = suggest(plan.field, fields.MAX_LENGTHS)
+        near = suggest(plan.field, fields.MAX_LENGTHS, nearness=_NEARNESS)
         if near:
             yield f"SendGrid has no contact field '{shown(plan.field)}', so it is created.{near}"
         else:

@@ -91,7 +91,11 @@ def outcome(account: Account, run: Finished) -> dict[str, Any]:
         "counts": counts,
         "states": run.states,
         "rejected": [[entry[name] for name in names] for entry in account.rejected()],
-        "warnings": [line for line in run.log.splitlines() if line.startswith(("Rejected", "property", "Stream"))],
+        "warnings": [
+            line
+            for line in run.log.splitlines()
+            if line.startswith(("Rejected", "property", "Stream")) and "Not used" not in line
+        ],
     }  # fmt: skip
 
 

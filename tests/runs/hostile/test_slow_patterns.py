@@ -49,11 +49,11 @@ def test_many_slow_records_end_the_run_and_name_the_property(account: Account, c
         PEOPLE, ADA, state(0), *slow, record(email="late@example.com"), state(99), validate_scope="all", **config
     )
     assert run.exit_code == 1
-    last_line = max(line for line, _ in account.reasons())
+    last = account.rejected()[-1]
     assert len(account.reasons()) <= 5
     assert (
-        f"Validating records takes too long, the last time at stream 'people', line {last_line}: the SCHEMA has slow"
-        " rules for 'code'. Simplify its patterns in the tap, or set `validate_records: false`."
+        f"Validating records takes too long, the last time at stream 'people', line {last['line']}, record"
+        f" {last['record_number']}: the SCHEMA has slow rules for 'code'. Simplify its patterns in the tap, or set `validate_records: false`."
     ) in run.log
     assert json.loads(run.states[-1])["n"] < len(account.reasons())
     assert account.emails() == ["ada@example.com"]
@@ -66,7 +66,7 @@ def test_slow_records_of_a_batch_file_end_the_run(account: Account) -> None:
     batch = {"type": "BATCH", "stream": "people", "encoding": {"format": "jsonl"}, "manifest": [path.as_uri()]}
     run = account.run(PEOPLE, ADA, state(1), batch, state(2), validate_scope="all")
     assert run.exit_code == 1
-    assert "of the batch files: the SCHEMA has slow rules for 'code'." in run.log
+    assert "of the batch files, record 6: the SCHEMA has slow rules for 'code'." in run.log
     assert run.states == ['{"n": 1}']
 
 
