@@ -118,14 +118,26 @@ def environment_problems(environment: Mapping[str, str], schema: Mapping[str, An
     for name, kind in known.items():
         if name in given and kind in _FITS and not _FITS[kind](given[name]):
             problems.append(f"The environment variable {ENVIRONMENT_PREFIX}{name} must be {_WANTED[kind]}.")
-    # Meltano also exports each property of an object.
-    objects = tuple(f"{name}_" for name in known if known[name] == "object" and _MELTANO_VARIABLE in environment)
+    is_exported = _exported_names(known) if is_from_meltano(environment) else None
     for name in sorted(given.keys() - known):
-        near = "" if name.startswith(objects) else _suggest_setting(name, known)
+        near = "" if is_exported and is_exported.match(name) else _suggest_setting(name, known)
         if near:
             variable = ENVIRONMENT_PREFIX + name
             problems.append(f"There is no setting for the environment variable {variable}.{near}")
     return problems
+
+
+def _exported_names(kinds: Mapping[str, str]) -> re.Pattern[str]:
+    """Return what matches the names of variables that Meltano exports beside those of the settings.
+
+    They are those of the properties of an object, and those of a loader that inherits from this one, which have the
+    rest of its name in front: ``TARGET_SENDGRID_VIP_LIST_NAME`` for ``target-sendgrid-vip``.
+
+    Args:
+        kinds: JSON types of the settings, by their names in upper case.
+    """
+    objects = "|".join(name for name, kind in kinds.items() if kind == "object")
+    return re.compile(f"(?:{objects})_|.+_(?:{'|'.join(kinds)})(?:_|$)")
 
 
 def unread_variables(environment: Mapping[str, str], schema: Mapping[str, Any]) -> list[str]:

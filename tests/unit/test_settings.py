@@ -483,6 +483,11 @@ class TestEnvironment:
         (problem,) = environment_problems(exported, CONFIG_SCHEMA)
         assert "TARGET_SENDGRID_LISTNAME" in problem
 
+    @pytest.mark.parametrize("name", ["VIP_LIST_NAME", "VIP_FIELD_MAPPING", "VIP_FIELD_MAPPING_CITY", "VIP_API_KEY"])
+    def test_meltano_exports_the_settings_of_inherited_loaders_too(self, name: str) -> None:
+        exported = {f"TARGET_SENDGRID_{name}": "x", "TARGET_SENDGRID__DIALECT": "target_sendgrid_vip"}
+        assert environment_problems(exported, CONFIG_SCHEMA) == []
+
     def test_all_problems_are_named_at_once(self) -> None:
         assert (
             len(
