@@ -49,6 +49,16 @@ _COMMANDS = {
         "args": "--check --config=ENV",
         "description": "Check key, lists, mapping and files, and write nothing.",
     },
+    "look": {
+        "executable": "target-sendgrid-sandbox",
+        "args": "serve --database $TARGET_SENDGRID_API_URL",
+        "description": "Look into the sandbox's account in a browser.",
+    },
+    "show": {
+        "executable": "target-sendgrid-sandbox",
+        "args": "show --database $TARGET_SENDGRID_API_URL",
+        "description": "Show what is in the sandbox's account.",
+    },
 }
 _CAPABILITIES = ["about", "batch", "schema-flattening", "stream-maps", "structured-logging", "validate-records"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import subprocess
@@ -14,6 +15,9 @@ from target_sendgrid.errors import ConfigError, Problem
 log = logging.getLogger("target-sendgrid.sendgrid")
 
 _STOP_SECONDS = 10.0
+
+_LIBRARY = "flask"
+"""What only the extra `sandbox` installs."""
 
 _PASSED_ON = (
     "HOME", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "VIRTUAL_ENV",
@@ -57,6 +61,13 @@ class EmbeddedSandbox:
         Raises:
             ConfigError: It does not start.
         """
+        if importlib.util.find_spec(_LIBRARY) is None:
+            what = "The embedded sandbox, which `api_url` asks for, is not installed."
+            next_step = (
+                "Install the target with its extra `sandbox`: in a clone with `uv tool install '.[sandbox]'`; in"
+                " Meltano, end `pip_url` with `[sandbox]` and run `meltano install`."
+            )
+            raise ConfigError([Problem(what, next_step)])
         command = [sys.executable, "-m", "target_sendgrid.sandbox", "serve", "--port", "0", "--quick"]
         command += ["--api-only", "--ready-json", "--until-stdin-closes"]
         command += ["--database", database] if database else []
@@ -74,7 +85,7 @@ class EmbeddedSandbox:
         except msgspec.DecodeError:
             _stop(process)
             what = "The embedded sandbox did not start, for the reason above."
-            next_step = "If a module is missing, install `target-sendgrid[sandbox]`; else check the path in `api_url`."
+            next_step = "Check the path in `api_url`."
             raise ConfigError([Problem(what, next_step)]) from None
         except BaseException:  # also a signal to the target, which must not leave the child behind
             _stop(process)

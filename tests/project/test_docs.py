@@ -65,6 +65,12 @@ def test_the_worked_example_of_the_readme_is_a_profile_of_the_demo_and_what_beco
     assert json.loads(encode(mapping.contact(profile))) == contact
 
 
+def test_the_demo_has_the_commands_of_the_plugin_definition() -> None:
+    meltano = yaml.safe_load((generate.ROOT / "meltano.yml").read_text(encoding="utf-8"))
+    definition = yaml.safe_load(generate.plugin_definition())
+    assert meltano["plugins"]["loaders"][0]["commands"] == definition["commands"]
+
+
 def test_every_module_named_in_the_docs_is_there() -> None:
     pages = [generate.ROOT / "README.md", *(generate.ROOT / "docs").glob("*.md")]
     for name in re.findall(r"`([\w/]+\.py)`", "".join(page.read_text(encoding="utf-8") for page in pages)):

@@ -119,7 +119,7 @@ def test_a_started_sandbox_answers_until_it_is_stopped(started: Started) -> None
 
 
 def test_a_sandbox_that_does_not_start_is_an_error_that_says_what_to_check(started: Started, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"did not start, .* check the path in `api_url`"):
+    with pytest.raises(ConfigError, match=r"did not start, .* Check the path in `api_url`"):
         EmbeddedSandbox.start(str(tmp_path / "no folder" / "account.db"))
     [process] = started.processes
     assert process.returncode not in {0, None}
@@ -136,3 +136,10 @@ def test_a_start_that_is_interrupted_leaves_no_process_behind(
         EmbeddedSandbox.start(None)
     [process] = started.processes
     assert process.returncode is not None
+
+
+def test_a_sandbox_that_is_not_installed_is_not_started(monkeypatch: pytest.MonkeyPatch, started: Started) -> None:
+    monkeypatch.setitem(sys.modules, "flask", None)
+    with pytest.raises(ConfigError, match=r"is not installed\. Install the target with its extra `sandbox`"):
+        EmbeddedSandbox.start(None)
+    assert started.commands == []

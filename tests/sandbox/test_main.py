@@ -145,3 +145,26 @@ def test_every_switch_has_a_flag_and_a_help_text() -> None:
     text = run("serve", "--help").stdout
     assert all(f"--{name.replace('_', '-')}" in text for name in Options().as_dict())
     assert all(help_texts().values())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["serve"], ["coverage"]])
+def test_without_the_extra_it_says_what_to_install(arguments: list[str]) -> None:
+    program = "import sys; sys.modules['flask'] = None; from target_sendgrid.sandbox.__main__ import main; main()"
+    command = [sys.executable, "-W", "error", "-c", program, *arguments]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert "the module 'flask' is missing. Install the target with its extra `sandbox`" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "show"])
+def test_a_database_can_be_named_as_in_the_setting_api_url(tmp_path: Path, command: str) -> None:
+    database = tmp_path / "people account.db"
+    with serving("--database", f"sandbox:{database}") as (_, ready):
+        assert ready["database"] == str(database)
+    assert database.is_file()
+    assert run("show", "--database", f"sandbox:{database}").stdout == run("show", "--database", str(database)).stdout
+    for address in ("sandbox", "sandbox:", "https://api.sendgrid.com"):
+        finished = run(command, "--database", address)
+        assert finished.returncode == 2
+        assert "This `api_url` names no file." in finished.stderr
