@@ -44,7 +44,7 @@ def main() -> None:
     arguments = parser.parse_args()
     config = json.loads(arguments.config.read_text(encoding="utf-8")) if arguments.config else {}
     state = json.loads(arguments.state.read_text(encoding="utf-8")) if arguments.state else {}
-    folder = Path(config.get("folder") or Path(__file__).parent / "profiles")
+    folder = Path(config.get("folder") or Path(__file__).resolve().parent / "profiles")
     bookmarks = dict(state.get("bookmarks") or {})
     for audience in AUDIENCES:
         write_audience(audience, folder / f"{audience}.jsonl", bookmarks)

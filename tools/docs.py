@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,12 @@ _KINDS = {
 }
 _READING_ORDER = ("singer", "mapping", "audience", "delivery", "sendgrid", "report", "sandbox")
 """Packages in the order in which the data of a run passes through them."""
+
+_EXAMPLES = {
+    "field_mapping": '{"email": "profile_email", "city": "home_address.city"}',
+    "streams": '{"customers": {"list_name": "Customers"}}',
+}
+"""Values of settings that have no default."""
 
 _ALIASES = {"api_key": ["SENDGRID_API_KEY"]}
 _COMMANDS = {
@@ -199,15 +206,18 @@ def _code(names: Iterable[str]) -> str:
 
 
 def environment_example() -> str:
-    """Return ``.env.example``: every setting as an environment variable."""
+    """Return ``.env.example``: every setting as an environment variable, in the syntax of a shell."""
     lines = [
-        "# Every setting of target-sendgrid as an environment variable: copy to .env and fill in what you need.",
-        "# Objects are JSON. Keep .env out of version control: it holds your key.",
+        "# For those who run the target in a shell: every setting as an environment variable. Copy this file to",
+        "# `.env`, fill in what you need, read it with `set -a; . ./.env; set +a`, and start the target with",
+        "# `--config=ENV`. Values are quoted for the shell; objects are JSON.",
+        "# In Meltano, settings belong into `meltano.yml`, by `meltano config set`, and the key into the project's",
+        "# `.env`, as SENDGRID_API_KEY. Keep each `.env` out of version control: it holds your key.",
     ]
     for name, prop in CONFIG_SCHEMA["properties"].items():
-        default = prop.get("default")
+        default = prop.get("default", _EXAMPLES.get(name))
         text = "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
-        lines += ["", f"# {prop['description']}", f"# {ENVIRONMENT_PREFIX}{name.upper()}={text}"]
+        lines += ["", f"# {prop['description']}", f"# {ENVIRONMENT_PREFIX}{name.upper()}={shlex.quote(text)}"]
     return "\n".join(lines) + "\n"
 
 

@@ -6,6 +6,7 @@ import ast
 import importlib
 import itertools
 import json
+import os
 import re
 import subprocess
 from typing import TYPE_CHECKING, ClassVar
@@ -69,6 +70,21 @@ def test_the_demo_has_the_commands_of_the_plugin_definition() -> None:
     meltano = yaml.safe_load((generate.ROOT / "meltano.yml").read_text(encoding="utf-8"))
     definition = yaml.safe_load(generate.plugin_definition())
     assert meltano["plugins"]["loaders"][0]["commands"] == definition["commands"]
+
+
+def test_a_shell_can_read_the_example_of_an_env_file_as_it_says(tmp_path: Path) -> None:
+    example = generate.environment_example()
+    load = re.search(r"`(set -a; .*?)`", example)[1]  # type: ignore[index]  # it is there
+    lines = example.replace("API_URL=''", "API_URL='sandbox'").replace("# TARGET", "TARGET")
+    (tmp_path / ".env").write_text(lines, encoding="utf-8")
+    environment = {name: text for name, text in os.environ.items() if "SENDGRID" not in name}
+    environment["PATH"] = os.pathsep.join([str(SCRIPTS), environment["PATH"]])
+    process = subprocess.run(
+        ["sh", "-eu", "-c", f"{load}; target-sendgrid --config=ENV --check"],
+        cwd=tmp_path, env=environment, input="", capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "The list 'Customers'" in process.stdout
 
 
 def test_every_module_named_in_the_docs_is_there() -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tools.docs import ROOT
+from tests.harness.readme import blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +22,7 @@ LATER = b'{"bookmarks": {"people": "later"}}\n'
 
 def script() -> str:
     """Return the README's script."""
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    (found,) = [block for block in blocks if "tap-x" in block]
-    return str(found)
+    return blocks("### In a shell")[-1]
 
 
 def put_command(folder: Path, name: str, text: str) -> None:
