@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -19,6 +20,14 @@ from tools.docs import ROOT
 IN_MELTANO, IN_A_SHELL = "### In a Meltano project", "### In a shell"
 BEFORE, BAD_RECORDS = "## Look before you send", "## Bad records"
 TARGET = "target-sendgrid --config target.json"
+JQ = """\
+import json, jq, sys
+option, program, path = sys.argv[1:]
+for value in jq.compile(program).input_text(open(path).read()):
+    print(value if option == "-r" else json.dumps(value))
+"""
+"""The program `jq`, made of its library, which is a Python package."""
+
 KEY = "SG.your.key"
 RUN_ID = "4cb3f1e09d7a2b58"
 
@@ -37,6 +46,8 @@ class Home:
         self.bin.mkdir(parents=True)
         for name in ("meltano", "uv"):
             (self.bin / name).symlink_to(SCRIPTS / name)
+        (self.bin / "jq").write_text(f"#!{sys.executable}\n{JQ}", encoding="utf-8")
+        (self.bin / "jq").chmod(0o755)
         cache = subprocess.run([str(SCRIPTS / "uv"), "cache", "dir"], capture_output=True, text=True, check=True)
         config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
         dropped = ("MELTANO", "TARGET_SENDGRID", "SENDGRID", "VIRTUAL_ENV", "UV_PROJECT")
@@ -62,7 +73,11 @@ class Home:
     def run_as_cron(self, line: str) -> int:
         """Run a line of a crontab as cron does, with its few variables, and return the exit code."""
         *_, command = line.strip().split(maxsplit=5)
-        environment = {"HOME": str(self.folder), "PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "LOGNAME": "somebody"}
+        python = self.folder / "python"  # not every machine has the one that the sample tap needs in /usr/bin
+        python.mkdir()
+        (python / "python3").symlink_to(sys.executable)
+        path = f"/usr/bin:/bin:{python}"
+        environment = {"HOME": str(self.folder), "PATH": path, "SHELL": "/bin/sh", "LOGNAME": "somebody"}
         return subprocess.run(
             ["/bin/sh", "-c", command], cwd=self.folder, env=environment, check=False, timeout=180
         ).returncode
