@@ -58,7 +58,7 @@ _COMMANDS = {
     },
     "look": {
         "executable": "target-sendgrid-sandbox",
-        "args": "serve --database $TARGET_SENDGRID_API_URL",
+        "args": "serve --port 0 --database $TARGET_SENDGRID_API_URL",
         "description": "Look into the sandbox's account in a browser.",
     },
     "show": {

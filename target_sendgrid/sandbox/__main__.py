@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-_MISSING = """\
-The sandbox can't start: the module '{}' is missing. Install the target with its extra `sandbox`: in a clone with
-`uv tool install '.[sandbox]'`; in Meltano, end `pip_url` with `[sandbox]` and run `meltano install`.
-"""
+_MISSING = (
+    "The sandbox is not installed: the module '{}' is missing. Install the target with its extra `sandbox`: in a clone"
+    " with `uv tool install '.[sandbox]'`; in Meltano, end `pip_url` with `[sandbox]` and run `meltano install`.\n"
+)
 
 
 def main() -> None:
