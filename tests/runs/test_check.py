@@ -141,6 +141,16 @@ def test_the_clock_is_compared_with_sendgrids(
     assert any(sentence.startswith(words) for sentence in of_level(account.check(), level))
 
 
+@pytest.mark.parametrize("date", ["yesterday", ""])
+def test_an_answer_without_a_usable_date_says_nothing_of_the_clock(account: Account, date: str) -> None:
+    body, headers = {"contact_count": 0, "billable_count": 0}, {"Date": date}
+    path = "/v3/marketing/contacts/count"
+    account.sandbox.add_fault("status", method="GET", path=path, status=200, body=body, headers=headers)
+    checked = account.check()
+    assert checked.exit_code == 0
+    assert "clock" not in str(checked.findings)
+
+
 class TestStreams:
     """SCHEMA messages on standard input."""
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from target_sendgrid.errors import ConfigError
 from target_sendgrid.settings import CONFIG_SCHEMA, Settings, Source, StreamSettings, nested_again
-from target_sendgrid.settings_checks import environment_problems, given_variables, main_type
+from target_sendgrid.settings_checks import asks_for_dry_run, environment_problems, given_variables, main_type
 
 MARKER = "zaphod"
 BASE = {"api_key": "SG.a.b", "data_privacy_consent": True, "list_name": "News"}
@@ -30,6 +30,16 @@ def problems_of(config: dict[str, Any] | None = None, **changes: object) -> list
     with pytest.raises(ConfigError) as caught:
         Settings.from_config((BASE if config is None else config) | changes)
     return list(caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("true", True), (" TRUE ", True), ("1", True), ("yes", True), ("maybe", True)]
+    + [(value, False) for value in ("", " ", "false", "False", "0", "no", "off")],
+)
+def test_the_variable_of_a_dry_run_counts_unless_it_says_no(value: str, *, expected: bool) -> None:
+    assert asks_for_dry_run({"TARGET_SENDGRID_DRY_RUN": value}) is expected
+    assert not asks_for_dry_run({})
 
 
 def test_objects_that_meltano_flattens_in_variables_are_nested_again() -> None:

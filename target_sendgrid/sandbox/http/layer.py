@@ -74,7 +74,7 @@ class Layer:
             environ[NOTES_KEY]["late_seconds"] = fault.late_seconds
         with self._sandbox.lock:
             response = self._answer(request, fault, arrival)
-            response.headers["Date"] = http_date(self._sandbox.account.clock.now())
+            response.headers.setdefault("Date", http_date(self._sandbox.account.clock.now()))
             self._log(request, response, is_known=is_known)
             if kind not in _LOST_ANSWERS:
                 self._sandbox.last_job_id = environ[NOTES_KEY].get("job_id", self._sandbox.last_job_id)

@@ -152,6 +152,29 @@ def test_promises_hold_on_any_input(
     assert len(account.rejected()) == sum(sum(stream["rejected"].values()) for stream in run.report["streams"].values())
 
 
+@_SHARED
+@given(lines=_lines, batch_size_rows=st.integers(1, 5))
+def test_a_check_and_a_dry_run_only_read_and_foretell_a_run_on_any_input(
+    account: Account, lines: list[Line], batch_size_rows: int
+) -> None:
+    account.reset()
+    content = b"".join(line.content for line in lines)
+    checked = account.check(PEOPLE, content)
+    dry = account.run(PEOPLE, content, batch_size_rows=batch_size_rows, dry_run=True)
+    account.check_only_reads()
+    assert (dry.states, account.rejected_path.exists()) == ([], False)
+    if not any(line.is_broken for line in lines):
+        assert MARKER not in dry.log
+        assert MARKER not in json.dumps(dry.report)
+        assert MARKER not in str(checked.findings)
+    run = account.run(PEOPLE, content, batch_size_rows=batch_size_rows)
+    assert dry.exit_code == run.exit_code
+    for name, stream in run.report["streams"].items():
+        foretold = dry.report["streams"][name]
+        assert foretold["received"] == stream["received"]
+        assert foretold["rejected"].items() <= stream["rejected"].items()
+
+
 def _assert_states_are_receipts(account: Account, lines: list[Line], run: Finished) -> None:
     """Check that the states that were written are some of those given, in order, and cover only settled records."""
     written = iter(run.states)
