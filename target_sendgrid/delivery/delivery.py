@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from target_sendgrid.delivery.events import Spooled
 from target_sendgrid.delivery.pending import NOTHING, stream_counts
 from target_sendgrid.errors import LocalFileError
+from target_sendgrid.report.progress import Progress
 from target_sendgrid.report.report import Bucket
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Delivery:
         self._rejections = rejections
         self._clock = clock
         self._check_stop = check_stop
+        self._progress = Progress(report, clock)
 
     def send_full(self) -> None:
         """Send all full batches, and wait while too many changes are held for others."""
@@ -120,6 +122,7 @@ class Delivery:
         """
         while (event := self._worker.next_event(0)) is not None:
             self._handle(event)
+        self._progress.note_reading()
         self._write_state()
         self._batcher.release_due()
         while (purpose := self._batcher.next_full()) is not None:
@@ -165,8 +168,12 @@ class Delivery:
     def _wait_for_event(self) -> None:
         while (event := self._worker.next_event(_CHECK_STOP_SECONDS)) is None:
             self._check_stop()
+            self._note_waiting()
         self._handle(event)
         self._write_state()
+
+    def _note_waiting(self) -> None:
+        self._progress.note_waiting(self._worker.under_way().sentence(self._clock.monotonic()))
 
     def _wait_for_release(self) -> None:
         """Wait until some people may be sent again of whom an untracked job may hold older values."""
@@ -176,6 +183,7 @@ class Delivery:
             ends_at = self._clock.monotonic() + seconds
             while (left := ends_at - self._clock.monotonic()) > 0:
                 self._check_stop()
+                self._note_waiting()
                 self._clock.sleep(min(left, _CHECK_STOP_SECONDS))
         self._batcher.release_due()
 
@@ -212,7 +220,7 @@ class Delivery:
         except LocalFileError:
             self._gate.close_from(batch.first_line)  # at least one of its rejected records is not in the file
             raise
-        log.info("%s of %s records settled so far.", f"{self._report.settled:,}", f"{self._report.received:,}")
+        self._progress.note_reading()
 
     def _count(self, result: BatchResult) -> None:
         bucket = result.batch.purpose.kind.bucket

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
+
+from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,3 +37,30 @@ class Spooled(msgspec.Struct, frozen=True):
 
 
 JobEvent: TypeAlias = "BatchResult | Spooled"
+
+
+class UnderWay(NamedTuple):
+    """What SendGrid worked on, and what waited to be sent, when the job runner's last step ended."""
+
+    job_count: int = 0
+    job_name: str = ""
+    """What the jobs are called."""
+    contact_count: int = 0
+    """Number of contacts of these jobs that are not settled."""
+    oldest_since: float = 0.0
+    """When the oldest of these jobs was submitted, in seconds of the monotonic clock."""
+    queued_count: int = 0
+    """Number of contacts that wait to be sent."""
+
+    def sentence(self, now: float) -> str:
+        """Return what a run waits for.
+
+        Args:
+            now: Seconds of the monotonic clock.
+        """
+        if self.job_count:
+            jobs, contacts = counted(self.job_count, self.job_name), counted(self.contact_count, "contact")
+            return f"Waiting for {jobs}, {contacts}, the oldest for {now - self.oldest_since:.0f} s."
+        if self.queued_count:
+            return f"Waiting to send {counted(self.queued_count, 'contact')}."
+        return "Waiting for SendGrid."

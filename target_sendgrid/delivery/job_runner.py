@@ -13,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from target_sendgrid.delivery import lookups
-from target_sendgrid.delivery.events import BatchResult, Spooled
+from target_sendgrid.delivery.events import BatchResult, Spooled, UnderWay
 from target_sendgrid.delivery.isolation import Isolation
 from target_sendgrid.delivery.job import Job, Level, Rejection, Request
 from target_sendgrid.delivery.job_failures import JobFailures
@@ -95,6 +95,8 @@ class JobRunner:
         self._error: SendGridError | ConfigError | None = None
         """Why nothing more can be sent."""
         self._events: list[JobEvent] = []
+        self.under_way = UnderWay()
+        """What was under way when the last step ended. Another thread may read it, since it is replaced as a whole."""
         self.is_awaited = False
         """Whether the caller waits for an event, so that no other batch comes before one."""
 
@@ -126,6 +128,7 @@ class JobRunner:
             self._advance()
         except (SendGridError, ConfigError) as error:
             self._stop_sending(error)
+        self.under_way = self._poll_schedule.under_way(sum(job.count for job in self._queue))
         if self._error is not None and self._poll_schedule.likely_seconds_left() <= 0:
             raise self._error
         return self._wait_seconds()
@@ -293,7 +296,7 @@ class JobRunner:
         wait_seconds = self._poll_tries.wait_after(error)
         if wait_seconds is None:
             raise error.final_error or JobFailedError(f"{error}.", "Run again later.")
-        log.info("%s: trying again in %.1f s.", error, wait_seconds)
+        log.warning("%s: trying again in %.1f s.", error, wait_seconds)
         self._poll_schedule.pause(wait_seconds)
 
     def _poll_later(self, job: Job) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from target_sendgrid.mapping.conversions import parse_iso
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.contact import is_same_email
 from target_sendgrid.sendgrid.fields import IDENTIFIERS
+from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from target_sendgrid.delivery.pending import Change
     from target_sendgrid.sendgrid.client import Client
     from target_sendgrid.sendgrid.contact import Contact
+
+log = logging.getLogger("target-sendgrid.delivery")
 
 MAX_INVISIBLE_SECONDS = 120.0
 """How long the effect of a finished job may stay invisible before it counts as absent."""
@@ -41,6 +45,8 @@ def find_people(client: Client, changes: Mapping[str, Change]) -> Iterator[tuple
     Yields:
         Identities with the contacts as SendGrid's search returns them, without those who are not in the account.
     """
+    if len(changes) > SAMPLE_SIZE:
+        log.info("Looking up %s.", counted(len(changes), "contact"))
     by_kind: dict[str, dict[str, str]] = {}
     for identity, change in changes.items():
         contact = contacts.decode(change.contact)

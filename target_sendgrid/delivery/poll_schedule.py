@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from target_sendgrid.delivery.events import UnderWay
 from target_sendgrid.sendgrid.retry import SHORTEST_WAIT_SECONDS
 
 if TYPE_CHECKING:
@@ -104,6 +105,20 @@ class PollSchedule:
     def age(self, job: Job) -> float:
         """Return the seconds since a job was submitted."""
         return self._clock.monotonic() - self._jobs[job].submitted_at
+
+    def under_way(self, queued_count: int) -> UnderWay:
+        """Return what is under way.
+
+        Args:
+            queued_count: Number of contacts that wait to be sent.
+        """
+        oldest = next(iter(self._jobs), None)
+        if oldest is None:
+            return UnderWay(queued_count=queued_count)
+        contact_count = sum(job.count for job in self._jobs)
+        names = {job.purpose.kind.job_name for job in self._jobs}
+        name = names.pop() if len(names) == 1 else "job"
+        return UnderWay(len(self._jobs), name, contact_count, self._jobs[oldest].submitted_at, queued_count)
 
     def poll_later(self, job: Job) -> None:
         """Record that a poll found a job pending, and schedule the next poll."""

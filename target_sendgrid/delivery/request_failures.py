@@ -96,7 +96,7 @@ class RequestFailures:
             self._isolation.failed(job, Failure(Level.ANSWER, rejection, final_error))
             return
         wait_seconds, pause_seconds = wait_seconds or LONGEST_WAIT_SECONDS, pause_seconds or 0.0
-        log.info("%s: trying again in %.1f s.", error, wait_seconds)
+        log.warning("%s: trying again in %.1f s.", error, wait_seconds)
         self._queue.pause(pause_seconds)
         job.not_before = now + wait_seconds
         self._queue.append(job)

@@ -11,23 +11,8 @@ if TYPE_CHECKING:
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batch
-    from target_sendgrid.delivery.events import JobEvent
-
-
-class Runner(Protocol):
-    """What a worker runs: the job runner, or its place in a dry run."""
-
-    is_awaited: bool
-    """Whether the caller waits for an event, so that no other batch comes before one."""
-
-    def accept(self, batch: Batch) -> None:
-        """Take a batch to settle."""
-
-    def step(self) -> float | None:
-        """Do the next thing; return the seconds until there is more to do, ``None`` when nothing is under way."""
-
-    def take_events(self) -> list[JobEvent]:
-        """Return what has happened since the last call."""
+    from target_sendgrid.delivery.events import JobEvent, UnderWay
+    from target_sendgrid.delivery.job_runner import JobRunner
 
 
 class Worker(Protocol):
@@ -45,6 +30,9 @@ class Worker(Protocol):
         Raises:
             TargetSendGridError: The error that stopped the job runner. It is raised again at every later call.
         """
+
+    def under_way(self) -> UnderWay:
+        """Return what is under way, as of the job runner's last step."""
 
 
 MakeWorker: TypeAlias = "Callable[[Runner], Worker]"
@@ -92,6 +80,10 @@ class WorkerThread:
             self._failure = item
             raise item
         return item
+
+    def under_way(self) -> UnderWay:
+        """Return what is under way, as of the job runner's last step."""
+        return self._runner.under_way
 
     def _run(self) -> None:
         wait: float | None = None

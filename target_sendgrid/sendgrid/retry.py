@@ -140,5 +140,5 @@ class RetryPolicy:
                 wait_seconds = tries.wait_after(error)
                 if wait_seconds is None:
                     raise
-                log.info("%s: trying again in %.1f s.", error, wait_seconds)
+                log.warning("%s: trying again in %.1f s.", error, wait_seconds)
             self._clock.sleep(wait_seconds)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batch
-    from target_sendgrid.delivery.events import JobEvent
-    from target_sendgrid.delivery.worker import Runner
+    from target_sendgrid.delivery.events import JobEvent, UnderWay
+    from target_sendgrid.delivery.job_runner import JobRunner
 
 QUICK = Options(
     job_counts_after_seconds=0.0, job_final_after_seconds=0.0, field_ready_after_seconds=0.0, rate_limit_enabled=False
@@ -65,6 +65,9 @@ class StepwiseWorker:
         if timeout_seconds and not self._events:
             self._step()
         return self._events.pop(0) if self._events else None
+
+    def under_way(self) -> UnderWay:
+        return self._runner.under_way
 
     def _step(self) -> None:
         if self._failure is not None:

@@ -9,7 +9,7 @@ import pytest
 from target_sendgrid.delivery import delivery as delivery_module
 from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.delivery import LONGEST_OPEN_SECONDS, Delivery
-from target_sendgrid.delivery.events import BatchResult, Spooled
+from target_sendgrid.delivery.events import BatchResult, Spooled, UnderWay
 from target_sendgrid.delivery.job import RejectedContact, Rejection
 from target_sendgrid.delivery.operations.upsert import upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose, unpack
@@ -54,6 +54,9 @@ class Steered:
             if self.settles_when_waited_for:
                 self.settle(self.sent.pop(0))
         return self.events.pop(0) if self.events else None
+
+    def under_way(self) -> UnderWay:
+        return UnderWay(len(self.sent), "import job", len(self.sent), 100.0)
 
     def settle(self, batch: Batch, *rejected: str, **result: Any) -> None:
         """Let the next event be the end of a batch, with some of its people rejected."""
