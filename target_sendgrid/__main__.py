@@ -99,6 +99,7 @@ def _command(target: type[TargetSendGrid]) -> NoReturn:
         log.disabled = False
         message = "The logging file that `SINGER_SDK_LOG_CONFIG` names can't be used. Check its YAML and its levels."
         raise ConfigError(message) from None
+    redaction.quieten_libraries()
     cli.main()
 
 

@@ -7,6 +7,7 @@ A traceback ends with the message of the exception, which may hold a value of a 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import traceback
@@ -24,6 +25,8 @@ _OWN_LOGGERS = ("target-sendgrid", "singer_sdk.metrics")
 """Loggers whose messages are shown, with all loggers below them: ours, which the SDK uses, too, and its metrics."""
 
 _WITHHELD = "(a message that is not shown: it may hold personal data)"
+_SDK_FOLDER = f"{os.sep}singer_sdk{os.sep}"
+"""Part of the paths of the SDK's modules."""
 _MAX_FRAMES = 5
 """Number of frames that the place of an error names, counted from the innermost."""
 
@@ -31,6 +34,7 @@ _MAX_FRAMES = 5
 class RedactedRecord(logging.LogRecord):
     """A log record without its exception, and without its message where the logger is not ours.
 
+    What the SDK logs at info level with our logger is of use to developers only, so its level is lowered to debug.
     Names in its message may have characters that nobody sees, or that a terminal obeys: these are escaped.
     """
 
@@ -49,6 +53,8 @@ class RedactedRecord(logging.LogRecord):
         del exc_info, sinfo
         if not any(name == own or name.startswith(f"{own}.") for own in _OWN_LOGGERS):
             msg, args = _WITHHELD, ()
+        elif level == logging.INFO and name.startswith("target-sendgrid") and _SDK_FOLDER in pathname:
+            level = logging.DEBUG
         super().__init__(name, level, pathname, lineno, msg, args, None, func)
 
     def getMessage(self) -> str:  # noqa: N802 - the name of the base class
@@ -62,6 +68,23 @@ def install() -> None:
     logging.raiseExceptions = False  # a log that can't be written would print the exception that is being handled
     threading.excepthook = lambda uncaught: _log_uncaught(uncaught.exc_type, uncaught.exc_traceback)
     sys.unraisablehook = lambda uncaught: _log_uncaught(uncaught.exc_type, uncaught.exc_traceback)
+
+
+def quieten_libraries() -> None:
+    """Drop the records that are of no use, in all log handlers that there are now. Call it when logging is set up."""
+    loggers = [logging.root, *(logging.getLogger(name) for name in logging.root.manager.loggerDict)]
+    for handler in {handler for logger in loggers for handler in logger.handlers}:
+        handler.addFilter(_is_of_use)
+
+
+def _is_of_use(record: logging.LogRecord) -> bool:
+    """Return whether a record says something at a level that its logger shows.
+
+    A message that is not shown only says that there was one, which matters from warnings on.
+    """
+    if record.msg == _WITHHELD:
+        return record.levelno >= logging.WARNING
+    return logging.getLogger(record.name).isEnabledFor(record.levelno)
 
 
 def _log_uncaught(kind: type[BaseException], trace: TracebackType | None) -> None:

@@ -29,7 +29,7 @@ from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.dry_run import is_new
 from target_sendgrid.sendgrid.lists import ListTracker
-from target_sendgrid.wording import misspelt_stream, shown, suggest
+from target_sendgrid.wording import counted, shown, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -216,7 +216,9 @@ class Run:
             log.info("Stream '%s': Not used: %s.", name, some_names(plan.mapping.unused))
         self._mappings[name] = mapping
         counts.list_id, counts.list_name = found.id, found.name
-        log.info("Stream '%s' fills list '%s' from %s.", name, found.name, ", ".join(mapping.field_labels))
+        log.info("Stream '%s' fills list '%s' (%s).", name, found.name, counted(len(plan.mapping.fields), "field"))
+        for planned in plan.mapping.fields:
+            log.debug("%s <- %s", planned.field, planned.source)
         return Stream(name, counts, Purpose(self._upsert_kind, (found.id,)), mapping)
 
     def keep_schema(self, name: str, message: bytes) -> None:
@@ -291,6 +293,7 @@ class Run:
         Raises:
             TargetSendGridError: Something could not be settled, or too much was rejected.
         """
+        log.info("The input has ended after %s.", counted(self.report.received, "record"))
         self._delivery.finish()
         self._is_finished = True
         # Streams without any entry were named when they came.

@@ -167,14 +167,7 @@ class TargetSendGrid(Target):
         if about or config is None:
             super().invoke(about=about, about_format=about_format, config=config, file_input=file_input)
             return
-        if check:
-            from target_sendgrid.check import run_check  # noqa: PLC0415 - a run does not need it
-
-            target = functools.partial(cls, config=config.config, parse_env_config=config.parse_env)
-            sys.exit(run_check(target, file_input, output_format=about_format))
-        cls.print_version(print_fn=cls.logger.info)
-        if dry_run or asks_for_dry_run(os.environ):
-            config.config["dry_run"] = True
+        cls.print_version(print_fn=lambda line: cls.logger.info("%s", line))  # our line, so that it is not quietened
         cls(config=config.config).carry_out(file_input)
 
     @classmethod
@@ -251,10 +244,7 @@ class TargetSendGrid(Target):
             self.report.error = str(error) if is_ours else f"Internal error: {type(error).__name__}"
         self.report.seconds = self.clock.monotonic() - self._started_at
         for line in self.report.summary():
-            self.logger.info("%s", line)
-        if self.report.dry_run is not None and sys.stderr is not None:
-            # Not through the log: it never holds anything of a value, not even its first letter.
-            sys.stderr.writelines(f"{line}\n" for line in self.report.dry_run.preview())
+            self.logger.info("%s", line.text, extra=line.fields)
         if self._checked is None or not self._checked.can_write_report or not self.settings.report_path:
             return
         try:

@@ -50,7 +50,7 @@ def random_moment(rng: random.Random) -> Moment:
         return Moment(None, 0, rng.uniform(0.0, 1.5))
     if kind == "middle":
         return Moment("", rng.randrange(1, 60), rng.uniform(0.0, 0.1))
-    return Moment("completed processing", 1, rng.uniform(0.0, 0.6))
+    return Moment("The input has ended", 1, rng.uniform(0.0, 0.6))
 
 
 def messages(rng: random.Random) -> list[dict[str, Any]]:

@@ -66,11 +66,6 @@ class FieldMapping:
         """Fields whose property the schema does not list, and that no record has had yet."""
         self._has_seen_records = False
 
-    @property
-    def field_labels(self) -> list[str]:
-        """The labels of all mapped fields, for the log."""
-        return [field.label for field in self.fields]
-
     def never_came(self) -> list[str]:
         """Return the labels of fields whose property neither the schema lists nor any record has had.
 

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -121,6 +121,13 @@ class StreamReport:
         return counts | {"unsettled": self.unsettled}
 
 
+class SummaryLine(NamedTuple):
+    """A line of the summary for people, and the same as fields for structured logs."""
+
+    text: str
+    fields: dict[str, Any]
+
+
 @dataclass
 class Report:
     """What one run did."""
@@ -180,30 +187,25 @@ class Report:
         """Number of records whose outcome is known, for all streams together."""
         return sum(stream.settled for stream in self.streams.values())
 
-    def summary(self) -> Iterator[str]:
-        """Yield the lines of the summary for people."""
+    def summary(self) -> Iterator[SummaryLine]:
+        """Yield the lines of the summary."""
         for name, stream in self.streams.items():
             into = f" -> list '{stream.list_name}'" if stream.list_name else ""
-            preview = None if self.dry_run is None else self.dry_run.stream(name)
-            yield f"Stream '{name}'{into}: {stream.summary(preview)}."
+            yield SummaryLine(f"Stream '{name}'{into}: {stream.summary()}.", {"stream_name": name, **stream.to_dict()})
         if self.state_held_from_line is not None:
-            yield (
+            text = (
                 f"No state from line {self.state_held_from_line} on was written: more of the records before it were"
                 " rejected than `max_rejected_percent` allows."
             )
+            yield SummaryLine(text, {"state_held_from_line": self.state_held_from_line})
         outcome = "failed" if self.error is not None else "done"
-        if self.dry_run is not None:
-            yield from self.dry_run.summary(self.created_fields)
-            yield (
-                f"Dry run {outcome} in {self.seconds:.1f} s: {counted(self.distinct_profiles, 'distinct profile')},"
-                f" {counted(self.request_count, 'request')} that only read. Nothing was written to SendGrid, and no"
-                " state."
-            )
-            return
-        yield (
+        text = (
             f"Run {outcome} in {self.seconds:.1f} s: {counted(self.distinct_profiles, 'distinct profile')},"
             f" {counted(self.job_count, 'import job')}, {counted(self.request_count, 'request')}.{self._where()}"
         )
+        fields = self.to_dict()
+        del fields["streams"]
+        yield SummaryLine(text, fields)
 
     def _where(self) -> str:
         words = " Nothing was sent to SendGrid: with this `api_url` everything stays on this machine."

@@ -44,7 +44,7 @@ def test_a_property_named_with_a_line_end_forges_no_line_of_the_log(account: Acc
 def test_the_log_shows_characters_of_names_that_nobody_sees_or_that_a_terminal_obeys(account: Account) -> None:
     config: dict[str, Any] = {"list_name": "Ne\u200bws\x1b[31m", "field_mapping": {"email": "ma\xa0il"}}
     run = account.run_process(singer(schema(**{"ma\xa0il": "string"}), record(**{"ma\xa0il": "no"})), **config)
-    assert "fills list 'Ne\\u200bws\\u001b[31m' from property 'ma\\u00a0il' (for email)" in run.log
+    assert "fills list 'Ne\\u200bws\\u001b[31m' (1 field)" in run.log
     assert "invalid_email: property 'ma\\u00a0il' (for email)" in run.log
     assert [line for line in run.log.split("\n") if not line.isprintable()] == []
 

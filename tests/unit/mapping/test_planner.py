@@ -52,7 +52,7 @@ class TestDefaultMapping:
         assert mapping.contact({"email": "a@x.com", "id": 7})["custom_fields"] == {"e9_T": "7"}
 
     def test_labels_name_fields_and_properties(self) -> None:
-        labels = compiled({"email": "mail", "Plan": "plan"}).field_labels
+        labels = [field.label for field in compiled({"email": "mail", "Plan": "plan"}).fields]
         assert labels == ["property 'mail' (for email)", "property 'plan' (for Plan)"]
 
     def test_an_exact_name_wins_over_names_in_other_capitals(self) -> None:
@@ -246,7 +246,8 @@ class TestProblems:
 
     @pytest.mark.parametrize("identifier", ["phone_number_id", "external_id", "anonymous_id", "EMAIL"])
     def test_any_identifier_is_enough(self, identifier: str) -> None:
-        assert compiled({identifier: "key"}).field_labels == [f"property 'key' (for {identifier})"]
+        (field,) = compiled({identifier: "key"}).fields
+        assert field.label == f"property 'key' (for {identifier})"
 
 
 class TestCreatedFields:

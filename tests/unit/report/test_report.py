@@ -78,7 +78,7 @@ class TestSummary:
             ),
             rejected=Counter({Reason.TOO_LONG: 2, Reason.INVALID_EMAIL: 7}), list_name="News",
         )  # fmt: skip
-        assert next(iter(report_of(people=people).summary())) == (
+        assert next(report_of(people=people).summary()).text == (
             "Stream 'people' -> list 'News': 12,345 received, 12,300 upserted, 20 duplicates, 9 rejected"
             " (invalid_email 7, too_long 2), 10 over the cap, 5 ignored by rule, 1 NOT CONFIRMED."
         )
@@ -89,13 +89,13 @@ class TestSummary:
 
     def test_counts_of_nothing_are_left_out(self) -> None:
         summary = report_of(people=StreamReport(received=1, buckets=Counter([Bucket.UPSERTED]))).summary()
-        assert next(iter(summary)) == "Stream 'people': 1 received, 1 upserted."
+        assert next(summary).text == "Stream 'people': 1 received, 1 upserted."
 
     @pytest.mark.parametrize(("error", "outcome"), [(None, "done"), ("It broke.", "failed"), ("", "failed")])
     def test_the_last_line_says_how_the_run_ended(self, error: str | None, outcome: str) -> None:
         report = Report(distinct_profiles=1_000, job_count=2, request_count=9, seconds=61.26, error=error)
         expected = f"Run {outcome} in 61.3 s: 1,000 distinct profiles, 2 import jobs, 9 requests."
-        assert list(report.summary()) == [expected]
+        assert [line.text for line in report.summary()] == [expected]
 
     def test_the_last_line_of_a_sandbox_run_says_that_nothing_was_sent_to_sendgrid(self) -> None:
         (line,) = Report(host="127.0.0.1:8025", is_sandbox=True).summary()
@@ -108,7 +108,9 @@ class TestSummary:
 
     def test_a_state_that_the_limit_of_rejections_holds_back_has_a_line(self) -> None:
         line, _ = Report(state_held_from_line=12).summary()
-        assert line.startswith("No state from line 12 on was written: more of the records before it were rejected than")
+        assert line.text.startswith(
+            "No state from line 12 on was written: more of the records before it were rejected than"
+        )
 
 
 class TestJson:
