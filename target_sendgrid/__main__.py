@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TextIO
 
 from target_sendgrid import redaction
-from target_sendgrid.errors import ConfigError, TargetSendGridError, TerminatedError
+from target_sendgrid.errors import Code, ConfigError, TargetSendGridError, TerminatedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,8 +62,8 @@ def main() -> None:
         finally:
             _flush_or_drop(sys.stdout)
         # Logged only after the exception has been handled, since a log handler could print an exception in progress.
-        for line in outcome.lines:
-            log.error("%s", line)
+        for line, code in lines:
+            log.error("%s", line, extra={"code": code.value})
     finally:
         _flush_or_drop(sys.stderr)  # last, since the log lines go there
     exit_code = outcome.exit_code
@@ -92,27 +92,27 @@ def _command(target: type[TargetSendGrid]) -> NoReturn:
         os.environ.pop("LOGLEVEL", None)  # the SDK takes an empty text for the name of a level
     elif not isinstance(logging.getLevelName(os.environ[name].upper()), int):
         message = f"The environment variable `{name}` is no log level. Use DEBUG, INFO, WARNING, ERROR or CRITICAL."
-        raise ConfigError(message)
+        raise ConfigError(message, code=Code.WRONG_LOGGING)
     try:
         cli = target.cli  # sets up the log
     except Exception:  # noqa: BLE001 - YAML and logging raise anything, and their texts quote the file
         log.disabled = False
         message = "The logging file that `SINGER_SDK_LOG_CONFIG` names can't be used. Check its YAML and its levels."
-        raise ConfigError(message) from None
+        raise ConfigError(message, code=Code.WRONG_LOGGING) from None
     redaction.quieten_libraries()
     cli.main()
 
 
-def _run(command: Callable[[], NoReturn]) -> _Outcome:
-    """Run the command, which never returns."""
+def _run(command: Callable[[], NoReturn]) -> tuple[int, list[tuple[str, Code]]]:
+    """Run the command; return its exit code and the lines to log about its end, each with its code."""
     try:
         command()
     except TargetSendGridError as error:
-        return _Outcome(1, str(error).splitlines(), can_wait=not error.was_signalled)
+        return 1, [*zip(error.lines(), error.codes, strict=True)]
     except TerminatedError as error:
         _drop(sys.stdout)  # a state that nobody takes would keep the process from ending
-        line = f"{error} The next run resumes from the last state written."
-        return _Outcome(_SIGNAL_EXIT + error.signal_number, [line])
+        next_step = "The next run resumes from the last state written."
+        return _SIGNAL_EXIT + error.signal_number, [(f"{error} {next_step} [{Code.STOPPED.value}]", Code.STOPPED)]
     except SystemExit as error:
         if error.code is None or isinstance(error.code, int):
             raise
@@ -121,9 +121,10 @@ def _run(command: Callable[[], NoReturn]) -> _Outcome:
         return _Outcome(1, [_internal(error)], can_wait=isinstance(error, Exception))
 
 
-def _internal(error: BaseException) -> str:
+def _internal(error: BaseException) -> tuple[str, Code]:
     place = f"{type(error).__name__} at {redaction.where(error.__traceback__)}"
-    return f"Internal error, {place}. Please report it; nothing of your data is in this line."
+    code = Code.INTERNAL_ERROR
+    return f"Internal error, {place}. Please report it; nothing of your data is in this line. [{code.value}]", code
 
 
 def _drain_input(exit_code: int) -> int:

@@ -21,7 +21,7 @@
     TransientError                      internal: one attempt at a request failed; it is tried again
     TerminatedError                     a signal asked the run to stop
 
-No message ever holds a value of a record or a key.
+No message ever holds a value of a record or a key. Each has a code, by which `docs/troubleshooting.md` explains it.
 """
 
 from __future__ import annotations
@@ -55,22 +55,59 @@ class Reason(str, Enum):
     NOT_STORED = "not_stored"
 
 
+class Code(str, Enum):
+    """Codes of errors: a closed list, part of the public interface. Each is a heading of `docs/troubleshooting.md`."""
+
+    CONFIG_FILE = "config-file"
+    WRONG_SETTING = "wrong-setting"
+    WRONG_LOGGING = "wrong-logging"
+    KEY_MISSING = "key-missing"
+    CONSENT_MISSING = "consent-missing"
+    LIST_MISSING = "list-missing"
+    WRONG_LIST = "wrong-list"
+    WRONG_MAPPING = "wrong-mapping"
+    WRONG_STREAM_MAP = "wrong-stream-map"
+    SANDBOX_FAILED = "sandbox-failed"
+    KEY_REFUSED = "key-refused"
+    KEY_FORBIDDEN = "key-forbidden"
+    CERTIFICATE = "certificate"
+    UNREACHABLE = "unreachable"
+    UNEXPECTED_ANSWER = "unexpected-answer"
+    REQUEST_REFUSED = "request-refused"
+    CONTACT_LIMIT = "contact-limit"
+    FIELD_REFUSED = "field-refused"
+    LIST_REFUSED = "list-refused"
+    LIST_DELETED = "list-deleted"
+    JOB_FAILED = "job-failed"
+    WRONG_INPUT = "wrong-input"
+    WRONG_SCHEMA = "wrong-schema"
+    BATCH_FILE = "batch-file"
+    SLOW_VALIDATION = "slow-validation"
+    PROFILE_CAP = "profile-cap"
+    TOO_MANY_REJECTED = "too-many-rejected"
+    LOCAL_FILE = "local-file"
+    STOPPED = "stopped"
+    INTERNAL_ERROR = "internal-error"
+
+
 class Problem(str):
     """One thing that is wrong and what to do next, as one text without personal data.
 
     Args:
         what: What is wrong.
         next_step: What to do next, where `what` does not say it.
+        code: Its code; ``None`` for that of the error which holds it.
     """
 
-    __slots__ = ("next_step", "what")
+    __slots__ = ("code", "next_step", "what")
     what: str
     next_step: str
+    code: Code | None
 
-    def __new__(cls, what: str, next_step: str = "") -> Self:
-        """Join both into one text."""
+    def __new__(cls, what: str, next_step: str = "", code: Code | None = None) -> Self:
+        """Join what is wrong and what to do into one text."""
         problem = super().__new__(cls, f"{what} {next_step}".rstrip())
-        problem.what, problem.next_step = what, next_step
+        problem.what, problem.next_step, problem.code = what, next_step, code
         return problem
 
 
@@ -80,14 +117,25 @@ class TargetSendGridError(Exception):
     Args:
         what: What went wrong.
         next_step: What to do next, where `what` does not say it.
+        code: The code, if it is not that of the class.
     """
 
-    was_signalled: bool = False
-    """Whether a signal has come, too, so that the process is to end soon."""
+    code: Code
+    """The code of its problems that have none of their own. Each class below has one."""
 
-    def __init__(self, what: str, next_step: str = "") -> None:
+    def __init__(self, what: str, next_step: str = "", *, code: Code | None = None) -> None:
+        self.code = code or self.code
         self.problems = [Problem(what, next_step)]
         super().__init__(self.problems[0])
+
+    @property
+    def codes(self) -> list[Code]:
+        """The code of each problem."""
+        return [problem.code or self.code for problem in self.problems]
+
+    def lines(self) -> list[str]:
+        """Return the problems as users see them: each on a line, with its code in brackets."""
+        return [f"{problem} [{code.value}]" for problem, code in zip(self.problems, self.codes, strict=True)]
 
 
 class ConfigError(TargetSendGridError):
@@ -95,9 +143,13 @@ class ConfigError(TargetSendGridError):
 
     Args:
         problems: Everything that is wrong.
+        code: The code of those problems that have none of their own.
     """
 
-    def __init__(self, problems: str | Sequence[str]) -> None:
+    code = Code.WRONG_SETTING
+
+    def __init__(self, problems: str | Sequence[str], *, code: Code | None = None) -> None:
+        self.code = code or self.code
         given = [problems] if isinstance(problems, str) else problems
         super().__init__("\n".join(given))
         self.problems = [problem if isinstance(problem, Problem) else Problem(problem) for problem in given]
@@ -106,33 +158,49 @@ class ConfigError(TargetSendGridError):
 class InputError(TargetSendGridError):
     """Standard input is not a stream of Singer messages."""
 
+    code = Code.WRONG_INPUT
+
 
 class CapReachedError(TargetSendGridError):
     """The run holds more distinct profiles than the cap allows."""
+
+    code = Code.PROFILE_CAP
 
 
 class TooManyRejectedError(TargetSendGridError):
     """The share of rejected records is above the limit."""
 
+    code = Code.TOO_MANY_REJECTED
+
 
 class LocalFileError(TargetSendGridError):
     """A file or pipe of this machine could not be written."""
+
+    code = Code.LOCAL_FILE
 
 
 class SendGridError(TargetSendGridError):
     """SendGrid refused a request, or gave no usable answer."""
 
+    code = Code.UNEXPECTED_ANSWER
+
 
 class UnreachableError(SendGridError):
     """No usable answer within the retry budget."""
+
+    code = Code.UNREACHABLE
 
 
 class UnauthorizedError(SendGridError):
     """The API key is missing, malformed, unknown or revoked."""
 
+    code = Code.KEY_REFUSED
+
 
 class ForbiddenError(SendGridError):
     """The API key lacks a scope."""
+
+    code = Code.KEY_FORBIDDEN
 
 
 class NotFoundError(SendGridError):
@@ -152,9 +220,13 @@ class NotFoundError(SendGridError):
 class TooLargeError(SendGridError):
     """The request, or its URL, has more bytes than SendGrid takes."""
 
+    code = Code.REQUEST_REFUSED
+
 
 class ContactLimitError(SendGridError):
     """The account's plan has no room for more contacts. That is no contact's fault."""
+
+    code = Code.CONTACT_LIMIT
 
     def __init__(self) -> None:
         super().__init__(
@@ -167,6 +239,8 @@ class ContactLimitError(SendGridError):
 class JobFailedError(SendGridError):
     """An import job failed for good, or did not end in time."""
 
+    code = Code.JOB_FAILED
+
 
 class BadRequestError(SendGridError):
     """SendGrid refused the content of a request.
@@ -175,6 +249,8 @@ class BadRequestError(SendGridError):
         message: The sentence for the user.
         details: SendGrid's own ``(field, message)`` pairs. They may quote personal data: never log them.
     """
+
+    code = Code.REQUEST_REFUSED
 
     def __init__(self, message: str, details: Sequence[tuple[str, str]]) -> None:
         super().__init__(message)
@@ -243,3 +319,10 @@ class TerminatedError(BaseException):
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"Stopped by signal {signal_number}.")
         self.signal_number = signal_number
+
+
+def codes_of(error: BaseException) -> list[str]:
+    """Return the codes of what ended a run, as reports hold them."""
+    if isinstance(error, TargetSendGridError):
+        return [code.value for code in dict.fromkeys(error.codes)]
+    return [(Code.STOPPED if isinstance(error, TerminatedError) else Code.INTERNAL_ERROR).value]

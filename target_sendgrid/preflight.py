@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_sendgrid.errors import ConfigError, ForbiddenError, LocalFileError, Problem, TargetSendGridError
-from target_sendgrid.report.rejected_records import check_rejected_records_path
+from target_sendgrid.errors import Code, ConfigError, ForbiddenError, Problem, TargetSendGridError
 from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.report.report import check_report_path
 from target_sendgrid.sendgrid.client import Client
@@ -235,10 +234,5 @@ def _check_lists(lists: Lists, settings: Settings, result: PreflightResult) -> N
     list_ids, list_names = settings.lists()
     problems = lists.problems(list_ids, list_names)
     if problems:
-        result.add_error(ConfigError(problems))
-        return
-    for list_id in dict.fromkeys(list_ids):
-        result.add_ok(f"The list with the id '{list_id}' is there.")
-    for name in dict.fromkeys(list_names):
-        state = "is missing: a run would create it" if lists.is_missing(name) else "is there"
-        result.add_ok(f"The list '{shown(name)}' {state}.")
+        raise ConfigError(problems, code=Code.WRONG_LIST)
+    result.add_ok(f"{counted(len({*list_ids, *list_names}), 'list')} in the settings can be used.")

@@ -19,6 +19,7 @@ from target_sendgrid.delivery.worker import WorkerThread
 from target_sendgrid.errors import (
     BadRequestError,
     CapReachedError,
+    Code,
     ConfigError,
     InputError,
     RecordRejectedError,
@@ -181,7 +182,7 @@ class Run:
                 f" the stream out, set `streams.{name}.enabled` to false, or `streams.*.enabled` to leave out every"
                 " stream without an entry of its own."
             )
-            raise ConfigError(message)
+            raise ConfigError(message, code=Code.LIST_MISSING)
         plan = plan_mapping(
             name,
             schema,
@@ -321,7 +322,8 @@ class Run:
                 self._delivery.wait_for_sent()
         except TargetSendGridError as second:
             if second is not error:  # the error that stopped the delivery stops it again
-                log.error("%s", second)  # noqa: TRY400 - a traceback helps no user
+                for line in second.lines():
+                    log.error("%s", line)  # noqa: TRY400 - a traceback helps no user
 
     def complete_report(self) -> None:
         """Add to the report, and to the log, what is known only at the end."""
@@ -361,7 +363,7 @@ class Run:
                     f"SendGrid refuses to create the custom field '{new.name}': an account may have 500 of them. Map"
                     " the property to one that exists, or leave it out."
                 )
-                raise ConfigError(message) from None
+                raise ConfigError(message, code=Code.FIELD_REFUSED) from None
             field = found
         else:
             self.report.created_fields.append(field.name)

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import jsonschema
 
+from target_sendgrid.errors import Code, Problem
 from target_sendgrid.stream_map_checks import stream_map_problems
 from target_sendgrid.wording import counted, shown, suggest
 
@@ -117,8 +118,10 @@ def environment_problems(environment: Mapping[str, str], schema: Mapping[str, An
     known = {name.upper(): main_type(prop) for name, prop in schema["properties"].items()}
     for name, kind in known.items():
         if name in given and kind in _FITS and not _FITS[kind](given[name]):
-            problems.append(f"The environment variable {ENVIRONMENT_PREFIX}{name} must be {_WANTED[kind]}.")
-    is_exported = _exported_names(known) if is_from_meltano(environment) else None
+            wanted = f"{_WANTED[kind]}{_example(schema['properties'][name.lower()])}"
+            problems.append(f"The environment variable {ENVIRONMENT_PREFIX}{name} must be {wanted}.")
+    # Meltano also exports each property of an object.
+    objects = tuple(f"{name}_" for name in known if known[name] == "object" and _MELTANO_VARIABLE in environment)
     for name in sorted(given.keys() - known):
         near = "" if is_exported and is_exported.match(name) else _suggest_setting(name, known)
         if near:
@@ -221,8 +224,7 @@ def _rule(error: jsonschema.ValidationError) -> str:
     given: Any = error.instance
     if error.validator == "type":
         kinds = [wanted] if isinstance(wanted, str) else [kind for kind in wanted if kind != "null"]
-        example = "".join(f", such as {json.dumps(example)}" for example in schema.get("examples", [])[:1])
-        return "must be " + " or ".join(_WANTED[kind] for kind in kinds) + (example or _quotes(kinds, given))
+        return "must be " + " or ".join(_WANTED[kind] for kind in kinds) + (_example(schema) or _quotes(kinds, given))
     if error.validator == "required":
         return "lacks " + " and ".join(f"`{name}`" for name in wanted if name not in given)
     if error.validator == "enum":
@@ -232,6 +234,11 @@ def _rule(error: jsonschema.ValidationError) -> str:
     if error.validator == "maximum":
         return f"must be at most {wanted}"
     return f"breaks the rule {error.validator}"
+
+
+def _example(schema: Mapping[str, Any]) -> str:
+    """Return the first example of a setting as a clause, or nothing where it has none."""
+    return "".join(f", such as {json.dumps(example)}" for example in schema.get("examples", [])[:1])
 
 
 def _quotes(kinds: list[str], given: object) -> str:
@@ -258,7 +265,9 @@ def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield "The setting `on_behalf_of` holds characters that no subuser's name has."
     if config.get("flattening_enabled") and config.get("flattening_max_depth") is None:
         yield "Set `flattening_max_depth`, too: `flattening_enabled` needs to know how deep to go."
-    yield from stream_map_problems(config.get("stream_maps", {}))
+    yield from (
+        Problem(problem, code=Code.WRONG_STREAM_MAP) for problem in stream_map_problems(config.get("stream_maps", {}))
+    )
     yield from _list_problems(config)
     streams = config.get("streams", {})
     if "*" in streams and not any(own.get("enabled", True) for own in streams.values()):
@@ -277,10 +286,11 @@ def _address_problems(config: Mapping[str, Any]) -> Iterator[str]:
     if not is_sandbox:
         yield from _url_problems(url)
         yield from _key_problems(config.get("api_key"))
-    if not is_sandbox and not is_loopback(url) and not config.get("data_privacy_consent", False):
-        yield MissingSetting(
+    if not is_sandbox and not _is_loopback(url) and not config.get("data_privacy_consent", False):
+        yield Problem(
             "Set `data_privacy_consent` to true to confirm that you may move these people's personal data to SendGrid:"
-            " nothing is sent without it."
+            " nothing is sent without it.",
+            code=Code.CONSENT_MISSING,
         )
 
 
@@ -327,9 +337,10 @@ def _parts(url: str) -> SplitResult | None:
 
 def _key_problems(key: str | None) -> Iterator[str]:
     if not (key or "").strip():
-        yield MissingSetting(
+        yield Problem(
             "The setting `api_key` is missing. Make a key in SendGrid under Settings > API Keys and set"
-            f" {ENVIRONMENT_PREFIX}API_KEY, or set `api_url` to `sandbox` to try without an account."
+            f" {ENVIRONMENT_PREFIX}API_KEY, or set `api_url` to `sandbox` to try without an account.",
+            code=Code.KEY_MISSING,
         )
     elif key is not None and not all("!" <= char <= "~" for char in key.strip()):
         yield "The setting `api_key` holds blanks or characters that no SendGrid key has. Copy the key again."
@@ -352,4 +363,7 @@ def _list_problems(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"The setting `{prefix}list_name` is longer than the {_MAX_LIST_NAME} characters SendGrid takes."
     has_list = any(place.get("list_id") or place.get("list_name") for _, place in _places(config))
     if not has_list:
-        yield MissingSetting("No list is set. Set `list_name` (or `list_id`), or one for each stream under `streams`.")
+        yield Problem(
+            "No list is set. Set `list_name` (or `list_id`), or one for each stream under `streams`.",
+            code=Code.LIST_MISSING,
+        )

@@ -19,8 +19,8 @@ from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.target_base import Target
 
-from target_sendgrid.errors import ConfigError, LocalFileError, TargetSendGridError, TerminatedError
-from target_sendgrid.settings import CONFIG_SCHEMA, Settings, nested_again, without_unset
+from target_sendgrid.errors import Code, ConfigError, LocalFileError, TargetSendGridError, TerminatedError, codes_of
+from target_sendgrid.settings import CONFIG_SCHEMA, Settings, without_unset
 from target_sendgrid.settings_checks import (
     ENVIRONMENT_PREFIX,
     asks_for_dry_run,
@@ -110,9 +110,11 @@ class TargetSendGrid(Target):
         Raises:
             ConfigError: A file is missing, or is not a JSON object.
         """
-        problems = [*config_file_problems(path for path in value if path != "ENV")]
-        if problems:  # named here, since the SDK's own errors about files are tracebacks
-            raise ConfigError(problems)
+        environment = cls._environment_config() if "ENV" in value else {}
+        paths = tuple(path for path in value if path != "ENV")
+        problems = [*config_file_problems(paths)]  # before the SDK reads them, whose errors are tracebacks
+        if problems:
+            raise ConfigError(problems, code=Code.CONFIG_FILE)
         given = super().cb_config(ctx, param, paths)
         settings = given.config | environment
         if "ENV" in value and _is_blank(settings.get("api_key")):
@@ -242,7 +244,8 @@ class TargetSendGrid(Target):
             # The text of an error that is not ours may quote a value.
             is_ours = isinstance(error, (TargetSendGridError, TerminatedError))
             self.report.error = str(error) if is_ours else f"Internal error: {type(error).__name__}"
-        self.report.seconds = self.clock.monotonic() - self._started_at
+            self.report.error_codes = codes_of(error)
+        self.report.seconds = self._clock.monotonic() - self._started_at
         for line in self.report.summary():
             self.logger.info("%s", line.text, extra=line.fields)
         if self._checked is None or not self._checked.can_write_report or not self.settings.report_path:
@@ -252,7 +255,8 @@ class TargetSendGrid(Target):
         except LocalFileError as second:
             if error is None:
                 raise
-            self.logger.error("%s", second)  # noqa: TRY400 - the first error matters more, and the caller logs it
+            for problem in second.lines():
+                self.logger.error("%s", problem)  # noqa: TRY400 - the first error matters more, and the caller logs it
 
     # Reading
 

@@ -20,6 +20,7 @@ from target_sendgrid.settings_checks import ENVIRONMENT_PREFIX
 from target_sendgrid.target import TargetSendGrid
 from tests.runs.faults.promises import PROMISES
 from tests.runs.faults.world_promises import WORLD_PROMISES
+from tools import troubleshooting
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -240,6 +241,9 @@ def generated() -> dict[Path, str]:
     readme = between(readme, "<!-- settings", settings_table())
     readme = between(readme, "<!-- reasons", reasons_table())
     faults = (ROOT / "docs" / "what-can-go-wrong.md").read_text(encoding="utf-8")
+    mistakes = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    mistakes = between(mistakes, "<!-- errors", troubleshooting.entries())
+    mistakes = between(mistakes, "<!-- warnings", troubleshooting.warnings())
     architecture = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     architecture = between(architecture, "<!-- packages", package_list(of_sandbox=False))
     architecture = between(architecture, "<!-- sandbox", package_list(of_sandbox=True))
@@ -254,6 +258,7 @@ def generated() -> dict[Path, str]:
         ROOT / "README.md": readme,
         ROOT / "docs" / "architecture.md": architecture,
         ROOT / "docs" / "what-can-go-wrong.md": between(faults, "<!-- promises", promises_table()),
+        ROOT / "docs" / "troubleshooting.md": mistakes,
         ROOT / "meltano.yml": between(meltano, "# settings", indented.rstrip("\n")),
         ROOT / "pyproject.toml": pyproject,
         ROOT / "target-sendgrid.yml": plugin_definition(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from target_sendgrid.delivery.isolation import Failure
 from target_sendgrid.delivery.job import FailedTries, Level, Rejection
 from target_sendgrid.delivery.job_outcome import at_fault
-from target_sendgrid.errors import JobFailedError, Reason, SendGridError
+from target_sendgrid.errors import Code, JobFailedError, Reason, SendGridError
 from target_sendgrid.sendgrid.retry import LONGEST_WAIT_SECONDS
 
 if TYPE_CHECKING:
@@ -135,7 +135,8 @@ class RequestFailures:
             job.named |= named.keys()
             sentence = "SendGrid refused the contact without naming a field."
             rejection = Rejection(Reason.REFUSED_BY_SENDGRID, sentence, error.sendgrid_message())
-            final_error = SendGridError(_REFUSED, "Look at the account in SendGrid, and run again.")
+            next_step = "Look at the account in SendGrid, and run again."
+            final_error = SendGridError(_REFUSED, next_step, code=Code.REQUEST_REFUSED)
             self._isolation.failed(job, Failure(Level.REQUEST, rejection, final_error))
             return
         self._isolation.count_failure(Level.REQUEST, len(named) if len(named) == job.count else 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from target_sendgrid.errors import ConfigError
+from target_sendgrid.errors import Code, ConfigError
 from target_sendgrid.mapping.contact_fields import (
     find_field,
     nested_problem,
@@ -72,7 +72,8 @@ def plan_mapping(
         why = "no property is named 'email'"
     turned = _turned_pairs(field_mapping, schema, catalogue)
     if turned:
-        raise ConfigError(f"{prefix}: `field_mapping` looks reversed. Write the contact field first: `{turned}`.")
+        message = f"{prefix}: `field_mapping` looks reversed. Write the contact field first: `{turned}`."
+        raise ConfigError(message, code=Code.WRONG_MAPPING)
     problems: list[str] = []
     planned: list[PlannedField] = []
     mapped = {find_field(field, catalogue) for field in field_mapping}
@@ -93,34 +94,16 @@ def plan_mapping(
             problems.append(f"{prefix}: {problem}")
         has_schema = path is not None and is_listed(schema, path)
         planned.append(PlannedField(field, source.property, path or (), target, is_listed=has_schema))
-    problems += [f"{prefix} fills one contact field twice: {names}." for names in _repeated(planned)]
+    problems += [
+        f"{prefix} fills one contact field twice: {names}. Leave one of them out." for names in _repeated(planned)
+    ]
     if not any(plan.target in fields.IDENTIFIERS for plan in planned):
         problems.append(
             f"{prefix} has no field that identifies a contact: {why}. {_identifier_advice(stream, schema, names)}"
         )
     if problems:
-        raise ConfigError(problems)
-    warnings += _new_field_warnings(planned, field_mapping)
-    warnings += filter(None, (nested_warning(plan, schema) for plan in planned))
-    used = {str(plan.path[0]) for plan in planned}
-    unused = tuple(name for name in names if name not in used and not name.startswith(_METADATA_PREFIX))
-    return MappingPlan(tuple(planned), tuple(f"{prefix}: {warning}" for warning in warnings), unused)
-
-
-def _new_field_warnings(planned: Sequence[PlannedField], field_mapping: Mapping[str, Source]) -> Iterator[str]:
-    """Yield what to know about fields that are created, unless the mapping gives their type."""
-    others = []
-    for plan in planned:
-        if not isinstance(plan.target, NewField) or field_mapping[plan.field].type is not None:
-            continue
-        near = suggest(plan.field, fields.MAX_LENGTHS, nearness=_NEARNESS)
-        if near:
-            yield f"SendGrid has no contact field '{shown(plan.field)}', so it is created.{near}"
-        else:
-            others.append(f"'{shown(plan.field)}'")
-    if others:
-        are = "field {}, so it is" if len(others) == 1 else "fields {}, so they are"
-        yield f"SendGrid has no contact {are.format(' and '.join(others))} created."
+        raise ConfigError(problems, code=Code.WRONG_MAPPING)
+    return MappingPlan(tuple(planned), tuple(f"{prefix}: {warning}" for warning in warnings))
 
 
 def _turned_pairs(field_mapping: Mapping[str, Source], schema: Mapping[str, Any], catalogue: FieldCatalogue) -> str:

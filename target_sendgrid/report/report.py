@@ -144,6 +144,7 @@ class Report:
     request_count: int = 0
     seconds: float = 0.0
     error: str | None = None
+    error_codes: list[str] = field(default_factory=list)
     state_held_from_line: int | None = None
     """Line of the first STATE after the last written one that was held back by the limit of rejections."""
     created_fields: list[str] = field(default_factory=list)
@@ -216,9 +217,7 @@ class Report:
         return {
             "outcome": "failed" if self.error is not None else "succeeded",
             "error": self.error,
-            "run_id": self.run_id,
-            "host": self.host,
-            "sandbox": self.is_sandbox,
+            "error_codes": self.error_codes,
             "state_held_from_line": self.state_held_from_line,
             "seconds": round(self.seconds, 3),
             "distinct_profiles": self.distinct_profiles,

@@ -10,7 +10,7 @@ import sys
 
 import msgspec
 
-from target_sendgrid.errors import ConfigError, Problem
+from target_sendgrid.errors import Code, ConfigError, Problem
 
 log = logging.getLogger("target-sendgrid.sendgrid")
 
@@ -85,8 +85,8 @@ class EmbeddedSandbox:
         except msgspec.DecodeError:
             _stop(process)
             what = "The embedded sandbox did not start, for the reason above."
-            next_step = "Check the path in `api_url`."
-            raise ConfigError([Problem(what, next_step)]) from None
+            next_step = "If a module is missing, install `target-sendgrid[sandbox]`; else check the path in `api_url`."
+            raise ConfigError([Problem(what, next_step)], code=Code.SANDBOX_FAILED) from None
         except BaseException:  # also a signal to the target, which must not leave the child behind
             _stop(process)
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from target_sendgrid.errors import BadRequestError, ConfigError, Problem
+from target_sendgrid.errors import BadRequestError, Code, ConfigError, Problem
 from target_sendgrid.wording import shown, suggest
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Lists:
         """
         problems = self.problems(list_ids, list_names)
         if problems:
-            raise ConfigError(problems)
+            raise ConfigError(problems, code=Code.WRONG_LIST)
 
     def resolve(self, list_id: str | None, list_name: str | None) -> ContactList:
         """Return a list that was looked up before, and create it if it is missing. One of the arguments is given.
@@ -99,11 +99,11 @@ class Lists:
             self._read_names()  # someone else may have created it since
             problems = [*self._unusable_names([name])]
             if problems:
-                raise ConfigError(problems) from None
+                raise ConfigError(problems, code=Code.WRONG_LIST) from None
             found = self._named(name)
             if not found:
                 message = f"SendGrid refuses to create the list '{shown(name)}': an account may have 1,000 lists."
-                raise ConfigError(message) from None
+                raise ConfigError(message, code=Code.LIST_REFUSED) from None
             return found[0]
         if self._client.only_reads:
             log.info("A run would create the list '%s'.", created.name)
@@ -192,14 +192,14 @@ class ListTracker:
                 f"{deleted} and cannot be recreated. Give another `list_id`, or give `list_name`: a list given by name"
                 " is found or created again."
             )
-            raise ConfigError(message)
+            raise ConfigError(message, code=Code.LIST_DELETED)
         lists = Lists(self._client, can_create=self._can_create)
         try:
             lists.check([], [name])
             found = lists.resolve(None, name)
         except ConfigError as error:
             message = f"{deleted}. {error}"
-            raise ConfigError(message) from None
+            raise ConfigError(message, code=Code.LIST_DELETED) from None
         if found.id != deleted_id:
             log.warning(
                 "%s: its contacts go to list %s from now on. Contacts that were confirmed before are no longer on a"

@@ -19,7 +19,7 @@ import urllib3
 import urllib3.connection
 import urllib3.util.ssl_match_hostname
 
-from target_sendgrid.errors import ConfigError, Problem, SendGridError, TransientError, UnreachableError
+from target_sendgrid.errors import Code, ConfigError, Problem, SendGridError, TransientError, UnreachableError
 from target_sendgrid.sendgrid import answers
 from target_sendgrid.sendgrid.retry import RetryPolicy, seconds_until_reset
 from target_sendgrid.settings_checks import LOOPBACK_HOSTS
@@ -229,7 +229,7 @@ class Transport:
         except (requests.ConnectionError, requests.Timeout) as error:
             if _is_about_certificate(error):
                 message = "The TLS certificate of the download's host can't be trusted."
-                raise SendGridError(message) from None
+                raise SendGridError(message, code=Code.CERTIFICATE) from None
             message = f"it was not answered ({words_of_cause(error)})"
             raise TransientError(message) from None
         except (requests.RequestException, ValueError) as error:  # a link that is no address is a ValueError
@@ -269,7 +269,7 @@ class Transport:
         except requests.RequestException as error:
             if _is_about_certificate(error):
                 message = f"The TLS certificate of {self._host} can't be trusted."
-                raise SendGridError(message, "Check `api_url` and proxies.") from None
+                raise SendGridError(message, "Check `api_url` and proxies.", code=Code.CERTIFICATE) from None
             message = f"{bucket} failed ({words_of_cause(error)})"
             raise TransientError(message, may_have_been_taken=_has_connected(error)) from None
         status = response.status_code
@@ -324,7 +324,7 @@ def make_session(url: str) -> requests.Session:
         session.verify = os.environ[variable]
         if not Path(session.verify).exists():
             message = f"The environment variable {variable} names certificates that are not there."
-            raise ConfigError([Problem(message, "Check its path.")])
+            raise ConfigError([Problem(message, "Check its path.")], code=Code.CERTIFICATE)
     return session
 
 

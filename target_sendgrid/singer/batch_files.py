@@ -6,7 +6,7 @@ import gzip
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from target_sendgrid.errors import InputError, TargetSendGridError, TerminatedError
+from target_sendgrid.errors import Code, InputError, TargetSendGridError, TerminatedError
 from target_sendgrid.singer.decoding import is_complete
 from target_sendgrid.singer.lines import CHUNK_BYTES, MAX_LINE_BYTES
 
@@ -49,7 +49,7 @@ def batch_file_chunks(
     for number, address in enumerate(manifest, 1):
         if not isinstance(address, str) or address.partition("://")[0] not in _SCHEMES:
             message = f"File {number} of the BATCH message at line {line} has no file:// or s3:// address."
-            raise InputError(message)
+            raise InputError(message, code=Code.BATCH_FILE)
         try:
             for chunk in read(address):
                 on_idle()
@@ -59,7 +59,7 @@ def batch_file_chunks(
                 f"File {number} of the BATCH message at line {line} ends in the middle of a record. The records before"
                 " it are sent; fix the tap and run again."
             )
-            raise InputError(message) from None
+            raise InputError(message, code=Code.BATCH_FILE) from None
         except (TargetSendGridError, TerminatedError):  # raised by `on_idle`
             raise
         except Exception as error:  # noqa: BLE001 - libraries for S3 raise anything, and their texts may quote anything
@@ -67,7 +67,7 @@ def batch_file_chunks(
                 f"File {number} of the BATCH message at line {line} can't be read ({type(error).__name__}). Check that"
                 " it exists and is whole; files on S3 need the extra `s3`: install `target-sendgrid[s3]`."
             )
-            raise InputError(message) from None
+            raise InputError(message, code=Code.BATCH_FILE) from None
 
 
 def _reader(encoding: Mapping[str, Any], line: int) -> Callable[[str], Iterator[bytes]]:
@@ -80,7 +80,7 @@ def _reader(encoding: Mapping[str, Any], line: int) -> Callable[[str], Iterator[
             f"The BATCH message at line {line} has an encoding that is not supported: only JSONL, plain or gzip, and"
             " Parquet are."
         )
-        raise InputError(message)
+        raise InputError(message, code=Code.BATCH_FILE)
     try:
         from target_sendgrid.singer.parquet import parquet_lines  # noqa: PLC0415 - an extra that few runs need
     except ImportError:
@@ -88,7 +88,7 @@ def _reader(encoding: Mapping[str, Any], line: int) -> Callable[[str], Iterator[
             f"The BATCH message at line {line} lists Parquet files, which need the extra `parquet`: install"
             " `target-sendgrid[parquet]`."
         )
-        raise InputError(message) from None
+        raise InputError(message, code=Code.BATCH_FILE) from None
     return partial(_read_parquet, parquet_lines)
 
 

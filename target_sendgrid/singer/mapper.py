@@ -19,7 +19,7 @@ from singer_sdk.mapper import (
     SameRecordTransform,
 )
 
-from target_sendgrid.errors import ConfigError
+from target_sendgrid.errors import Code, ConfigError
 from target_sendgrid.mapping.schemas import branches_of, properties_of, types_of
 from target_sendgrid.singer.stream_maps import map_problem
 from target_sendgrid.wording import is_near_miss
@@ -95,22 +95,10 @@ class Mapper:
             RecursionError: The schema is nested too deeply.
         """
         try:
-            self._mapper.register_raw_stream_schema(stream, _schema_to_map(schema, key_properties), key_properties)
-        except RecursionError:
-            raise
-        except Exception as error:  # noqa: BLE001 - an expression for a name can raise anything
-            raise ConfigError(map_problem(stream, error)) from None
-        stream_maps = self._mapper.stream_maps[stream]
-        if not all(_is_name(stream_map.stream_alias) for stream_map in stream_maps):
-            message = (
-                f"The `__alias__` of stream '{shown(stream)}' can't be used. It must give a name without control"
-                " characters. Check the setting `stream_maps`."
-            )
-            raise ConfigError(message)
-        entries = list(self._entries_of(stream))
-        own = next((entry for source, entry in reversed(entries) if source is None), None)
-        copies = [entry for source, entry in entries if source is not None]
-        return [OutputMap(*both) for both in zip(stream_maps, (own, *copies), strict=True)]
+            self._mapper.register_raw_stream_schema(stream, _schema_to_map(schema), key_properties)
+        except (MappingError, ValueError) as error:
+            raise ConfigError(map_problem(stream, error), code=Code.WRONG_STREAM_MAP) from None
+        return self._mapper.stream_maps[stream]
 
     def removes(self, stream: str) -> bool:
         """Return whether no record of a stream comes out of the stream maps."""

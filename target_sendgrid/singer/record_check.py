@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_sendgrid.errors import InputError, Reason, RecordRejectedError
+from target_sendgrid.errors import Code, InputError, Reason, RecordRejectedError
 from target_sendgrid.singer.validation import RecordValidator, slow_properties
 from target_sendgrid.wording import shown
 
@@ -76,4 +76,4 @@ class RecordCheck:
             f"{f' for {properties}' if properties else ''}. Simplify its patterns in the tap, or set"
             " `validate_records: false`."
         )
-        raise InputError(message)
+        raise InputError(message, code=Code.SLOW_VALIDATION)

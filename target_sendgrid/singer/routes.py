@@ -6,7 +6,7 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from target_sendgrid.errors import ConfigError, InputError
+from target_sendgrid.errors import Code, InputError
 from target_sendgrid.singer.drafts import translate
 from target_sendgrid.singer.fast_decoder import FastDecoder
 from target_sendgrid.singer.mapper import Mapper, is_identity, is_pattern, is_removal
@@ -223,5 +223,5 @@ class RouteTable:
         schema = schema if needed is None else project(schema, needed)
         problem = schema_problem(schema)
         if problem is not None:
-            raise InputError(invalid_schema(name, problem))
+            raise InputError(invalid_schema(name, problem), code=Code.WRONG_SCHEMA)
         return RecordCheck(schema, key_properties, self._run.on_idle)

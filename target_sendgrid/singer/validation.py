@@ -17,7 +17,7 @@ import jsonschema_rs
 from referencing.exceptions import Unresolvable
 from singer_sdk.sinks.core import JSONSchemaValidator
 
-from target_sendgrid.errors import InputError, Reason, RecordRejectedError
+from target_sendgrid.errors import Code, InputError, Reason, RecordRejectedError
 from target_sendgrid.mapping.schemas import objects_in
 from target_sendgrid.wording import shown
 
@@ -101,7 +101,7 @@ class RecordValidator:
             raise RecordRejectedError(Reason.SCHEMA_VIOLATION, sentence) from None
         except Unresolvable:
             message = "A stream's SCHEMA refers with `$ref` to something that it does not contain. Fix the tap."
-            raise InputError(message) from None
+            raise InputError(message, code=Code.WRONG_SCHEMA) from None
         except RecursionError:
             raise
         except Exception:  # noqa: BLE001 - the library raises anything on huge decimals or mixed dialects

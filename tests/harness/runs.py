@@ -134,7 +134,7 @@ def run_in_process(
             target.carry_out(cast("IO[str]", _Input(lines)))
         except TargetSendGridError as error:
             exit_code = 1
-            log.write(f"{error}\n")
+            log.write("\n".join([*error.lines(), ""]))
         except TerminatedError as error:
             exit_code = 128 + error.signal_number
             log.write(f"{error}\n")

@@ -39,9 +39,8 @@ def test_a_level_that_does_not_exist_is_named_in_one_sentence(
 ) -> None:
     ended = run_with(account, **variables)
     assert ended.exit_code == 1
-    assert ended.log.splitlines() == [
-        f"The environment variable `{name}` is no log level. Use DEBUG, INFO, WARNING, ERROR or CRITICAL."
-    ]
+    problem = f"The environment variable `{name}` is no log level. Use DEBUG, INFO, WARNING, ERROR or CRITICAL."
+    assert ended.log.splitlines() == [f"{problem} [wrong-logging]"]
     assert ended.states == []
 
 

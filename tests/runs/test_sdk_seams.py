@@ -183,6 +183,7 @@ main()
     assert process.returncode == 1
     assert process.stdout == b""
     assert b"Internal error, ValueError at <string>:" in process.stderr
+    assert b"[internal-error]" in process.stderr
     assert "Internal error: ValueError" in report
     assert "canary" not in process.stderr.decode() + report
     assert b"Traceback" not in process.stderr

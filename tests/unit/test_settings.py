@@ -452,10 +452,10 @@ class TestEnvironment:
     @pytest.mark.parametrize(
         ("name", "value", "problem"),
         [
-            ("FIELD_MAPPING", MARKER, "a JSON object"),
-            ("FIELD_MAPPING", '["zaphod"]', "a JSON object"),
-            ("STREAMS", "{zaphod", "a JSON object"),
-            ("STREAMS", "null", "a JSON object"),
+            ("FIELD_MAPPING", MARKER, 'a JSON object, such as {"email": "profile_email"}'),
+            ("FIELD_MAPPING", '["zaphod"]', 'a JSON object, such as {"email": "profile_email"}'),
+            ("STREAMS", "{zaphod", 'a JSON object, such as {"people": {"list_name": "Customers"}}'),
+            ("STREAMS", "null", 'a JSON object, such as {"people": {"list_name": "Customers"}}'),
             ("PROFILE_CAP", MARKER, "a whole number"),
             ("BATCH_SIZE_ROWS", "1.5", "a whole number"),
         ],

@@ -12,6 +12,7 @@ from target_sendgrid.delivery.operations import row_errors
 from target_sendgrid.delivery.pending import OperationKind
 from target_sendgrid.errors import (
     BadRequestError,
+    Code,
     ConfigError,
     ContactLimitError,
     NotFoundError,
@@ -120,17 +121,17 @@ class Upsert:
                 details = error.details if isinstance(error, BadRequestError) else None
                 unknown_fields = row_errors.unknown_fields(details or ())
                 if unknown_fields:
-                    message = self._unknown_fields_message(unknown_fields)
+                    message, code = self._unknown_fields_message(unknown_fields), Code.FIELD_REFUSED
                 elif details is None or row_errors.is_about_lists(details):
                     is_recreated = self._list_tracker.recreate(list_ids)
                     if is_recreated and not has_recreated:
                         has_recreated = True
                         continue
-                    message = self._unknown_lists_message(list_ids)
+                    message, code = self._unknown_lists_message(list_ids), Code.LIST_DELETED
                 else:
                     raise
             if self._clock.monotonic() >= deadline:
-                raise ConfigError(message)
+                raise ConfigError(message, code=code)
             self._clock.sleep(UNKNOWN_WAIT_SECONDS)
 
     def refused(self, job: Job, error: BadRequestError) -> dict[str, str]:
@@ -170,7 +171,9 @@ class Upsert:
         except TooLargeError:
             if size <= LOWEST_BYTE_LIMIT:
                 what = f"SendGrid, or a proxy, refused a request of only {size:,} bytes for its size"
-                final_error = SendGridError(f"{what}, again and again.", "Check `api_url` and proxies.")
+                final_error = SendGridError(
+                    f"{what}, again and again.", "Check `api_url` and proxies.", code=Code.REQUEST_REFUSED
+                )
                 raise TransientError(
                     what, budget_seconds=SHORT_RETRY_SECONDS, may_have_been_taken=False, final_error=final_error
                 ) from None

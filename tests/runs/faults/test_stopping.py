@@ -64,6 +64,7 @@ def test_after_a_signal_jobs_are_waited_for_no_longer_than_the_grace_period(
     assert run.states == ['{"n": 1}']
     assert GRACE_SECONDS <= run.report["seconds"] <= GRACE_SECONDS + LONGEST_POLL_SECONDS
     assert run.report["error"] == f"Stopped by signal {int(number)}."
+    assert run.report["error_codes"] == ["stopped"]
     assert run.report["streams"]["people"]["unsettled"] == 2
     assert "Stopped without waiting" in run.log
 
@@ -96,7 +97,7 @@ def test_a_second_signal_stops_a_run_whose_states_are_not_read(
         for number, size in enumerate(sizes, 1):
             large = {"type": "STATE", "value": {"n": "x" * size}}
             write(process, record(email=f"p{number}@example.com"), large)
-            wait_for_log(process, f"{number} of {number} records settled")
+            wait_for_log(process, "1 contact confirmed")
         while process.poll() is None:  # two signals that arrive together count as one
             process.send_signal(signal.SIGTERM)
             time.sleep(0.1)

@@ -170,7 +170,8 @@ class TestProblems:
     def test_two_names_of_one_field_are_a_problem(self, pair: tuple[str, str]) -> None:
         mapping = {"email": "mail", pair[0]: "a", pair[1]: "b"}
         (problem,) = problems_of(mapping, create_field=FieldMaker())
-        assert problem == f"Stream 'people' fills one contact field twice: '{pair[0]}' and '{pair[1]}'."
+        names = f"'{pair[0]}' and '{pair[1]}'"
+        assert problem == f"Stream 'people' fills one contact field twice: {names}. Leave one of them out."
 
     def test_one_property_may_fill_two_fields(self) -> None:
         contact = compiled({"email": "mail", "external_id": "mail"}).contact({"mail": "a@x.com"})

@@ -126,8 +126,7 @@ class TestJson:
             created_fields=["plan"], state_held_from_line=12, run_id="3f2a", host="api.sendgrid.com",
         )  # fmt: skip
         assert report.to_dict() == {
-            "outcome": "succeeded", "error": None, "run_id": "3f2a", "host": "api.sendgrid.com", "sandbox": False,
-            "state_held_from_line": 12, "seconds": 1.235,
+            "outcome": "succeeded", "error": None, "error_codes": [], "state_held_from_line": 12, "seconds": 1.235,
             "distinct_profiles": 3, "import_jobs": 1,
             "requests": 7, "created_custom_fields": ["plan"],
             "streams": {

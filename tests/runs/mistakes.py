@@ -1,0 +1,496 @@
+"""Mistakes of users, with words of the sentence that the log has for each: tests make them, and the docs list them.
+
+A mistake changes a run that is right: `CONFIG` and `LINES` below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from target_sendgrid.errors import Code
+from tests.harness.endpoints import PUT
+from tests.harness.messages import record, schema, state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.harness.account import Account, Message
+
+CONFIG: dict[str, Any] = {
+    "list_name": "Members",
+    "field_mapping": {"email": "mail", "first_name": "given"},
+    "max_rejected_percent": 50,
+}
+"""A right config, but for address and key."""
+PROPERTIES: dict[str, Any] = {"mail": "string", "given": "string", "points": "number", "tags": {"type": "array"}}
+MEMBERS = schema("members", **PROPERTIES)
+ADA = record("members", mail="ada@example.com", given="Ada", points=3)
+LINES: tuple[Message, ...] = (MEMBERS, ADA, state(9))
+"""What the tap writes, if all is right."""
+NAME = {"type": "object", "properties": {"given": {"type": "string"}}, "additionalProperties": False}
+UPPER = schema("members", MAIL="string", GIVEN="string")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One mistake, and what the log says about it."""
+
+    code: Code | None
+    """The code of the error; ``None`` where the run goes on."""
+    what: str
+    """What the user did, for the docs."""
+    says: str
+    """Words in the log."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """Settings in place of those of `CONFIG`; ``None`` leaves one out."""
+    lines: tuple[Message, ...] = LINES
+    """What the tap writes."""
+    arguments: tuple[str, ...] = ()
+    """Values of ``--config`` in place of the config; ``{folder}`` is the folder of the run."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that are set."""
+    prepare: Callable[[Account], object] = lambda account: account
+    """What is done to the account before the run."""
+
+
+def wrong_file(text: str) -> Callable[[Account], object]:
+    """Return what writes a config file."""
+    return lambda account: (account.folder / "config.json").write_text(text, encoding="utf-8")
+
+
+def fault(kind: str, **order: Any) -> Callable[[Account], object]:
+    """Return what makes SendGrid fail."""
+    return lambda account: account.sandbox.add_fault(kind, **{"times": None, **order})
+
+
+def option(**options: Any) -> Callable[[Account], object]:
+    """Return what changes the sandbox."""
+    return lambda account: account.sandbox.set_options(**options)
+
+
+def lists(*names: str) -> Callable[[Account], object]:
+    """Return what creates lists."""
+    return lambda account: account.sandbox.seed(lists=list(names))
+
+
+ENVIRONMENT: dict[str, Any] = {"arguments": ("ENV",)}
+FILE: dict[str, Any] = {"arguments": ("{folder}/config.json",)}
+
+SETTINGS = [
+    Mistake(Code.CONFIG_FILE, "`--config` names a file that is not there", "can't be read. Check the path", **FILE),
+    Mistake(Code.CONFIG_FILE, "`--config=env`", "write `--config=ENV`", arguments=("env",)),
+    Mistake(
+        Code.CONFIG_FILE, "`--config` is JSON", "takes the path of a file, not JSON", arguments=('{"api_key": 1}',)
+    ),
+    Mistake(
+        Code.CONFIG_FILE,
+        "a comma too many in the config file",
+        "is not valid JSON: line 2, column 1",
+        prepare=wrong_file('{"list_name": "Members",\n}'),
+        **FILE,
+    ),
+    Mistake(
+        Code.CONFIG_FILE, "the config file is an array", "is not a JSON object", prepare=wrong_file("[1, 2]"), **FILE
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "a setting is misspelt",
+        "There is no setting `list_nam`. Did you mean 'list_name'?",
+        config={"list_nam": "Members"},
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "`list` for a stream",
+        "There is no setting `list` in `streams.members`. Did you mean 'list_name'?",
+        config={"streams": {"members": {"list": "Members"}}},
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "a variable of the environment is misspelt",
+        "TARGET_SENDGRID_PROFIL_CAP. Did you mean 'PROFILE_CAP'?",
+        environment={"TARGET_SENDGRID_PROFIL_CAP": "5"},
+        **ENVIRONMENT,
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "a variable holds no JSON",
+        "TARGET_SENDGRID_FIELD_MAPPING must be a JSON object, such as",
+        environment={"TARGET_SENDGRID_FIELD_MAPPING": "email=mail"},
+        **ENVIRONMENT,
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "`true` in quotes",
+        "`create_list` must be true or false, without quotes",
+        config={"create_list": "true"},
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "a number in quotes",
+        "`batch_size_rows` must be a whole number, without quotes",
+        config={"batch_size_rows": "500"},
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "a text without quotes",
+        "`list_name` must be a text, in quotes",
+        config={"list_name": 2024},
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "`field_mapping` is a text",
+        "`field_mapping` must be a JSON object, such as",
+        config={"field_mapping": "email: mail"},
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "a number that is too high",
+        "`batch_size_rows` must be at most 30000",
+        config={"batch_size_rows": 50_000},
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "a word that is none of the choices",
+        "`null_handling` must be one of: omit, clear",
+        config={"null_handling": "skip"},
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "`api_url` without https",
+        "`api_url` must start with https://",
+        config={"api_url": "http://mail.example.com"},
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "`api_url` without a scheme",
+        "`api_url` must be an https:// address, `sandbox` or `sandbox:PATH.db`",
+        config={"api_url": "mail.example.com"},
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "`api_url: Sandbox`",
+        "must spell `sandbox` in lower case",
+        config={"api_url": "Sandbox"},
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "`api_url` is empty",
+        "The setting `api_url` is empty. Leave it out",
+        config={"api_url": ""},
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "flattening without a depth",
+        "Set `flattening_max_depth`, too",
+        config={"flattening_enabled": True},
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "the key with `Bearer` in front",
+        "`api_key` holds blanks or characters that no SendGrid key has",
+        config={"api_key": "Bearer SG.abc.def"},
+    ),
+    Mistake(Code.KEY_MISSING, "no key", "The setting `api_key` is missing. Make a key", config={"api_key": None}),
+    Mistake(
+        Code.CONSENT_MISSING,
+        "SendGrid itself, without consent",
+        "Set `data_privacy_consent` to true",
+        config={"api_url": "https://mail.example.com"},
+    ),
+    Mistake(Code.LIST_MISSING, "no list", "No list is set. Set `list_name`", config={"list_name": None}),
+    Mistake(
+        Code.LIST_MISSING,
+        "a list for another stream only",
+        "Stream 'members' has no list. Set `list_name` for all streams",
+        config={"list_name": None, "streams": {"visitors": {"list_name": "Visitors"}}},
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
+        "both `list_id` and `list_name`",
+        "Give either `list_id` or `list_name`, not both",
+        config={"list_id": "4f1a"},
+    ),
+    Mistake(
+        Code.WRONG_STREAM_MAP,
+        "an expression that is none",
+        "`stream_maps.members.mail` is not an expression",
+        config={"stream_maps": {"members": {"mail": "mail ="}}},
+    ),
+    Mistake(
+        Code.WRONG_STREAM_MAP,
+        "a stream map leaves out the key property",
+        "The stream map of stream 'members' leaves out its key property 'id'",
+        config={"stream_maps": {"members": {"id": None}}},
+        lines=({**schema("members", id="integer", **PROPERTIES), "key_properties": ["id"]}, ADA),
+    ),
+    Mistake(
+        Code.LOCAL_FILE,
+        "the folder of `report_path` is missing",
+        "`report_path`: no report can be written to",
+        config={"report_path": "/dev/null/report.json"},
+    ),
+    Mistake(
+        Code.LOCAL_FILE,
+        "the folder of `rejected_records_path` is missing",
+        "can't be opened for appending",
+        config={"rejected_records_path": "/dev/null/rejected.jsonl"},
+    ),
+    Mistake(
+        Code.CERTIFICATE,
+        "a variable names certificates that are not there",
+        "REQUESTS_CA_BUNDLE names certificates that are not there",
+        environment={"REQUESTS_CA_BUNDLE": "/dev/null/certificates.pem"},
+    ),
+    Mistake(
+        Code.SANDBOX_FAILED,
+        "the folder of the sandbox's database is missing",
+        "check the path in `api_url`",
+        config={"api_url": "sandbox:/dev/null/account.db"},
+    ),
+]
+
+MAPPINGS = [
+    Mistake(
+        Code.WRONG_MAPPING,
+        "the mapping is reversed",
+        "`field_mapping` looks reversed. Write the contact field first",
+        config={"field_mapping": {"mail": "email", "given": "first_name"}},
+    ),
+    Mistake(
+        Code.WRONG_MAPPING,
+        "a contact field is misspelt",
+        "SendGrid has no contact field 'emial'. Did you mean 'email'?",
+        config={"field_mapping": {"emial": "mail"}},
+    ),
+    Mistake(
+        Code.WRONG_MAPPING,
+        "a property is misspelt",
+        "has no property 'givn' to fill 'first_name'. Did you mean 'given'?",
+        config={"field_mapping": {"email": "mail", "first_name": "givn"}},
+    ),
+    Mistake(
+        Code.WRONG_MAPPING,
+        "a path that leads nowhere",
+        "has no property 'name.first' to fill 'first_name'. Did you mean 'name.given'?",
+        config={"field_mapping": {"email": "mail", "first_name": "name.first"}},
+        lines=(schema("members", mail="string", name=NAME),),
+    ),
+    Mistake(
+        Code.WRONG_MAPPING,
+        "the tap writes its columns in capitals",
+        'Write `field_mapping: {"email": "MAIL"}`',
+        config={"field_mapping": None},
+        lines=(UPPER,),
+    ),
+    Mistake(
+        Code.WRONG_MAPPING,
+        "a custom field that SendGrid does not have",
+        "SendGrid has no contact field 'loyalty_points'. Create it in SendGrid, or set `create_custom_fields`",
+        config={"field_mapping": {"email": "mail", "loyalty_points": "points"}, "create_custom_fields": False},
+    ),
+    Mistake(
+        Code.WRONG_MAPPING,
+        "a field that SendGrid sets itself",
+        "'created_at' is set by SendGrid itself",
+        config={"field_mapping": {"email": "mail", "created_at": "given"}},
+    ),
+    Mistake(
+        Code.WRONG_MAPPING,
+        "no email is mapped",
+        "has no field that identifies a contact: `field_mapping` fills none",
+        config={"field_mapping": {"first_name": "given"}},
+    ),
+    Mistake(
+        Code.WRONG_MAPPING,
+        "one field is filled twice",
+        "fills one contact field twice: 'email' and 'EMAIL'. Leave one of them out",
+        config={"field_mapping": {"email": "mail", "EMAIL": "given"}},
+    ),
+    Mistake(
+        Code.WRONG_MAPPING,
+        "an array is mapped to the email",
+        "property 'tags' is an array, and 'email' takes a single value. Map 'tags.0' instead",
+        config={"field_mapping": {"email": "tags"}},
+    ),
+]
+
+ACCOUNT = [
+    Mistake(
+        Code.KEY_REFUSED,
+        "a wrong key",
+        "SendGrid refused the API key (401): it is unknown, revoked, malformed or of the other region",
+        config={"api_key": "SG.unknown.key"},
+    ),
+    Mistake(
+        Code.KEY_FORBIDDEN,
+        "the key may not use Marketing",
+        "Give the key Marketing access (scope `marketing.read`",
+        prepare=fault("status", path="/v3/marketing/lists", status=403, body={}),
+    ),
+    Mistake(
+        Code.WRONG_LIST,
+        "the list is missing, and `create_list` is false",
+        "SendGrid has no list named 'Membres', and `create_list` is false. Did you mean 'Members'?",
+        config={"list_name": "Membres", "create_list": False},
+        prepare=lists("Members"),
+    ),
+    Mistake(
+        Code.WRONG_LIST,
+        "the list's name has other capitals",
+        "SendGrid has no list named 'members', but one named 'Members'",
+        config={"list_name": "members"},
+        prepare=lists("Members"),
+    ),
+    Mistake(
+        Code.WRONG_LIST,
+        "two lists have the name",
+        "SendGrid has 2 lists named 'Members'. Give `list_id` instead",
+        prepare=lists("Members", "Members"),
+    ),
+    Mistake(
+        Code.WRONG_LIST,
+        "`list_id` is not that of a list",
+        "SendGrid has no list with the id 'a1b2c3d4-0000-4000-8000-000000000000'. Check `list_id`",
+        config={"list_name": None, "list_id": "a1b2c3d4-0000-4000-8000-000000000000"},
+    ),
+    Mistake(
+        Code.LIST_REFUSED,
+        "the account has as many lists as it may have",
+        "SendGrid refuses to create the list 'Members'",
+        prepare=fault("status", method="POST", path="/v3/marketing/lists", status=400, body={}),
+    ),
+    Mistake(
+        Code.FIELD_REFUSED,
+        "the account has as many custom fields as it may have",
+        "SendGrid refuses to create the custom field 'loyalty_points'",
+        config={"field_mapping": {"email": "mail", "loyalty_points": "points"}, "create_custom_fields": True},
+        prepare=option(max_custom_fields=0),
+    ),
+    Mistake(
+        Code.LIST_DELETED,
+        "somebody deletes the list during the run",
+        "though it shows that list",
+        prepare=fault("status", **PUT, status=404, body={"errors": [{"message": "resource not found"}]}),
+    ),
+    Mistake(
+        Code.CONTACT_LIMIT,
+        "the plan has no room for more contacts",
+        "the account has reached the contact limit of its plan",
+        prepare=option(contact_quota=0, contact_limit_in="refusal"),
+    ),
+    Mistake(
+        Code.JOB_FAILED,
+        "SendGrid's import jobs do not end",
+        "raise `job_timeout_seconds`",
+        config={"job_timeout_seconds": 60},
+        prepare=fault("job_stuck"),
+    ),
+    Mistake(
+        Code.REQUEST_REFUSED,
+        "SendGrid refuses whatever is sent",
+        "the request or the account is at fault",
+        prepare=fault("refusal", **PUT, names="nobody"),
+    ),
+    Mistake(
+        Code.UNREACHABLE,
+        "`api_url` leads to a port that nobody listens at",
+        "Nothing was sent. Check `api_url` and the network, and run again",
+        config={"api_url": "http://127.0.0.1:9"},
+    ),
+    Mistake(
+        Code.UNEXPECTED_ANSWER,
+        "`api_url` leads to a server that redirects",
+        "a redirect, which is not followed",
+        prepare=fault("status", path="/v3/scopes", status=302, body={}),
+    ),
+]
+
+INPUT = [
+    Mistake(
+        Code.WRONG_INPUT,
+        "the tap prints something",
+        "Line 1 of standard input is not valid JSON",
+        lines=("Fetching members ...", *LINES),
+    ),
+    Mistake(
+        Code.WRONG_INPUT,
+        "the tap ends in the middle of a line",
+        "A tap that ends early leaves half a line",
+        lines=(MEMBERS, b'{"type": "RECORD", "stream": "memb'),
+    ),
+    Mistake(
+        Code.WRONG_INPUT,
+        "a file of JSON lines, not of Singer messages",
+        "Line 1 of standard input is not a Singer message",
+        lines=('{"mail": "ada@example.com"}',),
+    ),
+    Mistake(Code.WRONG_INPUT, "no SCHEMA comes first", "which has no SCHEMA yet", lines=(ADA,)),
+    Mistake(
+        Code.WRONG_SCHEMA,
+        "a SCHEMA that is invalid",
+        "The SCHEMA of stream 'members' is not valid: property 'mail' has a wrong `type`",
+        lines=(schema("members", mail={"type": "text"}), ADA),
+    ),
+    Mistake(
+        Code.BATCH_FILE,
+        "a BATCH message lists a file that is not there",
+        "File 1 of the BATCH message at line 2 can't be read",
+        lines=(
+            MEMBERS,
+            {
+                "type": "BATCH",
+                "stream": "members",
+                "encoding": {"format": "jsonl"},
+                "manifest": ["file:///dev/null/members.jsonl"],
+            },
+        ),
+    ),
+    Mistake(
+        Code.PROFILE_CAP,
+        "more people than `profile_cap` allows",
+        "Raise `profile_cap` (0 means no cap)",
+        config={"profile_cap": 1},
+        lines=(MEMBERS, ADA, record("members", mail="grace@example.com")),
+    ),
+    Mistake(
+        Code.TOO_MANY_REJECTED,
+        "all records are rejected",
+        "Nobody was accepted: check the field mapping first",
+        lines=(MEMBERS, *[record("members", mail="somebody", given="Ada")] * 20),
+    ),
+    Mistake(
+        None,
+        "a text in a custom field of type Number",
+        "not_a_number: property 'given' (for rank)",
+        config={"field_mapping": {"email": "mail", "rank": "given"}, "max_rejected_percent": 100},
+        prepare=lambda account: account.sandbox.seed(fields={"rank": "Number"}),
+    ),
+    Mistake(
+        None,
+        "a record without an address",
+        "no_identifier",
+        lines=(MEMBERS, ADA, record("members", given="Bo"), state(9)),
+    ),
+    Mistake(
+        None,
+        "a stream map fails on a record",
+        "stream_map_failed",
+        config={"stream_maps": {"members": {"given": "given.upper(1)"}}, "max_rejected_percent": 100},
+    ),
+    Mistake(
+        None,
+        "a stream of `streams` does not come",
+        "Stream 'visitors' is in the setting `streams`, but never came",
+        config={"streams": {"visitors": {"list_name": "Visitors"}}},
+    ),
+    Mistake(
+        None,
+        "a property that no record has",
+        "no record has property 'nick' (for last_name)",
+        config={"field_mapping": {"email": "mail", "last_name": "nick"}},
+        lines=({"type": "SCHEMA", "stream": "members", "schema": {"type": "object"}, "key_properties": []}, *LINES[1:]),
+    ),
+]
+
+MISTAKES = [*SETTINGS, *MAPPINGS, *ACCOUNT, *INPUT]
