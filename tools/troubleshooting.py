@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from target_sendgrid.errors import Code
 from tests.runs.mistakes import MISTAKES
+from tests.runs.other_mistakes import OTHER_MISTAKES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +128,7 @@ def _entry(code: Code) -> Iterator[str]:
 
 
 def _table(code: Code | None) -> Iterator[str]:
-    found = [mistake for mistake in MISTAKES if mistake.code is code]
+    found = [mistake for mistake in [*MISTAKES, *OTHER_MISTAKES] if mistake.code is code]
     if found:
         yield from ("| What is wrong | What the log says |", "|---|---|")
     for mistake in found:

@@ -1,6 +1,6 @@
-"""Mistakes of users, with words of the sentence that the log has for each: tests make them, and the docs list them.
+"""Mistakes in settings and mappings, and what the log says about each: tests make them, and the docs list them.
 
-A mistake changes a run that is right: `CONFIG` and `LINES` below.
+A mistake changes a run that is right: `CONFIG` and `LINES` below. Other mistakes are in `other_mistakes.py`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.errors import Code
-from tests.harness.endpoints import PUT
 from tests.harness.messages import record, schema, state
 
 if TYPE_CHECKING:
@@ -59,25 +58,10 @@ def wrong_file(text: str) -> Callable[[Account], object]:
     return lambda account: (account.folder / "config.json").write_text(text, encoding="utf-8")
 
 
-def fault(kind: str, **order: Any) -> Callable[[Account], object]:
-    """Return what makes SendGrid fail."""
-    return lambda account: account.sandbox.add_fault(kind, **{"times": None, **order})
-
-
-def option(**options: Any) -> Callable[[Account], object]:
-    """Return what changes the sandbox."""
-    return lambda account: account.sandbox.set_options(**options)
-
-
-def lists(*names: str) -> Callable[[Account], object]:
-    """Return what creates lists."""
-    return lambda account: account.sandbox.seed(lists=list(names))
-
-
 ENVIRONMENT: dict[str, Any] = {"arguments": ("ENV",)}
 FILE: dict[str, Any] = {"arguments": ("{folder}/config.json",)}
 
-SETTINGS = [
+MISTAKES = [
     Mistake(Code.CONFIG_FILE, "`--config` names a file that is not there", "can't be read. Check the path", **FILE),
     Mistake(Code.CONFIG_FILE, "`--config=env`", "write `--config=ENV`", arguments=("env",)),
     Mistake(
@@ -248,9 +232,6 @@ SETTINGS = [
         "check the path in `api_url`",
         config={"api_url": "sandbox:/dev/null/account.db"},
     ),
-]
-
-MAPPINGS = [
     Mistake(
         Code.WRONG_MAPPING,
         "the mapping is reversed",
@@ -314,183 +295,3 @@ MAPPINGS = [
         config={"field_mapping": {"email": "tags"}},
     ),
 ]
-
-ACCOUNT = [
-    Mistake(
-        Code.KEY_REFUSED,
-        "a wrong key",
-        "SendGrid refused the API key (401): it is unknown, revoked, malformed or of the other region",
-        config={"api_key": "SG.unknown.key"},
-    ),
-    Mistake(
-        Code.KEY_FORBIDDEN,
-        "the key may not use Marketing",
-        "Give the key Marketing access (scope `marketing.read`",
-        prepare=fault("status", path="/v3/marketing/lists", status=403, body={}),
-    ),
-    Mistake(
-        Code.WRONG_LIST,
-        "the list is missing, and `create_list` is false",
-        "SendGrid has no list named 'Membres', and `create_list` is false. Did you mean 'Members'?",
-        config={"list_name": "Membres", "create_list": False},
-        prepare=lists("Members"),
-    ),
-    Mistake(
-        Code.WRONG_LIST,
-        "the list's name has other capitals",
-        "SendGrid has no list named 'members', but one named 'Members'",
-        config={"list_name": "members"},
-        prepare=lists("Members"),
-    ),
-    Mistake(
-        Code.WRONG_LIST,
-        "two lists have the name",
-        "SendGrid has 2 lists named 'Members'. Give `list_id` instead",
-        prepare=lists("Members", "Members"),
-    ),
-    Mistake(
-        Code.WRONG_LIST,
-        "`list_id` is not that of a list",
-        "SendGrid has no list with the id 'a1b2c3d4-0000-4000-8000-000000000000'. Check `list_id`",
-        config={"list_name": None, "list_id": "a1b2c3d4-0000-4000-8000-000000000000"},
-    ),
-    Mistake(
-        Code.LIST_REFUSED,
-        "the account has as many lists as it may have",
-        "SendGrid refuses to create the list 'Members'",
-        prepare=fault("status", method="POST", path="/v3/marketing/lists", status=400, body={}),
-    ),
-    Mistake(
-        Code.FIELD_REFUSED,
-        "the account has as many custom fields as it may have",
-        "SendGrid refuses to create the custom field 'loyalty_points'",
-        config={"field_mapping": {"email": "mail", "loyalty_points": "points"}, "create_custom_fields": True},
-        prepare=option(max_custom_fields=0),
-    ),
-    Mistake(
-        Code.LIST_DELETED,
-        "somebody deletes the list during the run",
-        "though it shows that list",
-        prepare=fault("status", **PUT, status=404, body={"errors": [{"message": "resource not found"}]}),
-    ),
-    Mistake(
-        Code.CONTACT_LIMIT,
-        "the plan has no room for more contacts",
-        "the account has reached the contact limit of its plan",
-        prepare=option(contact_quota=0, contact_limit_in="refusal"),
-    ),
-    Mistake(
-        Code.JOB_FAILED,
-        "SendGrid's import jobs do not end",
-        "raise `job_timeout_seconds`",
-        config={"job_timeout_seconds": 60},
-        prepare=fault("job_stuck"),
-    ),
-    Mistake(
-        Code.REQUEST_REFUSED,
-        "SendGrid refuses whatever is sent",
-        "the request or the account is at fault",
-        prepare=fault("refusal", **PUT, names="nobody"),
-    ),
-    Mistake(
-        Code.UNREACHABLE,
-        "`api_url` leads to a port that nobody listens at",
-        "Nothing was sent. Check `api_url` and the network, and run again",
-        config={"api_url": "http://127.0.0.1:9"},
-    ),
-    Mistake(
-        Code.UNEXPECTED_ANSWER,
-        "`api_url` leads to a server that redirects",
-        "a redirect, which is not followed",
-        prepare=fault("status", path="/v3/scopes", status=302, body={}),
-    ),
-]
-
-INPUT = [
-    Mistake(
-        Code.WRONG_INPUT,
-        "the tap prints something",
-        "Line 1 of standard input is not valid JSON",
-        lines=("Fetching members ...", *LINES),
-    ),
-    Mistake(
-        Code.WRONG_INPUT,
-        "the tap ends in the middle of a line",
-        "A tap that ends early leaves half a line",
-        lines=(MEMBERS, b'{"type": "RECORD", "stream": "memb'),
-    ),
-    Mistake(
-        Code.WRONG_INPUT,
-        "a file of JSON lines, not of Singer messages",
-        "Line 1 of standard input is not a Singer message",
-        lines=('{"mail": "ada@example.com"}',),
-    ),
-    Mistake(Code.WRONG_INPUT, "no SCHEMA comes first", "which has no SCHEMA yet", lines=(ADA,)),
-    Mistake(
-        Code.WRONG_SCHEMA,
-        "a SCHEMA that is invalid",
-        "The SCHEMA of stream 'members' is not valid: property 'mail' has a wrong `type`",
-        lines=(schema("members", mail={"type": "text"}), ADA),
-    ),
-    Mistake(
-        Code.BATCH_FILE,
-        "a BATCH message lists a file that is not there",
-        "File 1 of the BATCH message at line 2 can't be read",
-        lines=(
-            MEMBERS,
-            {
-                "type": "BATCH",
-                "stream": "members",
-                "encoding": {"format": "jsonl"},
-                "manifest": ["file:///dev/null/members.jsonl"],
-            },
-        ),
-    ),
-    Mistake(
-        Code.PROFILE_CAP,
-        "more people than `profile_cap` allows",
-        "Raise `profile_cap` (0 means no cap)",
-        config={"profile_cap": 1},
-        lines=(MEMBERS, ADA, record("members", mail="grace@example.com")),
-    ),
-    Mistake(
-        Code.TOO_MANY_REJECTED,
-        "all records are rejected",
-        "Nobody was accepted: check the field mapping first",
-        lines=(MEMBERS, *[record("members", mail="somebody", given="Ada")] * 20),
-    ),
-    Mistake(
-        None,
-        "a text in a custom field of type Number",
-        "not_a_number: property 'given' (for rank)",
-        config={"field_mapping": {"email": "mail", "rank": "given"}, "max_rejected_percent": 100},
-        prepare=lambda account: account.sandbox.seed(fields={"rank": "Number"}),
-    ),
-    Mistake(
-        None,
-        "a record without an address",
-        "no_identifier",
-        lines=(MEMBERS, ADA, record("members", given="Bo"), state(9)),
-    ),
-    Mistake(
-        None,
-        "a stream map fails on a record",
-        "stream_map_failed",
-        config={"stream_maps": {"members": {"given": "given.upper(1)"}}, "max_rejected_percent": 100},
-    ),
-    Mistake(
-        None,
-        "a stream of `streams` does not come",
-        "Stream 'visitors' is in the setting `streams`, but never came",
-        config={"streams": {"visitors": {"list_name": "Visitors"}}},
-    ),
-    Mistake(
-        None,
-        "a property that no record has",
-        "no record has property 'nick' (for last_name)",
-        config={"field_mapping": {"email": "mail", "last_name": "nick"}},
-        lines=({"type": "SCHEMA", "stream": "members", "schema": {"type": "object"}, "key_properties": []}, *LINES[1:]),
-    ),
-]
-
-MISTAKES = [*SETTINGS, *MAPPINGS, *ACCOUNT, *INPUT]

@@ -11,12 +11,14 @@ from target_sendgrid.errors import Code, TargetSendGridError
 from target_sendgrid.target import TargetSendGrid
 from tests.harness.runs import Finished
 from tests.runs.mistakes import CONFIG, MISTAKES, Mistake
+from tests.runs.other_mistakes import OTHER_MISTAKES
 
 if TYPE_CHECKING:
     import click
 
     from tests.harness.account import Account
 
+ALL = [*MISTAKES, *OTHER_MISTAKES]
 ELSEWHERE = {
     Code.WRONG_LOGGING: "test_logging_settings.py",
     Code.SLOW_VALIDATION: "hostile/test_slow_patterns.py",
@@ -40,7 +42,7 @@ def run_with(account: Account, mistake: Mistake) -> Finished:
         return Finished(1, [], "\n".join(error.lines()), {"error_codes": [code.value for code in error.codes]})
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.what)
+@pytest.mark.parametrize("mistake", ALL, ids=lambda mistake: mistake.what)
 def test_a_mistake_gets_its_sentence(mistake: Mistake, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(account.folder)
     for name, value in mistake.environment.items():
@@ -58,7 +60,7 @@ def test_a_mistake_gets_its_sentence(mistake: Mistake, account: Account, monkeyp
 
 
 def test_every_code_is_reached() -> None:
-    assert {mistake.code for mistake in MISTAKES if mistake.code} == set(Code) - set(ELSEWHERE)
+    assert {mistake.code for mistake in ALL if mistake.code} == set(Code) - set(ELSEWHERE)
     for code, module in ELSEWHERE.items():
         assert code.value in (Path(__file__).parent / module).read_text(encoding="utf-8")
-    assert len({mistake.what for mistake in MISTAKES}) == len(MISTAKES)
+    assert len({mistake.what for mistake in ALL}) == len(ALL)
