@@ -6,7 +6,9 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
-from tests.harness.endpoints import PUT
+import pytest
+
+from tests.harness.endpoints import POLL, PUT
 
 if TYPE_CHECKING:
     from tests.harness.account import Account
@@ -34,7 +36,24 @@ def test_a_quick_run_does_not_mention_it(account: Account) -> None:
     assert "settled so far" not in run.log
 
 
+@pytest.mark.parametrize("where", [PUT, POLL, {"path": "/v3/scopes"}], ids=str)
+def test_attempts_that_are_repeated_are_warnings(
+    account: Account, caplog: pytest.LogCaptureFixture, where: dict[str, str]
+) -> None:
+    account.sandbox.add_fault("status", **where, status=503, body={}, times=2)
+    assert account.load("a@example.com").exit_code == 0
+    levels = [entry.levelname for entry in caplog.records if "trying again in" in entry.getMessage()]
+    assert levels == ["WARNING"] * 2
+
+
 def test_a_run_whose_requests_fail_says_what_waits_to_be_sent(account: Account) -> None:
     account.sandbox.add_fault("status", **PUT, status=503, body={}, times=12)
     run = account.load("a@example.com")
     assert "Waiting to send 1 contact. 0 of 1 record" in run.log
+
+
+def test_a_look_up_of_many_contacts_says_how_many(account: Account) -> None:
+    account.sandbox.add_fault("job_failed", applied=True)
+    run = account.load(*(f"p{number}@example.com" for number in range(250)))
+    assert run.exit_code == 0
+    assert "Looking up 150 contacts." in run.log  # after a sample of a hundred
