@@ -75,10 +75,13 @@ class DryRunner:
         changes, batch.packed = unpack(batch.packed, batch.purpose), None
         step = -(-len(changes) // MAX_LOOKED_UP)
         sample = dict(list(changes.items())[::step])
-        searches = counted(-(-len(sample) // MAX_IDENTIFIERS_PER_SEARCH), "request")
-        of = f" of {len(changes):,}" if len(sample) < len(changes) else ""
-        sentence = "Dry run: looking up %s%s in %s; SendGrid takes about 200 of them a minute."
-        log.info(sentence, counted(len(sample), "contact"), of, searches)
+        if len(sample) < len(changes):
+            size, searches = (
+                f"{len(sample):,} of {len(changes):,} contacts",
+                -(-len(sample) // MAX_IDENTIFIERS_PER_SEARCH),
+            )
+            sentence = "Dry run: a sample of %s is looked up, in %s; SendGrid takes about 200 of them a minute."
+            log.info(sentence, size, counted(searches, "request"))
         found = dict(lookups.find_people(self._client, sample))
         self._report.request_count += 1
         self._report.byte_count += batch.byte_count

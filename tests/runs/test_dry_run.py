@@ -106,7 +106,9 @@ def test_of_a_large_batch_a_sample_is_looked_up(account: Account, monkeypatch: p
     monkeypatch.setattr("target_sendgrid.delivery.dry_run.MAX_LOOKED_UP", 4)
     account.sandbox.seed(contacts=[{"email": f"p{number}@example.com"} for number in range(0, 12, 2)])
     run = dry(account, PEOPLE, *(record(email=f"p{number}@example.com") for number in range(12)))
-    assert "looking up 4 contacts of 12 in 1 request; SendGrid takes about 200 of them a minute." in run.log
+    assert (
+        "a sample of 4 of 12 contacts is looked up, in 1 request; SendGrid takes about 200 of them a minute" in run.log
+    )
     assert "12 would be upserted (about 6 created, 6 updated, 0 unchanged, by a sample of 4)" in run.log
 
 
