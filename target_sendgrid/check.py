@@ -196,8 +196,10 @@ class _StreamChecks:
         names = {plan.name for plans in self._table.plans.values() for plan in plans}
         came = names.union(self._table.errors, self._table.left_out)
         if self._table.has_streams:
-            for entry in self._settings.unused_entries(came):
-                what = f"The entry '{shown(entry)}' in the setting `streams` is for no stream that came."
+            unused = [("streams", entry) for entry in self._settings.unused_entries(came)]
+            unused += [("stream_maps", entry) for entry in self._table.unused_entries()]
+            for setting, entry in unused:
+                what = f"The entry '{shown(entry)}' in the setting `{setting}` is for no stream that came."
                 yield Finding(Level.WARNING, what, "Check its spelling.")
         used = {self._settings.entry_of(name) for name in came}
         if used.intersection(self._inheriting()):

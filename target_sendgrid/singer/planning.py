@@ -48,8 +48,20 @@ class PlanningTable(RouteTable):
         if self._schemas.get(name) == (schema, key_properties):
             return
         self._schemas[name] = (schema, key_properties)
-        self._streams[name] = SourceStream(self._run, name)
+        came = [name]
         try:
+            self._check_name(name)
             self.plans[name] = self.plan(name, schema, key_properties)
+            came = [plan.name for plan in self.plans[name]]
         except TargetSendGridError as error:
             self.errors[name] = error
+        self._streams[name] = SourceStream(self._run, name)
+        for output in came:
+            self._run.report.stream(output)  # as in a run: its entry in `streams` is not misspelt
+
+    def warn_of_unused_entries(self) -> None:
+        """Log nothing: the check has a finding for each."""
+
+    def unused_entries(self) -> list[str]:
+        """Return the names and patterns in the setting `stream_maps` that are for none of the streams that came."""
+        return self._mapper.unused_entries(self._streams)

@@ -326,6 +326,31 @@ class TestCommandLine:
             ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *command], capture_output=True, check=False, timeout=120
         )
         assert run.returncode == 1
-        assert (
-            run.stderr.decode().splitlines()[-1].endswith("The findings can't be written: standard output is closed.")
-        )
+        words = "The findings can't be written: standard output is closed. [local-file]"
+        assert run.stderr.decode().splitlines()[-1].endswith(words)
+
+
+def test_a_stream_whose_name_is_misspelt_in_stream_maps(account: Account) -> None:
+    checked = account.check(schema("custmers", email="string"), stream_maps={"customers": {"email": "md5(email)"}})
+    assert checked.exit_code == 1
+    (error,) = of_level(checked, "error")
+    assert error.startswith("Stream 'custmers' has no entry in `stream_maps`, but nearly the name of")
+
+
+@pytest.mark.parametrize("first", ["contacts", "broken"])
+def test_an_entry_whose_stream_has_come_is_not_misspelt(account: Account, first: str) -> None:
+    people = schema("contacts", email="string") if first == "contacts" else schema("contacts", id="integer")
+    messages = [people, schema("contracts", email="string")]
+    checked = account.check(*messages, streams={"contacts": {"list_name": "Contacts"}})
+    assert "contracts" not in str(of_level(checked, "error"))
+    assert any(sentence.startswith("Stream 'contracts' would fill") for sentence in of_level(checked, "ok"))
+    assert checked.exit_code == (first == "broken")
+
+
+def test_an_entry_of_stream_maps_for_no_stream_is_a_warning(account: Account) -> None:
+    checked = account.check(PEOPLE, stream_maps={"guests": None, "*_old": None})
+    assert of_level(checked, "warning") == [
+        f"The entry '{entry}' in the setting `stream_maps` is for no stream that came. Check its spelling."
+        for entry in ("guests", "*_old")
+    ]
+    assert "never came" not in checked.log
