@@ -20,6 +20,8 @@ _REQUESTS_PER_MINUTE = 200
 _JOB_SECONDS = 60
 """How long SendGrid usually needs for an import job."""
 _MASK = "•••"
+_EMAIL_FIELDS = ("email", "alternate_emails")
+"""Fields whose values are email addresses. In any other text, what follows an ``@`` may be somebody's name."""
 _SHORTEST_SHOWN = 3
 """Shorter texts are masked whole: their first letter would be half of them."""
 
@@ -153,18 +155,26 @@ def masked(contact: Mapping[str, Any], field_name: Callable[[str], str]) -> str:
         contact: The contact, as it would be sent.
         field_name: Returns the name of a custom field, given its id.
     """
-    custom = {field_name(key): value for key, value in (contact.get("custom_fields") or {}).items()}
-    fields = {name: value for name, value in contact.items() if name != "custom_fields"} | custom
-    return ", ".join(f"{shown(name)}: {_masked(value)}" for name, value in fields.items())
+    fields = [(name, _masked(value, is_email=name in _EMAIL_FIELDS)) for name, value in _reserved(contact)]
+    fields += [(field_name(key), _masked(value)) for key, value in (contact.get("custom_fields") or {}).items()]
+    return ", ".join(f"{shown(name)}: {value}" for name, value in fields)
 
 
-def _masked(value: object) -> str:
+def _reserved(contact: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((name, value) for name, value in contact.items() if name != "custom_fields")
+
+
+def _masked(value: object, *, is_email: bool = False) -> str:
     if isinstance(value, list):
-        return f"[{', '.join(map(_masked, value))}]"
+        return f"[{', '.join(_masked(item, is_email=is_email) for item in value)}]"
     if not isinstance(value, str):
         return _MASK
     if not value:
         return '""'
+    return _masked_email(value) if is_email else _masked_text(value)
+
+
+def _masked_email(value: str) -> str:
     local, at, domain = value.rpartition("@")
     if not at:
         return _masked_text(value)
