@@ -112,7 +112,7 @@ def write_findings(findings: Iterable[Finding], *, as_json: bool) -> int:
         if as_json:
             _write(msgspec.json.encode(finding).decode())
         else:
-            _write(f"{finding.level.value:<8} {finding}")
+            _write(f"{finding.level.value:<8} {shown(str(finding))}")  # a path may have line ends
     if not as_json:
         found = f"{counted(counts[Level.ERROR], 'error')} and {counted(counts[Level.WARNING], 'warning')}"
         _write(f"The check has found {found}. Nothing was written to SendGrid.")

@@ -209,10 +209,14 @@ def _transports(
 
 
 def _could_be_made(path: str) -> bool:
-    """Return whether there is no file of that name yet, and its folder takes one."""
+    """Return whether there is no account at a path yet, not more than an empty file, and one could be made there."""
     try:
         file = Path(path).expanduser()
+        if file.is_file() and file.stat().st_size == 0:
+            return os.access(file, os.R_OK | os.W_OK)
         return not os.path.lexists(file) and os.access(file.parent, os.W_OK | os.X_OK)
+    except OSError:
+        return False
     except (ValueError, RuntimeError):  # a null byte is a ValueError, an unknown home a RuntimeError
         return False
 

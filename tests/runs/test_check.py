@@ -320,6 +320,17 @@ class TestCommandLine:
         assert (run.returncode, (tmp_path / "account.db").exists()) == (0, False)
         assert "valid at the embedded sandbox" in run.stdout
 
+    def test_an_embedded_sandbox_whose_file_is_empty_leaves_it_so(self, account: Account, tmp_path: Path) -> None:
+        database = tmp_path / "account.db"
+        database.touch()
+        run = self.run(account, api_url=f"sandbox:{database}")
+        assert (run.returncode, database.read_bytes()) == (0, b"")
+
+    def test_no_path_forges_a_line(self, account: Account) -> None:
+        run = self.run(account, report_path=str(account.folder / "x\nok       \x1b[2Jforged.json"))
+        assert run.returncode == 0
+        assert "x\\nok       \\u001b[2Jforged.json." in run.stdout.splitlines()[0]
+
     def test_closed_standard_output_is_one_sentence(self, account: Account) -> None:
         command = [*account.command(), "--check"]
         run = subprocess.run(
