@@ -102,7 +102,9 @@ def _words_of(name: str) -> list[str]:
 
 
 def _singular(name: str) -> str:
-    return "".join(word.removesuffix("s") for word in _words_of(name))
+    """Return a name without the ``s`` at the end of its words, which signs or capitals tell apart."""
+    words = re.split(r"[\W_]|(?<=[a-z])(?=[A-Z])", name)
+    return "".join(word.casefold().removesuffix("s") for word in words)
 
 
 def _is_visible(char: str) -> bool:

@@ -57,6 +57,7 @@ class TestNearMisses:
             ("orders1", "orders2"), ("orders", "orders2"), ("orders12", "orders21"), ("orders-2a", "orders-a2"),
             ("user", "usre"), ("lead", "leads"), ("cats", "cars"), ("people", "pepol"), ("customers", "contacts"),
             ("orders/a", "ordersa"), ("news", "newsx"), ("Customer", "CUSTOMERS"), ("", "a"),
+            ("UserAccounts", "UsersAccounts"), ("crm:user:a", "crm:users:a"), ("crm/user/a", "crm/users/a"),
         ],
     )  # fmt: skip
     def test_names_of_two_things_are_not(self, one: str, two: str) -> None:
