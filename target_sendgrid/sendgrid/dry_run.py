@@ -8,6 +8,7 @@ from target_sendgrid.sendgrid.client import Client, ContactList
 from target_sendgrid.sendgrid.fields import CustomField
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import NoReturn
 
     from target_sendgrid.sendgrid.contact import Body
@@ -38,6 +39,16 @@ class ReadingClient(Client):
         """
         del body
         message = "a dry run sends no contacts"
+        raise LookupError(message)
+
+    def remove_from_list(self, list_id: str, contact_ids: Sequence[str]) -> NoReturn:
+        """Refuse to remove contacts: a dry run that comes here has a mistake.
+
+        Raises:
+            LookupError: Always.
+        """
+        del list_id, contact_ids
+        message = "a dry run removes no contacts"
         raise LookupError(message)
 
 

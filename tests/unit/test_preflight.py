@@ -47,6 +47,12 @@ def test_each_check_that_holds_is_a_finding(sandbox: SandboxServer, tmp_path: Pa
     assert (result.errors, result.can_write_report) == ([], True)
 
 
+def test_the_clients_of_a_check_only_read(sandbox: SandboxServer) -> None:
+    connection = checked(sandbox, leaves_no_file=True).require_connection()
+    assert all(client.only_reads for client in connection.clients)
+    assert not any(client.only_reads for client in checked(sandbox).require_connection().clients)
+
+
 def test_nothing_is_created(sandbox: SandboxServer) -> None:
     result = checked(sandbox, create_custom_fields=True)
     assert result.connection is not None

@@ -32,3 +32,8 @@ def test_it_refuses_to_send_contacts() -> None:
     client, body = ReadingClient(NO_TRANSPORT), Body([], [])
     with pytest.raises(LookupError):
         client.upsert(body)
+
+
+def test_it_refuses_to_remove_contacts() -> None:
+    with pytest.raises(LookupError):
+        ReadingClient(NO_TRANSPORT).remove_from_list("one", ["two"])
