@@ -38,6 +38,10 @@ class PlanningTable(RouteTable):
         """Names of the streams of which nothing is sent: they are not enabled, or stream maps remove them."""
         return [name for name in self._streams if name not in self.errors and not self.plans.get(name)]
 
+    def ignored(self, name: str) -> SourceStream | None:
+        """Return a stream of which nothing is sent, unless it has come with a SCHEMA: its next one is planned, too."""
+        return None if name in self._schemas else super().ignored(name)
+
     def register_schema(self, name: str, schema: dict[str, Any], key_properties: list[str], line: bytes) -> None:
         """Plan a stream, unless its SCHEMA message only repeats the last one. The arguments are those of `RouteTable`.
 
@@ -54,7 +58,7 @@ class PlanningTable(RouteTable):
             self.plans[name] = self.plan(name, schema, key_properties)
             came = [plan.name for plan in self.plans[name]]
         except TargetSendGridError as error:
-            self.errors[name] = error
+            self.errors.setdefault(name, error)  # with the first one, a run ends
         self._streams[name] = SourceStream(self._run, name)
         for output in came:
             self._run.report.stream(output)  # as in a run: its entry in `streams` is not misspelt

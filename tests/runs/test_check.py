@@ -365,3 +365,9 @@ def test_an_entry_of_stream_maps_for_no_stream_is_a_warning(account: Account) ->
         for entry in ("guests", "*_old")
     ]
     assert "never came" not in checked.log
+
+
+def test_a_later_schema_of_a_stream_is_checked_too(account: Account) -> None:
+    checked = account.check(PEOPLE, schema(email="object"), PEOPLE, record(email="x"))
+    (error,) = of_level(checked, "error")
+    assert error.startswith("Stream 'people': property 'email' is an object")
