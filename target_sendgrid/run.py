@@ -333,9 +333,9 @@ class Run:
                 log.info(message, shown(name))
         for name, mapping in self._mappings.items():
             for label in set(mapping.never_came()) - self._came.get(name, set()):
-                log.warning("Stream '%s': no record has %s, which the tap's schema does not list.", shown(name), label)
-        path = self._settings.rejected_records_path
-        if path and self.report.rejected_by_reason():
+                log.warning("Stream '%s': no record has %s, and its schema does not list it.", shown(name), label)
+        if self._connection.rejections.keeps_records and self.report.rejected_by_reason():
+            path = self._settings.rejected_records_path
             log.info("Rejected records are in %s, with the `run_id` %s.", path, self.report.run_id)
         self.report.state_held_from_line = self._gate.held_from_line
         self.report.distinct_profiles = self.cap.distinct_profiles

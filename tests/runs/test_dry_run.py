@@ -83,6 +83,7 @@ def test_rejected_records_are_named_and_counted_as_in_a_run(account: Account) ->
     run = dry(account, PEOPLE, record(email="nobody"), record(email=ADA), LAST_STATE, max_rejected_percent=0)
     assert run.exit_code == 1
     assert "1 would be upserted (1 created, 0 updated, 0 unchanged), 1 rejected (invalid_email 1)." in run.log
+    assert "Rejected records are in" not in run.log
     error = run.log.splitlines()[-1]
     assert error.startswith(
         "Dry run, so nothing was sent or written. What a run would say: 1 of 2 records was rejected"
