@@ -12,12 +12,13 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TextIO
 
 from target_sendgrid import redaction
-from target_sendgrid.errors import Code, ConfigError, TargetSendGridError, TerminatedError
+from target_sendgrid.errors import Code, ConfigError, TargetSendGridError, TerminatedError, coded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
 
+    from target_sendgrid.errors import Problem
     from target_sendgrid.target import TargetSendGrid
 
 log = logging.getLogger("target-sendgrid")
@@ -29,12 +30,34 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LEVEL_VARIABLES = ("TARGET_SENDGRID_LOGLEVEL", "LOGLEVEL")
 """Variables that the SDK reads the log level from. The first one that is set counts."""
 
+_HELP = "Send people from Singer messages on standard input to SendGrid lists, and write STATE to standard output."
+
+_EXAMPLES = """
+\b
+Try it without an account, in a SendGrid of your own machine:
+  echo '{"api_url": "sandbox", "list_name": "Members",
+         "field_mapping": {"email": "mail"}}' > config.json
+  tap-x --config tap.json | target-sendgrid --config config.json
+
+\b
+Send to SendGrid: without api_url in the file, and with the key outside of it:
+  export TARGET_SENDGRID_API_KEY=SG... TARGET_SENDGRID_DATA_PRIVACY_CONSENT=true
+  tap-x --config tap.json | target-sendgrid --config config.json --config ENV
+
+\b
+Show all settings:
+  target-sendgrid --about --format markdown
+
+Each error ends with a code in brackets, which the page Troubleshooting of the docs explains.
+"""
+"""The end of the help. Paragraphs after a backspace keep their lines."""
+
 
 class _Outcome(NamedTuple):
     """How the command has ended."""
 
     exit_code: int
-    lines: Sequence[str]
+    lines: Sequence[Problem]
     """What to log about it."""
     can_wait: bool = False
     """Whether an error has ended it and no signal, so that the process may go on reading what the tap writes."""
@@ -62,8 +85,8 @@ def main() -> None:
         finally:
             _flush_or_drop(sys.stdout)
         # Logged only after the exception has been handled, since a log handler could print an exception in progress.
-        for line, code in lines:
-            log.error("%s", line, extra={"code": code.value})
+        for line in outcome.lines:
+            log.error("%s", line, extra={"code": line.code})
     finally:
         _flush_or_drop(sys.stderr)  # last, since the log lines go there
     exit_code = outcome.exit_code
@@ -100,19 +123,20 @@ def _command(target: type[TargetSendGrid]) -> NoReturn:
         message = "The logging file that `SINGER_SDK_LOG_CONFIG` names can't be used. Check its YAML and its levels."
         raise ConfigError(message, code=Code.WRONG_LOGGING) from None
     redaction.quieten_libraries()
+    cli.help, cli.epilog = _HELP, _EXAMPLES
     cli.main()
 
 
-def _run(command: Callable[[], NoReturn]) -> tuple[int, list[tuple[str, Code]]]:
-    """Run the command; return its exit code and the lines to log about its end, each with its code."""
+def _run(command: Callable[[], NoReturn]) -> _Outcome:
+    """Run the command, which never returns."""
     try:
         command()
     except TargetSendGridError as error:
-        return 1, [*zip(error.lines(), error.codes, strict=True)]
+        return _Outcome(1, error.lines(), can_wait=not error.was_signalled)
     except TerminatedError as error:
         _drop(sys.stdout)  # a state that nobody takes would keep the process from ending
         next_step = "The next run resumes from the last state written."
-        return _SIGNAL_EXIT + error.signal_number, [(f"{error} {next_step} [{Code.STOPPED.value}]", Code.STOPPED)]
+        return _Outcome(_SIGNAL_EXIT + error.signal_number, [coded(f"{error} {next_step}", Code.STOPPED)])
     except SystemExit as error:
         if error.code is None or isinstance(error.code, int):
             raise
@@ -121,10 +145,10 @@ def _run(command: Callable[[], NoReturn]) -> tuple[int, list[tuple[str, Code]]]:
         return _Outcome(1, [_internal(error)], can_wait=isinstance(error, Exception))
 
 
-def _internal(error: BaseException) -> tuple[str, Code]:
+def _internal(error: BaseException) -> Problem:
     place = f"{type(error).__name__} at {redaction.where(error.__traceback__)}"
-    code = Code.INTERNAL_ERROR
-    return f"Internal error, {place}. Please report it; nothing of your data is in this line. [{code.value}]", code
+    line = f"Internal error, {place}. Please report it; nothing of your data is in this line."
+    return coded(line, Code.INTERNAL_ERROR)
 
 
 def _drain_input(exit_code: int) -> int:

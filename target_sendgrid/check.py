@@ -8,8 +8,9 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from target_sendgrid.errors import ConfigError, InputError, LocalFileError, SendGridError
-from target_sendgrid.mapping.compiler import plan_mapping
+from target_sendgrid.errors import Code, ConfigError, InputError, LocalFileError, SendGridError
+from target_sendgrid.mapping.planner import plan_mapping, some_names
+from target_sendgrid.mapping.reserved_names import near_field
 from target_sendgrid.preflight import Finding, Level, PreflightResult, findings_of, preflight
 from target_sendgrid.report.report import Report
 from target_sendgrid.run import Run
@@ -212,7 +213,8 @@ class _StreamChecks:
             what = (
                 f"With the new ones, the account would have {count} custom fields, and it may have {MAX_CUSTOM_FIELDS}."
             )
-            yield Finding(Level.ERROR, what, "Map fewer properties, or delete custom fields in SendGrid.")
+            next_step = "Map fewer properties, or delete custom fields in SendGrid."
+            yield Finding(Level.ERROR, what, next_step, Code.FIELD_REFUSED.value)
 
     def _read(self, file: IO[Any] | None) -> Iterator[Finding]:
         """Read the SCHEMA messages, and yield what is wrong with the input as such."""
@@ -228,7 +230,8 @@ class _StreamChecks:
             what = f"No SCHEMA message has come on standard input for {SILENT_SECONDS:.0f} s."
             yield Finding(Level.WARNING, what, "Pipe a tap into the check, or add `< /dev/null`.")
         except InputError as error:
-            yield Finding(Level.ERROR, error.problems[0].what, "Fix the tap.")
+            for finding in findings_of(error):  # a run would say that what came before is sent
+                yield msgspec.structs.replace(finding, next_step="Fix the tap.")
         else:
             if not stats.total():
                 yield Finding(Level.OK, "No schemas are checked: standard input is empty.", pipe_a_tap)
@@ -247,6 +250,8 @@ class _StreamChecks:
             if not planned.is_listed:
                 what = f"Stream '{shown(plan.name)}': the tap's schema does not list {planned.label}."
                 yield Finding(Level.WARNING, what, "If no record has it, correct the mapping.")
+        if plan.mapping.unused:
+            yield Finding(Level.OK, f"Stream '{shown(plan.name)}': not used: {some_names(plan.mapping.unused)}.")
         yield from self._mapping_findings(plan.mapping, {new.name for new in plan.mapping.fields_to_create})
 
     def _entry_findings(self, entry: str | None) -> Iterator[Finding]:
@@ -301,7 +306,11 @@ class _StreamChecks:
                 f"of type {new.field_type.value}, {new.why}" if is_typed else "of a type that the tap's schema decides"
             )
             what = f"The custom field '{shown(new.name)}' is missing: a run would create it, {kind}."
-            yield Finding(Level.OK, what)
+            near = near_field(new.name)
+            if near is None:
+                yield Finding(Level.OK, what)
+            else:
+                yield Finding(Level.WARNING, what, f"Did you mean '{near}'?")
 
 
 def _typed(field_mapping: Mapping[str, Source]) -> set[str]:

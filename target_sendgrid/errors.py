@@ -27,7 +27,8 @@ No message ever holds a value of a record or a key. Each has a code, by which `d
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from itertools import zip_longest
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +97,7 @@ class Problem(str):
     Args:
         what: What is wrong.
         next_step: What to do next, where `what` does not say it.
-        code: Its code; ``None`` for that of the error which holds it.
+        code: Its code; ``None`` until an error holds it that has one.
     """
 
     __slots__ = ("code", "next_step", "what")
@@ -111,6 +112,11 @@ class Problem(str):
         return problem
 
 
+def coded(line: str, code: Code) -> Problem:
+    """Return a line with its code in brackets at the end."""
+    return Problem(f"{line} [{code.value}]", code=code)
+
+
 class TargetSendGridError(Exception):
     """What went wrong and what to do next, in sentences without personal data.
 
@@ -120,22 +126,26 @@ class TargetSendGridError(Exception):
         code: The code, if it is not that of the class.
     """
 
-    code: Code
-    """The code of its problems that have none of their own. Each class below has one."""
+    was_signalled: bool = False
+    """Whether a signal has come, too, so that the process is to end soon."""
+
+    code: ClassVar[Code]
+    """The code of its problems, where they have none of their own. Each class below has one."""
 
     def __init__(self, what: str, next_step: str = "", *, code: Code | None = None) -> None:
-        self.code = code or self.code
-        self.problems = [Problem(what, next_step)]
+        self.problems = [Problem(what, next_step, code or self.code)]
         super().__init__(self.problems[0])
 
     @property
     def codes(self) -> list[Code]:
-        """The code of each problem."""
-        return [problem.code or self.code for problem in self.problems]
+        """The codes of the problems, each once."""
+        return list(dict.fromkeys(problem.code or self.code for problem in self.problems))
 
-    def lines(self) -> list[str]:
+    def lines(self) -> list[Problem]:
         """Return the problems as users see them: each on a line, with its code in brackets."""
-        return [f"{problem} [{code.value}]" for problem, code in zip(self.problems, self.codes, strict=True)]
+        codes = [problem.code or self.code for problem in self.problems]
+        lines = zip_longest(str(self).splitlines(), codes, fillvalue=codes[-1])  # a path may have line ends
+        return [coded(line, Code(code)) for line, code in lines]
 
 
 class ConfigError(TargetSendGridError):
@@ -149,10 +159,11 @@ class ConfigError(TargetSendGridError):
     code = Code.WRONG_SETTING
 
     def __init__(self, problems: str | Sequence[str], *, code: Code | None = None) -> None:
-        self.code = code or self.code
         given = [problems] if isinstance(problems, str) else problems
         super().__init__("\n".join(given))
         self.problems = [problem if isinstance(problem, Problem) else Problem(problem) for problem in given]
+        for problem in self.problems:
+            problem.code = problem.code or code or self.code
 
 
 class InputError(TargetSendGridError):
@@ -324,5 +335,5 @@ class TerminatedError(BaseException):
 def codes_of(error: BaseException) -> list[str]:
     """Return the codes of what ended a run, as reports hold them."""
     if isinstance(error, TargetSendGridError):
-        return [code.value for code in dict.fromkeys(error.codes)]
+        return [code.value for code in error.codes]
     return [(Code.STOPPED if isinstance(error, TerminatedError) else Code.INTERNAL_ERROR).value]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_sendgrid.errors import Code, ConfigError, ForbiddenError, Problem, TargetSendGridError
+from target_sendgrid.errors import Code, ConfigError, ForbiddenError, LocalFileError, TargetSendGridError
+from target_sendgrid.report.rejected_records import check_rejected_records_path
 from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.report.report import check_report_path
 from target_sendgrid.sendgrid.client import Client
@@ -43,10 +44,13 @@ class Finding(msgspec.Struct, frozen=True):
     what: str
     next_step: str = ""
     """What to do next."""
+    code: str | None = None
+    """The code of an error, which the page Troubleshooting of the docs explains."""
 
     def __str__(self) -> str:
         """Return the finding as a sentence for the log."""
-        return Problem(self.what, self.next_step)
+        code = f" [{self.code}]" if self.code else ""
+        return f"{self.what} {self.next_step}".rstrip() + code
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -106,7 +110,10 @@ class PreflightResult(msgspec.Struct):
 
 def findings_of(error: TargetSendGridError) -> list[Finding]:
     """Return one finding for each problem of an error."""
-    return [Finding(Level.ERROR, problem.what, problem.next_step) for problem in error.problems]
+    return [
+        Finding(Level.ERROR, problem.what, problem.next_step, (problem.code or error.code).value)
+        for problem in error.problems
+    ]
 
 
 def preflight(settings: Settings, clock: Clock, result: PreflightResult, *, leaves_no_file: bool = False) -> None:
@@ -239,5 +246,10 @@ def _check_lists(lists: Lists, settings: Settings, result: PreflightResult) -> N
     list_ids, list_names = settings.lists()
     problems = lists.problems(list_ids, list_names)
     if problems:
-        raise ConfigError(problems, code=Code.WRONG_LIST)
-    result.add_ok(f"{counted(len({*list_ids, *list_names}), 'list')} in the settings can be used.")
+        result.add_error(ConfigError(problems, code=Code.WRONG_LIST))
+        return
+    for list_id in dict.fromkeys(list_ids):
+        result.add_ok(f"The list with the id '{list_id}' is there.")
+    for name in dict.fromkeys(list_names):
+        state = "is missing: a run would create it" if lists.is_missing(name) else "is there"
+        result.add_ok(f"The list '{shown(name)}' {state}.")

@@ -25,12 +25,12 @@ from target_sendgrid.errors import (
     RecordRejectedError,
     TargetSendGridError,
 )
-from target_sendgrid.mapping.compiler import plan_mapping, some_names
+from target_sendgrid.mapping.planner import plan_mapping, some_names
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.dry_run import is_new
 from target_sendgrid.sendgrid.lists import ListTracker
-from target_sendgrid.wording import counted, shown, suggest
+from target_sendgrid.wording import counted, misspelt_stream, shown, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -18,8 +18,8 @@ from singer_sdk import typing as th
 from target_sendgrid.errors import ConfigError
 from target_sendgrid.settings_checks import (
     NEVER_EMPTY,
-    MissingSetting,
     cross_problems,
+    is_missing_setting,
     is_sandbox_address,
     main_type,
     schema_problems,
@@ -250,7 +250,7 @@ class Settings:
         problems = [*schema_problems(config, schema)]
         if not problems:
             problems = [*cross_problems(config)]
-            if unread_variables and any(isinstance(problem, MissingSetting) for problem in problems):
+            if unread_variables and any(map(is_missing_setting, problems)):
                 problems.append(unread_problem(unread_variables))
         if problems:
             raise ConfigError(problems)
@@ -363,27 +363,6 @@ def without_unset(config: Mapping[str, Any]) -> dict[str, Any]:
             for stream, own in streams.items()
         }
     return given
-
-
-def nested_again(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a config that Meltano has exported as variables, its objects as Meltano writes them into a config file.
-
-    In variables the keys of inner objects are joined with dots, such as ``{"people.list_name": "Customers"}``. A dot in
-    a name is lost either way.
-    """
-    return {name: _nested(value) if isinstance(value, Mapping) else value for name, value in config.items()}
-
-
-def _nested(value: Mapping[str, Any]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for path, inner in value.items():
-        *outer, last = path.split(".")
-        place = result
-        for name in outer:
-            found = place.get(name)
-            place[name] = place = found if isinstance(found, dict) else {}
-        place[last] = inner
-    return result
 
 
 def _is_unset(name: str, value: object) -> bool:

@@ -6,6 +6,7 @@ import functools
 import json
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
@@ -17,7 +18,7 @@ from target_sendgrid.stream_map_checks import stream_map_problems
 from target_sendgrid.wording import counted, shown, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 ENVIRONMENT_PREFIX = "TARGET_SENDGRID_"
 
@@ -39,10 +40,9 @@ _SHOWN_VARIABLES = 3
 """Number of environment variables that an error names."""
 
 
-class MissingSetting(str):
-    """A sentence about a setting that is required and not given."""
-
-    __slots__ = ()
+def is_missing_setting(problem: str) -> bool:
+    """Return whether a problem is that a required setting is not given."""
+    return isinstance(problem, Problem) and problem.code in {Code.KEY_MISSING, Code.CONSENT_MISSING, Code.LIST_MISSING}
 
 
 def main_type(prop: Mapping[str, Any]) -> str:
@@ -120,8 +120,7 @@ def environment_problems(environment: Mapping[str, str], schema: Mapping[str, An
         if name in given and kind in _FITS and not _FITS[kind](given[name]):
             wanted = f"{_WANTED[kind]}{_example(schema['properties'][name.lower()])}"
             problems.append(f"The environment variable {ENVIRONMENT_PREFIX}{name} must be {wanted}.")
-    # Meltano also exports each property of an object.
-    objects = tuple(f"{name}_" for name in known if known[name] == "object" and _MELTANO_VARIABLE in environment)
+    is_exported = _exported_names(known) if is_from_meltano(environment) else None
     for name in sorted(given.keys() - known):
         near = "" if is_exported and is_exported.match(name) else _suggest_setting(name, known)
         if near:
@@ -148,6 +147,7 @@ def unread_variables(environment: Mapping[str, str], schema: Mapping[str, Any]) 
     if _MELTANO_VARIABLE in environment:
         return []
     given = given_variables(environment)
+    given.pop("DRY_RUN", None)  # which is always read
     names = [f"{ENVIRONMENT_PREFIX}{name.upper()}" for name in schema["properties"] if name.upper() in given]
     return [GENERAL_KEY_VARIABLE, *names] if environment.get(GENERAL_KEY_VARIABLE, "").strip() else names
 
@@ -193,6 +193,27 @@ _WANTED = {
 def _suggest_setting(name: str, known: Iterable[str]) -> str:
     """Return a clause that offers the nearest known setting. A list is most often meant by its name."""
     return suggest(f"{name}_name" if name.lower() == "list" else name, known)
+
+
+def nested_again(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config that Meltano has exported as variables, its objects as Meltano writes them into a config file.
+
+    In variables the keys of inner objects are joined with dots, such as ``{"people.list_name": "Customers"}``. A dot in
+    a name is lost either way.
+    """
+    return {name: _nested(value) if isinstance(value, Mapping) else value for name, value in config.items()}
+
+
+def _nested(value: Mapping[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for path, inner in value.items():
+        *outer, last = path.split(".")
+        place = result
+        for name in outer:
+            found = place.get(name)
+            place[name] = place = found if isinstance(found, dict) else {}
+        place[last] = inner
+    return result
 
 
 def schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
@@ -286,7 +307,7 @@ def _address_problems(config: Mapping[str, Any]) -> Iterator[str]:
     if not is_sandbox:
         yield from _url_problems(url)
         yield from _key_problems(config.get("api_key"))
-    if not is_sandbox and not _is_loopback(url) and not config.get("data_privacy_consent", False):
+    if not is_sandbox and not is_loopback(url) and not config.get("data_privacy_consent", False):
         yield Problem(
             "Set `data_privacy_consent` to true to confirm that you may move these people's personal data to SendGrid:"
             " nothing is sent without it.",

@@ -9,6 +9,7 @@ new SDK changes one.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import os
@@ -23,13 +24,17 @@ from target_sendgrid.errors import Code, ConfigError, LocalFileError, TargetSend
 from target_sendgrid.settings import CONFIG_SCHEMA, Settings, without_unset
 from target_sendgrid.settings_checks import (
     ENVIRONMENT_PREFIX,
+    GENERAL_KEY_VARIABLE,
     asks_for_dry_run,
     config_file_problems,
     environment_problems,
     given_variables,
+    host_of,
     is_from_meltano,
+    is_loopback,
+    nested_again,
+    unread_variables,
 )
-from target_sendgrid.wording import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +54,12 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 30.0
 """How long a run waits for the contacts that it has sent, after a signal asked it to stop."""
+
+_OPTIONS = {
+    "--check": "Check key, lists, mapping and files, write nothing, and exit 1 if there is an error.",
+    "--dry-run": "Do everything but write, and say what a run would do. The same as the setting `dry_run`.",
+}
+"""Options of the command line that the SDK does not have."""
 
 _DROPPED_SETTINGS = ("add_record_metadata", "batch_config", "load_method")
 """Settings that the SDK adds for tables and taps, and that have no effect here."""
@@ -75,7 +86,6 @@ class TargetSendGrid(Target):
         clock: Clock | None = None,
         make_worker: MakeWorker | None = None,
         config: dict[str, Any] | None = None,
-        unread_variables: Sequence[str] = (),
         **options: Any,  # noqa: ANN401 - the SDK's own arguments
     ) -> None:
         # Not needed for `--version` and `--about`. All modules of a run are loaded before the SDK takes signals over: a
@@ -95,8 +105,7 @@ class TargetSendGrid(Target):
         self.report = Report()
         self._checked: PreflightResult | None = None
         self._run: Run | None = None
-        self._unread_variables = unread_variables
-        """Environment variables that would give settings if the environment was read."""
+        self._reads_environment = bool(options.get("parse_env_config"))
         given = without_unset(config or {})  # the SDK's stream maps take an empty text or a null for a value
         super().__init__(config=given, message_reader=RecordReader(self._open_run, self), **options)
         self.max_parallelism = 1  # the SDK's threads would drain nothing here, and cost start-up time
@@ -110,16 +119,10 @@ class TargetSendGrid(Target):
         Raises:
             ConfigError: A file is missing, or is not a JSON object.
         """
-        environment = cls._environment_config() if "ENV" in value else {}
-        paths = tuple(path for path in value if path != "ENV")
-        problems = [*config_file_problems(paths)]  # before the SDK reads them, whose errors are tracebacks
-        if problems:
+        problems = [*config_file_problems(path for path in value if path != "ENV")]
+        if problems:  # named here, since the SDK's own errors about files are tracebacks
             raise ConfigError(problems, code=Code.CONFIG_FILE)
-        given = super().cb_config(ctx, param, paths)
-        settings = given.config | environment
-        if "ENV" in value and _is_blank(settings.get("api_key")):
-            settings["api_key"] = os.environ.get(GENERAL_KEY_VARIABLE)
-        return dataclasses.replace(given, config=settings, parse_env="ENV" in value)
+        return super().cb_config(ctx, param, value)
 
     @property
     def _env_var_config(self) -> dict[str, Any]:
@@ -145,13 +148,10 @@ class TargetSendGrid(Target):
         import click  # noqa: PLC0415 - only its types are needed elsewhere
 
         command = super().get_singer_command()
-        about_format = next(param for param in command.params if param.name == "about_format")
-        if isinstance(about_format, click.Option):
-            about_format.help = "Output style of --about (json or markdown) and of --check (json)."
-        text = "Check key, lists, mapping and files, write nothing, and exit 1 if there is an error."
-        command.params.append(click.Option(["--check"], is_flag=True, help=text))
-        text = "Do everything but write, and say what a run would do. The same as the setting `dry_run`."
-        command.params.append(click.Option(["--dry-run"], is_flag=True, help=text))
+        for param in command.params:
+            if isinstance(param, click.Option) and param.name == "about_format":
+                param.help = "Output style of --about (json or markdown) and of --check (json)."
+        command.params += [click.Option([name], is_flag=True, help=text) for name, text in _OPTIONS.items()]
         return command
 
     @classmethod
@@ -169,8 +169,16 @@ class TargetSendGrid(Target):
         if about or config is None:
             super().invoke(about=about, about_format=about_format, config=config, file_input=file_input)
             return
+        if check:
+            from target_sendgrid.check import run_check  # noqa: PLC0415 - a run does not need it
+
+            target = functools.partial(cls, config=config.config, parse_env_config=config.parse_env)
+            sys.exit(run_check(target, file_input, output_format=about_format))
         cls.print_version(print_fn=lambda line: cls.logger.info("%s", line))  # our line, so that it is not quietened
-        cls(config=config.config).carry_out(file_input)
+        if dry_run or asks_for_dry_run(os.environ):
+            config.config["dry_run"] = True
+            os.environ[f"{ENVIRONMENT_PREFIX}DRY_RUN"] = "true"  # may be read later, and replace it
+        cls(config=config.config, parse_env_config=config.parse_env).carry_out(file_input)
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
@@ -193,7 +201,10 @@ class TargetSendGrid(Target):
             ConfigError: The config has errors.
         """
         self.append_builtin_config(self.config_jsonschema)
-        return Settings.from_config(self.config, self.config_jsonschema, unread_variables=self._unread_variables)
+        config, unread = self.config, unread_variables(os.environ, CONFIG_SCHEMA)
+        if self._reads_environment:
+            config, unread = {"api_key": os.environ.get(GENERAL_KEY_VARIABLE), **config}, []
+        return Settings.from_config(config, self.config_jsonschema, unread_variables=unread)
 
     def carry_out(self, file_input: IO[str] | None) -> None:
         """Read and settle everything. Every error ends with the run's summary and is raised again.
@@ -245,9 +256,13 @@ class TargetSendGrid(Target):
             is_ours = isinstance(error, (TargetSendGridError, TerminatedError))
             self.report.error = str(error) if is_ours else f"Internal error: {type(error).__name__}"
             self.report.error_codes = codes_of(error)
-        self.report.seconds = self._clock.monotonic() - self._started_at
+        self.report.seconds = self.clock.monotonic() - self._started_at
         for line in self.report.summary():
             self.logger.info("%s", line.text, extra=line.fields)
+        if self.report.dry_run is not None and sys.stderr is not None:
+            # Not through the log: it never holds anything of a value, not even its first letter.
+            with contextlib.suppress(OSError):  # as of log lines that can't be written
+                sys.stderr.writelines(f"{line}\n" for line in self.report.dry_run.preview())
         if self._checked is None or not self._checked.can_write_report or not self.settings.report_path:
             return
         try:
@@ -313,7 +328,8 @@ class TargetSendGrid(Target):
         Raises:
             TargetSendGridError: A check found an error.
         """
-        from target_sendgrid.preflight import Level, PreflightResult, preflight  # noqa: PLC0415 - loads what only a run needs
+        from target_sendgrid.delivery.state import write_to_standard_output  # noqa: PLC0415 - loads what only a run needs
+        from target_sendgrid.preflight import Level, PreflightResult, preflight  # noqa: PLC0415 - as above
         from target_sendgrid.report.dry_run import DryRunReport  # noqa: PLC0415 - as above
         from target_sendgrid.run import Run  # noqa: PLC0415 - as above
 
@@ -332,7 +348,7 @@ class TargetSendGrid(Target):
             self.settings,
             report=self.report,
             clock=self.clock,
-            write_state=(lambda _state: None) if self.settings.dry_run else _write_state,
+            write_state=(lambda _state: None) if self.settings.dry_run else write_to_standard_output,
             check_stop=self._check_stop,
             make_worker=self._make_worker,
         )
@@ -380,24 +396,3 @@ class TargetSendGrid(Target):
         is_in_grace = self._grace_ends_at is not None and self.clock.monotonic() < self._grace_ends_at
         if not is_in_grace or len(self._signals) > 1:
             raise TerminatedError(self._signals[-1])
-
-
-def _is_blank(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _write_state(state: bytes) -> None:
-    """Write a state for the tap's next run.
-
-    Raises:
-        LocalFileError: Standard output is closed or can't be written.
-    """
-    if sys.stdout is None:
-        message = "The state can't be written: standard output is closed. Run again from the last state."
-        raise LocalFileError(message)
-    try:
-        sys.stdout.write(state.decode() + "\n")
-        sys.stdout.flush()
-    except OSError as error:
-        message = f"The state can't be written to standard output: {words_of(error)}. Run again from the last state."
-        raise LocalFileError(message) from None

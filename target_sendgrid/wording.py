@@ -37,6 +37,15 @@ def as_json(value: object) -> str:
 def suggest(name: str, known: Iterable[str], *, nearness: float = 0.6) -> str:
     """Return a clause that offers the nearest known name, or nothing when none is near.
 
+    The arguments are those of `nearest`.
+    """
+    near = nearest(name, known, nearness=nearness)
+    return "" if near is None else f" Did you mean '{shown(near)}'?{_invisible_in(near)}"
+
+
+def nearest(name: str, known: Iterable[str], *, nearness: float = 0.6) -> str | None:
+    """Return the nearest known name, or ``None`` when none is near.
+
     Args:
         name: Name that is not known.
         known: The known names.
@@ -46,14 +55,13 @@ def suggest(name: str, known: Iterable[str], *, nearness: float = 0.6) -> str:
     for candidate in known:
         folded.setdefault(_folded(candidate), []).append(candidate)
     if not folded:
-        return ""
+        return None
     import difflib  # noqa: PLC0415 - needed only for a name that is misspelt
 
     same = difflib.get_close_matches(_folded(name), folded, n=1, cutoff=nearness)
     if not same:
-        return ""
-    near = max(folded[same[0]], key=lambda candidate: difflib.SequenceMatcher(None, name, candidate).ratio())
-    return f" Did you mean '{shown(near)}'?{_invisible_in(near)}"
+        return None
+    return max(folded[same[0]], key=lambda candidate: difflib.SequenceMatcher(None, name, candidate).ratio())
 
 
 def misspelt_stream(name: str, setting: str, entry: str) -> str:

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from target_sendgrid.delivery import lookups
-from target_sendgrid.delivery.events import BatchResult
+from target_sendgrid.delivery.events import BatchResult, UnderWay
 from target_sendgrid.delivery.pending import unpack
 from target_sendgrid.report.dry_run import Effect, masked
 from target_sendgrid.sendgrid import contact as contacts
@@ -44,6 +44,7 @@ class DryRunner:
         self._batches: list[Batch] = []
         self._events: list[JobEvent] = []
         self.is_awaited = False
+        self.under_way = UnderWay()
 
     def accept(self, batch: Batch) -> None:
         """Take a batch to settle."""

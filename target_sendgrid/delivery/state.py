@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_sendgrid.errors import Reason
+from target_sendgrid.errors import LocalFileError, Reason
 from target_sendgrid.report.rejection_limit import LimitCounts
+from target_sendgrid.wording import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,3 +140,20 @@ class StateGate:
         if newest is not None and newest != self._last_written:
             self._write(newest)
             self._last_written = newest
+
+
+def write_to_standard_output(state: bytes) -> None:
+    """Write a state for the tap's next run.
+
+    Raises:
+        LocalFileError: Standard output is closed or can't be written.
+    """
+    if sys.stdout is None:
+        message = "The state can't be written: standard output is closed. Run again from the last state."
+        raise LocalFileError(message)
+    try:
+        sys.stdout.write(state.decode() + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        message = f"The state can't be written to standard output: {words_of(error)}. Run again from the last state."
+        raise LocalFileError(message) from None

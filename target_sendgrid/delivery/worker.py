@@ -12,7 +12,24 @@ if TYPE_CHECKING:
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.events import JobEvent, UnderWay
-    from target_sendgrid.delivery.job_runner import JobRunner
+
+
+class Runner(Protocol):
+    """What a worker runs: the job runner, or its place in a dry run."""
+
+    is_awaited: bool
+    """Whether the caller waits for an event, so that no other batch comes before one."""
+    under_way: UnderWay
+    """What is under way, as of the last step."""
+
+    def accept(self, batch: Batch) -> None:
+        """Take a batch to settle."""
+
+    def step(self) -> float | None:
+        """Do the next thing; return the seconds until there is more to do, ``None`` when nothing is under way."""
+
+    def take_events(self) -> list[JobEvent]:
+        """Return what has happened since the last call."""
 
 
 class Worker(Protocol):

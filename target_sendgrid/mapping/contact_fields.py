@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from target_sendgrid.mapping.field_types import type_for
 from target_sendgrid.mapping.plan import NewField
 from target_sendgrid.mapping.reserved_names import meant_field
-from target_sendgrid.mapping.schemas import schema_at
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.fields import CustomField, FieldType
 from target_sendgrid.wording import as_json, shown, suggest
@@ -15,8 +14,6 @@ from target_sendgrid.wording import as_json, shown, suggest
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from target_sendgrid.mapping.plan import PlannedField
-    from target_sendgrid.mapping.schemas import Path
     from target_sendgrid.sendgrid.fields import FieldCatalogue
     from target_sendgrid.settings import Source
 
@@ -102,52 +99,3 @@ def new_field(name: str, source: Source, schema: Mapping[str, Any] | None) -> Ne
     example = as_json({"property": source.property, "type": alternatives[0].value})
     why += f". If it should be of type {types}, delete the field in SendGrid and map `{example}`"
     return NewField(name, field_type, why)
-
-
-def nested_problem(
-    name: str, source: str, schema: Mapping[str, Any], path: Path | None, target: str | CustomField | NewField
-) -> str | None:
-    """Return why a property can't fill a field by its schema, or ``None``.
-
-    Text fields take objects and arrays as JSON. Identifiers, numbers and dates are single values.
-
-    Args:
-        name: Name of the field, as the mapping has it.
-        source: The property, as the mapping has it.
-        schema: Schema of the records.
-        path: Steps to the property; ``None`` if the schema has no such property.
-        target: The field.
-    """
-    inner = None if path is None else schema_at(schema, path)
-    if path is None or inner is None or not is_nested(inner):
-        return None
-    if target == "alternate_emails":
-        if "array" in kinds_of(inner) and not is_nested(schema_at(schema, (*path, 0))):
-            return None
-    elif isinstance(target, str):
-        if target not in fields.IDENTIFIERS:
-            return None
-    elif target.field_type is FieldType.TEXT:
-        return None
-    wanted = "takes addresses" if target == "alternate_emails" else "takes a single value"
-    return f"{_whose(name, source, inner)} {wanted}. {_advice(name, source, schema, path, target)}"
-
-
-def nested_warning(plan: PlannedField, schema: Mapping[str, Any]) -> str | None:
-    """Return why a property is not likely to be meant for the reserved field that takes it, or ``None``."""
-    inner = schema_at(schema, plan.path)
-    is_text = isinstance(plan.target, str) and plan.target != "alternate_emails"
-    if inner is None or not is_text or not is_nested(inner):
-        return None
-    advice = _advice(plan.field, plan.source, schema, plan.path, plan.target)
-    return f"{_whose(plan.field, plan.source, inner)} is sent its JSON. {advice}"
-
-
-def _whose(name: str, source: str, inner: Mapping[str, Any]) -> str:
-    return f"property '{shown(source)}' is {words_for(inner)}, and '{shown(name)}'"
-
-
-def _advice(name: str, source: str, schema: Mapping[str, Any], path: Path, target: str | CustomField | NewField) -> str:
-    words = ("mail", "address", "value") if "email" in str(target) else (*name.lower().split("_"), "value")
-    inside = path_inside(source, schema, path, words)
-    return f"Map '{shown(inside)}' instead." if inside else "Map a property inside it instead."

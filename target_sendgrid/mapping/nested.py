@@ -13,7 +13,7 @@ from target_sendgrid.wording import shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from target_sendgrid.mapping.plan import NewField
+    from target_sendgrid.mapping.plan import NewField, PlannedField
     from target_sendgrid.mapping.schemas import Path
     from target_sendgrid.sendgrid.fields import CustomField
 
@@ -65,11 +65,26 @@ def nested_problem(
             return None
     elif target.field_type is FieldType.TEXT:
         return None
+    wanted = "takes addresses" if target == "alternate_emails" else "takes a single value"
+    return _sentence(name, source, schema, path, target, wanted)
+
+
+def nested_warning(plan: PlannedField, schema: Mapping[str, Any]) -> str | None:
+    """Return why a property is not likely to be meant for the reserved field that takes it, or ``None``."""
+    is_text = isinstance(plan.target, str) and plan.target != "alternate_emails"
+    if not is_text or not is_nested(schema_at(schema, plan.path)):
+        return None
+    return _sentence(plan.field, plan.source, schema, plan.path, plan.target, "is sent its JSON")
+
+
+def _sentence(
+    name: str, source: str, schema: Mapping[str, Any], path: Path, target: str | CustomField | NewField, wanted: str
+) -> str:
     words = ("mail", "address", "value") if "email" in str(target) else (*name.lower().split("_"), "value")
     inside = path_inside(source, schema, path, words)
     advice = f"Map '{shown(inside)}' instead." if inside else "Map a property inside it instead."
-    wanted = "takes addresses" if target == "alternate_emails" else "takes a single value"
-    return f"property '{shown(source)}' is {words_for(inner)}, and '{shown(name)}' {wanted}. {advice}"
+    kinds = words_for(schema_at(schema, path) or {})
+    return f"property '{shown(source)}' is {kinds}, and '{shown(name)}' {wanted}. {advice}"
 
 
 def path_inside(source: str, schema: Mapping[str, Any], path: Path, words: Sequence[str]) -> str | None:

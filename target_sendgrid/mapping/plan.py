@@ -60,6 +60,8 @@ class MappingPlan(msgspec.Struct, frozen=True):
     """What the user should know before a field is created."""
     unused: tuple[str, ...] = ()
     """Properties of the schema that fill no field."""
+    new_field_warnings: tuple[str, ...] = ()
+    """What the user should know when fields are created."""
 
     @property
     def paths(self) -> list[Path]:
@@ -78,7 +80,7 @@ class MappingPlan(msgspec.Struct, frozen=True):
             clears_nulls: Whether a null clears a field.
             create_field: Creates a custom field, or returns the one that has been created meanwhile.
         """
-        for warning in self.warnings:
+        for warning in (*self.new_field_warnings, *self.warnings):
             log.warning("%s", warning)
         mapped = []
         for planned in self.fields:

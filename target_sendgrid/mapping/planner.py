@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 from target_sendgrid.errors import Code, ConfigError
 from target_sendgrid.mapping.contact_fields import (
     find_field,
-    nested_problem,
-    nested_warning,
     new_field,
     type_problem,
     unknown_field_problem,
 )
 from target_sendgrid.mapping.default_mapping import default_mapping
-from target_sendgrid.mapping.nested import nested_problem, path_inside
+from target_sendgrid.mapping.nested import nested_problem, nested_warning, path_inside
 from target_sendgrid.mapping.plan import MappingPlan, NewField, PlannedField
+from target_sendgrid.mapping.reserved_names import near_field
 from target_sendgrid.mapping.schemas import is_listed, property_paths, resolve_path, schema_at
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.wording import as_json, shown, suggest
@@ -30,17 +29,8 @@ if TYPE_CHECKING:
 _SHOWN_NAMES = 10
 """Number of names that a sentence lists."""
 
-_NEARNESS = 0.75
-"""How much of the names of a new and a reserved field must be the same, as a share, to offer the reserved one."""
-
 _METADATA_PREFIX = "_sdc_"
 """What the names of properties begin with that taps add to the rows of a source."""
-
-_MISSPELT = 0.85
-"""How much of the names of a new and of a reserved field must be the same for a warning that the new one is misspelt.
-
-It is 0.9 for `frist_name` and `first_name`, but 0.83 for `work_phone_number` and `phone_number`.
-"""
 
 
 def plan_mapping(
@@ -103,7 +93,32 @@ def plan_mapping(
         )
     if problems:
         raise ConfigError(problems, code=Code.WRONG_MAPPING)
-    return MappingPlan(tuple(planned), tuple(f"{prefix}: {warning}" for warning in warnings))
+    warnings += filter(None, (nested_warning(plan, schema) for plan in planned))
+    used = {str(plan.path[0]) for plan in planned}
+    unused = tuple(name for name in names if name not in used and not name.startswith(_METADATA_PREFIX))
+    return MappingPlan(
+        tuple(planned),
+        warnings=tuple(f"{prefix}: {warning}" for warning in warnings),
+        unused=unused,
+        new_field_warnings=tuple(f"{prefix}: {warning}" for warning in _new_field_warnings(planned, field_mapping)),
+    )
+
+
+def _new_field_warnings(planned: Sequence[PlannedField], field_mapping: Mapping[str, Source]) -> Iterator[str]:
+    """Yield what to know about fields that are created, unless the mapping gives their type."""
+    others = []
+    for plan in planned:
+        if not isinstance(plan.target, NewField) or field_mapping[plan.field].type is not None:
+            continue
+        near = near_field(plan.field)
+        if near is not None:
+            yield f"SendGrid has no contact field '{shown(plan.field)}', so it is created. Did you mean '{near}'?"
+        else:
+            others.append(f"'{shown(plan.field)}'")
+    if len(others) == 1:
+        yield f"SendGrid has no contact field {others[0]}, so it is created."
+    elif others:
+        yield f"SendGrid has no contact fields {', '.join(others[:-1])} and {others[-1]}, so they are created."
 
 
 def _turned_pairs(field_mapping: Mapping[str, Source], schema: Mapping[str, Any], catalogue: FieldCatalogue) -> str:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from target_sendgrid.sendgrid import fields
-from target_sendgrid.wording import is_one_letter_away
+from target_sendgrid.wording import is_one_letter_away, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -47,6 +47,12 @@ _SYNONYMS: Mapping[str, str] = {
 _SHORTEST_MISSPELT = 8
 """Shortest name of a field, in letters, that counts as meant when a letter differs."""
 
+_NEARNESS = 0.85
+"""How much of the names of a new and of a reserved field must be the same for a warning that the new one is misspelt.
+
+It is 0.9 for `frist_name` and `first_name`, but 0.83 for `work_phone_number` and `phone_number`.
+"""
+
 
 def meant_field(name: str, mapped: Collection[object] = ()) -> str | None:
     """Return the reserved field or identifier that a name is almost certainly meant for, or ``None``.
@@ -62,6 +68,13 @@ def meant_field(name: str, mapped: Collection[object] = ()) -> str | None:
     if bare in known:
         return known[bare]
     return next((field for other, field in known.items() if field not in mapped and _is_slip(bare, other)), None)
+
+
+def near_field(name: str) -> str | None:
+    """Return the reserved field or identifier that may be meant by a name that makes a field, or ``None``."""
+    bare = _bare(name)
+    slips = (field for field in fields.MAX_LENGTHS if is_one_letter_away(bare, _bare(field)))
+    return next(slips, None) or nearest(name, fields.MAX_LENGTHS, nearness=_NEARNESS)
 
 
 def _is_slip(name: str, field: str) -> bool:

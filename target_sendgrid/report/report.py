@@ -192,7 +192,9 @@ class Report:
         """Yield the lines of the summary."""
         for name, stream in self.streams.items():
             into = f" -> list '{stream.list_name}'" if stream.list_name else ""
-            yield SummaryLine(f"Stream '{name}'{into}: {stream.summary()}.", {"stream_name": name, **stream.to_dict()})
+            preview = None if self.dry_run is None else self.dry_run.stream(name)
+            text = f"Stream '{shown(name)}'{into}: {stream.summary(preview)}."
+            yield SummaryLine(text, {"stream_name": name, **stream.to_dict()})
         if self.state_held_from_line is not None:
             text = (
                 f"No state from line {self.state_held_from_line} on was written: more of the records before it were"
@@ -200,12 +202,21 @@ class Report:
             )
             yield SummaryLine(text, {"state_held_from_line": self.state_held_from_line})
         outcome = "failed" if self.error is not None else "done"
+        fields = self.to_dict()
+        del fields["streams"]
+        if self.dry_run is not None:
+            yield from (SummaryLine(line, {}) for line in self.dry_run.summary(self.created_fields))
+            text = (
+                f"Dry run {outcome} in {self.seconds:.1f} s: {counted(self.distinct_profiles, 'distinct profile')},"
+                f" {counted(self.request_count, 'request')} that only read. Nothing was written to SendGrid, and no"
+                " state."
+            )
+            yield SummaryLine(text, fields)
+            return
         text = (
             f"Run {outcome} in {self.seconds:.1f} s: {counted(self.distinct_profiles, 'distinct profile')},"
             f" {counted(self.job_count, 'import job')}, {counted(self.request_count, 'request')}.{self._where()}"
         )
-        fields = self.to_dict()
-        del fields["streams"]
         yield SummaryLine(text, fields)
 
     def _where(self) -> str:
@@ -218,13 +229,16 @@ class Report:
             "outcome": "failed" if self.error is not None else "succeeded",
             "error": self.error,
             "error_codes": self.error_codes,
+            "run_id": self.run_id,
+            "host": self.host,
+            "sandbox": self.is_sandbox,
             "state_held_from_line": self.state_held_from_line,
             "seconds": round(self.seconds, 3),
             "distinct_profiles": self.distinct_profiles,
             "import_jobs": self.job_count,
             "requests": self.request_count,
             "created_custom_fields": self.created_fields,
-            "streams": {name: stream.to_dict() for name, stream in self.streams.items()},
+            "streams": {_encodable(name): stream.to_dict() for name, stream in self.streams.items()},
             **({} if self.dry_run is None else {"dry_run": self.dry_run.to_dict(self._upserted())}),
         }
 

@@ -28,7 +28,23 @@ DEFAULT_PORT = 8025
 _READ_BYTES = 4_096
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+_EXAMPLES = """
+\b
+Start a sandbox that keeps its account in a file, and print how to use it:
+  target-sendgrid-sandbox serve --database account.db
+
+\b
+Let tests start one on a free port, whose import jobs end at once:
+  target-sendgrid-sandbox serve --quick --port 0 --ready-json
+
+\b
+Show what is in the account:
+  target-sendgrid-sandbox show --database account.db
+"""
+"""The end of the help. Paragraphs after a backspace keep their lines."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXAMPLES)
 @click.version_option(package_name="target-sendgrid")
 def main() -> None:
     """Run a local SendGrid that keeps contacts in one file and never sends anything anywhere."""

@@ -67,7 +67,7 @@ class EmbeddedSandbox:
                 "Install the target with its extra `sandbox`: in a clone with `uv tool install '.[sandbox]'`; in"
                 " Meltano, end `pip_url` with `[sandbox]` and run `meltano install`."
             )
-            raise ConfigError([Problem(what, next_step)])
+            raise ConfigError([Problem(what, next_step)], code=Code.SANDBOX_FAILED)
         command = [sys.executable, "-m", "target_sendgrid.sandbox", "serve", "--port", "0", "--quick"]
         command += ["--api-only", "--ready-json", "--until-stdin-closes"]
         command += ["--database", database] if database else []
@@ -85,7 +85,7 @@ class EmbeddedSandbox:
         except msgspec.DecodeError:
             _stop(process)
             what = "The embedded sandbox did not start, for the reason above."
-            next_step = "If a module is missing, install `target-sendgrid[sandbox]`; else check the path in `api_url`."
+            next_step = "Check the path in `api_url`."
             raise ConfigError([Problem(what, next_step)], code=Code.SANDBOX_FAILED) from None
         except BaseException:  # also a signal to the target, which must not leave the child behind
             _stop(process)

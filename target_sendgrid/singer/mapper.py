@@ -21,8 +21,8 @@ from singer_sdk.mapper import (
 
 from target_sendgrid.errors import Code, ConfigError
 from target_sendgrid.mapping.schemas import branches_of, properties_of, types_of
-from target_sendgrid.singer.stream_maps import map_problem
-from target_sendgrid.wording import is_near_miss
+from target_sendgrid.singer.stream_map_errors import map_problem
+from target_sendgrid.wording import is_near_miss, shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -95,10 +95,22 @@ class Mapper:
             RecursionError: The schema is nested too deeply.
         """
         try:
-            self._mapper.register_raw_stream_schema(stream, _schema_to_map(schema), key_properties)
-        except (MappingError, ValueError) as error:
+            self._mapper.register_raw_stream_schema(stream, _schema_to_map(schema, key_properties), key_properties)
+        except RecursionError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an expression for a name can raise anything
             raise ConfigError(map_problem(stream, error), code=Code.WRONG_STREAM_MAP) from None
-        return self._mapper.stream_maps[stream]
+        stream_maps = self._mapper.stream_maps[stream]
+        if not all(_is_name(stream_map.stream_alias) for stream_map in stream_maps):
+            message = (
+                f"The `__alias__` of stream '{shown(stream)}' can't be used. It must give a name without control"
+                " characters. Check the setting `stream_maps`."
+            )
+            raise ConfigError(message, code=Code.WRONG_STREAM_MAP)
+        entries = list(self._entries_of(stream))
+        own = next((entry for source, entry in reversed(entries) if source is None), None)
+        copies = [entry for source, entry in entries if source is not None]
+        return [OutputMap(*both) for both in zip(stream_maps, (own, *copies), strict=True)]
 
     def removes(self, stream: str) -> bool:
         """Return whether no record of a stream comes out of the stream maps."""
@@ -179,11 +191,8 @@ def is_pattern(name: str) -> bool:
     return any(char in name for char in "*?[")
 
 
-def is_identity(stream_map: StreamMap) -> bool:
-    """Return whether a stream map leaves records as they are."""
-    return isinstance(stream_map, DefaultStreamMap) and not (
-        stream_map.flattening_enabled or isinstance(stream_map, RemoveRecordTransform)
-    )
+def _is_name(alias: object) -> bool:
+    return isinstance(alias, str) and alias.isprintable()
 
 
 def _schema_to_map(schema: Mapping[str, Any], key_properties: Iterable[str] = ()) -> dict[str, Any]:

@@ -6,10 +6,11 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from target_sendgrid.errors import Code, InputError
+from target_sendgrid.errors import Code, ConfigError, InputError
 from target_sendgrid.singer.drafts import translate
 from target_sendgrid.singer.fast_decoder import FastDecoder
-from target_sendgrid.singer.mapper import Mapper, is_identity, is_pattern, is_removal
+from target_sendgrid.singer.mapper import Mapper, is_pattern
+from target_sendgrid.singer.projection import project
 from target_sendgrid.singer.schema_problems import invalid_schema, schema_problem
 from target_sendgrid.singer.source_stream import DELETED_AT, SourceStream, StreamRoute
 from target_sendgrid.wording import misspelt_stream
@@ -119,7 +120,7 @@ class RouteTable:
             RecursionError: The schema is nested too deeply.
         """
         schema = translate(schema)
-        _, planned = self._planned(name, schema, self._mapper.stream_maps(name, schema, key_properties))
+        _, planned = self._planned(name, schema, self._mapper.output_maps(name, schema, key_properties))
         if planned:
             self._check(name, schema, key_properties, self._needed(name, schema, key_properties, planned))
         return [plan for _, plan in planned]
@@ -148,14 +149,13 @@ class RouteTable:
         if misspelt is not None and not self._run.names_stream(name):
             raise ConfigError(misspelt_stream(name, "stream_maps", misspelt))
 
-    def _open(
-        self, name: str, schema: dict[str, Any], key_properties: list[str], stream_maps: Sequence[StreamMap]
-    ) -> SourceStream:
+    def _open(self, name: str, schema: dict[str, Any], key_properties: list[str]) -> SourceStream:
         """Open the output streams of a stream.
 
         All that can be wrong with the schema and the settings is checked before a list or a field is created.
         """
-        ignored, planned = self._planned(name, schema, stream_maps)
+        output_maps = self._mapper.output_maps(name, schema, key_properties)
+        ignored, planned = self._planned(name, schema, output_maps)
         self.fast_decoder.remove(name)
         if not planned:
             return SourceStream(self._run, name, ignored=ignored)
@@ -183,18 +183,17 @@ class RouteTable:
         return SourceStream(self._run, name, routes=routes, ignored=ignored, check=check, needed=needed, fast=fast)
 
     def _planned(
-        self, name: str, schema: dict[str, Any], stream_maps: Sequence[StreamMap]
-    ) -> tuple[list[StreamReport], list[tuple[StreamMap, StreamPlan]]]:
+        self, name: str, schema: dict[str, Any], output_maps: Sequence[OutputMap]
+    ) -> tuple[list[StreamReport], list[tuple[OutputMap, StreamPlan]]]:
         """Return the counts of the output streams of which nothing is sent, and the plans of all others."""
         ignored, planned = [], []
-        for stream_map in stream_maps:
-            alias = stream_map.stream_alias
-            if is_removal(stream_map) or not self._run.is_enabled(alias):
+        for output_map in output_maps:
+            alias = output_map.stream_map.stream_alias
+            if output_map.is_removal or not self._run.is_enabled(alias):
                 log.info("Stream '%s': nothing of it is sent to stream '%s'.", name, alias)
                 ignored.append(self._run.report.stream(alias))
-                continue
-            known = schema if is_identity(stream_map) else stream_map.transformed_schema
-            planned.append((stream_map, self._run.plan_stream(alias, known)))
+            else:
+                planned.append((output_map, self._run.plan_stream(alias, output_map.schema(schema))))
         return ignored, planned
 
     def _needed(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.events import JobEvent, UnderWay
-    from target_sendgrid.delivery.job_runner import JobRunner
+    from target_sendgrid.delivery.worker import Runner
 
 QUICK = Options(
     job_counts_after_seconds=0.0, job_final_after_seconds=0.0, field_ready_after_seconds=0.0, rate_limit_enabled=False

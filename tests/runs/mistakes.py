@@ -135,7 +135,7 @@ MISTAKES = [
     ),
     Mistake(
         Code.WRONG_SETTING,
-        "a word that is none of the choices",
+        "a word that is not one of the choices",
         "`null_handling` must be one of: omit, clear",
         config={"null_handling": "skip"},
     ),
@@ -197,7 +197,7 @@ MISTAKES = [
     ),
     Mistake(
         Code.WRONG_STREAM_MAP,
-        "an expression that is none",
+        "an expression that Python cannot read",
         "`stream_maps.members.mail` is not an expression",
         config={"stream_maps": {"members": {"mail": "mail ="}}},
     ),
@@ -229,7 +229,7 @@ MISTAKES = [
     Mistake(
         Code.SANDBOX_FAILED,
         "the folder of the sandbox's database is missing",
-        "check the path in `api_url`",
+        "Check the path in `api_url`",
         config={"api_url": "sandbox:/dev/null/account.db"},
     ),
     Mistake(

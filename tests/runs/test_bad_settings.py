@@ -77,7 +77,7 @@ def _customers(sandbox: SandboxServer) -> None:
         ({"stream_maps": {"__else__": "x"}}, "The setting `stream_maps.__else__` must be null, or left out."),
         ({"flattening_enabled": True}, "Set `flattening_max_depth`, too"),
         ({"api_url": "Sandbox"}, "must spell `sandbox` in lower case"),
-        ({"api_url": "sandbox:no-such-folder/account.db"}, "check the path in `api_url`"),
+        ({"api_url": "sandbox:no-such-folder/account.db"}, "Check the path in `api_url`"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence(changes: dict[str, Any], sentence: str, account: Account) -> None:
@@ -262,10 +262,12 @@ def test_an_empty_variable_in_a_file_of_variables_is_the_same_as_none(
     dotenv.write_text("TARGET_SENDGRID_PROFILE_CAP=\nTARGET_SENDGRID_API_URL=sandbox\n", encoding="utf-8")
     monkeypatch.setattr("singer_sdk.configuration._dict_config.find_dotenv", lambda: str(dotenv))
     monkeypatch.setattr(os, "environ", {"TARGET_SENDGRID_LIST_NAME": "News"})
-    command = TargetSendGrid.get_singer_command()
-    option = next(option for option in command.params if option.name == "config")
-    given = TargetSendGrid.cb_config(click.Context(command), cast("click.Option", option), ("ENV",))
-    assert (given.config, given.parse_env) == ({"api_url": "sandbox", "list_name": "News", "api_key": None}, True)
+    target = TargetSendGrid(parse_env_config=True)
+    assert {name: target.config[name] for name in ("api_url", "list_name")} == {
+        "api_url": "sandbox",
+        "list_name": "News",
+    }
+    assert target.settings.profile_cap == 100_000
 
 
 @pytest.mark.parametrize("name", ["stream_maps", "stream_map_config", "flattening_separator", "faker_config"])
@@ -445,12 +447,13 @@ def test_a_mapping_with_types_may_come_from_the_environment(account: Account) ->
 def test_a_misspelt_contact_field_is_named_when_it_is_created(account: Account) -> None:
     config = GOOD | {
         "create_custom_fields": True,
-        "field_mapping": {"email": "mail", "firts_nmae": "mail", "tier": "mail"},
+        "field_mapping": {"email": "mail", "adres_line_1": "mail", "tier": "mail"},
     }
     run = account.run_process(LINES, **config)
     assert run.exit_code == 0, run.log
     assert (
-        run.log.count("SendGrid has no contact field 'firts_nmae', so it is created. Did you mean 'first_name'?") == 1
+        run.log.count("SendGrid has no contact field 'adres_line_1', so it is created. Did you mean 'address_line_1'?")
+        == 1
     )
     assert run.log.count("SendGrid has no contact field 'tier', so it is created.") == 1
 

@@ -176,6 +176,12 @@ class TestCommandLine:
         command = ["env", "TARGET_SENDGRID_DRY_RUN=false", *account.command(), "--config", "ENV", "--dry-run"]
         self.check_dry(command, account)
 
+    @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
+    def test_a_log_that_can_not_be_written_changes_no_exit_code(self, account: Account, redirection: str) -> None:
+        command = ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *account.command(), "--dry-run"]
+        run = subprocess.run(command, input=self.LINES, capture_output=True, check=False, timeout=120)
+        assert (run.returncode, run.stdout) == (0, b"")
+
     def check_dry(self, command: list[str], account: Account) -> None:
         """Run a command, and check that it was a dry run."""
         run = subprocess.run(command, input=self.LINES, capture_output=True, check=False, timeout=120)

@@ -36,7 +36,8 @@ def run_with(account: Account, mistake: Mistake) -> Finished:
         if mistake.arguments:
             paths = tuple(argument.replace("{folder}", str(account.folder)) for argument in mistake.arguments)
             unused = cast("click.Context", None), cast("click.Option", None)
-            config |= TargetSendGrid.cb_config(*unused, paths).config
+            given = TargetSendGrid.cb_config(*unused, paths)
+            TargetSendGrid(config=config | given.config, parse_env_config=given.parse_env)
         return account.run(*mistake.lines, **config)
     except TargetSendGridError as error:
         return Finished(1, [], "\n".join(error.lines()), {"error_codes": [code.value for code in error.codes]})

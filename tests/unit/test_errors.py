@@ -7,14 +7,18 @@ import pytest
 from target_sendgrid import errors
 from target_sendgrid.errors import (
     BadRequestError,
+    Code,
     ConfigError,
     ContactLimitError,
     NotFoundError,
+    Problem,
     Reason,
     RecordRejectedError,
+    SendGridError,
     TargetSendGridError,
     TerminatedError,
     TransientError,
+    codes_of,
 )
 
 CLASSES = {
@@ -90,3 +94,25 @@ class TestContent:
             "no_identifier", "invalid_email", "too_long", "too_many_items", "not_a_number", "not_a_date", "too_large",
             "refused_by_sendgrid", "failed_in_job", "not_stored",
         ]  # fmt: skip
+
+
+class TestCodes:
+    def test_each_class_that_can_end_a_run_has_a_code(self) -> None:
+        classes = [thing for thing in CLASSES.values() if issubclass(thing, TargetSendGridError)]
+        assert all(isinstance(thing.code, Code) for thing in classes if thing is not TargetSendGridError)
+
+    def test_each_problem_has_the_code_of_its_error_unless_it_has_its_own(self) -> None:
+        error = ConfigError(["one.", Problem("two.", code=Code.KEY_MISSING)], code=Code.WRONG_LIST)
+        assert error.lines() == ["one. [wrong-list]", "two. [key-missing]"]
+        assert codes_of(error) == ["wrong-list", "key-missing"]
+
+    def test_problems_keep_their_codes_in_another_error(self) -> None:
+        first, second = ContactLimitError(), SendGridError("no", code=Code.LIST_DELETED)
+        assert ConfigError([*first.problems, *second.problems]).codes == [Code.CONTACT_LIMIT, Code.LIST_DELETED]
+
+    def test_a_text_of_several_lines_has_its_code_on_each(self) -> None:
+        assert ConfigError("one\ntwo").lines() == ["one [wrong-setting]", "two [wrong-setting]"]
+
+    @pytest.mark.parametrize(("error", "code"), [(TerminatedError(15), "stopped"), (KeyError(), "internal-error")])
+    def test_other_ends_of_a_run_have_a_code_too(self, error: BaseException, code: str) -> None:
+        assert codes_of(error) == [code]

@@ -82,7 +82,8 @@ def test_a_wrong_key_is_an_error_that_says_what_to_do(sandbox: SandboxServer) ->
     (error,) = errors_of(result)
     assert error.what.startswith("SendGrid refused the API key (401)")
     assert error.next_step.startswith("Check `api_key`")
-    assert str(error) == f"{error.what} {error.next_step}"
+    assert error.code == "key-refused"
+    assert str(error) == f"{error.what} {error.next_step} [key-refused]"
     with pytest.raises(UnauthorizedError, match="SendGrid refused the API key"):
         result.require_connection()
     assert (result.connection, result.request_count) == (None, 1)
@@ -112,7 +113,7 @@ def test_an_error_does_not_hide_those_of_later_checks(sandbox: SandboxServer, tm
     assert not result.can_write_report
     with pytest.raises(ConfigError) as raised:
         result.require_connection()
-    assert [str(finding) for finding in errors_of(result)] == raised.value.problems
+    assert [str(error) for error in errors_of(result)] == [str(line) for line in raised.value.lines()]
 
 
 def test_a_list_that_is_there_is_told_from_one_that_would_be_created(sandbox: SandboxServer) -> None:

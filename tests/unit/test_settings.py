@@ -13,8 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.errors import ConfigError
-from target_sendgrid.settings import CONFIG_SCHEMA, Settings, Source, StreamSettings, nested_again
-from target_sendgrid.settings_checks import asks_for_dry_run, environment_problems, given_variables, main_type
+from target_sendgrid.settings import CONFIG_SCHEMA, Settings, Source, StreamSettings
+from target_sendgrid.settings_checks import (
+    asks_for_dry_run,
+    environment_problems,
+    given_variables,
+    main_type,
+    nested_again,
+)
 
 MARKER = "zaphod"
 BASE = {"api_key": "SG.a.b", "data_privacy_consent": True, "list_name": "News"}

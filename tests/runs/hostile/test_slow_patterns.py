@@ -52,8 +52,9 @@ def test_many_slow_records_end_the_run_and_name_the_property(account: Account, c
     last = account.rejected()[-1]
     assert len(account.reasons()) <= 5
     assert (
-        f"Validating records takes too long, the last time at stream 'people', line {last_line}: the SCHEMA has slow"
-        " rules for 'code'. Simplify its patterns in the tap, or set `validate_records: false`. [slow-validation]"
+        f"Validating records takes too long, the last time at stream 'people', line {last['line']}, record"
+        f" {last['record_number']}: the SCHEMA has slow rules for 'code'. Simplify its patterns in the tap, or set"
+        " `validate_records: false`. [slow-validation]"
     ) in run.log
     assert json.loads(run.states[-1])["n"] < len(account.reasons())
     assert account.emails() == ["ada@example.com"]

@@ -100,7 +100,7 @@ PLACES = (
     "report.rejections:Rejections.check",
     "report.report:Report.write",
     "report.report:Report.summary",
-    "target:_write_state",
+    "delivery.state:write_to_standard_output",
 )
 FAULTS: list[dict[str, Any]] = [
     {"kind": "job_errored_rows", "first": 1, "reason": "no identifier", "mode": "gzip"},

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from target_sendgrid.errors import ConfigError
-from target_sendgrid.mapping.compiler import some_names
+from target_sendgrid.mapping.planner import some_names
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.fields import CustomField, FieldType
 from target_sendgrid.settings import Source
@@ -322,14 +322,12 @@ class TestCreatedFields:
         assert "can't be created as a custom field" in problem
 
     @pytest.mark.parametrize(
-        ("name", "is_warned_of"),
-        [("frist_name", True), ("adress_line_1", True), ("work_phone_number", False), ("display_name", False)],
+        ("name", "is_near"),
+        [("first_nmaes", True), ("adres_line_1", True), ("work_phone_number", False), ("display_name", False)],
     )
-    def test_a_new_field_that_may_be_a_misspelt_reserved_one_is_warned_of(
-        self, name: str, *, is_warned_of: bool
-    ) -> None:
-        plan = planned({"email": "mail", name: "given"}, can_create_fields=True)
-        assert bool(plan.warnings) is is_warned_of
+    def test_a_warning_offers_the_reserved_field_that_may_be_misspelt(self, name: str, *, is_near: bool) -> None:
+        (warning,) = planned({"email": "mail", name: "given"}, can_create_fields=True).new_field_warnings
+        assert ("Did you mean" in warning) is is_near
 
 
 class TestNamesOfNewFields:
@@ -363,7 +361,7 @@ class TestNamesOfNewFields:
     def test_any_other_name_is_created(self, name: str) -> None:
         plan = planned({"email": "mail", name: "mail"}, can_create_fields=True)
         assert [new.name for new in plan.fields_to_create] == [name]
-        assert f"'{name}'" in plan.warnings[0]
+        assert f"'{name}'" in plan.new_field_warnings[0]
 
     def test_a_name_one_letter_away_from_a_field_that_is_filled_is_created(self) -> None:
         plan = planned({"email": "mail", "last_names": "a", "last_name": "b"}, can_create_fields=True)
@@ -371,21 +369,15 @@ class TestNamesOfNewFields:
 
     def test_a_field_of_the_account_is_filled_whatever_its_name(self) -> None:
         zip_code = CustomField("e9_T", "zip", FieldType.TEXT)
-        assert planned({"email": "mail", "zip": "mail"}, custom_fields=(zip_code,)).warnings == ()
+        assert planned({"email": "mail", "zip": "mail"}, custom_fields=(zip_code,)).new_field_warnings == ()
 
     def test_new_fields_are_named_in_a_warning_unless_the_mapping_gives_the_type(self) -> None:
-        mapping: dict[str, str | Source] = {
-            "email": "mail",
-            "ltv": "a",
-            "vip": "b",
-            "emial": "c",
-            "x": Source("d", "Date"),
-        }
-        assert planned(mapping, can_create_fields=True).warnings == (
+        new: dict[str, str | Source] = {"ltv": "a", "vip": "b", "emial": "c", "x": Source("d", "Date"), "tier": "e"}
+        assert planned({"email": "mail"} | new, can_create_fields=True).new_field_warnings == (
             "Stream 'people': SendGrid has no contact field 'emial', so it is created. Did you mean 'email'?",
-            "Stream 'people': SendGrid has no contact fields 'ltv' and 'vip', so they are created.",
+            "Stream 'people': SendGrid has no contact fields 'ltv', 'vip' and 'tier', so they are created.",
         )
-        (warning,) = planned({"email": "mail", "ltv": "a"}, can_create_fields=True).warnings
+        (warning,) = planned({"email": "mail", "ltv": "a"}, can_create_fields=True).new_field_warnings
         assert warning == "Stream 'people': SendGrid has no contact field 'ltv', so it is created."
 
 

@@ -99,9 +99,9 @@ class TestSummary:
 
     def test_the_last_line_of_a_sandbox_run_says_that_nothing_was_sent_to_sendgrid(self) -> None:
         (line,) = Report(host="127.0.0.1:8025", is_sandbox=True).summary()
-        assert line.endswith("Nothing was sent to SendGrid: with this `api_url` everything stays on this machine.")
+        assert line.text.endswith("Nothing was sent to SendGrid: with this `api_url` everything stays on this machine.")
         (line,) = Report(host="api.sendgrid.com").summary()
-        assert line.endswith(" 0 requests.")
+        assert line.text.endswith(" 0 requests.")
 
     def test_every_run_has_an_id_of_its_own(self) -> None:
         assert Report().run_id != Report().run_id
@@ -126,7 +126,9 @@ class TestJson:
             created_fields=["plan"], state_held_from_line=12, run_id="3f2a", host="api.sendgrid.com",
         )  # fmt: skip
         assert report.to_dict() == {
-            "outcome": "succeeded", "error": None, "error_codes": [], "state_held_from_line": 12, "seconds": 1.235,
+            "outcome": "succeeded", "error": None, "error_codes": [],
+            "run_id": "3f2a", "host": "api.sendgrid.com", "sandbox": False,
+            "state_held_from_line": 12, "seconds": 1.235,
             "distinct_profiles": 3, "import_jobs": 1,
             "requests": 7, "created_custom_fields": ["plan"],
             "streams": {
