@@ -142,7 +142,8 @@ def _run(command: Callable[[], NoReturn]) -> _Outcome:
             raise
         return _Outcome(1, [_internal(error)])  # Python would print the code, which is a text
     except BaseException as error:  # noqa: BLE001 - the last boundary: a message of unknown origin may quote personal data
-        return _Outcome(1, [_internal(error)], can_wait=isinstance(error, Exception))
+        can_wait = isinstance(error, Exception) and not isinstance(error.__context__, TerminatedError)
+        return _Outcome(1, [_internal(error)], can_wait=can_wait)
 
 
 def _internal(error: BaseException) -> Problem:

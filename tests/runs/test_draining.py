@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from target_sendgrid.__main__ import _run
+from target_sendgrid.errors import TerminatedError
 from tests.harness.messages import PEOPLE, record, singer
 from tests.harness.processes import wait_for_log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
     from tests.harness.account import Account
 
 MUCH = singer(*[record(email="ada@example.com")] * 20_000)
@@ -64,3 +69,19 @@ def test_after_a_signal_during_an_error_nothing_is_waited_for(account: Account) 
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=10)
     assert process.returncode == 1
+
+
+def _fail() -> NoReturn:
+    raise ArithmeticError
+
+
+def _fail_after_signal() -> NoReturn:
+    error = ArithmeticError()
+    error.__context__ = TerminatedError(signal.SIGTERM)
+    raise error
+
+
+@pytest.mark.parametrize(("command", "can_wait"), [(_fail, True), (_fail_after_signal, False)])
+def test_after_a_signal_an_internal_error_waits_for_nothing(command: Callable[[], NoReturn], *, can_wait: bool) -> None:
+    outcome = _run(command)
+    assert (outcome.exit_code, outcome.can_wait) == (1, can_wait)
