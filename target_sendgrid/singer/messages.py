@@ -89,8 +89,6 @@ class MessageProcessor:
             take(stream, identity, contact, Origin(stream.name, number, 0, kept, received))
             record_count += 1
         self._stats["RECORD"] += record_count
-        if not self._stats.total():
-            log.warning("Standard input was empty: did the tap fail? See its log.")
         self._table.warn_of_unused_entries()
         return self._stats
 

@@ -6,6 +6,7 @@ line's number and what was expected.
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from target_sendgrid.run import Run
     from target_sendgrid.singer.routes import SdkStreams
+
+log = logging.getLogger("target-sendgrid.singer")
 
 
 class RecordReader(GenericSingerReader[bytes]):
@@ -81,4 +84,7 @@ class RecordReader(GenericSingerReader[bytes]):
         """
         del callbacks
         run = self._open_run()
-        return MessageProcessor(run, RouteTable(run, self._sdk)).process(file_input or self.default_input)
+        counts = MessageProcessor(run, RouteTable(run, self._sdk)).process(file_input or self.default_input)
+        if not counts.total():
+            log.warning("Standard input was empty: did the tap fail? See its log.")
+        return counts
