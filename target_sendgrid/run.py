@@ -214,7 +214,7 @@ class Run:
         if name in self._mappings:
             self._came.setdefault(name, set()).update(self._mappings[name].came())
         elif plan.mapping.unused:
-            log.info("Stream '%s': Not used: %s.", name, some_names(plan.mapping.unused))
+            log.info("Stream '%s': not used: %s.", name, some_names(plan.mapping.unused))
         self._mappings[name] = mapping
         counts.list_id, counts.list_name = found.id, found.name
         log.info("Stream '%s' fills list '%s' (%s).", name, found.name, counted(len(plan.mapping.fields), "field"))

@@ -143,9 +143,9 @@ def _lists(schema: Mapping[str, Any], source: str) -> bool:
 def _identifier_advice(stream: str, schema: Mapping[str, Any], names: Sequence[str]) -> str:
     likely = _likely_email(schema, names) or "the property that holds the address"
     return (
-        f"Write `field_mapping: {as_json({'email': likely})}`, or map {', '.join(fields.IDENTIFIERS[1:])}. To leave the"
-        f" stream out, write `streams: {as_json({stream: {'enabled': False}})}`. The name `*` there means every stream"
-        " without an entry of its own; `{}` is an entry, too."
+        f"Write `field_mapping: {as_json({'email': likely})}`, or map one of {', '.join(fields.IDENTIFIERS[1:])}. To"
+        f" leave the stream out, write `streams: {as_json({stream: {'enabled': False}})}`. The name `*` there means"
+        " every stream without an entry of its own; `{}` is an entry, too."
     )
 
 

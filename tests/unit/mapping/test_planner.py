@@ -132,9 +132,9 @@ class TestProblems:
             "Stream 'people' has no property 'paln' to fill 'Plan'. Did you mean 'plan'?",
             (
                 "Stream 'people' has no field that identifies a contact: `field_mapping` fills none. Write"
-                ' `field_mapping: {"email": "mail"}`, or map phone_number_id, external_id, anonymous_id. To leave the'
-                ' stream out, write `streams: {"people": {"enabled": false}}`. The name `*` there means every stream'
-                " without an entry of its own; `{}` is an entry, too."
+                ' `field_mapping: {"email": "mail"}`, or map one of phone_number_id, external_id, anonymous_id. To'
+                ' leave the stream out, write `streams: {"people": {"enabled": false}}`. The name `*` there means every'
+                " stream without an entry of its own; `{}` is an entry, too."
             ),
         ]
 
