@@ -34,7 +34,7 @@ _HELP = "Send people from Singer messages on standard input to SendGrid lists, a
 
 _EXAMPLES = """
 \b
-Try it without an account, in a SendGrid of your own machine:
+Try it without an account, with a SendGrid that runs on your own machine:
   echo '{"api_url": "sandbox", "list_name": "Members",
          "field_mapping": {"email": "mail"}}' > config.json
   tap-x --config tap.json | target-sendgrid --config config.json
@@ -43,6 +43,10 @@ Try it without an account, in a SendGrid of your own machine:
 Send to SendGrid: without api_url in the file, and with the key outside of it:
   export TARGET_SENDGRID_API_KEY=SG... TARGET_SENDGRID_DATA_PRIVACY_CONSENT=true
   tap-x --config tap.json | target-sendgrid --config config.json --config ENV
+
+\b
+Look before you send, with --check or, to have all records read, --dry-run:
+  tap-x --config tap.json | target-sendgrid --check --config config.json
 
 \b
 Show all settings:
