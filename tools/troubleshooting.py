@@ -29,7 +29,10 @@ ADVICE = {
         "Personal data goes to SendGrid only after `data_privacy_consent` was set to true. A sandbox does not need it."
     ),
     Code.LIST_MISSING: "Every stream that is sent needs a list: one for all streams, or one under `streams`.",
-    Code.WRONG_LIST: "The settings name a list that SendGrid does not have, or that can't be told from others.",
+    Code.WRONG_LIST: (
+        "The settings name a list that SendGrid does not have, or that can't be told from others. Write its name as"
+        " SendGrid has it, or give its id in `list_id`."
+    ),
     Code.WRONG_MAPPING: (
         "The field mapping does not fit the stream or the account. Nothing of the stream was sent. The contact field is"
         " on the left, the property of the record on the right: `first_name: given`. At debug level, the log has each"
@@ -101,7 +104,7 @@ ADVICE = {
     ),
     Code.STOPPED: (
         "A signal has ended the run, such as Ctrl-C. What was sent is settled for up to 30 seconds, and the next run"
-        " resumes from the last state written. The exit code is 128 and the number of the signal."
+        " resumes from the last state written. The exit code is 128 plus the number of the signal."
     ),
     Code.INTERNAL_ERROR: (
         "This should not happen. Please report the line with the version of the target: it holds nothing of your data."
