@@ -128,7 +128,7 @@ def members(sandbox: SandboxServer) -> dict[str, int]:
 def test_the_recipe_for_meltano(home: Home) -> None:
     first, second, production = blocks(IN_MELTANO)
     (cron_line,) = blocks(IN_MELTANO, "crontab")
-    _, dry_run = blocks(BEFORE)[1].splitlines()
+    check, dry_run = (block.splitlines()[1] for block in blocks(BEFORE))
     into_file, replay = blocks(BAD_RECORDS)
     project, account = home.folder / "people", home.folder / "people" / ".meltano" / "sandbox.db"
 
@@ -136,6 +136,7 @@ def test_the_recipe_for_meltano(home: Home) -> None:
     printed = home.run(first)
     assert [line for line in transcript.splitlines() if line not in printed] == []
     assert "token=" in home.looks("people")
+    assert "Stream 'recent_customers' would fill list 'Customers'" in home.run(check, folder="people")
     assert "Dry run: nothing is written to SendGrid" in home.run(dry_run, folder="people")
 
     *settings, run = second.splitlines()
@@ -166,14 +167,14 @@ def test_the_recipe_for_meltano(home: Home) -> None:
 
 def test_the_recipe_for_a_shell(home: Home) -> None:
     install, config, script = blocks(IN_A_SHELL)
-    check, dry_run = blocks(BEFORE)
+    check, dry_run = (block.splitlines()[0] for block in blocks(BEFORE))
     into_file, replay = blocks(BAD_RECORDS)
     home.run(install, folder="target-sendgrid")
     (home.bin / "tap-x").symlink_to(ROOT / "demo" / "tap_profiles.py")
     home.run(f"{config}echo '{{}}' > tap.json")
 
     assert "The check has found 0 errors" in home.run(check)
-    assert "Dry run: nothing is written to SendGrid" in home.run(dry_run.splitlines()[0])
+    assert "Dry run: nothing is written to SendGrid" in home.run(dry_run)
     assert "1 import job" in home.run(script)
     assert "0 distinct profiles" in home.run(script)
     assert "list 'Customers': 993 contacts" in home.run("target-sendgrid-sandbox show --database account.db")
