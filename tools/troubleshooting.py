@@ -43,7 +43,7 @@ ADVICE = {
         " own: `\"'text'\"`."
     ),
     Code.SANDBOX_FAILED: (
-        "The embedded sandbox could not start. The line before the error says why. It needs the extra `sandbox`, and a"
+        "The embedded sandbox could not start. A line above the error says why. It needs the extra `sandbox`, and a"
         " folder for its database."
     ),
     Code.KEY_REFUSED: (

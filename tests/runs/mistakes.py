@@ -91,6 +91,12 @@ MISTAKES = [
     ),
     Mistake(
         Code.WRONG_SETTING,
+        "the name of a stream that is left out is misspelt",
+        "Stream 'members' has no entry in `streams`, but nearly the name of the entry 'membres'",
+        config={"streams": {"membres": {"enabled": False}}},
+    ),
+    Mistake(
+        Code.WRONG_SETTING,
         "a variable of the environment is misspelt",
         "TARGET_SENDGRID_PROFIL_CAP. Did you mean 'PROFILE_CAP'?",
         environment={"TARGET_SENDGRID_PROFIL_CAP": "5"},
@@ -243,6 +249,12 @@ MISTAKES = [
         "a contact field is misspelt",
         "SendGrid has no contact field 'emial'. Did you mean 'email'?",
         config={"field_mapping": {"emial": "mail"}},
+    ),
+    Mistake(
+        Code.WRONG_MAPPING,
+        "another word for a field, with `create_custom_fields`",
+        "SendGrid has no contact field 'zip'. Did you mean 'postal_code'?",
+        config={"field_mapping": {"email": "mail", "zip": "given"}, "create_custom_fields": True},
     ),
     Mistake(
         Code.WRONG_MAPPING,
