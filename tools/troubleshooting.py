@@ -17,8 +17,9 @@ _WIDTH = 120
 ADVICE = {
     Code.CONFIG_FILE: "A file that `--config` names is missing, or is no JSON object in UTF-8. Nothing was sent.",
     Code.WRONG_SETTING: (
-        "A setting is unknown, has a wrong type, or contradicts another one. Nothing was sent. All settings are in the"
-        " [README](../README.md#settings); in the environment, objects are JSON."
+        "A setting is unknown, has a wrong type, or contradicts another one: nothing was sent. Or a stream without an"
+        " entry in `streams` or `stream_maps` has nearly the name of one: nothing of it was sent. All settings are in"
+        " the [README](../README.md#settings); in the environment, objects are JSON."
     ),
     Code.WRONG_LOGGING: (
         "The log level in `TARGET_SENDGRID_LOGLEVEL` or `LOGLEVEL`, or the file that `SINGER_SDK_LOG_CONFIG` names,"
