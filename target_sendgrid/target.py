@@ -334,7 +334,8 @@ class TargetSendGrid(Target):
         from target_sendgrid.run import Run  # noqa: PLC0415 - as above
 
         url = self.settings.base_url
-        self.report.host, self.report.is_sandbox = host_of(url), self.settings.is_sandbox or is_loopback(url)
+        self.report.host, self.report.is_local = host_of(url), is_loopback(url)
+        self.report.is_sandbox = self.settings.is_sandbox
         self._checked = checked = PreflightResult()
         if self.settings.dry_run:
             self.report.dry_run = DryRunReport()

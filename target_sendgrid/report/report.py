@@ -137,7 +137,9 @@ class Report:
     host: str | None = None
     """Host that requests went to, with its port if it is not the usual one."""
     is_sandbox: bool = False
-    """Whether that host is this machine, so that nothing is sent to SendGrid."""
+    """Whether the embedded sandbox was used."""
+    is_local: bool = False
+    """Whether the host is this machine, where a sandbox, but also a way to SendGrid, may be."""
     streams: dict[str, StreamReport] = field(default_factory=dict)
     distinct_profiles: int = 0
     job_count: int = 0
@@ -221,7 +223,9 @@ class Report:
 
     def _where(self) -> str:
         words = " Nothing was sent to SendGrid: with this `api_url` everything stays on this machine."
-        return words if self.is_sandbox else ""
+        if self.is_sandbox:
+            return words
+        return f" This went to {self.host}, on this machine." if self.is_local else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values for JSON."""

@@ -134,7 +134,15 @@ def test_an_empty_input_is_warned_of(account: Account) -> None:
 
 def test_a_run_against_this_machine_says_so_at_the_end(account: Account) -> None:
     run = account.load("a@example.com")
-    assert (run.report["host"], run.report["sandbox"]) == (account.sandbox.url.removeprefix("http://"), True)
+    host = account.sandbox.url.removeprefix("http://")
+    assert (run.report["host"], run.report["sandbox"]) == (host, False)
+    assert run.log.splitlines()[-1].endswith(f" This went to {host}, on this machine.")
+
+
+def test_a_run_with_the_embedded_sandbox_says_at_the_end_that_nothing_was_sent_to_sendgrid(account: Account) -> None:
+    path = account.folder / "report.json"
+    run = account.load("a@example.com", api_url="sandbox", report_path=str(path))
+    assert json.loads(path.read_bytes())["sandbox"] is True
     assert "Nothing was sent to SendGrid: with this `api_url` everything stays" in run.log.splitlines()[-1]
 
 

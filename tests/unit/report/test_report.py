@@ -98,8 +98,10 @@ class TestSummary:
         assert [line.text for line in report.summary()] == [expected]
 
     def test_the_last_line_of_a_sandbox_run_says_that_nothing_was_sent_to_sendgrid(self) -> None:
-        (line,) = Report(host="127.0.0.1:8025", is_sandbox=True).summary()
+        (line,) = Report(host="sandbox", is_sandbox=True).summary()
         assert line.text.endswith("Nothing was sent to SendGrid: with this `api_url` everything stays on this machine.")
+        (line,) = Report(host="127.0.0.1:8025", is_local=True).summary()
+        assert line.text.endswith(" 0 requests. This went to 127.0.0.1:8025, on this machine.")
         (line,) = Report(host="api.sendgrid.com").summary()
         assert line.text.endswith(" 0 requests.")
 
