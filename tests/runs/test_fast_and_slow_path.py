@@ -94,7 +94,7 @@ def outcome(account: Account, run: Finished) -> dict[str, Any]:
         "warnings": [
             line
             for line in run.log.splitlines()
-            if line.startswith(("Rejected:", "property", "Stream")) and "Not used" not in line
+            if line.startswith(("Rejected:", "property", "Stream")) and "not used" not in line
         ],
     }  # fmt: skip
 
