@@ -144,7 +144,7 @@ def _exported_names(kinds: Mapping[str, str]) -> re.Pattern[str]:
 
 def unread_variables(environment: Mapping[str, str], schema: Mapping[str, Any]) -> list[str]:
     """Return the variables that would be read with ``--config=ENV``. Meltano writes its own into a config file."""
-    if _MELTANO_VARIABLE in environment:
+    if is_from_meltano(environment):
         return []
     given = given_variables(environment)
     given.pop("DRY_RUN", None)  # which is always read
