@@ -77,10 +77,8 @@ class DryRunner:
         step = -(-len(changes) // MAX_LOOKED_UP)
         sample = dict(list(changes.items())[::step])
         if len(sample) < len(changes):
-            size, searches = (
-                f"{len(sample):,} of {len(changes):,} contacts",
-                -(-len(sample) // MAX_IDENTIFIERS_PER_SEARCH),
-            )
+            size = f"{len(sample):,} of {len(changes):,} contacts"
+            searches = -(-len(sample) // MAX_IDENTIFIERS_PER_SEARCH)
             sentence = "Dry run: a sample of %s is looked up, in %s; SendGrid takes about 200 of them a minute."
             log.info(sentence, size, counted(searches, "request"))
         found = dict(lookups.find_people(self._client, sample))
