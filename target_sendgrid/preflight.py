@@ -126,8 +126,9 @@ def preflight(settings: Settings, clock: Clock, result: PreflightResult, *, leav
         clock: Where time comes from.
         result: Takes the findings as they are made, so that it holds them even if a signal ends the checks.
         leaves_no_file: Whether the checks are not followed by a run that writes: files that are not there are not made,
-            and the clients only read.
+            and the clients only read. That always holds for a dry run.
     """
+    leaves_no_file = leaves_no_file or settings.dry_run
     with contextlib.ExitStack() as resources:
         rejections = _check_files(settings, result, resources, leaves_no_file=leaves_no_file)
         try:
@@ -173,7 +174,7 @@ def _connect(
     leaves_no_file: bool,
 ) -> None:
     transports = _transports(settings, clock, resources, leaves_no_file=leaves_no_file)
-    make_client = ReadingClient if leaves_no_file or settings.dry_run else Client
+    make_client = ReadingClient if leaves_no_file else Client
     client = make_client(transports[0])
     try:
         _check_scopes(client, "the embedded sandbox" if settings.is_sandbox else transports[0].host, result)

@@ -340,7 +340,7 @@ class TargetSendGrid(Target):
         if self.settings.dry_run:
             self.report.dry_run = DryRunReport()
             self.logger.warning("Dry run: nothing is written to SendGrid, and no state. A run would do what follows.")
-        preflight(self.settings, self.clock, checked, leaves_no_file=self.settings.dry_run)
+        preflight(self.settings, self.clock, checked)
         for finding in checked.findings:
             if finding.level is Level.WARNING:
                 self.logger.warning("%s", finding)
