@@ -30,7 +30,7 @@ from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.dry_run import is_new
 from target_sendgrid.sendgrid.lists import ListTracker
-from target_sendgrid.wording import counted, misspelt_stream, shown, suggest
+from target_sendgrid.wording import counted, misspelt_stream, shown, suggest, unused_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -300,11 +300,8 @@ class Run:
         # Streams without any entry were named when they came.
         by_pattern = [name for name in self.report.streams if self._settings.entry_of(name) not in {None, name}]
         for entry in self._settings.unused_entries(self.report.streams):
-            near = suggest(entry, by_pattern)
-            if "*" in entry:
-                log.warning("The pattern '%s' in the setting `streams` matches no stream that came.%s", entry, near)
-            else:
-                log.warning("Stream '%s' is in the setting `streams`, but never came.%s", entry, near)
+            sentence = unused_entry(entry, "streams", is_pattern="*" in entry)
+            log.warning("%s%s", sentence, suggest(entry, by_pattern))
         self._connection.rejections.check(self.report, self._gate.held_from_line)
 
     def settle_after(self, error: BaseException) -> None:

@@ -74,6 +74,19 @@ def misspelt_stream(name: str, setting: str, entry: str) -> str:
     )
 
 
+def unused_entry(name: str, setting: str, *, is_pattern: bool) -> str:
+    """Return a sentence about an entry of a setting for which no stream came.
+
+    Args:
+        name: Name of the entry.
+        setting: Name of the setting.
+        is_pattern: Whether the name may be for several streams.
+    """
+    if is_pattern:
+        return f"The pattern '{name}' in the setting `{setting}` matches no stream that came."
+    return f"Stream '{name}' is in the setting `{setting}`, but never came."
+
+
 def is_near_miss(name: str, other: str) -> bool:
     """Return whether one name of a stream is likely to be another one, misspelt.
 

@@ -13,7 +13,7 @@ from target_sendgrid.singer.mapper import Mapper, is_pattern
 from target_sendgrid.singer.projection import project
 from target_sendgrid.singer.schema_problems import invalid_schema, schema_problem
 from target_sendgrid.singer.source_stream import DELETED_AT, SourceStream, StreamRoute
-from target_sendgrid.wording import misspelt_stream
+from target_sendgrid.wording import misspelt_stream, unused_entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -134,10 +134,7 @@ class RouteTable:
     def warn_of_unused_entries(self) -> None:
         """Name the entries of `stream_maps` for which no stream came, once the input has ended."""
         for name in self._mapper.unused_entries(self._streams):
-            if is_pattern(name):
-                log.warning("The pattern '%s' in the setting `stream_maps` matches no stream that came.", name)
-            else:
-                log.warning("Stream '%s' is in the setting `stream_maps`, but never came.", name)
+            log.warning("%s", unused_entry(name, "stream_maps", is_pattern=is_pattern(name)))
 
     def _check_name(self, name: str) -> None:
         """Check that the name of a stream is not misspelt in `stream_maps`, so that it would be sent unchanged.
