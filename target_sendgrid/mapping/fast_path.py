@@ -9,40 +9,48 @@ from __future__ import annotations
 import functools
 import hashlib
 import linecache
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from target_sendgrid.errors import RecordRejectedError
-from target_sendgrid.mapping.record_types import NoFastPathError, RecordType
+from target_sendgrid.mapping.field_mapping import NOT_CLEARABLE
+from target_sendgrid.mapping.record_types import NoFastPathError, RecordProperty, RecordType
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.fields import IDENTIFIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from target_sendgrid.mapping.field_mapping import FieldMapping, MappedField
     from target_sendgrid.mapping.schemas import Path
 
 _TEXT_ONLY = frozenset({"string", "null"})
-_EXACT_AS_TEXT = frozenset({"string", "integer", "boolean", "null"})
-"""JSON types whose text does not depend on how a number was written."""
 
-_READ_BACK = frozenset({"email", "custom_fields"})
+_OWN_NAMES = frozenset({*IDENTIFIERS, "custom_fields"})
 """Keys that are read from a finished contact. Their attributes have the same names; others are numbered."""
+
+_REVIEWED_RECORDS = 500
+"""Number of records after which the fast path is reviewed."""
+
+_FIRST_PAUSE_RECORDS = 5_000
+"""Half the number of records in the first pause of the fast path."""
 
 
 class FastPath:
     """Makes encoded contacts of the records of one stream.
 
     Args:
-        schema: JSON schema of the stream.
+        schema: JSON schema that the records must match; an empty one if they are not validated.
         key_properties: Properties that every record must have.
         mapping: The stream's field mapping.
+        make_check: Makes what tells whether the value at a path may be accepted: all values that it accepts must match
+            the schema there. It is asked for properties whose schemas have rules that no type expresses.
         nulls: Properties that the record must not have, or only as null.
 
     Raises:
-        NoFastPathError: The schema or the mapping has something that only the slow path supports.
+        NoFastPathError: The schema has rules about the record as a whole, or names that only the slow path supports.
     """
 
     def __init__(
@@ -50,52 +58,106 @@ class FastPath:
         schema: Mapping[str, Any],
         key_properties: Collection[str],
         mapping: FieldMapping,
+        make_check: Callable[[Path], Callable[[Any], bool]],
         *,
         nulls: Collection[str] = (),
     ) -> None:
-        if mapping.clears_nulls or all(field.key != "email" for field in mapping.fields):
-            raise NoFastPathError
-        record_type = RecordType(schema, key_properties, _text_lengths(mapping.fields), nulls)
-        sources = []
-        for field in mapping.fields:
-            found = record_type.properties.get(field.path)
-            if found is None or (field.plain_length and not found.json_types <= _EXACT_AS_TEXT):
-                raise NoFastPathError
-            is_converted = not (field.plain_length and found.json_types <= _TEXT_ONLY)
-            sources.append((field, found.attribute, is_converted))
+        record_type = RecordType(
+            schema,
+            required=key_properties,
+            paths=[field.path for field in mapping.fields],
+            lengths=_text_lengths(mapping.fields),
+            nulls=nulls,
+            tells_absent=mapping.clears_nulls,
+        )
+        sources = [
+            _Source(number, field, *record_type.locate(field.path)) for number, field in enumerate(mapping.fields)
+        ]
+        checks = [
+            (found.attribute, make_check(path)) for path, found in record_type.properties.items() if found.has_rules
+        ]
         self.record_type = record_type.struct
-        self._make_contact, self._no_custom_fields = _contact_maker(sources)
+        self.missed = 0
+        """Number of records since the last review that had to take the slow path."""
+        self.is_paused = False
+        """Whether all records should take the slow path for a while."""
+        self._pause_records = _FIRST_PAUSE_RECORDS
+        self._reviewed_at = 0
+        self._make_contact, self._no_custom_fields = _contact_maker(mapping, sources, checks)
+        self._other_identifiers = [
+            kind for kind in IDENTIFIERS[1:] if any(field.key == kind for field in mapping.fields)
+        ]
 
     @functools.cached_property
     def decode(self) -> Callable[[bytes], Any]:
         """Decodes a record that is alone in a line, as in batch files."""
-        return msgspec.json.Decoder(self.record_type).decode
+        return msgspec.json.Decoder(self.record_type, float_hook=Decimal).decode
 
     def contact(self, record: Any) -> tuple[str, bytes] | None:  # noqa: ANN401 - a struct of `record_type`
         """Return the identity and the encoded contact of a record, or ``None`` if it has to take the slow path.
 
-        The slow path is needed if a value cannot be converted, or if an empty text is mapped to a number or a date.
+        The slow path is needed if a value breaks a rule or cannot be converted.
         """
         try:
             contact = self._make_contact(record)
         except (RecordRejectedError, AttributeError):  # the latter where a nested value is not an object
             return None
-        if not contact.email:
+        if contact is None:
+            return None
+        identity = self._other_identity(contact) if self._other_identifiers else contact.email
+        if not identity:
             return None
         if contact.custom_fields == self._no_custom_fields:
             contact.custom_fields = None
-        return contact.email, contacts.encode(contact)
+        return identity, contacts.encode(contact)
+
+    def review(self, received: int) -> bool:
+        """Pause if most records since the last review had to take the slow path: they cost as much as on both paths.
+
+        Each pause is longer than the one before, since most streams do not change.
+
+        Args:
+            received: Number of records of the stream so far.
+
+        Returns:
+            Whether the fast path has been paused or is in use again.
+        """
+        count = received - self._reviewed_at
+        if count < (self._pause_records if self.is_paused else _REVIEWED_RECORDS):
+            return False
+        was_paused, self.is_paused = self.is_paused, not self.is_paused and self.missed * 2 > count
+        self._pause_records *= 2 if self.is_paused else 1
+        self._reviewed_at, self.missed = received, 0
+        return was_paused != self.is_paused
+
+    def _other_identity(self, contact: Any) -> str | None:  # noqa: ANN401 - a generated struct
+        """Leave out empty identifiers and return the first other one, as `contacts.identity` does."""
+        identity: str | None = getattr(contact, "email", None)
+        if identity == "":
+            contact.email = identity = None
+        for kind in self._other_identifiers:
+            value = getattr(contact, kind)
+            if not value:
+                setattr(contact, kind, None)
+            elif identity is None:
+                identity = f"{kind} {value}"
+        return identity
 
 
 def fast_path_for(
-    schema: Mapping[str, Any], key_properties: Collection[str], mapping: FieldMapping, *, nulls: Collection[str] = ()
+    schema: Mapping[str, Any],
+    key_properties: Collection[str],
+    mapping: FieldMapping,
+    make_check: Callable[[Path], Callable[[Any], bool]],
+    *,
+    nulls: Collection[str] = (),
 ) -> FastPath | None:
     """Return the fast path of a stream, or ``None`` if all its records have to take the slow path.
 
     The arguments are those of `FastPath`.
     """
     try:
-        return FastPath(schema, key_properties, mapping, nulls=nulls)
+        return FastPath(schema, key_properties, mapping, make_check, nulls=nulls)
     except NoFastPathError:
         return None
 
@@ -111,56 +173,105 @@ def _text_lengths(fields: Sequence[MappedField]) -> dict[Path, tuple[int, int]]:
     return lengths
 
 
-def _contact_maker(sources: Sequence[tuple[MappedField, str, bool]]) -> tuple[Callable[[Any], Any], Any]:
+class _Source(NamedTuple):
+    """A field, and the property of the record that fills it or is around what fills it."""
+
+    number: int
+    field: MappedField
+    property: RecordProperty
+    rest: Path
+    """Steps from the property to what fills the field."""
+
+
+def _contact_maker(
+    mapping: FieldMapping, sources: Sequence[_Source], checks: Iterable[tuple[str, Callable[[Any], bool]]]
+) -> tuple[Callable[[Any], Any], Any]:
     """Generate the function that makes a contact of a record. A loop over the fields would take several times as long.
 
     Args:
-        sources: Each field, the attribute of the record that fills it, and whether its values are converted.
+        mapping: The stream's field mapping.
+        sources: What fills each field.
+        checks: Attributes of the record, each with what tells whether its value may be accepted.
 
     Returns:
-        The function, and the custom fields of a contact that has none.
+        The function, which returns ``None`` if a value may not be accepted, and the custom fields of a contact that has
+        none.
     """
-    own = [field.key for field, *_ in sources if not field.is_custom]
-    custom = [field.key for field, *_ in sources if field.is_custom]
+    own = [source.field.key for source in sources if not source.field.is_custom]
+    custom = [source.field.key for source in sources if source.field.is_custom]
     names: dict[str, Any] = {
         "Contact": _struct("Contact", [*own, "custom_fields"]),
         "CustomFields": _struct("CustomFields", custom),
+        "UNSET": msgspec.UNSET,
+        "note_record": mapping.note_record,
     }
-    own_lines: list[str] = []
-    custom_lines: list[str] = []
-    for number, (field, attribute, is_converted) in enumerate(sources):
-        if is_converted:
-            names |= {f"convert{number}": field.convert, f"label{number}": field.label}
-        line = _value_expression(number, attribute, is_converted=is_converted)
-        (custom_lines if field.is_custom else own_lines).append(line)
-    lines = [
-        "def make_contact(record):",
-        "    return Contact(",
-        *(f"        {line}," for line in own_lines),
-        "        CustomFields(",
-        *(f"            {line}," for line in custom_lines),
-        "        ),",
-        "    )",
-    ]
-    make_contact = _compiled("make_contact", "".join(f"{line}\n" for line in lines), names)
+    lines = ["def make_contact(record):"]
+    if not all(source.field.is_listed for source in sources):
+        lines.append("    note_record()")
+    for number, (attribute, check) in enumerate(checks):
+        names[f"check{number}"] = check
+        lines += [f"    if {_is_there(attribute)} and not check{number}(value):", "        return None"]
+    values = {False: "", True: ""}
+    for source in sources:
+        names |= _names_for(source, mapping)
+        values[source.field.is_custom] += f"        {_value_expression(source, clears_nulls=mapping.clears_nulls)},\n"
+    lines.append(f"    return Contact(\n{values[False]}        CustomFields(\n{values[True]}        ),\n    )\n")
+    make_contact = _compiled("make_contact", "\n".join(lines), names)
     return make_contact, names["CustomFields"]()
 
 
-def _value_expression(number: int, attribute: str, *, is_converted: bool) -> str:
-    """Return the expression for the value of a field: null where the property, or an object around it, is null.
+def _is_there(attribute: str) -> str:
+    """Return the condition that a record has a property; it makes ``value`` of its value."""
+    conditions = [f"record.{outer} is not None and record.{outer} is not UNSET" for outer in _outer(attribute)]
+    return " and ".join([*conditions, f"(value := record.{attribute}) is not UNSET"])
 
-    Args:
-        number: Number of the field.
-        attribute: Attribute of the record, with dots into inner objects.
-        is_converted: Whether values are converted.
+
+def _outer(attribute: str) -> list[str]:
+    """Return the attributes of the objects around a property, from the outermost."""
+    steps = attribute.split(".")
+    return [".".join(steps[:depth]) for depth in range(1, len(steps))]
+
+
+def _names_for(source: _Source, mapping: FieldMapping) -> dict[str, Any]:
+    """Return the global names that `_value_expression` needs for a field."""
+    number, field = source.number, source.field
+    names = {f"convert{number}": field.convert, f"label{number}": field.label, f"empty{number}": field.empty}
+    if source.property.json_types is None:
+        names[f"read{number}"] = mapping.reader(field, source.rest)
+    return names | {f"leave_out{number}": functools.partial(mapping.leave_out, field)}
+
+
+def _value_expression(source: _Source, *, clears_nulls: bool) -> str:
+    """Return the expression for the value of a field: ``None`` where the field is left out.
+
+    The record has ``None`` for a null, ``UNSET`` or ``None`` for an absent property (see `RecordType`).
     """
-    *outer, _ = attribute.split(".")
-    conditions = [f"{'.'.join(['record', *outer[:depth]])} is None" for depth in range(1, len(outer) + 1)]
-    result = f"record.{attribute}"
-    if is_converted:
-        conditions.append(f"(value := {result}) is None")
-        result = f"convert{number}(value, label{number})"
-    return f"None if {' or '.join(conditions)} else {result}" if conditions else result
+    number, field, found, rest = source
+    node = f"record.{found.attribute}"
+    is_clearable = field.empty is not NOT_CLEARABLE
+    of_null = "None"
+    if clears_nulls and field.key not in IDENTIFIERS:
+        of_null = f"empty{number}" if is_clearable else f"leave_out{number}()"
+
+    def unless_null(place: str, value: str) -> str:
+        if clears_nulls:
+            return f"None if {place} is UNSET else {of_null} if value is None else {value}"
+        return f"None if {place} is None else {value}"
+
+    if found.json_types is None and field.plain_length and field.is_listed and not rest:
+        is_plain = f"type(value := {node}) is str and 0 < len(value) <= {field.plain_length}"
+        result = f"value if {is_plain} else read{number}(value)"
+    elif found.json_types is None:
+        result = f"read{number}({node})"
+    elif not (field.plain_length and found.json_types <= _TEXT_ONLY):
+        is_blank = "string" in found.json_types and not is_clearable
+        blank = f"leave_out{number}() if value == '' else " if is_blank else ""
+        result = unless_null(f"(value := {node})", f"{blank}convert{number}(value, label{number})")
+    else:
+        result = unless_null(f"(value := {node})", "value") if clears_nulls else node
+    for outer in reversed(_outer(found.attribute)):
+        result = unless_null(f"(value := record.{outer})", result)
+    return result
 
 
 def _compiled(name: str, source: str, names: dict[str, Any]) -> Callable[[Any], Any]:
@@ -181,7 +292,7 @@ def _compiled(name: str, source: str, names: dict[str, Any]) -> Callable[[Any], 
 
 def _struct(name: str, keys: Sequence[str]) -> type[msgspec.Struct]:
     """Return a type that is encoded as an object with some keys, without those whose values are null."""
-    attributes = [key if key in _READ_BACK else f"f{number}" for number, key in enumerate(keys)]
+    attributes = [key if key in _OWN_NAMES else f"f{number}" for number, key in enumerate(keys)]
     fields = [(attribute, Any, None) for attribute in attributes]
     rename = dict(zip(attributes, keys, strict=True))
     return msgspec.defstruct(name, fields, rename=rename, omit_defaults=True, gc=False)

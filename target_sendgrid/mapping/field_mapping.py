@@ -22,7 +22,7 @@ log = logging.getLogger("target-sendgrid.mapping")
 NOT_CLEARABLE: Any = object()
 """Value of `MappedField.empty` for fields that SendGrid cannot clear."""
 
-_NOTHING: Any = object()
+_NOTHING: Any = msgspec.UNSET
 """Value of a property that a record does not have, and of a field that is left out. JSON has no such value."""
 
 
@@ -62,8 +62,8 @@ class FieldMapping:
         self._warned: set[str] = set()
         """Labels of the fields that a warning has named."""
         self._identifiers = [field for field in mapped if field.key in IDENTIFIERS]
-        self._awaited = [field for field in mapped if not field.is_listed]
-        """Fields whose property the schema does not list, and that no record has had yet."""
+        self._awaited = {field.label: field for field in mapped if not field.is_listed}
+        """Fields whose property the schema does not list, and that no record has had yet, by label."""
         self._has_seen_records = False
 
     def never_came(self) -> list[str]:
@@ -71,11 +71,11 @@ class FieldMapping:
 
         The list is empty as long as there was no record.
         """
-        return [field.label for field in self._awaited if self._has_seen_records]
+        return list(self._awaited) if self._has_seen_records else []
 
     def came(self) -> set[str]:
         """Return the labels of fields whose property the schema does not list, and some record has had."""
-        return {field.label for field in self.fields if not field.is_listed and field not in self._awaited}
+        return {field.label for field in self.fields if not field.is_listed} - self._awaited.keys()
 
     def contact(self, record: Mapping[str, Any]) -> Contact:
         """Return the contact of a record.
@@ -87,8 +87,9 @@ class FieldMapping:
             RecordRejectedError: A value cannot be converted, or nothing identifies the contact.
         """
         if self._awaited:
-            self._has_seen_records = True
-            self._awaited = [field for field in self._awaited if not _has(record, field.path)]
+            self.note_record()
+            for field in [field for field in self._awaited.values() if _has(record, field.path)]:
+                del self._awaited[field.label]
         contact: Contact = {}
         custom_fields: dict[str, Any] = {}
         for field, name in self._sources:
@@ -105,6 +106,42 @@ class FieldMapping:
             contact["custom_fields"] = custom_fields
         return contact
 
+    def reader(self, field: MappedField, rest: Path) -> Callable[[Any], Any]:
+        """Return a function that reads one field out of a value of a record, for the fast path.
+
+        The function takes any JSON value or ``UNSET``, returns ``None`` where the field is left out, and raises
+        `RecordRejectedError` as `contact` does.
+
+        Args:
+            field: The field.
+            rest: Steps from the value to the property of the field.
+        """
+
+        def read(outer: Any) -> Any:  # noqa: ANN401 - any JSON value
+            value = self._converted(_value_at(outer, rest), field)
+            return None if value is _NOTHING else value
+
+        def read_and_note(outer: Any) -> Any:  # noqa: ANN401 - any JSON value
+            if field.label in self._awaited and _has({"outer": outer}, ("outer", *rest)):
+                del self._awaited[field.label]
+            return read(outer)
+
+        return read if field.is_listed else read_and_note
+
+    def note_record(self) -> None:
+        """Note that there was a record."""
+        self._has_seen_records = True
+
+    def leave_out(self, field: MappedField) -> None:
+        """Leave out a field that SendGrid cannot clear, for an empty value. The first one is warned of."""
+        if field.label not in self._warned:
+            self._warned.add(field.label)
+            log.warning(
+                "%s is empty in some records. SendGrid has no way to clear a number, a date or an identifier: the field"
+                " keeps its value there.",
+                field.label,
+            )
+
     def _converted(self, value: Any, field: MappedField) -> Any:  # noqa: ANN401 - any JSON value
         """Return the value of a field for a value of its property, or `_NOTHING` where the field is left out."""
         if value is _NOTHING or (value is None and not self.clears_nulls):
@@ -114,7 +151,7 @@ class FieldMapping:
             converted = field.convert(value, field.label)
             return _NOTHING if converted is None else converted
         if field.empty is NOT_CLEARABLE:
-            self._warn_not_clearable(field)
+            self.leave_out(field)
             return _NOTHING
         return field.empty
 
@@ -127,15 +164,6 @@ class FieldMapping:
             else:
                 contact.pop(field.key, None)
         return is_identified
-
-    def _warn_not_clearable(self, field: MappedField) -> None:
-        if field.label not in self._warned:
-            self._warned.add(field.label)
-            log.warning(
-                "%s is empty in some records. SendGrid has no way to clear a number, a date or an identifier: the field"
-                " keeps its value there.",
-                field.label,
-            )
 
 
 def _value_at(record: Mapping[str, Any], path: Path) -> Any:  # noqa: ANN401 - any JSON value

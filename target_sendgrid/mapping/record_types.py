@@ -1,77 +1,139 @@
 """JSON schemas as types that msgspec decodes records into: decoding and validation in one step.
 
-Only a schema whose rules such a type checks exactly as JSON Schema says is turned into one. The records of any other
-schema take the slow path.
+A type may accept less than its schema, never more: what it does not accept takes the slow path, which decides. A
+property whose schema has rules that no type expresses is decoded as any JSON value and checked afterwards.
 """
 
 from __future__ import annotations
 
+import math
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union, get_args
 
 import msgspec
+from jsonschema import Draft202012Validator
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+    from decimal import Decimal
 
     from target_sendgrid.mapping.schemas import Path
 
-_NOTES = frozenset({"title", "description", "default", "examples", "format", "$comment", "deprecated"})
-"""Keywords that reject no record; formats are not validated."""
+_RULES = frozenset(Draft202012Validator.VALIDATORS) - {"format"}
+"""Keywords that can reject a record. All others are annotations; formats are not validated."""
 
-_RULES = frozenset(
-    {
-        "type", "minLength", "maxLength", "minimum", "maximum", "items", "properties", "required",
-        "additionalProperties",
-    }
-)  # fmt: skip
-"""Keywords that a type checks."""
+_BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
+
+_RULES_OF_TYPES: Mapping[str, frozenset[str]] = {
+    "string": frozenset({"minLength", "maxLength", "pattern"}),
+    "integer": _BOUNDS | {"multipleOf"},
+    "number": _BOUNDS | {"multipleOf"},
+    "boolean": frozenset(),
+    "null": frozenset(),
+    "array": frozenset(
+        {"items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains", "unevaluatedItems"}
+    ),
+    "object": frozenset(
+        {
+            "properties", "required", "additionalProperties", "patternProperties", "propertyNames", "minProperties",
+            "maxProperties", "dependentRequired", "dependentSchemas", "unevaluatedProperties",
+        }
+    ),
+}  # fmt: skip
+"""Keywords that apply to the values of one JSON type only."""
+
+_RULES_OF_ONE_TYPE = frozenset().union(*_RULES_OF_TYPES.values())
+
+_TYPED_RULES: Mapping[str, frozenset[str]] = {
+    "string": frozenset({"minLength", "maxLength"}),
+    "integer": _BOUNDS,
+    "number": frozenset(),
+    "boolean": frozenset(),
+    "null": frozenset(),
+    "array": frozenset({"items"}),
+    "object": frozenset({"properties", "required", "additionalProperties"}),
+}
+"""Keywords that msgspec's types can express."""
 
 _NO_TEXT = Annotated[str, msgspec.Meta(min_length=1, max_length=0)]
 """A type that no value has."""
 
-_INT64 = range(-(2**63), 2**63)
+_MIN_INT64, _MAX_INT64 = -(2**63), 2**63 - 1
 
 
 class NoFastPathError(Exception):
     """There is no type for the schema."""
 
 
-class TypedProperty(NamedTuple):
+class _Option(NamedTuple):
+    """The type for one of the JSON types that a schema allows."""
+
+    type: Any
+    keeps_digits: bool = True
+    """Whether numbers in it are decoded with all their digits."""
+
+
+class RecordProperty(NamedTuple):
     """A property of a record, as the record's type has it."""
 
     attribute: str
     """Attribute that holds the value, with dots into inner objects."""
-    json_types: frozenset[str]
-    """JSON types that the value may have."""
+    json_types: frozenset[str] | None
+    """JSON types that the value may have. ``None``: it is any JSON value, as the slow path would decode it."""
+    has_rules: bool = False
+    """Whether the value must still be checked against the schema of the property."""
 
 
 class RecordType:
     """The type of a stream's records.
 
+    Attributes of optional properties that a record does not have are ``None``, or ``UNSET`` if `tells_absent` is set or
+    the property may have any value.
+
     Args:
         schema: The stream's schema. It must be a valid JSON schema.
         required: Properties that every record must have, besides those that the schema requires.
-        lengths: Least and most characters of texts by path, in addition to the rules of the schema.
+        paths: Properties that are mapped. Those that the schema does not list may have any value.
+        lengths: Least and most characters of texts by path, in addition to the rules of the schema, for properties that
+            are mapped to text. Numbers in these properties keep all their digits.
         nulls: Properties that the record must not have, or only as null.
+        tells_absent: Whether absent properties must be told apart from nulls.
 
     Raises:
-        NoFastPathError: No type accepts exactly what this schema accepts.
+        NoFastPathError: The schema has rules about the record as a whole that no type expresses.
     """
 
     def __init__(
         self,
         schema: Mapping[str, Any],
-        required: Collection[str],
+        *,
+        required: Collection[str] = (),
+        paths: Collection[Path] = (),
         lengths: Mapping[Path, tuple[int, int]],
         nulls: Collection[str] = (),
+        tells_absent: bool = False,
     ) -> None:
-        self._lengths = dict(lengths)
+        self._paths = paths
+        self._lengths = lengths
         self._nulls = nulls
-        self.properties: dict[Path, TypedProperty] = {}
-        """All properties by path, without those inside arrays."""
-        _check("object" in schema.get("type", ["object"]))
+        self._tells_absent = tells_absent
+        self.properties: dict[Path, RecordProperty] = {}
+        """All properties by path, without those inside arrays and those inside properties of any value."""
+        _check("object" in schema.get("type", ["object"]) and _are_typed(schema, "object"))
         self.struct = self._object(schema, (), "", frozenset(required))
+
+    def locate(self, path: Path) -> tuple[RecordProperty, Path]:
+        """Return the property at a path, or the one around it that may have any value, and the steps inside that.
+
+        Raises:
+            NoFastPathError: There is none.
+        """
+        for length in range(len(path), 0, -1):
+            found = self.properties.get(path[:length])
+            if found is not None:
+                _check(length == len(path) or found.json_types is None)
+                return found, path[length:]
+        raise NoFastPathError
 
     def _object(
         self, schema: Mapping[str, Any], path: Path, prefix: str | None, required: frozenset[str]
@@ -85,93 +147,175 @@ class RecordType:
                 an array, where attributes do not reach.
             required: Properties that the object must have, besides those that the schema requires.
         """
-        _check(schema.keys() <= _RULES | _NOTES)
-        properties = schema.get("properties", {})
+        properties: Mapping[str, Any] = schema.get("properties", {})
+        is_closed = schema.get("additionalProperties", True) is False
+        _check(is_closed or _accepts_all(schema.get("additionalProperties", True)))
         required |= set(schema.get("required", ()))
-        has_others = schema.get("additionalProperties", True)
-        _check(required <= properties.keys() and (has_others is True or has_others is False))
+        mapped = {str(inner[len(path)]) for inner in self._inner_paths(path)} if prefix is not None else set()
+        unlisted = sorted((required | mapped) - properties.keys())
+        _check(not (is_closed and unlisted))
+        names = {f"f{number}": name for number, name in enumerate([*properties, *unlisted])}
         fields: list[Any] = []
-        for number, (name, inner) in enumerate(properties.items()):
-            attribute, inner_path = f"f{number}", (*path, name)
-            options = self._options(inner, inner_path, None if prefix is None else f"{prefix}{attribute}.")
-            if not path and name in self._nulls:
-                options = {"null": None} if "null" in options else {"string": _NO_TEXT}
-            if prefix is not None:
-                self.properties[inner_path] = TypedProperty(prefix + attribute, frozenset(options))
-            union: Any = Union[tuple(options.values())]  # noqa: UP007 - a union of types that are known at run time only
-            fields.append((attribute, union) if name in required else (attribute, union, None))
-        names = {f"f{number}": name for number, name in enumerate(properties)}
-        if not path and has_others:
-            for name in set(self._nulls) - properties.keys():
-                attribute = f"f{len(names)}"
-                names[attribute] = name
-                fields.append((attribute, None, None))
+        for attribute, name in names.items():
+            inner_path = (*path, name)
+            outer = None if prefix is None else prefix + attribute
+            kind = self._type(properties.get(name, True), inner_path, outer)
+            if inner_path[:-1] == () and name in self._nulls:
+                kind = _only_null(kind)
+            fields.append((attribute, kind) if name in required else (attribute, *self._optional(kind)))
+        others = set() if path or is_closed else set(self._nulls) - set(names.values())
+        for name in others:
+            attribute = f"f{len(names)}"
+            names[attribute] = name
+            fields.append((attribute, None, None))
         try:
             return msgspec.defstruct(
-                "Record", fields, rename=names, kw_only=True, gc=False, forbid_unknown_fields=has_others is False
+                "Record", fields, rename=names, kw_only=True, gc=False, forbid_unknown_fields=is_closed
             )
         except ValueError:  # msgspec supports no property whose name must be escaped in JSON
             raise NoFastPathError from None
 
-    def _options(self, schema: object, path: Path, prefix: str | None) -> dict[str, Any]:
-        """Return the type for each JSON type that a schema allows."""
+    def _type(self, schema: object, path: Path, attribute: str | None) -> Any:  # noqa: ANN401 - a type
+        """Return the type of a property, which is ``Any`` if no type expresses its schema.
+
+        Args:
+            schema: Schema of the property.
+            path: Its path.
+            attribute: Attribute that holds it; ``None`` inside an array.
+        """
+        count = len(self.properties)
+        try:
+            options = self._options(schema, path, attribute and f"{attribute}.")
+        except NoFastPathError:
+            for inner in list(self.properties)[count:]:
+                del self.properties[inner]
+            has_rules = not _accepts_all(schema)
+            if has_rules and attribute is None:
+                raise  # nothing would check the items of an array one by one
+            if attribute is not None:
+                self.properties[path] = RecordProperty(attribute, None, has_rules)
+            return Any
+        if attribute is not None:
+            self.properties[path] = RecordProperty(attribute, frozenset(options))
+        return _union(options)
+
+    def _optional(self, kind: Any) -> tuple[Any, Any]:  # noqa: ANN401 - a type
+        """Return the type of an optional property of some type, and its default."""
+        if kind is Any or msgspec.UnsetType in get_args(kind):
+            return kind, msgspec.UNSET
+        if self._tells_absent:
+            return Union[kind, msgspec.UnsetType], msgspec.UNSET  # noqa: UP007 - all unions here are written alike
+        return kind, None
+
+    def _inner_paths(self, path: Path) -> list[Path]:
+        """Return the mapped paths that lead into a property."""
+        return [inner for inner in self._paths if len(inner) > len(path) and inner[: len(path)] == path]
+
+    def _options(self, schema: object, path: Path, prefix: str | None) -> dict[str, _Option]:
+        """Return the type for each JSON type that a schema allows.
+
+        Raises:
+            NoFastPathError: No types express the schema.
+        """
         _check(isinstance(schema, dict))
-        found: dict[str, Any] = {}
+        found: dict[str, _Option] = {}
         for json_type, option in self._alternatives(schema, path, prefix):
             _check(found.get(json_type, option) == option)
             found[json_type] = option
         _check(bool(found))
+        inner_paths = self._inner_paths(path) if prefix is not None else []
+        _check(
+            not inner_paths or ("object" in found and all(isinstance(inner[len(path)], str) for inner in inner_paths))
+        )
+        _check(path not in self._lengths or all(option.keeps_digits for option in found.values()))
         return found
 
-    def _alternatives(self, schema: Any, path: Path, prefix: str | None) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON
+    def _alternatives(self, schema: Any, path: Path, prefix: str | None) -> Iterator[tuple[str, _Option]]:  # noqa: ANN401 - JSON
         if "anyOf" in schema:
-            _check(schema.keys() <= {"anyOf"} | _NOTES)
+            _check(schema.keys() & _RULES == {"anyOf"})
             for branch in schema["anyOf"]:
                 _check(isinstance(branch, dict))
                 yield from self._alternatives(branch, path, prefix)
             return
-        _check(schema.keys() <= _RULES | _NOTES and "type" in schema)
+        _check("type" in schema)
         json_types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
         for json_type in json_types:
+            _check(_are_typed(schema, json_type))
             yield json_type, self._option(json_type, schema, path, prefix)
 
-    def _option(self, json_type: str, schema: Mapping[str, Any], path: Path, prefix: str | None) -> Any:  # noqa: ANN401 - a type
+    def _option(self, json_type: str, schema: Mapping[str, Any], path: Path, prefix: str | None) -> _Option:
         if json_type == "string":
-            return self._text(schema, path)
-        if json_type == "integer":
-            return Annotated[int, msgspec.Meta(ge=_bound(schema, "minimum"), le=_bound(schema, "maximum"))]
-        if json_type == "number":
-            _check(schema.keys().isdisjoint({"minimum", "maximum"}))
-            return Union[int, float]  # noqa: UP007 - all unions here are written alike
+            return _Option(self._text(schema, path))
         if json_type == "array":
-            inner = self._options(schema["items"], (*path, 0), None) if "items" in schema else {"any": Any}
-            return list[Union[tuple(inner.values())]]  # type: ignore[misc]  # noqa: UP007 - known at run time only
-        if json_type == "object" and "properties" in schema:
-            return self._object(schema, path, prefix, frozenset())
-        _check(json_type != "object" or schema.keys().isdisjoint({"required", "additionalProperties"}))
-        return {"object": dict, "boolean": bool, "null": None}[json_type]
+            return self._array(schema, path)
+        if json_type == "object":
+            is_mapped_inside = prefix is not None and self._inner_paths(path)
+            if not is_mapped_inside and schema.keys().isdisjoint(_TYPED_RULES["object"]):
+                return _Option(dict)
+            return _Option(self._object(schema, path, prefix, frozenset()), keeps_digits=False)
+        if json_type == "number":
+            return _Option(Union[int, float], keeps_digits=False)  # noqa: UP007 - all unions here are written alike
+        return _Option({"integer": _integer(schema), "boolean": bool, "null": None}[json_type])
+
+    def _array(self, schema: Mapping[str, Any], path: Path) -> _Option:
+        if _accepts_all(schema.get("items", True)):
+            return _Option(list)
+        options = self._options(schema["items"], (*path, 0), None)
+        keeps_digits = all(option.keeps_digits for option in options.values())
+        return _Option(list[_union(options)], keeps_digits)  # type: ignore[misc]  # known at run time only
 
     def _text(self, schema: Mapping[str, Any], path: Path) -> Any:  # noqa: ANN401 - a type
         least, most = self._lengths.get(path, (0, sys.maxsize))
-        least = max(least, _bound(schema, "minLength") or 0)
-        limit = _bound(schema, "maxLength")
-        most = most if limit is None else min(most, limit)
+        least = max(least, min(schema.get("minLength", 0), sys.maxsize))
+        most = min(most, schema.get("maxLength", sys.maxsize))
         return Annotated[str, msgspec.Meta(min_length=least or None, max_length=None if most == sys.maxsize else most)]
+
+
+def _union(options: Mapping[str, _Option]) -> Any:  # noqa: ANN401 - a type
+    return Union[tuple(option.type for option in options.values())]  # noqa: UP007 - types that are known at run time only
+
+
+def _only_null(kind: Any) -> Any:  # noqa: ANN401 - a type
+    """Return the type of those values of a type that are null."""
+    if kind is Any:
+        return Union[None, msgspec.UnsetType]  # noqa: UP007 - all unions here are written alike
+    return type(None) if type(None) in (kind, *get_args(kind)) else _NO_TEXT
+
+
+def _are_typed(schema: Mapping[str, Any], json_type: str) -> bool:
+    """Return whether all rules of a schema about values of a JSON type can be expressed by msgspec's types."""
+    rules = schema.keys() & _RULES
+    own = rules & _RULES_OF_TYPES[json_type]
+    return own <= _TYPED_RULES[json_type] and rules - _RULES_OF_ONE_TYPE <= {"type"}
+
+
+def _accepts_all(schema: object) -> bool:
+    """Return whether a schema rejects nothing."""
+    if not isinstance(schema, dict):
+        return schema is True
+    rules = schema.keys() & _RULES
+    return not rules or (rules == {"anyOf"} and any(map(_accepts_all, schema["anyOf"])))
+
+
+def _integer(schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a type
+    """Return the type of whole numbers within the limits of a schema; those beyond 64 bits are not among them."""
+    bounds = {word: _clamped(schema[word]) for word in _BOUNDS & schema.keys()}
+    least = [math.ceil(bounds["minimum"])] if "minimum" in bounds else []
+    least += [math.floor(bounds["exclusiveMinimum"]) + 1] if "exclusiveMinimum" in bounds else []
+    most = [math.floor(bounds["maximum"])] if "maximum" in bounds else []
+    most += [math.ceil(bounds["exclusiveMaximum"]) - 1] if "exclusiveMaximum" in bounds else []
+    _check(max(least, default=0) <= _MAX_INT64 and min(most, default=0) >= _MIN_INT64)
+    ge = max(*least, _MIN_INT64) if least else None
+    le = min(*most, _MAX_INT64) if most else None
+    return Annotated[int, msgspec.Meta(ge=ge, le=le)]
+
+
+def _clamped(bound: float | Decimal) -> float | Decimal:
+    """Return a bound, or a whole number just beyond 64 bits in its place: some have a million digits."""
+    return max(_MIN_INT64 - 2, min(bound, _MAX_INT64 + 2))
 
 
 def _check(has_type: bool) -> None:  # noqa: FBT001 - the condition itself
     """Raise `NoFastPathError` unless a condition holds."""
     if not has_type:
         raise NoFastPathError
-
-
-def _bound(schema: Mapping[str, Any], keyword: str) -> int | None:
-    """Return the value of a keyword, ``None`` without the keyword.
-
-    Raises:
-        NoFastPathError: It is not a whole number of 64 bits.
-    """
-    number = schema.get(keyword)
-    if keyword in schema and (type(number) is not int or number not in _INT64):
-        raise NoFastPathError
-    return number

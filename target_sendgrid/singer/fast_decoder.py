@@ -1,8 +1,9 @@
-"""Decoding of RECORD messages straight into the record types of their streams: the start of the fast path."""
+"""Decoding of RECORD messages: straight into the record types of their streams where these have a fast path."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Union
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Union
 
 import msgspec
 
@@ -11,50 +12,68 @@ if TYPE_CHECKING:
 
     from target_sendgrid.mapping.fast_path import FastPath
     from target_sendgrid.run import Stream
+    from target_sendgrid.singer.source_stream import SourceStream
 
 _MAX_STREAMS = 100
-"""Most streams on the fast path: for each stream added, the decoder is rebuilt for all of them."""
+"""Most streams whose records are decoded here: for each stream added, the decoder is rebuilt for all of them."""
 
 
 class _NoMessage(msgspec.Struct, tag_field="stream", tag="\0"):
     """A type for no message at all, since a union needs members. No stream has control characters in its name."""
 
 
+class Target(NamedTuple):
+    """What becomes of the messages of one type."""
+
+    source: SourceStream
+    stream: Stream | None
+    """The output stream of the fast path."""
+    fast: FastPath | None
+    """The fast path; ``None`` if the records are decoded for the slow path, or not at all if they are ignored."""
+
+
 class FastDecoder:
-    """Decodes RECORD messages of the streams that have a fast path. The type of the result identifies the stream.
+    """Decodes RECORD messages. The type of the result identifies the stream.
 
     Its type is a union of one message type per stream, with the stream's name as the tag, so msgspec finds the type of
-    the record while it reads the line.
+    the record while it reads the line. Where the type does not say more, values are decoded as on the slow path.
     """
 
     def __init__(self) -> None:
-        self.targets: dict[type[msgspec.Struct], tuple[Stream, FastPath]] = {}
-        """The stream and the fast path of each message type that is in use."""
+        self.targets: dict[type[msgspec.Struct], Target] = {}
+        """What becomes of the messages of each type."""
         self._types: dict[str, type[msgspec.Struct]] = {}
-        self._rebuild()
+        self.decode: Callable[[bytes], Any] = self._rebuild_and_decode
+        """Decodes a line. Other lines than RECORD messages of known streams are errors."""
 
-    def add(self, name: str, stream: Stream, fast: FastPath) -> None:
-        """Start to decode the records of a stream, unless there are too many streams already.
+    def add(self, source: SourceStream) -> None:
+        """Start to decode the records of a stream, in place of an earlier one of the same name.
 
-        Args:
-            name: Name of the stream in the tap's messages.
-            stream: The stream that the records go to.
-            fast: The fast path of the stream.
+        There is a limit: the records of further streams are errors like all other lines.
         """
+        self.remove(source.name)
         if len(self._types) >= _MAX_STREAMS:
             return
-        fields: list[Any] = [("type", Literal["RECORD"]), ("record", fast.record_type)]
-        message_type = msgspec.defstruct("Message", fields, tag_field="stream", tag=name, gc=False)
-        self._types[name] = message_type
-        self.targets[message_type] = (stream, fast)
-        self._rebuild()
+        fast = source.fast if source.fast is not None and not source.fast.is_paused else None
+        fields: list[Any] = [("type", Literal["RECORD"])]
+        if fast is not None:
+            fields.append(("record", fast.record_type))
+        elif not source.is_ignored:
+            fields.append(("record", dict[str, Any]))
+        message_type = msgspec.defstruct("Message", fields, tag_field="stream", tag=source.name, gc=False)
+        self._types[source.name] = message_type
+        self.targets[message_type] = Target(source, source.routes[0].stream if source.routes else None, fast)
 
     def remove(self, name: str) -> None:
-        """Stop to decode the records of a stream: its message type has no target any more."""
+        """Stop to decode the records of a stream."""
         message_type = self._types.pop(name, None)
         if message_type is not None:
             del self.targets[message_type]
+        self.decode = self._rebuild_and_decode
 
-    def _rebuild(self) -> None:
+    def _rebuild_and_decode(self, line: bytes) -> Any:  # noqa: ANN401 - a message type
+        """Build the decoder for the present streams and decode a line with it."""
         types = (*self._types.values(), _NoMessage)
-        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(Union[types]).decode  # noqa: UP007 - a union of types that are known at run time only
+        decoder = msgspec.json.Decoder(Union[types], float_hook=Decimal)  # noqa: UP007 - a union of types that are known at run time only
+        self.decode = decoder.decode
+        return self.decode(line)

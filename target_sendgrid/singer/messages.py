@@ -52,7 +52,7 @@ class MessageProcessor:
         """Process all lines of a file or pipe.
 
         Most lines are good RECORD messages of streams with a fast path. The loop handles these itself, with as few
-        function calls as possible, and leaves all other lines to `_process_line`.
+        function calls as possible, and leaves all other lines to other methods.
 
         Returns:
             The number of messages of each type.
@@ -73,11 +73,12 @@ class MessageProcessor:
             except DECODE_ERRORS:
                 self._process_line(number, line)
                 continue
-            target = targets.get(type(message))
-            if target is None:
-                self._process_line(number, line)
+            source, stream, fast = targets[type(message)]
+            if fast is None or stream is None:
+                record = None if source.is_ignored else message.record
+                self._accept(source, record, number, line)
+                record_count += 1
                 continue
-            stream, fast = target
             made = fast.contact(message.record)
             if made is None:
                 self._process_line(number, line)
@@ -95,6 +96,7 @@ class MessageProcessor:
     def _on_idle(self) -> None:
         """Settle what is ready, also while the tap is silent, and stop if a signal asked for it."""
         self._table.count_metrics()
+        self._table.review_fast_paths()
         self._run.on_idle()
 
     def _process_line(self, number: int, line: bytes) -> None:
@@ -122,8 +124,14 @@ class MessageProcessor:
 
     def _process_record(self, message: dict[str, Any], number: int, line: bytes) -> None:
         stream = self._stream_of(message, number)
+        if stream.fast is not None:
+            stream.fast.missed += 1
+        self._accept(stream, message.get("record"), number, line)
+
+    def _accept(self, stream: SourceStream, record: object, number: int, line: bytes) -> None:
+        """Take the record of a RECORD message on the slow path."""
         kept = line.strip() if self._run.keeps_messages else None
-        stream.accept(message.get("record"), Origin(stream.name, number, 0, kept, stream.next_number))
+        stream.accept(record, Origin(stream.name, number, 0, kept, stream.next_number))
 
     def _process_state(self, message: dict[str, Any], number: int, line: bytes) -> None:
         if "value" not in message:

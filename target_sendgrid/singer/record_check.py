@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.errors import Code, InputError, Reason, RecordRejectedError
+from target_sendgrid.singer.projection import project
 from target_sendgrid.singer.validation import RecordValidator, slow_properties
 from target_sendgrid.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from target_sendgrid.mapping.schemas import Path
     from target_sendgrid.origin import Origin
 
 
@@ -51,6 +53,19 @@ class RecordCheck:
                 sentence = f"The record lacks the key property '{shown(key)}'."
                 return RecordRejectedError(Reason.MISSING_KEY_PROPERTY, sentence)
         return None
+
+    def value_check(self, path: Path) -> Callable[[object], bool]:
+        """Return what tells whether the value of a property may be accepted without a check of the whole record.
+
+        Args:
+            path: Names that lead to the property. The schema must list it.
+        """
+        cut = project(self.schema or {}, [path])
+        schema: Any = cut
+        for name in path:
+            schema = schema["properties"][name]
+        whole = schema if isinstance(schema, dict) else {"allOf": [schema]}
+        return RecordValidator({**whole, "$defs": cut.get("$defs", {})}).accepts
 
     def end_if_slow(self, record: Mapping[str, Any], origin: Origin) -> None:
         """End the run after too many slow records, or after a signal: the rest of a chunk may be as slow.

@@ -58,7 +58,7 @@ class RouteTable:
         self._schemas: dict[str, tuple[dict[str, Any], list[str]]] = {}
         """The last schema and the key properties of each stream."""
         self.fast_decoder = FastDecoder()
-        """Decodes the records of the streams that have a fast path."""
+        """Decodes the records of the streams."""
 
     def of(self, name: str) -> SourceStream | None:
         """Return a stream; ``None`` before its SCHEMA message, which one that is ignored does not need."""
@@ -75,8 +75,11 @@ class RouteTable:
         if name.isprintable():
             why = "is removed by `stream_maps`" if is_removed else "is not enabled"
             log.info("Stream '%s' %s: its records are counted and not sent.", name, why)
-        self._streams[name] = SourceStream(self._run, name, ignored=[self._run.report.stream(name)])
-        return self._streams[name]
+        stream = SourceStream(self._run, name, ignored=[self._run.report.stream(name)])
+        self._streams[name] = stream
+        if name.isprintable():
+            self.fast_decoder.add(stream)
+        return stream
 
     def register_schema(self, name: str, schema: dict[str, Any], key_properties: list[str], line: bytes) -> None:
         """Make the routes of a stream, unless its SCHEMA message only repeats the last one.
@@ -100,7 +103,9 @@ class RouteTable:
         schema = translate(schema)
         self.count_metrics()  # of sinks that may be replaced now
         if self._schemas.get(name) != (schema, key_properties):
+            self.fast_decoder.remove(name)
             self._streams[name] = self._open(name, schema, key_properties)
+            self.fast_decoder.add(self._streams[name])
             self._schemas[name] = (schema, key_properties)
         self._schema_digests[name] = digest
         for route in self._streams[name].routes:
@@ -131,6 +136,12 @@ class RouteTable:
             for route in stream.routes:
                 route.sink.count_metrics(route.stream.counts.received)
 
+    def review_fast_paths(self) -> None:
+        """Let streams leave the fast path for a while if most of their records miss it."""
+        for stream in self._streams.values():
+            if stream.fast is not None and stream.fast.review(stream.next_number - 1):
+                self.fast_decoder.add(stream)
+
     def warn_of_unused_entries(self) -> None:
         """Name the entries of `stream_maps` for which no stream came, once the input has ended."""
         for name in self._mapper.unused_entries(self._streams):
@@ -153,7 +164,6 @@ class RouteTable:
         """
         output_maps = self._mapper.output_maps(name, schema, key_properties)
         ignored, planned = self._planned(name, schema, output_maps)
-        self.fast_decoder.remove(name)
         if not planned:
             return SourceStream(self._run, name, ignored=ignored)
         needed = self._needed(name, schema, key_properties, planned)
@@ -170,13 +180,12 @@ class RouteTable:
         for route in routes:
             route.sink.count_metrics(route.stream.counts.received)
         fast = None
-        if len(output_maps) == 1 and output_maps[0].is_identity and check.schema is not None:
+        if len(output_maps) == 1 and output_maps[0].is_identity:
             from target_sendgrid.mapping.fast_path import fast_path_for  # noqa: PLC0415 - only records need it
 
-            stream = routes[0].stream
-            fast = fast_path_for(check.schema, key_properties, stream.mapping, nulls=(DELETED_AT,))
-            if fast is not None:
-                self.fast_decoder.add(name, stream, fast)
+            fast = fast_path_for(
+                check.schema or {}, key_properties, routes[0].stream.mapping, check.value_check, nulls=(DELETED_AT,)
+            )
         return SourceStream(self._run, name, routes=routes, ignored=ignored, check=check, needed=needed, fast=fast)
 
     def _planned(

@@ -96,16 +96,18 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
         Returns:
             Whether that was possible. If not, the record still has to be decoded and accepted.
         """
-        if self.fast is None:
+        fast = self.fast
+        if fast is None or fast.is_paused:
             return False
         try:
-            record = self.fast.decode(line)
+            record = fast.decode(line)
             if not line.isascii():
                 line.decode()  # values that are not decoded are not checked for valid UTF-8
+            made = fast.contact(record)
         except DECODE_ERRORS:
-            return False
-        made = self.fast.contact(record)
+            made = None
         if made is None:
+            fast.missed += 1
             return False
         stream = self.routes[0].stream
         stream.counts.received += 1

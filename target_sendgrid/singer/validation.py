@@ -11,7 +11,7 @@ import functools
 import signal
 import threading
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import jsonschema_rs
 from referencing.exceptions import Unresolvable
@@ -22,9 +22,11 @@ from target_sendgrid.mapping.schemas import objects_in
 from target_sendgrid.wording import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import TracebackType
 
     from jsonschema import ValidationError
+    from typing_extensions import Self
 
 _MAX_SECONDS = 5.0
 """CPU time after which the validation of a record ends: some regular expressions never finish on some texts."""
@@ -50,6 +52,10 @@ a laxer one.
 """
 
 
+_Part: TypeAlias = "tuple[Sequence[str], dict[str, Any]]"
+"""Names that lead to a property, and its schema."""
+
+
 class RecordValidator:
     """Validates records. What the fast validator does not accept is validated again by the SDK's own.
 
@@ -66,12 +72,13 @@ class RecordValidator:
         self.schema = schema
         self.slow_seconds = 0.0
         """CPU time of the slow records so far."""
+        self._parts_for_sdk: list[_Part] = []
+        """Properties about which only the SDK's validator can decide."""
         try:
-            fast = jsonschema_rs.Draft202012Validator(
-                schema=False if _needs_sdk(schema) else schema, validate_formats=False, retriever=_fetch_nothing
-            )
+            fast = _fast_validator(_without_parts(schema, (), self._parts_for_sdk))
         except ValueError:  # only the SDK's validator understands the schema
-            fast = jsonschema_rs.Draft202012Validator(schema=False)
+            self._parts_for_sdk = [((), schema)]
+            fast = _fast_validator(schema=True)
         self._is_valid = fast.is_valid
 
     @functools.cached_property
@@ -86,15 +93,13 @@ class RecordValidator:
             RecordRejectedError: The record does not match. The sentence names the schema's rule, never the value.
             InputError: The schema has a reference to something that it does not contain.
         """
+        if not self._parts_for_sdk and self._is_valid_quickly(record):
+            return
         try:
-            if self._is_valid(record):
-                return
-        except ValueError:
-            pass
-        validator = self._sdk_validator
-        try:
-            with self._time_limit(), decimal.localcontext(decimal.Context(prec=_DIGITS)):
-                errors = validator.iter_errors(record)
+            with self._measured(), decimal.localcontext(decimal.Context(prec=_DIGITS)):
+                if self._parts_for_sdk and self._is_valid_quickly(record) and self._are_parts_valid(record):
+                    return
+                errors = self._sdk_validator.iter_errors(record)
                 error = next((error for error in errors if not _is_only_of_digits(error)), None)
         except TimeoutError:
             sentence = f"Validating the record by its schema's patterns takes more than {_MAX_SECONDS:.0f} seconds."
@@ -117,31 +122,129 @@ class RecordValidator:
         """Whether the slow records so far took more time than a run should spend on them."""
         return self.slow_seconds > _MAX_SLOW_SECONDS
 
-    @contextlib.contextmanager
-    def _time_limit(self) -> Iterator[None]:
-        """Limit and measure the CPU time of the code inside, also of a running regular expression.
+    def accepts(self, value: object) -> bool:
+        """Return whether a value is valid. ``False`` may also mean that this could not be decided, or not soon."""
+        if not self._parts_for_sdk:
+            return self._is_valid_quickly(value)
+        try:
+            with _CPU_TIME.limited_to(_SLOW_SECONDS):
+                return self._is_valid_quickly(value) and self._are_parts_valid(value)
+        except Exception:  # noqa: BLE001 - `validate`, which has the last word, tells errors apart
+            return False
 
-        Works in the main thread only, and counts the CPU time of other threads meanwhile.
+    def _is_valid_quickly(self, value: object) -> bool:
+        """Return whether the fast validator accepts a value."""
+        try:
+            return self._is_valid(value)
+        except ValueError:
+            return False
+
+    def _are_parts_valid(self, value: Any) -> bool:  # noqa: ANN401 - any JSON value
+        """Return whether the SDK's validator accepts the parts of a value about which the fast one cannot decide."""
+        return all(is_valid(part) for names, is_valid in self._sdk_checks for part in _parts_at(value, names))
+
+    @functools.cached_property
+    def _sdk_checks(self) -> list[tuple[Sequence[str], Callable[[Any], bool]]]:
+        """Names that lead to each part for the SDK's validator, and its check."""
+        validator = self._sdk_validator
+        return [(names, validator.evolve(schema=schema).is_valid) for names, schema in self._parts_for_sdk]
+
+    @contextlib.contextmanager
+    def _measured(self) -> Iterator[None]:
+        """Limit the CPU time of the code inside, and add it up if it is slow.
 
         Raises:
             TimeoutError: The code took longer than the limit.
         """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
+        try:
+            with _CPU_TIME.limited_to(_MAX_SECONDS):
+                yield
+        finally:
+            if _CPU_TIME.seconds >= _SLOW_SECONDS:
+                self.slow_seconds += _CPU_TIME.seconds
 
-        def end(*_: object) -> NoReturn:
+
+def _fast_validator(schema: Any) -> jsonschema_rs.Draft202012Validator:  # noqa: ANN401 - any schema
+    return jsonschema_rs.Draft202012Validator(schema, validate_formats=False, retriever=_fetch_nothing)
+
+
+def _without_parts(schema: object, path: tuple[str, ...], parts: list[_Part]) -> object:
+    """Return a schema without the properties about which the fast validator cannot decide; add these to `parts`.
+
+    Args:
+        schema: The schema.
+        path: Names that lead to it.
+        parts: Where the properties, or the whole schema, are added.
+    """
+    if not isinstance(schema, dict) or not _needs_sdk(schema):
+        return schema
+    others = {word: value for word, value in schema.items() if word != "properties"}
+    if "properties" not in schema or _needs_sdk(others):
+        parts.append((path, schema))
+        return True
+    properties = {name: _without_parts(inner, (*path, name), parts) for name, inner in schema["properties"].items()}
+    return {**others, "properties": properties}
+
+
+def _parts_at(value: Any, names: Sequence[str]) -> Iterator[Any]:  # noqa: ANN401 - any JSON value
+    """Yield the property to which names lead, if there is one."""
+    for name in names:
+        if not isinstance(value, dict) or name not in value:
+            return
+        value = value[name]
+    yield value
+
+
+class _CpuTime:
+    """Limits and measures the CPU time of code, also of a running regular expression.
+
+    There is one timer and one signal for the process, so there is one object. It works in the main thread only, and
+    counts the CPU time of other threads meanwhile. The handler of the signal stays installed: to change it for each
+    record would take longer than most checks.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        """CPU time of the last code."""
+        self._limit_seconds = 0.0
+        self._is_installed = False
+        self._is_running = False
+
+    def limited_to(self, seconds: float) -> Self:
+        """Set the limit for the next code."""
+        self._limit_seconds = seconds
+        return self
+
+    def __enter__(self) -> None:
+        """Start the time.
+
+        Raises:
+            TimeoutError: From the code inside: it takes longer than the limit.
+        """
+        self.seconds = 0.0
+        if threading.current_thread() is not threading.main_thread():
+            return
+        if not self._is_installed:
+            signal.signal(signal.SIGVTALRM, self._end)
+            self._is_installed = True
+        self._is_running = True
+        signal.setitimer(signal.ITIMER_VIRTUAL, self._limit_seconds)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop the time."""
+        if self._is_running:
+            self._is_running = False
+            left_seconds, _ = signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            self.seconds = self._limit_seconds - left_seconds
+
+    def _end(self, *_: object) -> None:
+        if self._is_running:
             raise TimeoutError
 
-        before = signal.signal(signal.SIGVTALRM, end)
-        try:
-            signal.setitimer(signal.ITIMER_VIRTUAL, _MAX_SECONDS)
-            yield
-        finally:
-            left_seconds, _ = signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-            signal.signal(signal.SIGVTALRM, before)
-            if _MAX_SECONDS - left_seconds >= _SLOW_SECONDS:
-                self.slow_seconds += _MAX_SECONDS - left_seconds
+
+_CPU_TIME = _CpuTime()
 
 
 def _is_only_of_digits(error: ValidationError) -> bool:

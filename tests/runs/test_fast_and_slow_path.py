@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from target_sendgrid.mapping import fast_path
+from target_sendgrid.singer.source_stream import SourceStream
 from tests.harness.messages import state
 
 if TYPE_CHECKING:
@@ -18,6 +24,8 @@ if TYPE_CHECKING:
 
     from tests.harness.account import Account
     from tests.harness.runs import Finished
+
+EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
 
 _TEXT = {"type": ["string", "null"]}
 PROPERTIES: dict[str, Any] = {
@@ -31,18 +39,31 @@ PROPERTIES: dict[str, Any] = {
     "seen_at": _TEXT | {"format": "date-time"},
     "counts": {"type": "array", "items": {"type": "number"}},
     "others": {"type": ["array", "string", "null"], "items": _TEXT},
+    "phone": _TEXT | {"pattern": "^[+0-9]*$"},
+    "tier": {"oneOf": [{"type": "string"}, {"type": "null"}]},
+    "value": {"type": ["number", "string", "null"], "multipleOf": 0.01, "minimum": 0, "maximum": 1e20},
+    "tags": {"type": ["array", "null"], "items": {"type": ["string", "integer"]}},
+    "phones": {"type": ["array", "null"], "items": {"type": ["object", "null"], "properties": {"number": _TEXT}}},
+    "traits": {"type": ["object", "null"], "inclusion": "available"},
+    "anything": {},
 }
 FIELD_MAPPING = {
     "email": "email", "first_name": "first_name", "city": "home.city",
     "score": "score", "visits": "visits", "since": "since", "alternate_emails": "others",
+    "phone_number": "phone", "tier": "tier", "value": "value", "tags": "tags", "second_phone": "phones.1.number",
+    "plan": "traits.plan", "anything": "anything", "nickname": "unlisted",
 }  # fmt: skip
-RESERVED = ("email", "first_name", "last_name", "city", "alternate_emails")
+RESERVED = ("email", "first_name", "last_name", "city", "alternate_emails", "phone_number", "external_id")
 CONFIG = {"create_custom_fields": True}
 PATHS: dict[str, dict[str, Any]] = {
     "fast": {},
     "slow": {},
     "stream map": {"stream_maps": {"people": {"note": "'constant'"}}},
 }
+SETTINGS: list[dict[str, Any]] = [
+    {}, {"null_handling": "clear"}, {"validate_records": False}, {"validate_scope": "all"},
+    {"null_handling": "clear", "validate_records": False},
+]  # fmt: skip
 NUMBERS = ["0", "-0.0", "7", "7.0", "1.10", "0.1", "1e3", "1.5E+10", "123456789012345678901234567890"]
 MOMENTS = ['"2024-02-29"', '"2024-01-31T23:59:59+00:00"', '"2024-01-28T23:59:59Z"', '"2024-01-28 23:59:59.5"']
 GOOD = {
@@ -56,10 +77,19 @@ GOOD = {
     "seen_at": MOMENTS,
     "home": ['{"city": "York"}', '{"city": null}', "{}", "null", '"York"', '""'],
     "counts": ["[]", "[1.5, 2]"],
+    "phone": ['"+441234"', '""', "null"],
+    "tier": ['"gold"', '""', "null"],
+    "value": ["19.99", "0.10", "7", '"7.50"', '""', "null"],
+    "tags": ['["a", "b"]', "[]", "[1, 12345678901234567890]", '["\u00e9"]', "null"],
+    "phones": ['[{"number": "1"}, {"number": "2"}]', '[{"number": "1"}]', "[null]", "null"],
+    "traits": ['{"plan": "pro", "age": 1.50}', '{"plan": null}', '{"plan": {"a": 1.50}}', "{}", "null"],
+    "anything": ["1.50", '"text"', "true", "[1.50]", '{"a": [1e3]}', "null"],
+    "unlisted": ['"Ann"', "1.50", "null"],
+    "key": ['"7"', "7", "null"],
 }
 ODD = [
-    "null", "true", '""', '" "', '"7"', '"x"', "[]", "{}", "1.5", "1e400", "NaN", '{"city": 1, "zip": 2}',
-    '"2023-02-29T00:00:00Z"', '"\\ud800"', json.dumps("é" * 51), json.dumps("a" * 61),
+    "null", "true", '""', '" "', '"7"', "-0.001", "[null]", '"x"', "[]", "{}", "1.5", "1e400", "NaN",
+    '{"city": 1, "zip": 2}', '"2023-02-29T00:00:00Z"', '"\\ud800"', json.dumps("é" * 51), json.dumps("a" * 61),
 ]  # fmt: skip
 EMAIL = st.sampled_from([*GOOD["email"] * 4, '"nobody"', "null", "1.5"])
 MEMBERS = st.one_of(
@@ -69,15 +99,21 @@ MEMBERS = st.one_of(
 RECORDS = st.tuples(EMAIL, st.lists(MEMBERS, max_size=6)).map(lambda parts: [("email", parts[0]), *parts[1]])
 
 
-def lines(records: list[list[tuple[str, str]]], path: str) -> Iterator[str]:
+def lines(records: list[list[tuple[str, str]]]) -> Iterator[str]:
     """Yield Singer lines. A record may have a name twice."""
-    unused = {"unused": {"enum": [1]}} if path == "slow" else {}
     yield json.dumps({"type": "SCHEMA", "stream": "people", "key_properties": ["email"],
-                      "schema": {"type": "object", "properties": PROPERTIES | unused}})  # fmt: skip
+                      "schema": {"type": "object", "properties": PROPERTIES}})  # fmt: skip
     for number, record in enumerate(records):
         members = ", ".join(f"{json.dumps(name)}: {literal}" for name, literal in record)
         yield f'{{"type": "RECORD", "stream": "people", "record": {{{members}}}}}'
         yield json.dumps(state(number))
+
+
+@contextlib.contextmanager
+def only(path: str) -> Iterator[None]:
+    """Let all streams take the slow path, if that is the path."""
+    with mock.patch.object(fast_path, "fast_path_for", return_value=None) if path == "slow" else nullcontext():
+        yield
 
 
 def outcome(account: Account, run: Finished) -> dict[str, Any]:
@@ -107,18 +143,38 @@ def values(contact: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(RECORDS, min_size=1, max_size=8), st.sampled_from([{}, {"last_name": "amount"}]))
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(RECORDS, min_size=1, max_size=8),
+    st.sampled_from([{}, {"last_name": "amount"}, {"external_id": "key"}]),
+    st.sampled_from(SETTINGS),
+)
 def test_each_path_has_the_same_outcome(
-    account: Account, records: list[list[tuple[str, str]]], texts_of_numbers: dict[str, str]
+    account: Account, records: list[list[tuple[str, str]]], more_fields: dict[str, str], own: dict[str, Any]
 ) -> None:
     ends = {}
     for path, config in PATHS.items():
         account.reset()
-        own = {"field_mapping": FIELD_MAPPING | texts_of_numbers}
-        ends[path] = outcome(account, account.run(*lines(records, path), **CONFIG | own | config))
+        own = own | {"field_mapping": FIELD_MAPPING | more_fields}
+        with only(path):
+            ends[path] = outcome(account, account.run(*lines(records), **CONFIG | own | config))
     assert ends["slow"] == ends["fast"]
     assert ends["stream map"] == ends["fast"]
+
+
+def test_good_records_take_the_fast_path(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow: list[object] = []
+    monkeypatch.setattr(SourceStream, "accept", lambda *arguments: slow.append(arguments))
+    records = [
+        [(name, literals[number % len(literals)]) for name, literals in GOOD.items() if name != "email"]
+        + [("email", f'"{number}@example.com"')]
+        for number in range(30)
+    ]
+    usable = [record for record in records if not {'"York"', '""'} & {dict(record)["home"]}]
+    for own in SETTINGS:
+        account.reset()
+        account.run(*lines(usable), field_mapping=FIELD_MAPPING, **CONFIG | own)
+        assert slow == [], own
 
 
 @pytest.mark.parametrize("is_changed", [False, True])
@@ -134,7 +190,7 @@ def test_a_repeated_schema_rebuilds_nothing(
 
     monkeypatch.setattr(msgspec, "defstruct", count)
     record = [(name, literals[0]) for name, literals in GOOD.items()]
-    first, other = list(lines([record], "fast")), list(lines([record], "fast"))
+    first, other = list(lines([record])), list(lines([record]))
     if is_changed:
         other[0] = other[0].replace('"properties": {', '"properties": {"more": {"type": "string"}, ')
     run = account.run(*first, *other, field_mapping=FIELD_MAPPING, **CONFIG)
@@ -144,7 +200,7 @@ def test_a_repeated_schema_rebuilds_nothing(
 
 def test_a_schema_that_comes_back_is_used_again(account: Account) -> None:
     record = [(name, literals[0]) for name, literals in GOOD.items()]
-    schema, line, bookmark = lines([record], "fast")
+    schema, line, bookmark = lines([record])
     strict = schema.replace('"properties": {', '"properties": {"absent": {"type": "string"}, ').replace(
         '"key_properties": ["email"]', '"key_properties": ["absent"]'
     )
@@ -167,7 +223,7 @@ def test_a_schema_that_comes_back_is_used_again(account: Account) -> None:
 def test_broken_utf_8_in_what_nobody_maps_rejects_the_record_only_if_all_is_validated(
     account: Account, path: str, scope: str, place: bytes, broken: bytes, *, is_batch: bool
 ) -> None:
-    schema, *_ = lines([], path)
+    schema, *_ = lines([])
     records = [b'{"email": "ada@x.com", ' + place % text + b"}" for text in ("é".encode(), broken)]
     if is_batch:
         file = account.folder / "people.jsonl"
@@ -177,7 +233,8 @@ def test_broken_utf_8_in_what_nobody_maps_rejects_the_record_only_if_all_is_vali
     else:
         messages = [b'{"type": "RECORD", "stream": "people", "record": ' + record + b"}" for record in records]
     config = CONFIG | {"field_mapping": FIELD_MAPPING, "validate_scope": scope} | PATHS[path]
-    run = account.run(schema, *(line + b"\n" for line in messages), **config)
+    with only(path):
+        run = account.run(schema, *(line + b"\n" for line in messages), **config)
     counts = run.report["streams"]["people"]
     assert (counts["received"], counts["rejected"]) == (2, {"unreadable": 1} if scope == "all" else {})
 
