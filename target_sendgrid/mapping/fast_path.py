@@ -16,14 +16,16 @@ import msgspec
 
 from target_sendgrid.errors import RecordRejectedError
 from target_sendgrid.mapping.field_mapping import NOT_CLEARABLE
+from target_sendgrid.mapping.record_sources import UNCHANGED
 from target_sendgrid.mapping.record_types import NoFastPathError, RecordProperty, RecordType
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.fields import IDENTIFIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_sendgrid.mapping.field_mapping import FieldMapping, MappedField
+    from target_sendgrid.mapping.record_sources import RecordSources
     from target_sendgrid.mapping.schemas import Path
 
 _TEXT_ONLY = frozenset({"string", "null"})
@@ -43,11 +45,10 @@ class FastPath:
 
     Args:
         schema: JSON schema that the records must match; an empty one if they are not validated.
-        key_properties: Properties that every record must have.
         mapping: The stream's field mapping.
         make_check: Makes what tells whether the value at a path may be accepted: all values that it accepts must match
             the schema there. It is asked for properties whose schemas have rules that no type expresses.
-        nulls: Properties that the record must not have, or only as null.
+        sources: Where mapped properties are in the tap's records, and what else is expected of these.
 
     Raises:
         NoFastPathError: The schema has rules about the record as a whole, or names that only the slow path supports.
@@ -56,26 +57,29 @@ class FastPath:
     def __init__(
         self,
         schema: Mapping[str, Any],
-        key_properties: Collection[str],
         mapping: FieldMapping,
         make_check: Callable[[Path], Callable[[Any], bool]],
-        *,
-        nulls: Collection[str] = (),
+        sources: RecordSources = UNCHANGED,
     ) -> None:
+        fields = [(field, sources.paths.get(field.path, field.path)) for field in mapping.fields]
         record_type = RecordType(
             schema,
-            required=key_properties,
-            paths=[field.path for field in mapping.fields],
-            lengths=_text_lengths(mapping.fields),
-            nulls=nulls,
+            sources,
+            paths={path for _, path in fields},
+            lengths=_text_lengths(fields),
             tells_absent=mapping.clears_nulls,
         )
-        sources = [
-            _Source(number, field, *record_type.locate(field.path)) for number, field in enumerate(mapping.fields)
+        located = [
+            _Located(number, field, *record_type.locate(path), sources.is_flat)
+            for number, (field, path) in enumerate(fields)
         ]
         checks = [
             (found.attribute, make_check(path)) for path, found in record_type.properties.items() if found.has_rules
         ]
+        if sources.is_flat:
+            if any(of.rest for of in located):
+                raise NoFastPathError  # nothing would tell that a property which must be absent is
+            checks += [(of.property.attribute, _is_scalar) for of in located if of.property.json_types is None]
         self.record_type = record_type.struct
         self.missed = 0
         """Number of records since the last review that had to take the slow path."""
@@ -83,7 +87,7 @@ class FastPath:
         """Whether all records should take the slow path for a while."""
         self._pause_records = _FIRST_PAUSE_RECORDS
         self._reviewed_at = 0
-        self._make_contact, self._no_custom_fields = _contact_maker(mapping, sources, checks)
+        self._make_contact, self._no_custom_fields = _contact_maker(mapping, located, checks)
         self._other_identifiers = [
             kind for kind in IDENTIFIERS[1:] if any(field.key == kind for field in mapping.fields)
         ]
@@ -146,34 +150,36 @@ class FastPath:
 
 def fast_path_for(
     schema: Mapping[str, Any],
-    key_properties: Collection[str],
     mapping: FieldMapping,
     make_check: Callable[[Path], Callable[[Any], bool]],
-    *,
-    nulls: Collection[str] = (),
+    sources: RecordSources = UNCHANGED,
 ) -> FastPath | None:
     """Return the fast path of a stream, or ``None`` if all its records have to take the slow path.
 
     The arguments are those of `FastPath`.
     """
     try:
-        return FastPath(schema, key_properties, mapping, make_check, nulls=nulls)
+        return FastPath(schema, mapping, make_check, sources)
     except NoFastPathError:
         return None
 
 
-def _text_lengths(fields: Sequence[MappedField]) -> dict[Path, tuple[int, int]]:
+def _text_lengths(fields: Iterable[tuple[MappedField, Path]]) -> dict[Path, tuple[int, int]]:
     """Return the least and most characters of the texts that need no conversion, by path of the property."""
     lengths: dict[Path, tuple[int, int]] = {}
-    for field in fields:
+    for field, path in fields:
         if field.plain_length:
-            least, most = lengths.get(field.path, (0, field.plain_length))
+            least, most = lengths.get(path, (0, field.plain_length))
             least = 1 if field.key in IDENTIFIERS else least
-            lengths[field.path] = (least, min(most, field.plain_length))
+            lengths[path] = (least, min(most, field.plain_length))
     return lengths
 
 
-class _Source(NamedTuple):
+def _is_scalar(value: object) -> bool:
+    return not isinstance(value, (list, dict))
+
+
+class _Located(NamedTuple):
     """A field, and the property of the record that fills it or is around what fills it."""
 
     number: int
@@ -181,24 +187,26 @@ class _Source(NamedTuple):
     property: RecordProperty
     rest: Path
     """Steps from the property to what fills the field."""
+    is_flat: bool
+    """Whether the field counts as absent in an object that is null."""
 
 
 def _contact_maker(
-    mapping: FieldMapping, sources: Sequence[_Source], checks: Iterable[tuple[str, Callable[[Any], bool]]]
+    mapping: FieldMapping, located: Sequence[_Located], checks: Iterable[tuple[str, Callable[[Any], bool]]]
 ) -> tuple[Callable[[Any], Any], Any]:
     """Generate the function that makes a contact of a record. A loop over the fields would take several times as long.
 
     Args:
         mapping: The stream's field mapping.
-        sources: What fills each field.
+        located: What fills each field.
         checks: Attributes of the record, each with what tells whether its value may be accepted.
 
     Returns:
         The function, which returns ``None`` if a value may not be accepted, and the custom fields of a contact that has
         none.
     """
-    own = [source.field.key for source in sources if not source.field.is_custom]
-    custom = [source.field.key for source in sources if source.field.is_custom]
+    own = [of.field.key for of in located if not of.field.is_custom]
+    custom = [of.field.key for of in located if of.field.is_custom]
     names: dict[str, Any] = {
         "Contact": _struct("Contact", [*own, "custom_fields"]),
         "CustomFields": _struct("CustomFields", custom),
@@ -206,15 +214,15 @@ def _contact_maker(
         "note_record": mapping.note_record,
     }
     lines = ["def make_contact(record):"]
-    if not all(source.field.is_listed for source in sources):
+    if not all(of.field.is_listed for of in located):
         lines.append("    note_record()")
     for number, (attribute, check) in enumerate(checks):
         names[f"check{number}"] = check
         lines += [f"    if {_is_there(attribute)} and not check{number}(value):", "        return None"]
     values = {False: "", True: ""}
-    for source in sources:
-        names |= _names_for(source, mapping)
-        values[source.field.is_custom] += f"        {_value_expression(source, clears_nulls=mapping.clears_nulls)},\n"
+    for of in located:
+        names |= _names_for(of, mapping)
+        values[of.field.is_custom] += f"        {_value_expression(of, clears_nulls=mapping.clears_nulls)},\n"
     lines.append(f"    return Contact(\n{values[False]}        CustomFields(\n{values[True]}        ),\n    )\n")
     make_contact = _compiled("make_contact", "\n".join(lines), names)
     return make_contact, names["CustomFields"]()
@@ -232,30 +240,30 @@ def _outer(attribute: str) -> list[str]:
     return [".".join(steps[:depth]) for depth in range(1, len(steps))]
 
 
-def _names_for(source: _Source, mapping: FieldMapping) -> dict[str, Any]:
+def _names_for(of: _Located, mapping: FieldMapping) -> dict[str, Any]:
     """Return the global names that `_value_expression` needs for a field."""
-    number, field = source.number, source.field
+    number, field = of.number, of.field
     names = {f"convert{number}": field.convert, f"label{number}": field.label, f"empty{number}": field.empty}
-    if source.property.json_types is None:
-        names[f"read{number}"] = mapping.reader(field, source.rest)
+    if of.property.json_types is None:
+        names[f"read{number}"] = mapping.reader(field, of.rest)
     return names | {f"leave_out{number}": functools.partial(mapping.leave_out, field)}
 
 
-def _value_expression(source: _Source, *, clears_nulls: bool) -> str:
+def _value_expression(of: _Located, *, clears_nulls: bool) -> str:
     """Return the expression for the value of a field: ``None`` where the field is left out.
 
     The record has ``None`` for a null, ``UNSET`` or ``None`` for an absent property (see `RecordType`).
     """
-    number, field, found, rest = source
+    number, field, found, rest, is_flat = of
     node = f"record.{found.attribute}"
     is_clearable = field.empty is not NOT_CLEARABLE
     of_null = "None"
     if clears_nulls and field.key not in IDENTIFIERS:
         of_null = f"empty{number}" if is_clearable else f"leave_out{number}()"
 
-    def unless_null(place: str, value: str) -> str:
+    def unless_null(place: str, value: str, instead: str = of_null) -> str:
         if clears_nulls:
-            return f"None if {place} is UNSET else {of_null} if value is None else {value}"
+            return f"None if {place} is UNSET else {instead} if value is None else {value}"
         return f"None if {place} is None else {value}"
 
     if found.json_types is None and field.plain_length and field.is_listed and not rest:
@@ -270,7 +278,7 @@ def _value_expression(source: _Source, *, clears_nulls: bool) -> str:
     else:
         result = unless_null(f"(value := {node})", "value") if clears_nulls else node
     for outer in reversed(_outer(found.attribute)):
-        result = unless_null(f"(value := record.{outer})", result)
+        result = unless_null(f"(value := record.{outer})", result, "None" if is_flat else of_null)
     return result
 
 

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union, get_args
 import msgspec
 from jsonschema import Draft202012Validator
 
+from target_sendgrid.mapping.record_sources import UNCHANGED
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from decimal import Decimal
 
+    from target_sendgrid.mapping.record_sources import RecordSources
     from target_sendgrid.mapping.schemas import Path
 
 _RULES = frozenset(Draft202012Validator.VALIDATORS) - {"format"}
@@ -92,11 +95,10 @@ class RecordType:
 
     Args:
         schema: The stream's schema. It must be a valid JSON schema.
-        required: Properties that every record must have, besides those that the schema requires.
-        paths: Properties that are mapped. Those that the schema does not list may have any value.
+        sources: What else is expected of the records.
+        paths: Properties of the records that are mapped. Those that the schema does not list may have any value.
         lengths: Least and most characters of texts by path, in addition to the rules of the schema, for properties that
             are mapped to text. Numbers in these properties keep all their digits.
-        nulls: Properties that the record must not have, or only as null.
         tells_absent: Whether absent properties must be told apart from nulls.
 
     Raises:
@@ -106,21 +108,20 @@ class RecordType:
     def __init__(
         self,
         schema: Mapping[str, Any],
+        sources: RecordSources = UNCHANGED,
         *,
-        required: Collection[str] = (),
         paths: Collection[Path] = (),
         lengths: Mapping[Path, tuple[int, int]],
-        nulls: Collection[str] = (),
         tells_absent: bool = False,
     ) -> None:
+        self._sources = sources
         self._paths = paths
         self._lengths = lengths
-        self._nulls = nulls
         self._tells_absent = tells_absent
         self.properties: dict[Path, RecordProperty] = {}
         """All properties by path, without those inside arrays and those inside properties of any value."""
         _check("object" in schema.get("type", ["object"]) and _are_typed(schema, "object"))
-        self.struct = self._object(schema, (), "", frozenset(required))
+        self.struct = self._object(schema, (), "", sources.required)
 
     def locate(self, path: Path) -> tuple[RecordProperty, Path]:
         """Return the property at a path, or the one around it that may have any value, and the steps inside that.
@@ -160,14 +161,16 @@ class RecordType:
             inner_path = (*path, name)
             outer = None if prefix is None else prefix + attribute
             kind = self._type(properties.get(name, True), inner_path, outer)
-            if inner_path[:-1] == () and name in self._nulls:
+            if inner_path[:-1] == () and name in self._sources.nulls:
                 kind = _only_null(kind)
             fields.append((attribute, kind) if name in required else (attribute, *self._optional(kind)))
-        others = set() if path or is_closed else set(self._nulls) - set(names.values())
-        for name in others:
+        others: dict[str, Any] = {str(inner[-1]): _NO_TEXT for inner in self._sources.absent if inner[:-1] == path}
+        _check(others.keys().isdisjoint(names.values()))
+        others |= {name: None for name in self._sources.nulls if not path and name not in names.values()}
+        for name, kind in others.items() if not is_closed else ():
             attribute = f"f{len(names)}"
             names[attribute] = name
-            fields.append((attribute, None, None))
+            fields.append((attribute, kind, None))
         try:
             return msgspec.defstruct(
                 "Record", fields, rename=names, kw_only=True, gc=False, forbid_unknown_fields=is_closed
@@ -222,6 +225,8 @@ class RecordType:
         for json_type, option in self._alternatives(schema, path, prefix):
             _check(found.get(json_type, option) == option)
             found[json_type] = option
+        if self._sources.is_flat and path in self._paths:
+            found = {json_type: option for json_type, option in found.items() if json_type not in {"array", "object"}}
         _check(bool(found))
         inner_paths = self._inner_paths(path) if prefix is not None else []
         _check(

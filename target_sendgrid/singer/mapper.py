@@ -20,7 +20,9 @@ from singer_sdk.mapper import (
 )
 
 from target_sendgrid.errors import Code, ConfigError
+from target_sendgrid.mapping.record_sources import UNCHANGED, RecordSources
 from target_sendgrid.mapping.schemas import branches_of, properties_of, types_of
+from target_sendgrid.singer.map_sources import sources_of_flattened, sources_of_renamed
 from target_sendgrid.singer.stream_map_errors import map_problem
 from target_sendgrid.wording import is_near_miss, shown
 
@@ -65,6 +67,23 @@ class OutputMap(NamedTuple):
         made: dict[str, Any] = self.stream_map.transformed_schema
         is_complete = isinstance(self.entry, dict) and self.entry.get(MAPPER_ELSE_OPTION, "") in (None, NULL_STRING)
         return made | {"additionalProperties": False} if is_complete else made
+
+    def sources(self, flattened: Mapping[str | int, Path], paths: Collection[Path], mark: str) -> RecordSources | None:
+        """Return what mapped properties are made of, or ``None`` if only the stream map itself can tell.
+
+        Args:
+            flattened: Paths of the tap's properties by the names that flattening gives them.
+            paths: Mapped properties of the output stream.
+            mark: Property whose meaning must not change.
+        """
+        if self.is_identity:
+            return UNCHANGED
+        options = self.stream_map.flattening_options
+        if isinstance(self.stream_map, SameRecordTransform) and options is not None:
+            return sources_of_flattened(flattened, options.separator, paths, mark)
+        if not isinstance(self.entry, dict) or self.stream_map.flattening_enabled or self.says_of(mark):
+            return None
+        return sources_of_renamed(self.entry, self.stream_map.transformed_key_properties or [], paths)
 
     def says_of(self, name: str) -> bool:
         """Return whether the setting says what becomes of a property."""
@@ -157,10 +176,10 @@ class Mapper:
             names and texts in expressions. Not all of them need be properties.
         """
         found: set[Path] = {(name,) for _, entry in self._entries_of(stream) for name in _names_in(entry)}
-        flattened = self._flattened(schema)
+        flattened = self.flattened(schema)
         return found.union((*flattened.get(path[0], path[:1]), *path[1:]) for path in paths)
 
-    def _flattened(self, schema: Mapping[str, Any]) -> dict[str | int, Path]:
+    def flattened(self, schema: Mapping[str, Any]) -> dict[str | int, Path]:
         """Return the paths of the tap's properties by the names that flattening gives them.
 
         The SDK flattens a schema in which each property carries its path.

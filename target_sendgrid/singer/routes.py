@@ -180,12 +180,14 @@ class RouteTable:
         for route in routes:
             route.sink.count_metrics(route.stream.counts.received)
         fast = None
-        if len(output_maps) == 1 and output_maps[0].is_identity:
+        paths = planned[0][1].paths
+        sources = output_maps[0].sources(self._mapper.flattened(schema), paths, DELETED_AT)
+        if len(output_maps) == 1 and sources is not None:
             from target_sendgrid.mapping.fast_path import fast_path_for  # noqa: PLC0415 - only records need it
 
-            fast = fast_path_for(
-                check.schema or {}, key_properties, routes[0].stream.mapping, check.value_check, nulls=(DELETED_AT,)
-            )
+            required = sources.required | set(key_properties)
+            sources = sources._replace(required=required, nulls=frozenset({DELETED_AT}))
+            fast = fast_path_for(check.schema or {}, routes[0].stream.mapping, check.value_check, sources)
         return SourceStream(self._run, name, routes=routes, ignored=ignored, check=check, needed=needed, fast=fast)
 
     def _planned(

@@ -19,7 +19,7 @@ from target_sendgrid.singer.source_stream import SourceStream
 from tests.harness.messages import state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from tests.harness.account import Account
@@ -99,10 +99,10 @@ MEMBERS = st.one_of(
 RECORDS = st.tuples(EMAIL, st.lists(MEMBERS, max_size=6)).map(lambda parts: [("email", parts[0]), *parts[1]])
 
 
-def lines(records: list[list[tuple[str, str]]]) -> Iterator[str]:
+def lines(records: list[list[tuple[str, str]]], properties: Mapping[str, Any] = PROPERTIES) -> Iterator[str]:
     """Yield Singer lines. A record may have a name twice."""
     yield json.dumps({"type": "SCHEMA", "stream": "people", "key_properties": ["email"],
-                      "schema": {"type": "object", "properties": PROPERTIES}})  # fmt: skip
+                      "schema": {"type": "object", "properties": properties}})  # fmt: skip
     for number, record in enumerate(records):
         members = ", ".join(f"{json.dumps(name)}: {literal}" for name, literal in record)
         yield f'{{"type": "RECORD", "stream": "people", "record": {{{members}}}}}'
@@ -162,6 +162,75 @@ def test_each_path_has_the_same_outcome(
     assert ends["stream map"] == ends["fast"]
 
 
+FLAT = {
+    "email": "email", "first_name": "first_name", "city": "home__city", "tier": "tier", "tags": "tags", "value": "value",
+    "since": "work__since", "door": "work__zip__code", "anything": "anything",
+}  # fmt: skip
+FLAT_PROPERTIES: dict[str, Any] = PROPERTIES | {
+    "work": {
+        "type": ["object", "null"],
+        "properties": {
+            "since": _TEXT,
+            "zip__code": _TEXT | {"pattern": "^.*$"},
+            "place": {"type": ["object", "null"], "properties": {"floor": {"type": ["string", "number", "array"]}}},
+        },
+    }
+}
+FLAT_MEMBERS = st.one_of(
+    MEMBERS,
+    st.tuples(
+        st.sampled_from(["work", "home", "work__place", "work__place__floor", "home__city"]),
+        st.sampled_from(
+            [
+                '{"since": "2024-02-29", "place": {"floor": 1.50}, "zip__code": "1"}', '{"place": {"floor": [1]}}',
+                '{"place": null, "place__floor": "9"}', '{"zip": {"code": "8"}}', '{"floor": "7"}', '{"city": "York"}',
+                '{"place": {"floor": "1", "other": {"a": 1}}, "zip__code": ""}', "null", '"x"', "[]",
+            ]
+        ),
+    ),
+)  # fmt: skip
+BASE = [("email", '"a@x.com"'), ("home", '{"city": "York"}'), ("score", "7"), ("phones", "[]"), ("visits", "1"),
+        ("tier", '"gold"'), ("seen_at", "null"), ("since", '"2024-02-29"')]  # fmt: skip
+RENAMED = {
+    "email": "mail", "first_name": "first_name", "city": "place.city", "score": "points", "last_name": "constant",
+    "since": "since", "second_phone": "numbers.1.number",
+}  # fmt: skip
+MAPPED: list[dict[str, Any]] = [
+    {"field_mapping": FLAT | more, "flattening_enabled": True, "flattening_max_depth": depth}
+    for depth, more in ((1, {}), (2, {"floor": "work__place__floor"}), (1, {"place": "work__place"}))
+] + [
+    {"field_mapping": RENAMED, "stream_maps": {"people": {"constant": "visits"} | stream_map}}
+    for stream_map in (
+        {"mail": "email", "place": "home", "points": "score", "numbers": "phones"},
+        {"mail": "email", "place": "home", "points": "score", "numbers": "phones", "tags": None, "score": "since"},
+        {"mail": "email", "place": "home", "points": "score", "numbers": "phones", "since": "since", "__else__": None,
+         "first_name": "tier", "__key_properties__": ["mail"]},
+        {"mail": "email", "place": "home", "points": "score", "numbers": "phones", "_sdc_deleted_at": "seen_at"},
+        {"mail": "email", "place": "home", "points": "score", "numbers": "phones", "note": "record"},
+    )
+]  # fmt: skip
+
+
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.lists(FLAT_MEMBERS, max_size=6), max_size=8),
+    st.sampled_from(MAPPED),
+    st.sampled_from(SETTINGS),
+)
+def test_stream_maps_and_flattening_have_the_same_outcome_on_the_fast_path(
+    account: Account, records: list[list[tuple[str, str]]], stream_map: dict[str, Any], own: dict[str, Any]
+) -> None:
+    ends = []
+    for path in ("fast", "slow"):
+        account.reset()
+        with only(path):
+            run = account.run(
+                *lines([[*BASE, *members] for members in records], FLAT_PROPERTIES), **CONFIG | own | stream_map
+            )
+            ends.append(outcome(account, run))
+    assert ends[0] == ends[1]
+
+
 def test_good_records_take_the_fast_path(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     slow: list[object] = []
     monkeypatch.setattr(SourceStream, "accept", lambda *arguments: slow.append(arguments))
@@ -175,6 +244,18 @@ def test_good_records_take_the_fast_path(account: Account, monkeypatch: pytest.M
         account.reset()
         account.run(*lines(usable), field_mapping=FIELD_MAPPING, **CONFIG | own)
         assert slow == [], own
+
+
+@pytest.mark.parametrize(("number", "is_fast"), list(enumerate([True, True, False, True, True, True, False, False])))
+def test_stream_maps_that_only_rename_and_flattening_take_the_fast_path(
+    account: Account, monkeypatch: pytest.MonkeyPatch, number: int, *, is_fast: bool
+) -> None:
+    slow: list[object] = []
+    monkeypatch.setattr(SourceStream, "accept", lambda *arguments: slow.append(arguments))
+    record = [*BASE, ("work", '{"since": null, "place": {"floor": "1"}, "zip__code": "1"}')]
+    run = account.run(*lines([record], FLAT_PROPERTIES), **CONFIG | MAPPED[number])
+    assert run.exit_code == 0, run.log
+    assert bool(slow) is not is_fast
 
 
 @pytest.mark.parametrize("is_changed", [False, True])

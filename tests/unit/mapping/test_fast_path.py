@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from target_sendgrid.errors import RecordRejectedError
 from target_sendgrid.mapping.fast_path import FastPath, fast_path_for
 from target_sendgrid.mapping.field_mapping import FieldMapping
+from target_sendgrid.mapping.record_sources import RecordSources
 from target_sendgrid.sendgrid.contact import encode, identity
 from target_sendgrid.sendgrid.fields import CustomField, FieldType
 from target_sendgrid.singer.record_check import RecordCheck
@@ -51,7 +52,7 @@ def fast_path(
     mapping: FieldMapping, schema: dict[str, Any] = SCHEMA, *, key_properties: tuple[str, ...] = ()
 ) -> FastPath:
     check = RecordCheck(schema, key_properties, lambda: None)
-    return FastPath(schema, key_properties, mapping, check.value_check)
+    return FastPath(schema, mapping, check.value_check, RecordSources({}, required=frozenset(key_properties)))
 
 
 def made_of(fast: FastPath, record: object) -> tuple[str, bytes] | None:
@@ -153,7 +154,7 @@ def test_a_key_property_need_not_be_in_the_schema_but_in_the_record() -> None:
 
 @pytest.mark.parametrize("rule", [{"minProperties": 1}, {"if": {}}, {"additionalProperties": {"type": "string"}}])
 def test_a_schema_with_rules_about_the_whole_record_has_no_fast_path(rule: dict[str, Any]) -> None:
-    assert fast_path_for(SCHEMA | rule, (), compiled(), lambda _: bool) is None
+    assert fast_path_for(SCHEMA | rule, compiled(), lambda _: bool) is None
 
 
 IDENTIFIED = {"email": "mail", "external_id": "key", "anonymous_id": "cookie", "first_name": "given"}
