@@ -117,13 +117,18 @@ class FieldMapping:
             rest: Steps from the value to the property of the field.
         """
 
+        most, awaited = field.plain_length, self._awaited
+
         def read(outer: Any) -> Any:  # noqa: ANN401 - any JSON value
-            value = self._converted(_value_at(outer, rest), field)
+            value = _value_at(outer, rest) if rest else outer
+            if type(value) is str and 0 < len(value) <= most:
+                return value
+            value = self._converted(value, field)
             return None if value is _NOTHING else value
 
         def read_and_note(outer: Any) -> Any:  # noqa: ANN401 - any JSON value
-            if field.label in self._awaited and _has({"outer": outer}, ("outer", *rest)):
-                del self._awaited[field.label]
+            if field.label in awaited and _has({"outer": outer}, ("outer", *rest)):
+                del awaited[field.label]
             return read(outer)
 
         return read if field.is_listed else read_and_note
@@ -172,7 +177,7 @@ def _value_at(record: Mapping[str, Any], path: Path) -> Any:  # noqa: ANN401 - a
     for step in path:
         if type(value) is dict:
             value = value.get(str(step), _NOTHING)
-        elif type(value) is list and str(step).isdecimal():  # a name of digits, where the schema does not say "array"
+        elif type(value) is list and (type(step) is int or str(step).isdecimal()):  # the schema need not say "array"
             value = value[int(step)] if int(step) < len(value) else _NOTHING
         else:
             return None if value is None else _NOTHING

@@ -163,8 +163,8 @@ def test_each_path_has_the_same_outcome(
 
 
 FLAT = {
-    "email": "email", "first_name": "first_name", "city": "home__city", "tier": "tier", "tags": "tags", "value": "value",
-    "since": "work__since", "door": "work__zip__code", "anything": "anything",
+    "email": "email", "first_name": "first_name", "city": "home__city", "tier": "tier", "tags": "tags",
+    "value": "value", "since": "work__since", "door": "work__zip__code", "anything": "anything",
 }  # fmt: skip
 FLAT_PROPERTIES: dict[str, Any] = PROPERTIES | {
     "work": {
