@@ -116,7 +116,6 @@ class FieldMapping:
             field: The field.
             rest: Steps from the value to the property of the field.
         """
-
         most, awaited = field.plain_length, self._awaited
 
         def read(outer: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -16,13 +16,13 @@ from jsonschema import Draft202012Validator
 from target_sendgrid.mapping.record_sources import UNCHANGED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from decimal import Decimal
 
     from target_sendgrid.mapping.record_sources import RecordSources
     from target_sendgrid.mapping.schemas import Path
 
-_RULES = frozenset(Draft202012Validator.VALIDATORS) - {"format"}
+RULES = frozenset(Draft202012Validator.VALIDATORS) - {"format"}
 """Keywords that can reject a record. All others are annotations; formats are not validated."""
 
 _BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
@@ -236,11 +236,16 @@ class RecordType:
         return found
 
     def _alternatives(self, schema: Any, path: Path, prefix: str | None) -> Iterator[tuple[str, _Option]]:  # noqa: ANN401 - JSON
-        if "anyOf" in schema:
-            _check(schema.keys() & _RULES == {"anyOf"})
-            for branch in schema["anyOf"]:
+        rules = schema.keys() & RULES
+        if rules in ({"anyOf"}, {"oneOf"}):
+            found: set[str] = set()
+            for branch in schema[rules.pop()]:
                 _check(isinstance(branch, dict))
-                yield from self._alternatives(branch, path, prefix)
+                options = list(self._alternatives(branch, path, prefix))
+                kinds = _with_wider(json_type for json_type, _ in options)
+                _check("anyOf" in schema or found.isdisjoint(kinds))  # else a value could match two branches
+                found |= kinds
+                yield from options
             return
         _check("type" in schema)
         json_types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
@@ -276,6 +281,11 @@ class RecordType:
         return Annotated[str, msgspec.Meta(min_length=least or None, max_length=None if most == sys.maxsize else most)]
 
 
+def _with_wider(json_types: Iterable[str]) -> set[str]:
+    """Return some JSON types, with `number` in place of `integer`."""
+    return {"number" if json_type == "integer" else json_type for json_type in json_types}
+
+
 def _union(options: Mapping[str, _Option]) -> Any:  # noqa: ANN401 - a type
     return Union[tuple(option.type for option in options.values())]  # noqa: UP007 - types that are known at run time only
 
@@ -289,7 +299,7 @@ def _only_null(kind: Any) -> Any:  # noqa: ANN401 - a type
 
 def _are_typed(schema: Mapping[str, Any], json_type: str) -> bool:
     """Return whether all rules of a schema about values of a JSON type can be expressed by msgspec's types."""
-    rules = schema.keys() & _RULES
+    rules = schema.keys() & RULES
     own = rules & _RULES_OF_TYPES[json_type]
     return own <= _TYPED_RULES[json_type] and rules - _RULES_OF_ONE_TYPE <= {"type"}
 
@@ -298,7 +308,7 @@ def _accepts_all(schema: object) -> bool:
     """Return whether a schema rejects nothing."""
     if not isinstance(schema, dict):
         return schema is True
-    rules = schema.keys() & _RULES
+    rules = schema.keys() & RULES
     return not rules or (rules == {"anyOf"} and any(map(_accepts_all, schema["anyOf"])))
 
 

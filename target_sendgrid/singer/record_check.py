@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.errors import Code, InputError, Reason, RecordRejectedError
+from target_sendgrid.singer.number_check import number_check
 from target_sendgrid.singer.projection import project
 from target_sendgrid.singer.validation import RecordValidator, slow_properties
 from target_sendgrid.wording import shown
@@ -65,7 +66,7 @@ class RecordCheck:
         for name in path:
             schema = schema["properties"][name]
         whole = schema if isinstance(schema, dict) else {"allOf": [schema]}
-        return RecordValidator({**whole, "$defs": cut.get("$defs", {})}).accepts
+        return number_check(whole) or RecordValidator({**whole, "$defs": cut.get("$defs", {})}).accepts
 
     def end_if_slow(self, record: Mapping[str, Any], origin: Origin) -> None:
         """End the run after too many slow records, or after a signal: the rest of a chunk may be as slow.

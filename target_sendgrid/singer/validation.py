@@ -42,6 +42,9 @@ _DIGITS = 400
 the 1e-38 that a tap for PostgreSQL writes as the ``multipleOf`` of each ``numeric`` column.
 """
 
+EXACT = decimal.Context(prec=_DIGITS)
+"""Context in which decimals are divided."""
+
 _PATTERNS = frozenset({"pattern", "patternProperties"})
 
 _KEYWORDS_FOR_SDK = frozenset({"pattern", "patternProperties", "not", "oneOf", "if", "maxContains"})
@@ -96,7 +99,7 @@ class RecordValidator:
         if not self._parts_for_sdk and self._is_valid_quickly(record):
             return
         try:
-            with self._measured(), decimal.localcontext(decimal.Context(prec=_DIGITS)):
+            with self._measured(), decimal.localcontext(EXACT):
                 if self._parts_for_sdk and self._is_valid_quickly(record) and self._are_parts_valid(record):
                     return
                 errors = self._sdk_validator.iter_errors(record)
@@ -250,17 +253,25 @@ _CPU_TIME = _CpuTime()
 def _is_only_of_digits(error: ValidationError) -> bool:
     """Return whether an error is that a number is no multiple, although it is the double of a multiple."""
     if error.validator == "multipleOf":
-        number, divisor = error.instance, error.validator_value
-        if not isinstance(number, Decimal) or not isinstance(divisor, (int, Decimal)):
-            return False
-        double = float(number)
-        return Decimal(double) == number and Decimal(repr(double)) % divisor == 0
+        return is_multiple_by_digits(error.instance, error.validator_value)
     if error.validator != "anyOf":
         return False
     branches: dict[object, list[ValidationError]] = {}
     for inner in error.context or ():
         branches.setdefault(inner.schema_path[0], []).append(inner)
     return any(all(map(_is_only_of_digits, errors)) for errors in branches.values())
+
+
+def is_multiple_by_digits(number: object, divisor: object) -> bool:
+    """Return whether a number with all the digits of a double is a multiple, if it has only those that define it.
+
+    Raises:
+        ArithmeticError: The number can't be divided.
+    """
+    if not isinstance(number, Decimal) or not isinstance(divisor, (int, Decimal)):
+        return False
+    double = float(number)
+    return Decimal(double) == number and EXACT.remainder(Decimal(repr(double)), divisor) == 0
 
 
 def slow_properties(schema: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:

@@ -57,7 +57,8 @@ def _rules(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     }  # fmt: skip
     plain = st.fixed_dictionaries({"type": kinds}, optional=optional)
     few = plain.map(lambda schema: {name: schema[name] for name in [*schema][:3]})
-    choice = st.fixed_dictionaries({"anyOf": st.lists(inner, min_size=1, max_size=3)})
+    branches = st.lists(inner, min_size=1, max_size=3)
+    choice = st.fixed_dictionaries({"anyOf": branches}) | st.fixed_dictionaries({"oneOf": branches})
     other = st.sampled_from([{}, {"const": "a"}, {"$ref": "#/properties/a"}, {"not": {"type": "string"}}])
     return st.tuples(st.one_of(plain, few, few, choice, other), _NOTES).map(lambda parts: parts[0] | parts[1])
 
@@ -172,6 +173,7 @@ def test_a_record_that_a_type_accepts_is_valid_under_random_schemas() -> None:
         {"anyOf": [{"type": "object", "properties": {"city": {"type": "string"}}}, {"type": "null"}]},
         {"type": ["string", "integer", "boolean", "null"]},
         {"type": "object"},
+        {"oneOf": [{"type": ["string", "integer"]}, {"type": "null"}, {"type": "object", "properties": {"a": {}}}]},
         {"type": ["null", "integer"], "minimum": -(10**30), "exclusiveMaximum": Decimal("1E+30")},
         {"type": "string", "inclusion": "available", "minimum": 5, "x-note": {"enum": [1]}},
     ],
@@ -190,7 +192,9 @@ def test_a_usual_schema_has_a_type(property_schema: dict[str, Any]) -> None:
         {"type": "integer", "minimum": 2**64},
         {"anyOf": [{"type": "string", "maxLength": 1}, {"type": "string", "minLength": 5}]},
         {"type": "object", "additionalProperties": {"type": "string"}},
-        {"oneOf": [{"type": "string"}]},
+        {"oneOf": [{"type": "string"}, {"type": "string", "maxLength": 5}]},
+        {"oneOf": [{"type": "integer"}, {"type": "number"}]},
+        {"oneOf": [{"type": "null"}, {}]},
         {"not": {}},
         {"$ref": "#/x"},
         {},
