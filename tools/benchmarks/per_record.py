@@ -1,138 +1,130 @@
-"""Print the CPU time for one record, for several kinds of records and settings and several numbers of records.
+"""Print the CPU time for one record, for records of the shapes that taps write.
 
-Run it with ``uv run python -m tools.benchmarks.per_record [RECORDS ...] [CASE ...]``. Our target is compared with a
-plain SDK target that does the same work, and with decoding alone. A figure is the CPU time of a whole process minus
-that of a run without records. Of several rounds the lowest counts, because other work of the machine only adds time.
-Jobs end at once, so that no contacts are moved to disk. Compare ratios: machines differ.
-
-All cases take most of an hour; name sizes and cases to run fewer.
+Run it with ``uv run python -m tools.benchmarks.per_record [--records N] [--rounds N] [--code FOLDER] [SHAPE ...]``. Our
+target is compared with a plain SDK target that does the same work, with an SDK target that does none, and with decoding
+alone. A figure is the CPU time of a whole process minus that of a run with few records. In each round all take turns;
+of all rounds the lowest figures count, because other work of the machine only adds time. The benchmark ends with an
+error if a target has not brought everybody into the list. Jobs end at once, so that no contacts are moved to disk.
+Compare ratios: machines differ. ``--code`` is a folder with the code of our target, for instance another checkout.
 """
 
 from __future__ import annotations
 
+import argparse
 import itertools
-import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from tools.benchmarks.runs import print_row, run_target, sandbox_process
-from tools.benchmarks.shapes import ORDINARY, STREAM, WIDE
+from tools.benchmarks.runs import HERE, print_row, run_target, sandbox_process
+from tools.benchmarks.shapes import SHAPES
 
 if TYPE_CHECKING:
-    from tools.benchmarks.runs import Figures
+    from tools.benchmarks.runs import Figures, SandboxProcess
     from tools.benchmarks.shapes import Shape
 
-DEFAULT_SIZES = (10_000, 100_000, 1_000_000)
+DEFAULT_RECORDS = 50_000
 DEFAULT_CAP = 100_000
-ROUNDS = 5
-DECODED_LINES = 10_000
-MAX_PLAIN_RECORDS = 20_000
-"""Most records that the plain target gets: it is slow, and its time for one record does not depend on the number."""
+DEFAULT_ROUNDS = 5
+FEW = 1_000
+"""Records of the runs whose time is subtracted: enough for everything that happens once."""
+MAX_SDK_RECORDS = 10_000
+"""Most records more that SDK targets get: they are slow, and their time for a record does not depend on the number."""
 
-OURS, PLAIN = "target_sendgrid", "tools.benchmarks.plain_sdk"
-
-
-class Case(NamedTuple):
-    """A kind of records, with settings."""
-
-    name: str
-    shape: Shape
-    config: dict[str, Any]
+OURS, PLAIN, NULL = "target_sendgrid", "tools.benchmarks.plain_sdk", "tools.benchmarks.null_sdk"
 
 
-CASES = (
-    Case("ordinary", ORDINARY, {}),
-    Case("wide", WIDE, {}),
-    Case("stream map", ORDINARY, {"stream_maps": {STREAM: {"note": "country"}}}),
-    Case("flattening", WIDE, {"flattening_enabled": True, "flattening_max_depth": 0}),
-    Case("unchecked", ORDINARY, {"validate_records": False}),
-)
+class Input(NamedTuple):
+    """A file of Singer lines."""
+
+    lines: Path
+    records: int
+    kept: int
+    """How many of the records the settings keep."""
 
 
-class Round(NamedTuple):
-    """The figures of a run without records and of a run with records."""
+class Best:
+    """The lowest figures of a target."""
 
-    empty: Figures
-    whole: Figures
-    requests: int
-    """Number of requests in the run with records."""
+    def __init__(self, few: Input, many: Input) -> None:
+        self.few = few
+        self.many = many
+        self.runs: list[tuple[Figures, Figures]] = []
+
+    def microseconds(self) -> float:
+        """Return the CPU time for one record."""
+        few = min(few.cpu_seconds for few, _ in self.runs)
+        many = min(many.cpu_seconds for _, many in self.runs)
+        return (many - few) / (self.many.records - self.few.records) * 1e6
 
 
 def decode_microseconds(path: Path) -> float:
     """Return the CPU time of decoding one line."""
     decode = msgspec.json.Decoder().decode
-    with path.open("rb") as file:  # few lines: the peak memory of a child process is at least that of its parent
-        lines = list(itertools.islice(file, DECODED_LINES))
+    with path.open("rb") as file:
+        lines = list(itertools.islice(file, 10_000))
     started = time.process_time()
     for line in lines:
         decode(line)
     return (time.process_time() - started) / len(lines) * 1e6
 
 
-def run_once(module: str, case: Case, count: int, folder: Path) -> Round:
-    """Run one target without records, and once more with `count` records."""
-    config = {"field_mapping": case.shape.field_mapping, "profile_cap": max(count, DEFAULT_CAP)} | case.config
+def run_once(module: str, shape: Shape, source: Input, into: SandboxProcess, folder: Path, code: Path) -> Figures:
+    """Run a target, and check that everybody is in the list."""
+    list_id = into.new_list()
+    config = shape.settings(list_id) | {"profile_cap": max(source.records, DEFAULT_CAP)}
+    figures = run_target(module, into, config, source.lines, folder, code)
+    if module != NULL:
+        into.check_arrivals(list_id, source.kept, module)
+    return figures
+
+
+def measure(name: str, records: int, rounds: int, folder: Path, code: Path) -> None:
+    """Print one line."""
+    shape = SHAPES[name]
+
+    def written(count: int) -> Input:
+        path = folder / f"{count}.singer"
+        return Input(path, count, shape.write(path, count))
+
+    few, many, sdk_many = written(FEW), written(FEW + records), written(FEW + min(records, MAX_SDK_RECORDS))
+    targets = {OURS: Best(few, many), PLAIN: Best(few, sdk_many), NULL: Best(few, sdk_many)}
+    decodes = []
     with sandbox_process() as into:
-        config["list_id"] = into.prepare(case.shape)
-        empty = run_target(module, into, config, folder / "0.singer", folder)
-        before = len(into.requests())
-        whole = run_target(module, into, config, folder / f"{count}.singer", folder)
-        return Round(empty, whole, len(into.requests()) - before)
-
-
-def microseconds(rounds: list[Round], count: int) -> float:
-    """Return the CPU time for one record."""
-    whole = min(run.whole.cpu_seconds for run in rounds)
-    empty = min(run.empty.cpu_seconds for run in rounds)
-    return (whole - empty) / count * 1e6
-
-
-def measure(case: Case, count: int, folder: Path) -> None:
-    """Print one line, from rounds in which decoding, our target and the plain one take turns."""
-    few = min(count, MAX_PLAIN_RECORDS)
-    for size in {count, few, 0}:
-        case.shape.write(folder / f"{size}.singer", size)
-    decodes, ours, plains = [], [], []
-    for _ in range(ROUNDS):
-        decodes.append(decode_microseconds(folder / f"{few}.singer"))
-        ours.append(run_once(OURS, case, count, folder))
-        plains.append(run_once(PLAIN, case, few, folder))
-    decode, own, plain = min(decodes), microseconds(ours, count), microseconds(plains, few)
+        into.prepare(shape)
+        for _ in range(rounds):
+            decodes.append(decode_microseconds(sdk_many.lines))
+            for module, best in targets.items():
+                whose = code if module == OURS else HERE
+                first, second = (run_once(module, shape, one, into, folder, whose) for one in (best.few, best.many))
+                best.runs.append((first, second))
+    decode, (own, plain, null) = min(decodes), (best.microseconds() for best in targets.values())
     print_row(
-        case.name,
-        f"{count:,}",
-        f"{decode:.2f}",
-        f"{own:.1f}",
-        f"{plain:.1f}",
-        f"x {plain / own:.1f}",
-        f"x {own / decode:.1f}",
-        f"{1e6 / own:,.0f}",
-        f"{min(run.whole.wall_seconds for run in ours):.1f}",
-        f"{max(run.whole.peak_megabytes for run in ours):.0f}",
-        f"{ours[0].requests}",
-    )
+        name, f"{own:.1f}", f"{plain:.1f}", f"{null:.1f}", f"{decode:.2f}",
+        f"x {plain / own:.1f}", f"x {null / own:.1f}", f"x {own / decode:.1f}",
+        f"{max(many.peak_megabytes for _, many in targets[OURS].runs):.0f}",
+    )  # fmt: skip
 
 
 def main() -> None:
-    """Print one line for each case and size."""
-    arguments = [argument.replace(",", "") for argument in sys.argv[1:]]
-    sizes = [int(argument) for argument in arguments if argument.isdecimal()] or DEFAULT_SIZES
-    names = [argument for argument in arguments if not argument.isdecimal()]
-    if unknown := set(names) - {case.name for case in CASES}:
-        sys.exit(f"Unknown case {', '.join(unknown)}. The cases are: {', '.join(case.name for case in CASES)}.")
+    """Print one line for each shape."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--records", type=int, default=DEFAULT_RECORDS)
+    parser.add_argument("--rounds", type=int, default=DEFAULT_ROUNDS)
+    parser.add_argument("--code", type=Path, default=HERE, metavar="FOLDER")
+    parser.add_argument("shapes", nargs="*", metavar="SHAPE", help=", ".join(SHAPES))
+    options = parser.parse_args()
+    if unknown := set(options.shapes) - SHAPES.keys():
+        parser.error(f"Unknown shape {', '.join(unknown)}. The shapes are: {', '.join(SHAPES)}.")
     print_row(
-        "case", "records", "decode µs", "µs", "plain SDK µs", "plain/ours", "ours/decode", "rec./CPU s", "wall s",
-        "peak MB", "requests",
-    )  # fmt: skip
-    for case in CASES:
-        for count in sizes:
-            if not names or case.name in names:
-                with tempfile.TemporaryDirectory() as name:
-                    measure(case, count, Path(name))
+        "shape", "µs", "plain SDK µs", "null SDK µs", "decode µs", "plain/ours", "null/ours", "ours/decode", "peak MB"
+    )
+    for name in options.shapes or SHAPES:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(name, options.records, options.rounds, Path(folder), options.code.resolve())
 
 
 if __name__ == "__main__":

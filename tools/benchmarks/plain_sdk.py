@@ -7,6 +7,7 @@ rejected records, or hold states back.
 from __future__ import annotations
 
 import datetime as dt
+import json
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -32,6 +33,7 @@ class PlainSink(BatchSink):
         url = self.config["api_url"] + API
         custom_fields = self.session.get(f"{url}/field_definitions", timeout=SECONDS).json()["custom_fields"]
         custom = {field["name"]: (field["id"], field["field_type"]) for field in custom_fields}
+        self.clears = self.config.get("null_handling") == "clear"
         self.fields = [
             (*custom.get(field, (field, "Text")), field in custom, source.split("."))
             for field, source in self.config["field_mapping"].items()
@@ -48,23 +50,29 @@ class PlainSink(BatchSink):
         for key, field_type, is_custom, path in self.fields:
             value: Any = record
             for step in path:
-                value = value.get(step) if isinstance(value, dict) else None
-            if value is None:
-                continue
+                if isinstance(value, dict):
+                    value = value.get(step)
+                else:
+                    value = value[int(step)] if isinstance(value, list) and len(value) > int(step) else None
+            if value is None or (value == "" and field_type != "Text"):
+                if not self.clears or field_type != "Text":
+                    continue
+                value = ""
             (custom_fields if is_custom else contact)[key] = _converted(value, field_type)
-        email = str(contact.get("email", "")).strip().lower()
-        if "@" not in email:
-            self.logger.warning("A record has no email address.")
+        if "email" in contact:
+            contact["email"] = contact["email"].strip().lower()
+        person = contact.get("email") or contact.get("external_id")
+        if not person:
+            self.logger.warning("A record has no identifier.")
             return
-        contact["email"] = email
         if custom_fields:
             contact["custom_fields"] = custom_fields
-        self.people.add(email)
+        self.people.add(person)
         if len(self.people) > self.config["profile_cap"]:
             message = "Too many profiles"
             raise RuntimeError(message)
         contacts = context["contacts"]
-        contacts[email] = {**contacts[email], **contact} if email in contacts else contact
+        contacts[person] = {**contacts[person], **contact} if person in contacts else contact
 
     def process_batch(self, context: dict[str, Any]) -> None:
         """Send a batch."""
@@ -79,6 +87,8 @@ def _converted(value: Any, field_type: str) -> Any:
     if field_type == "Date":
         moment = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(str(value))
         return moment.isoformat()
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, separators=(",", ":"), default=float)  # decimals are what the SDK reads fractions as
     return str(value) if isinstance(value, (int, Decimal)) else value
 
 
@@ -91,6 +101,7 @@ class PlainTarget(Target):
         th.Property("api_key", th.StringType),
         th.Property("list_id", th.StringType),
         th.Property("profile_cap", th.IntegerType),
+        th.Property("null_handling", th.StringType),
         th.Property("field_mapping", th.ObjectType(additional_properties=th.StringType)),
     ).to_dict()
     default_sink_class = PlainSink

@@ -8,19 +8,24 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from tools.benchmarks.shapes import Shape
 
+HERE = Path(__file__).parents[2]
+"""The folder of this project's code."""
 
 _SLOWING = frozenset({"PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"})
 """Variables that slow Python down. Without bytecode it compiles the SDK at every start, which triples the time."""
+
+_ARRIVAL_SECONDS = 30
+"""Longest time that accepted contacts may take to reach their list."""
 
 
 class Figures(NamedTuple):
@@ -39,18 +44,39 @@ class SandboxProcess:
     def __init__(self, url: str, api_key: str, token: str) -> None:
         self.url = url
         self.api_key = api_key
+        self._lists = 0
         self._session = requests.Session()
         self._session.headers.update({"Authorization": f"Bearer {api_key}", "Sandbox-Token": token})
 
     def prepare(self, shape: Shape) -> str:
         """Create the custom fields of a shape, and a list; return the list's id."""
+        self.create_fields(shape)
+        return self.new_list()
+
+    def create_fields(self, shape: Shape) -> None:
+        """Create the custom fields of a shape, unless there are such fields."""
+        existing = self.field_ids()
         for name, field_type in shape.custom_fields.items():
-            self._answer("POST", "/v3/marketing/field_definitions", json={"name": name, "field_type": field_type})
-        return str(self._answer("POST", "/v3/marketing/lists", json={"name": "Benchmark"})["id"])
+            if name not in existing:
+                field = {"name": name, "field_type": field_type}
+                self._answer("POST", "/v3/marketing/field_definitions", json=field)
+
+    def new_list(self) -> str:
+        """Create a list, and return its id."""
+        self._lists += 1
+        return str(self._answer("POST", "/v3/marketing/lists", json={"name": f"Benchmark {self._lists}"})["id"])
+
+    def check_arrivals(self, list_id: str, count: int, who: str) -> None:
+        """Wait until a list has a number of contacts; exit if that does not happen."""
+        deadline = time.monotonic() + _ARRIVAL_SECONDS
+        while (found := self._answer("GET", f"/v3/marketing/lists/{list_id}")["contact_count"]) != count:
+            if time.monotonic() > deadline:
+                sys.exit(f"{who} has delivered {found:,} contacts instead of {count:,}.")
+            time.sleep(0.05)
 
     def field_ids(self) -> dict[str, str]:
         """Return the ids of custom fields, by name."""
-        fields = self._answer("GET", "/v3/marketing/field_definitions")["custom_fields"]
+        fields = self._answer("GET", "/v3/marketing/field_definitions").get("custom_fields", [])
         return {field["name"]: field["id"] for field in fields}
 
     def requests(self) -> list[dict[str, Any]]:
@@ -80,23 +106,39 @@ def sandbox_process(*options: str) -> Iterator[SandboxProcess]:
             yield found
 
 
-def run_target(module: str, into: SandboxProcess, config: Mapping[str, Any], lines: Path, folder: Path) -> Figures:
+def write_config(into: SandboxProcess, config: Mapping[str, Any], folder: Path) -> Path:
+    """Write the settings of a target to a file."""
+    path = folder / "config.json"
+    path.write_text(json.dumps({"api_url": into.url, "api_key": into.api_key} | dict(config)), encoding="utf-8")
+    return path
+
+
+def run_target(
+    module: str, into: SandboxProcess, config: Mapping[str, Any], lines: Path, folder: Path, code: Path = HERE
+) -> Figures:
     """Run a target with a file as standard input, as users do."""
-    config_path = folder / "config.json"
-    config_path.write_text(json.dumps({"api_url": into.url, "api_key": into.api_key} | dict(config)), encoding="utf-8")
-    return run_python(["-m", module, "--config", str(config_path)], lines, folder)
+    return run_python(["-m", module, "--config", str(write_config(into, config, folder))], lines, folder, code)
 
 
-def run_python(arguments: Sequence[str], lines: Path, folder: Path) -> Figures:
+def environment_for(code: Path) -> dict[str, str]:
+    """Return an environment in which Python takes the code from a folder, unless it starts in another such folder."""
+    return {name: value for name, value in os.environ.items() if name not in _SLOWING} | {"PYTHONPATH": str(code)}
+
+
+def run_python(arguments: Sequence[str], lines: Path, folder: Path, code: Path = HERE) -> Figures:
     """Run Python with a file as standard input and with cached bytecode, as users do.
 
     The peak memory is at least that of this process, because it counts from the fork.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in _SLOWING}
     started = time.perf_counter()
     with lines.open("rb") as file, (folder / "target.log").open("wb") as log:
         target = subprocess.Popen(
-            [sys.executable, *arguments], stdin=file, stdout=subprocess.PIPE, stderr=log, env=environment
+            [sys.executable, *arguments],
+            stdin=file,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment_for(code),
+            cwd=folder,
         )
         output = target.stdout.read().splitlines() if target.stdout else []
         _, status, usage = os.wait4(target.pid, 0)
