@@ -293,5 +293,6 @@ SHAPES: Mapping[str, Shape] = {
     .mapped({"external_id": "account"}),
     "clear": SDK.with_config(null_handling="clear"),
     "wide": WIDE,
+    "wide-checked": WIDE.with_config(validate_scope="all"),
 }
 """All shapes, by the name that the command lines have for them."""
