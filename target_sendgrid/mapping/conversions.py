@@ -6,6 +6,7 @@ A value that cannot be converted rejects its record. The error names the propert
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
 import re
 from decimal import Decimal
@@ -40,10 +41,28 @@ Seconds of an offset are not in the standard, but Python writes them for local t
 blank before an offset, but Ruby and Git write it.
 """
 
-_UTC_SECONDS = re.compile(
-    r"(?!0000)[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:Z|\+00:00)\Z"
+_USUAL_DATE = re.compile(
+    r"""
+    [1-9]\d{3}-(?:0[1-9]|1[0-2])-
+    (?:0[1-9]|1\d|2[0-8]|(?:29|30)(?<!02-..)|31(?<=(?:0[13578]|1[02])-..))
+    (?:
+        (?:T|(\ ))(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d
+        (?:\.(?:0{6}\d*|0+(?!\d)|(\d{3})\d*))?
+        (?:Z|[+-]00(?::?00)?|([+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?))?
+    |
+        ()
+    )\Z
+    """,
+    re.ASCII | re.VERBOSE,
 )
-"""Matches UTC date-times as most taps write them, which need no parsing. Day 28 is the last that every month has."""
+"""Matches dates and date-times as most taps write them, which need no parsing. It does not match 29 February.
+
+Groups: a blank before the time; milliseconds, unless the microseconds are zero; an offset other than UTC; no time.
+Without any of them, the text is a date-time in UTC and in whole seconds.
+"""
+
+_OFFSET = 3
+"""Number of the group of `_USUAL_DATE` that matches an offset."""
 
 _ZERO_DATE = re.compile(r"0000-00-00(?:[T ]00:00:00(?:\.0+)?(?:Z|[+-]00:?00)?)?\Z")
 """Matches the zero date, with or without a time."""
@@ -115,8 +134,20 @@ def to_date(value: Any, label: str) -> str | None:  # noqa: ANN401 - a JSON valu
     Raises:
         RecordRejectedError: The value is not an ISO date or date-time.
     """
-    if type(value) is str and _UTC_SECONDS.match(value):
-        return value[:19] + "Z"
+    if type(value) is str and (usual := _USUAL_DATE.match(value)):
+        last_group = usual.lastindex
+        if last_group is None:
+            return value[:19] + "Z"
+        end = 23 if usual[2] else 19
+        if last_group != _OFFSET:
+            return f"{value[:10]}T{value[11:end] or '00:00:00'}Z"
+        if minute := _minute_in_utc(value, usual[_OFFSET]):
+            return f"{minute}{value[16:end]}Z"
+    return _parsed_date(value, label)
+
+
+def _parsed_date(value: Any, label: str) -> str | None:  # noqa: ANN401 - a JSON value of any type
+    """Return what `to_date` returns, for dates of any form."""
     moment: dt.datetime | None = None
     if isinstance(value, str):
         if _ZERO_DATE.match(trimmed(value)):
@@ -135,6 +166,31 @@ def to_date(value: Any, label: str) -> str | None:  # noqa: ANN401 - a JSON valu
         sentence = f"{label} is {_kind(value)}, not an ISO date such as 2024-02-29 or 2024-02-29T12:00:00Z."
         raise RecordRejectedError(Reason.NOT_A_DATE, sentence)
     return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds") + "Z"
+
+
+def _minute_in_utc(text: str, offset: str) -> str | None:
+    """Return the UTC date, hour and minute of a date-time that `_USUAL_DATE` matches; ``None`` out of the calendar."""
+    time, days = _time_in_utc(text[11:16] + offset)
+    if not days:
+        return f"{text[:10]}T{time}"
+    try:
+        day = dt.date.fromisoformat(text[:10]) + days
+    except OverflowError:
+        return None
+    return f"{day.isoformat()}T{time}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _time_in_utc(time_and_offset: str) -> tuple[str, dt.timedelta]:
+    """Return the UTC hour and minute of an hour and minute with an offset, and by how many days the date differs.
+
+    The offset of a zone changes with the season: two days of minutes fit into the cache.
+    """
+    hours, minutes = int(time_and_offset[6:8]), int(time_and_offset[8:].lstrip(":") or 0)
+    offset = hours * 60 + minutes
+    minute = int(time_and_offset[:2]) * 60 + int(time_and_offset[3:5])
+    days, minute = divmod(minute + offset if time_and_offset[5] == "-" else minute - offset, 24 * 60)
+    return f"{minute // 60:02}:{minute % 60:02}", dt.timedelta(days)
 
 
 def parse_iso(text: str) -> dt.datetime | None:

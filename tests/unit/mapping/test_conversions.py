@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -291,6 +292,43 @@ class TestDate:
             assert date is None or date.endswith("Z")
         except RecordRejectedError as error:
             assert error.reason is Reason.NOT_A_DATE  # noqa: PT017 - either is right
+
+
+EVERY_DAY = [f"{year}-{month:02}-{day:02}" for year in (2023, 2024) for month in range(14) for day in range(33)]
+"""Days with a month and a day of two digits, whether the calendar has them or not."""
+
+FORMS = itertools.product(
+    ["2024-03-01", "2024-12-31", "0000-01-01", "0001-01-01", "1000-01-01", "9999-12-31", "٢٠٢٤-٠٢-٢٠"],
+    ["T", " ", "t", "_"],
+    ["00:00:00", "00:30:59", "12:00:00", "23:59:59", "23:59:60", "23:60:00", "24:00:00"],
+    ["", ".", ".5", ",5", ".000", ".0000", ".0004", ".123", ".000000", ".0000009", ".123456", ".000000000"],
+    ["", "Z", "z", " Z", "+00:00", "-0000", "+00", "+02", "-0500", "+05:30", "-00:01", "+24:00", "+01:60", "+01:00:30"],
+    ["", "\n"],
+)
+"""Parts of date-times of all forms, usual or not."""
+
+
+def outcome(converter: Any, value: object) -> object:
+    """Return what a converter returns, or the sentence of its error."""
+    try:
+        return converter(value, "it")
+    except RecordRejectedError as error:
+        return error.sentence
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [EVERY_DAY, [f"{day}T12:00:00Z" for day in EVERY_DAY], ["".join(parts) for parts in FORMS]],
+    ids=["days", "noons", "forms"],
+)
+def test_a_date_that_needs_no_parsing_is_converted_as_the_parser_does_it(texts: list[str]) -> None:
+    expected = [outcome(conversions._parsed_date, text) for text in texts]  # noqa: SLF001 - the test compares the two
+    assert [outcome(conversions.to_date, text) for text in texts] == expected
+
+
+@given(st.from_regex(conversions._USUAL_DATE))  # noqa: SLF001 - the test compares the two
+def test_any_date_that_needs_no_parsing_is_converted_as_the_parser_does_it(text: str) -> None:
+    assert outcome(conversions.to_date, text) == outcome(conversions._parsed_date, text)  # noqa: SLF001 - see above
 
 
 AROUND = [
