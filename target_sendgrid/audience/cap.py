@@ -9,17 +9,18 @@ stored in it. Measured at ten million people, this takes about 9 bytes a person,
 from __future__ import annotations
 
 from enum import Enum
+from struct import Struct
 
 MAX_IN_SET = 100_000
 """Most hashes in the set. Further ones are in buckets."""
 
-_BUCKET_BITS = 16
-"""Lowest bits of a hash, which choose its bucket."""
+_BUCKETS = 1 << 16
+"""Number of buckets. The two lowest bytes of a hash choose one."""
 
 _TAG_BYTES = 6
 """Bytes of the rest of a hash, which is stored in the bucket."""
 
-_HASH_MASK = (1 << 64) - 1
+_hash_bytes = Struct("<q").pack
 
 
 class Admission(Enum):
@@ -45,8 +46,9 @@ class ProfileCap:
         self.limit = limit
         self._first: set[int] = set()
         self._most_in_set = MAX_IN_SET if limit is None else min(limit, MAX_IN_SET)
-        self._buckets: list[bytes] = []
+        self._buckets = [] if limit == self._most_in_set else [b""] * _BUCKETS
         self._count_in_buckets = 0
+        self._most_in_buckets = None if limit is None else limit - self._most_in_set
 
     @property
     def distinct_profiles(self) -> int:
@@ -66,9 +68,21 @@ class ProfileCap:
             return KNOWN if len(first) == count else NEW
         if hashed in first:
             return KNOWN
-        if self._most_in_set == self.limit:
+        buckets = self._buckets
+        if not buckets:
             return OVER_CAP
-        return self._admit_to_bucket(hashed & _HASH_MASK)
+        number, tag = hashed % _BUCKETS, _hash_bytes(hashed)[2:]  # the number is the two lowest bytes
+        bucket = buckets[number]
+        if (found := bucket.find(tag)) >= 0:
+            while found % _TAG_BYTES and found >= 0:  # a match across the border of two tags is none
+                found = bucket.find(tag, found + 1)
+            if found >= 0:
+                return KNOWN
+        if self._count_in_buckets == self._most_in_buckets:
+            return OVER_CAP
+        self._count_in_buckets += 1
+        buckets[number] = bucket + tag
+        return NEW
 
     def withdraw(self, identity: str) -> None:
         """Take back the admission as `NEW` of the person who was admitted last, because the contact will not be sent.
@@ -80,23 +94,6 @@ class ProfileCap:
         if hashed in self._first:
             self._first.remove(hashed)
             return
-        number = hashed & ((1 << _BUCKET_BITS) - 1)
+        number = hashed % _BUCKETS
         self._buckets[number] = self._buckets[number][:-_TAG_BYTES]
         self._count_in_buckets -= 1
-
-    def _admit_to_bucket(self, hashed: int) -> Admission:
-        if not self._buckets:
-            self._buckets = [b""] * (1 << _BUCKET_BITS)
-        tag = (hashed >> _BUCKET_BITS).to_bytes(_TAG_BYTES, "little")
-        number = hashed & ((1 << _BUCKET_BITS) - 1)
-        bucket = self._buckets[number]
-        found = bucket.find(tag)
-        while found % _TAG_BYTES and found >= 0:  # a match across the border of two tags is none
-            found = bucket.find(tag, found + 1)
-        if found >= 0:
-            return KNOWN
-        if self.limit is not None and self.distinct_profiles >= self.limit:
-            return OVER_CAP
-        self._buckets[number] = bucket + tag
-        self._count_in_buckets += 1
-        return NEW
