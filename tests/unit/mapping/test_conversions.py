@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import math
+import re
 import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,14 @@ def rejection(converter: Any, *arguments: Any, **options: Any) -> RecordRejected
     with pytest.raises(RecordRejectedError) as caught:
         converter(*arguments, **options)
     return caught.value
+
+
+def outcome(converter: Any, value: object) -> object:
+    """Return what a converter returns, or the sentence of its error."""
+    try:
+        return converter(value, "it")
+    except RecordRejectedError as error:
+        return error.sentence
 
 
 class TestText:
@@ -153,6 +163,42 @@ class TestNumber:
     @given(st.one_of(st.integers(-(10**300), 10**300), st.decimals(allow_nan=False, allow_infinity=False, places=5)))
     def test_a_number_and_the_same_number_as_text_are_one(self, number: int | Decimal) -> None:
         assert conversions.to_number(str(number), "it") == conversions.to_number(number, "it") == number
+
+
+INTEGERS = st.integers() | st.sampled_from([10**300, 10**300 - 1, 10**309, -(10**300), -(10**309)])
+DIGITS = st.sampled_from(["", "0", "00", "7", "12", "9" * 300, "9" * 301, "0" * 299 + "1", "\u0663"])
+NUMERIC = st.tuples(
+    st.sampled_from(["", "+", "-", " "]),
+    DIGITS,
+    st.sampled_from(["", ".", ","]),
+    DIGITS,
+    st.sampled_from(["", "e3", "\n"]),
+).map("".join)
+
+
+def plain_number(text: str) -> int | Decimal | None:
+    """Return the number in a text by the simplest means."""
+    if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", text.strip()):
+        return None
+    number = Decimal(text)
+    if not math.isfinite(float(number)):
+        return None
+    return int(number) if number == number.to_integral_value() else number
+
+
+@given(NUMERIC)
+def test_a_number_in_a_text_is_what_the_decimal_module_reads(text: str) -> None:
+    found, expected = outcome(conversions.to_number, text), plain_number(text)
+    if expected is None:
+        assert found == "it is a text, not a number that SendGrid can store." or not text
+    else:
+        assert (type(found), str(found)) == (type(expected), str(expected))
+
+
+@given(INTEGERS)
+def test_an_integer_is_a_number_if_a_double_holds_it(value: int) -> None:
+    expected: object = value if abs(value) < 10**308 else "it is a number, not a number that SendGrid can store."
+    assert outcome(conversions.to_number, value) == expected
 
 
 @pytest.fixture
@@ -306,14 +352,6 @@ FORMS = itertools.product(
     ["", "\n"],
 )
 """Parts of date-times of all forms, usual or not."""
-
-
-def outcome(converter: Any, value: object) -> object:
-    """Return what a converter returns, or the sentence of its error."""
-    try:
-        return converter(value, "it")
-    except RecordRejectedError as error:
-        return error.sentence
 
 
 @pytest.mark.parametrize(
