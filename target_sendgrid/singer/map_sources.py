@@ -46,13 +46,13 @@ def sources_of_renamed(
     for name, rule in entry.items():
         if name in {MAPPER_ALIAS_OPTION, MAPPER_ELSE_OPTION, MAPPER_KEY_PROPERTIES_OPTION}:
             continue
+        source = _only_name(rule)
         if rule is None or rule == NULL_STRING:
             removed.add(name)
-            continue
-        source = _only_name(rule)
-        if source is None:
+        elif source is None or name.startswith("__"):  # an expression, or another option such as `__filter__`
             return None
-        renamed[name] = source
+        else:
+            renamed[name] = source
     found: dict[Path, Path] = {}
     for path in paths:
         is_kept = path[0] not in removed and (MAPPER_ELSE_OPTION not in entry or path[0] in key_properties)
