@@ -49,11 +49,16 @@ class FastDecoder:
     def add(self, source: SourceStream) -> None:
         """Start to decode the records of a stream, in place of an earlier one of the same name.
 
-        There is a limit: the records of further streams are errors like all other lines.
+        There is a limit: the records of further streams are errors like all other lines. Streams with a fast path take
+        the places of others.
         """
         self.remove(source.name)
         if len(self._types) >= _MAX_STREAMS:
-            return
+            others = (target.source.name for target in self.targets.values() if target.fast is None)
+            name = next(others, None) if source.fast is not None else None
+            if name is None:
+                return
+            self.remove(name)
         fast = source.fast if source.fast is not None and not source.fast.is_paused else None
         fields: list[Any] = [("type", Literal["RECORD"])]
         if fast is not None:

@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from target_sendgrid.mapping import fast_path
+from target_sendgrid.singer import messages
+from target_sendgrid.singer.decoding import decode_json
 from target_sendgrid.singer.source_stream import SourceStream
 from tests.harness.messages import state
 
@@ -256,6 +258,51 @@ def test_stream_maps_that_only_rename_and_flattening_take_the_fast_path(
     run = account.run(*lines([record], FLAT_PROPERTIES), **CONFIG | MAPPED[number])
     assert run.exit_code == 0, run.log
     assert bool(slow) is not is_fast
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The lines that are decoded for the slow path alone."""
+    found: list[bytes] = []
+
+    def decode(line: bytes) -> Any:
+        found.append(line)
+        return decode_json(line)
+
+    monkeypatch.setattr(messages, "decode_json", decode)
+    return found
+
+
+def test_a_stream_whose_records_mostly_miss_the_fast_path_stops_trying_it(
+    account: Account, decoded: list[bytes]
+) -> None:
+    record = '{"type": "RECORD", "stream": "people", "record": {"email": "a@x.com", "visits": 1.0, "x": "%s"}}'
+    given = [next(lines([])), *[record % ("x" * 99)] * 5_000]
+    run = account.run(*given, field_mapping=FIELD_MAPPING, **CONFIG)
+    assert run.report["streams"]["people"]["received"] == 5_000
+    assert len(decoded) < 1_000
+
+
+def test_records_of_a_stream_that_is_ignored_are_not_decoded(account: Account, decoded: list[bytes]) -> None:
+    record = '{"type": "RECORD", "stream": "people", "record": {"email": 1e999}}'
+    run = account.run(*[record] * 3, next(lines([])), *[record] * 3, streams={"people": {"enabled": False}})
+    assert run.report["streams"]["people"]["ignored"] == 6
+    assert len(decoded) == 2  # the first record and the SCHEMA
+
+
+def test_streams_beyond_the_most_that_one_decoder_reads_arrive_too(account: Account) -> None:
+    schema, *_ = lines([])
+    names = [f"people_{number}" for number in range(120)]
+    schemas = [schema.replace('"people"', f'"{name}"') for name in names]
+    records = [
+        f'{{"type": "RECORD", "stream": "{name}", "record": {{"email": "{name}@x.com", "visits": 1}}}}'
+        for name in names
+    ]
+    ignored = {name: {"enabled": False} for name in names[:60]}
+    run = account.run(*schemas, *records, field_mapping={"email": "email"}, streams=ignored, **CONFIG)
+    assert run.exit_code == 0, run.log
+    assert len(account.sandbox.contacts()) == 60
+    assert sum(counts["ignored"] for counts in run.report["streams"].values()) == 60
 
 
 @pytest.mark.parametrize("is_changed", [False, True])
