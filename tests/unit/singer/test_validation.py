@@ -167,6 +167,41 @@ def test_a_record_that_the_sdk_cannot_validate_is_rejected(schema: dict[str, Any
         validator.validate({"x": value})
 
 
+@pytest.mark.parametrize(
+    ("record", "is_valid"),
+    [
+        ({"x": "a", "y": Decimal("1.0"), "home": {"zip": "1", "floor": Decimal("2.0")}}, True),
+        ({"x": "b"}, False),
+        ({"home": {"zip": "x"}}, False),
+        ({"y": "1"}, False),
+        ({"home": {"floor": "1"}}, False),
+        ({"home": "York"}, False),
+        ({"x": 1, "home": {}}, True),
+        ({}, True),
+    ],
+)
+def test_only_the_sdk_decides_about_patterns_and_the_fast_validator_about_all_else(
+    record: dict[str, Any], *, is_valid: bool
+) -> None:
+    integer = {"type": "integer"}
+    home = {"type": "object", "properties": {"zip": {"pattern": "^[0-9]$"}, "floor": integer}}
+    validator = RecordValidator({"type": "object", "properties": {"x": {"pattern": "^a"}, "y": integer, "home": home}})
+    assert is_accepted(validator, record) is is_valid
+    assert validator.accepts(record) is is_valid
+
+
+def test_a_property_may_refer_to_a_definition_with_a_pattern() -> None:
+    code = {"code": {"pattern": "^a"}}
+    validator = RecordValidator({"$defs": code, "properties": {"x": {"$ref": "#/$defs/code"}}})
+    assert [is_accepted(validator, {"x": text}) for text in "ab"] == [True, False]
+
+
+def test_a_value_that_takes_long_to_check_is_not_accepted() -> None:
+    validator = RecordValidator({"pattern": "^(a+)+$"})
+    assert validator.accepts("a" * 50)
+    assert not validator.accepts("a" * 50 + "!")
+
+
 def test_a_pattern_that_never_ends_rejects_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validation, "_MAX_SECONDS", 0.1)
     validator = RecordValidator({"properties": {"x": {"pattern": "^(a+)+$"}}})
