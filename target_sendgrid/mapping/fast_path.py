@@ -46,8 +46,9 @@ class FastPath:
     Args:
         schema: JSON schema that the records must match; an empty one if they are not validated.
         mapping: The stream's field mapping.
-        make_check: Makes what tells whether the value at a path may be accepted: all values that it accepts must match
-            the schema there. It is asked for properties whose schemas have rules that no type expresses.
+        make_check: Makes a function that returns whether the value at a path may be accepted: all values that it
+            accepts must match the schema there. It is called for properties whose schemas have rules that no type
+            expresses.
         sources: Where mapped properties are in the tap's records, and what else is expected of these.
 
     Raises:
@@ -199,7 +200,7 @@ def _contact_maker(
     Args:
         mapping: The stream's field mapping.
         located: What fills each field.
-        checks: Attributes of the record, each with what tells whether its value may be accepted.
+        checks: Attributes of the record, each with a function that returns whether its value may be accepted.
 
     Returns:
         The function, which returns ``None`` if a value may not be accepted, and the custom fields of a contact that has

@@ -1,4 +1,4 @@
-"""What the properties of an output stream are made of, where that can be told without running its stream map.
+"""What the properties of an output stream are made of, as far as that is known without running its stream map.
 
 That is so for stream maps that only rename, keep and remove properties, and for flattening. The fast path reads the
 tap's own properties then, and leaves every record for which this could differ to the slow path.

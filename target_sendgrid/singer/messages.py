@@ -73,7 +73,11 @@ class MessageProcessor:
             except DECODE_ERRORS:
                 self._process_line(number, line)
                 continue
-            source, stream, fast = targets[type(message)]
+            target = targets.get(type(message))
+            if target is None:
+                self._process_line(number, line)
+                continue
+            source, stream, fast = target
             if fast is None or stream is None:
                 record = None if source.is_ignored else message.record
                 self._accept(source, record, number, line)

@@ -16,7 +16,7 @@ _KNOWN_RULES = frozenset({"type", "minimum", "maximum", "exclusiveMinimum", "exc
 
 
 def number_check(schema: Mapping[str, Any]) -> Callable[[object], bool] | None:
-    """Return what tells whether a value is a number that a schema accepts, or a null that it accepts.
+    """Return a function that returns whether a value is a number or a null that a schema accepts.
 
     Args:
         schema: A valid schema.

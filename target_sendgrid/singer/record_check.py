@@ -56,7 +56,7 @@ class RecordCheck:
         return None
 
     def value_check(self, path: Path) -> Callable[[object], bool]:
-        """Return what tells whether the value of a property may be accepted without a check of the whole record.
+        """Return a function that returns whether a value of a property matches the schema there.
 
         Args:
             path: Names that lead to the property. The schema must list it.

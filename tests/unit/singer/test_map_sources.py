@@ -1,4 +1,4 @@
-"""Where mapped properties come from is told only where the SDK's stream map gives the same."""
+"""Mapped properties have sources only where the SDK's stream map gives the same values."""
 
 from __future__ import annotations
 
