@@ -1,20 +1,20 @@
 """Print the CPU time of a careless script that sends the people of a CSV file, and of our target for the same people.
 
-Run it with ``uv run python -m tools.benchmarks.careless [PROFILES] [ROUNDS]``; 100,000 profiles
-and 5 rounds by default. Figures are of whole processes, with their start; of rounds in which all take turns, the lowest
-counts.
+Run it with ``uv run python -m tools.benchmarks.careless [--records N] [--rounds N] [--code FOLDER]``. Figures are of
+whole processes, with their start; of rounds in which all take turns, the lowest counts. ``--code`` is a folder with the
+code of our target, for instance another checkout.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.benchmarks.runs import print_row, run_python, run_target, sandbox_process
+from tools.benchmarks.runs import HERE, print_row, run_python, run_target, sandbox_process
 from tools.benchmarks.shapes import ORDINARY, SHAPES
 
 if TYPE_CHECKING:
@@ -35,8 +35,12 @@ def write_csv(path: Path, count: int) -> None:
 
 def main() -> None:
     """Print one line for the script, and one for each shape of the records that our target reads."""
-    count = int(sys.argv[1].replace(",", "")) if len(sys.argv) > 1 else 100_000
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--code", type=Path, default=HERE, metavar="FOLDER")
+    options = parser.parse_args()
+    count, code = options.records, options.code.resolve()
     with tempfile.TemporaryDirectory() as name, sandbox_process() as into:
         folder = Path(name)
         people = folder / "people.csv"
@@ -52,12 +56,12 @@ def main() -> None:
 
         def ours(shape: str) -> Callable[[str], Figures]:
             return lambda list_id: run_target(
-                "target_sendgrid", into, SHAPES[shape].settings(list_id), folder / shape, folder
+                "target_sendgrid", into, SHAPES[shape].settings(list_id), folder / shape, folder, code
             )
 
         runs: dict[str, Callable[[str], Figures]] = {"script": script, **{shape: ours(shape) for shape in COMPARED}}
         found: dict[str, list[float]] = {name: [] for name in runs}
-        for _ in range(rounds):
+        for _ in range(options.rounds):
             for who, run in runs.items():
                 list_id = into.new_list()
                 found[who].append(run(list_id).cpu_seconds)
