@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, TextIO
 
 from target_sendgrid import redaction
 from target_sendgrid.errors import Code, ConfigError, TargetSendGridError, TerminatedError, coded
+from target_sendgrid.start import loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,6 +74,7 @@ def main() -> None:
     # By default Python collects garbage after every 700 new objects, which takes a tenth of the start's time. A higher
     # threshold would save nothing more, and would leave a megabyte of garbage (see `tools/benchmarks/startup.py`).
     gc.set_threshold(10_000, 50, 100)
+    loading.load_sdk()
     from target_sendgrid.target import TargetSendGrid  # noqa: PLC0415 - it loads the SDK, after the threshold is set
 
     # A run makes 100,000 objects a second and no cycles of them: looking for cycles would take a tenth of its time.

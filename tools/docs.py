@@ -41,8 +41,8 @@ _KINDS = {
     "object": "object",
     "array": "array",
 }
-_READING_ORDER = ("singer", "mapping", "audience", "delivery", "sendgrid", "report", "sandbox")
-"""Packages in the order in which the data of a run passes through them."""
+_READING_ORDER = ("start", "singer", "mapping", "audience", "delivery", "sendgrid", "report", "sandbox")
+"""Packages in the order in which a run passes through them."""
 
 _EXAMPLES = {
     "field_mapping": '{"email": "profile_email", "city": "home_address.city"}',

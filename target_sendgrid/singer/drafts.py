@@ -6,8 +6,6 @@ import functools
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator, validators
-
 from target_sendgrid.mapping.schemas import properties_of
 from target_sendgrid.singer.projection import NOTES, add_alternatives, with_parts
 
@@ -44,33 +42,50 @@ def translate(schema: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         schema: The schema, which is not changed. It need not be valid.
     """
-    return _translate(schema, Draft202012Validator)
+    return _translate(schema, ())
 
 
-def _translate(schema: Mapping[str, Any], draft: Any) -> dict[str, Any]:  # noqa: ANN401 - see `_translated`
-    inner = functools.partial(_translated, outer_draft=draft)
+def _translate(schema: Mapping[str, Any], drafts: tuple[str, ...]) -> dict[str, Any]:
+    inner = functools.partial(_translated, outer_drafts=drafts)
     result = with_parts({word: value for word, value in schema.items() if not _is_left_out(word, value)}, inner)
     _translate_limits(result)
     _translate_type(result, inner)
     _translate_items(result)
     dependencies = result.pop("dependencies", None)
-    if isinstance(dependencies, dict) and "dependencies" in draft.VALIDATORS:
+    if isinstance(dependencies, dict) and _has_dependencies(drafts):
         _add_dependencies(result, dependencies)
     _translate_required(result, schema)
     return result
 
 
-def _translated(schema: object, outer_draft: Any) -> object:  # noqa: ANN401 - the library's validators have no common type
+def _translated(schema: object, outer_drafts: tuple[str, ...]) -> object:
     """Translate a schema inside another one.
 
     Args:
         schema: The schema.
-        outer_draft: Validator of the schema around it, which is also its own unless it declares another draft.
+        outer_drafts: The drafts that the schemas around it declare, the outermost first. The last one that is known is
+            also its own, unless it declares another.
     """
     if not isinstance(schema, dict):
         return schema
-    is_declared = isinstance(schema.get("$schema"), str)
-    return _translate(schema, validators.validator_for(schema, outer_draft) if is_declared else outer_draft)
+    declared = schema.get("$schema")
+    return _translate(schema, (*outer_drafts, declared) if isinstance(declared, str) else outer_drafts)
+
+
+def _has_dependencies(drafts: tuple[str, ...]) -> bool:
+    """Return whether the draft of a schema has the keyword `dependencies`, which draft 2020-12 has not.
+
+    Args:
+        drafts: The drafts that the schema and those around it declare.
+    """
+    if not drafts:
+        return False
+    from jsonschema import Draft202012Validator, validators  # noqa: PLC0415 - takes a fifth of an empty run to load
+
+    draft: Any = Draft202012Validator
+    for declared in drafts:
+        draft = validators.validator_for({"$schema": declared}, draft)
+    return "dependencies" in draft.VALIDATORS
 
 
 def _is_left_out(keyword: str, value: object) -> bool:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator
-
 from target_sendgrid.mapping.schemas import referenced
-from target_sendgrid.singer.projection import REFERENCES, parts_of
+from target_sendgrid.singer.projection import NOTES, REFERENCES, parts_of
 from target_sendgrid.wording import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from jsonschema.exceptions import ValidationError
 
@@ -28,7 +27,61 @@ _TYPES = {
     "string": "a text",
 }
 
-_JSON_TYPES = "array, boolean, integer, null, number, object, string"
+_JSON_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
+
+
+def _is_instance(kind: type, value: object) -> bool:
+    return isinstance(value, kind)
+
+
+def _is_type(value: object) -> bool:
+    return isinstance(value, str) and value in _JSON_TYPES
+
+
+def _is_schema(value: object) -> bool:
+    return isinstance(value, (bool, dict))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _are_different(values: object, is_one: Callable[[object], bool]) -> bool:
+    return isinstance(values, list) and all(map(is_one, values)) and len(set(values)) == len(values)
+
+
+def _are_schemas(values: object) -> bool:
+    return isinstance(values, list) and bool(values) and all(map(_is_schema, values))
+
+
+_PLAIN: Mapping[str, Callable[[Any], bool]] = {
+    **{keyword: functools.partial(_is_instance, kind) for keyword, kind in NOTES.items()},
+    **dict.fromkeys(("allOf", "anyOf", "oneOf", "prefixItems"), _are_schemas),
+    **dict.fromkeys(("additionalProperties", "contains", "items", "not", "propertyNames"), _is_schema),
+    **dict.fromkeys(("exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum"), _is_number),
+    **dict.fromkeys(("maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties"), _is_size),
+    "enum": functools.partial(_is_instance, list),
+    "multipleOf": lambda value: _is_number(value) and value > 0,
+    "properties": lambda value: isinstance(value, dict) and all(map(_is_schema, value.values())),
+    "required": lambda value: _are_different(value, lambda name: isinstance(name, str)),
+    "type": lambda value: _is_type(value) or (bool(value) and _are_different(value, _is_type)),
+    "uniqueItems": functools.partial(_is_instance, bool),
+}
+"""For keywords of draft 2020-12, whether a value is valid. The schemas inside a value are not looked at."""
+
+_RARE = frozenset(
+    {
+        "$anchor", "$defs", "$dynamicAnchor", "$dynamicRef", "$id", "$recursiveAnchor", "$recursiveRef", "$ref",
+        "$schema", "$vocabulary", "contentSchema", "definitions", "dependencies", "dependentRequired",
+        "dependentSchemas", "else", "if", "maxContains", "minContains", "pattern", "patternProperties", "then",
+        "unevaluatedItems", "unevaluatedProperties",
+    }
+)  # fmt: skip
+"""All other keywords of draft 2020-12, except `const` and `default`, which take any value."""
 
 
 def schema_problem(schema: Mapping[str, Any]) -> str | None:
@@ -36,7 +89,9 @@ def schema_problem(schema: Mapping[str, Any]) -> str | None:
 
     A schema must contain what it refers to, and its patterns must be regular expressions of Python.
     """
+    is_plain = True
     for path, part in _all_parts((), schema):
+        is_plain = is_plain and _is_plain(part)
         for keyword in REFERENCES:
             reference = part.get(keyword)
             if isinstance(reference, str) and not reference.startswith("#"):
@@ -46,6 +101,8 @@ def schema_problem(schema: Mapping[str, Any]) -> str | None:
         for keyword, pattern in _patterns(part):
             if not _is_pattern(pattern):
                 return _problem(schema, (*path, keyword), "it must be a regular expression")
+    if is_plain:
+        return None
     error = next(_meta_validator().iter_errors(schema), None)
     return None if error is None else _problem(schema, tuple(error.absolute_path), _rule(error))
 
@@ -65,7 +122,16 @@ def invalid_schema(stream: str, problem: str) -> str:
 
 @functools.cache
 def _meta_validator() -> Any:  # noqa: ANN401 - the library's validators have no common type
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - takes a fifth of an empty run to load
+
     return Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def _is_plain(schema: Mapping[str, Any]) -> bool:
+    """Return whether a schema is sure to be valid, but for those inside it. The real validator takes long to load."""
+    return _RARE.isdisjoint(schema) and all(
+        _PLAIN[keyword](value) for keyword, value in schema.items() if keyword in _PLAIN
+    )
 
 
 def _all_parts(path: Path, schema: object) -> Iterator[tuple[Path, Mapping[str, Any]]]:
@@ -125,7 +191,7 @@ def _rule(error: ValidationError) -> str:
     if error.validator == "type":
         return f"it must be {_TYPES[expected[0] if isinstance(expected, list) else expected]}"
     rules = {
-        "anyOf": f"it must be one of {_JSON_TYPES}, or a list of them",
+        "anyOf": f"it must be one of {', '.join(_JSON_TYPES)}, or a list of them",
         "exclusiveMinimum": f"it must be more than {expected}",
         "format": "it must be a regular expression",
         "minItems": "it must not be empty",

@@ -13,8 +13,6 @@ import threading
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
-import jsonschema_rs
-from referencing.exceptions import Unresolvable
 from singer_sdk.sinks.core import JSONSchemaValidator
 
 from target_sendgrid.errors import Code, InputError, Reason, RecordRejectedError
@@ -22,8 +20,7 @@ from target_sendgrid.mapping.schemas import objects_in
 from target_sendgrid.wording import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import TracebackType
+    from collections.abc import Callable, Iterator, Mapping
 
     from jsonschema import ValidationError
     from typing_extensions import Self
@@ -75,14 +72,21 @@ class RecordValidator:
         self.schema = schema
         self.slow_seconds = 0.0
         """CPU time of the slow records so far."""
-        self._parts_for_sdk: list[_Part] = []
-        """Properties about which only the SDK's validator can decide."""
+
+    @functools.cached_property
+    def _is_valid(self) -> Callable[[dict[str, Any]], bool]:
+        """The fast validator. It is made and loaded when it is needed: the fast path accepts most records without."""
+        import jsonschema_rs  # noqa: PLC0415 - as said above
+
         try:
-            fast = _fast_validator(_without_parts(schema, (), self._parts_for_sdk))
+            fast = jsonschema_rs.Draft202012Validator(
+                schema=False if _needs_sdk(self.schema) else self.schema,
+                validate_formats=False,
+                retriever=_fetch_nothing,
+            )
         except ValueError:  # only the SDK's validator understands the schema
-            self._parts_for_sdk = [((), schema)]
-            fast = _fast_validator(schema=True)
-        self._is_valid = fast.is_valid
+            fast = jsonschema_rs.Draft202012Validator(schema=False)
+        return fast.is_valid
 
     @functools.cached_property
     def _sdk_validator(self) -> Any:  # noqa: ANN401 - the library's validators have no common type
@@ -99,10 +103,16 @@ class RecordValidator:
         if not self._parts_for_sdk and self._is_valid_quickly(record):
             return
         try:
-            with self._measured(), decimal.localcontext(EXACT):
-                if self._parts_for_sdk and self._is_valid_quickly(record) and self._are_parts_valid(record):
-                    return
-                errors = self._sdk_validator.iter_errors(record)
+            if self._is_valid(record):
+                return
+        except ValueError:
+            pass
+        from referencing.exceptions import Unresolvable  # noqa: PLC0415 - the SDK's validator loads it, and needs 30 ms
+
+        validator = self._sdk_validator
+        try:
+            with self._time_limit(), decimal.localcontext(decimal.Context(prec=_DIGITS)):
+                errors = validator.iter_errors(record)
                 error = next((error for error in errors if not _is_only_of_digits(error)), None)
         except TimeoutError:
             sentence = f"Validating the record by its schema's patterns takes more than {_MAX_SECONDS:.0f} seconds."

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
+
+from target_sendgrid.start.loading import FITTING_VERSIONS
+from tests.harness.messages import record, schema, singer, state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,10 +23,18 @@ _RUN_AND_LIST_MODULES = f"import atexit, sys; atexit.register(lambda: print(*sys
 """Code that runs the target, and writes the names of the loaded modules to standard error at the end."""
 
 
-def modules(code: str, *arguments: str) -> set[str]:
+_UNUSED = {
+    "charset_normalizer.api", "dotenv", "fsspec", "idna.core", "importlib_metadata", "inflection", "joblib",
+    "jsonpath_ng", "jsonschema", "logging.handlers", "packaging.version", "referencing", "singer_sdk.streams",
+    "singer_sdk.tap_base", "upath",
+}  # fmt: skip
+"""Modules that the SDK and `requests` load, and that an ordinary run does not use."""
+
+
+def modules(code: str, *arguments: str, lines: bytes = b"") -> set[str]:
     """Run code that writes the names of the loaded modules in the last line of the log, and return them."""
     run = subprocess.run(
-        [sys.executable, "-c", code, *arguments], input=b"", capture_output=True, check=False, timeout=120
+        [sys.executable, "-c", code, *arguments], input=lines, capture_output=True, check=False, timeout=120
     )
     assert run.returncode == 0, run.stderr.decode()
     return set(run.stderr.decode().splitlines()[-1].split())
@@ -40,12 +52,18 @@ def sdk() -> set[str]:
 
 
 @pytest.fixture
-def empty_run(sandbox: SandboxServer, tmp_path: Path) -> set[str]:
-    """The modules that are loaded in a run without input."""
-    config = tmp_path / "config.json"
+def config(sandbox: SandboxServer, tmp_path: Path) -> str:
+    """The path of a config file."""
+    path = tmp_path / "config.json"
     own = {"api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody"}
-    config.write_text(json.dumps(own), encoding="utf-8")
-    return modules(_RUN_AND_LIST_MODULES, "--config", str(config))
+    path.write_text(json.dumps(own), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def empty_run(config: str) -> set[str]:
+    """The modules that are loaded in a run without input."""
+    return modules(_RUN_AND_LIST_MODULES, "--config", config)
 
 
 @pytest.mark.parametrize("arguments", [("--version",), ("--about", "--format", "json")], ids=["version", "about"])
@@ -58,6 +76,9 @@ def test_version_and_about_load_no_module_that_only_a_run_needs(arguments: tuple
         "target_sendgrid.settings",
         "target_sendgrid.settings_checks",
         "target_sendgrid.stream_map_checks",
+        "target_sendgrid.start",
+        "target_sendgrid.start.loading",
+        "target_sendgrid.start.quick_check",
         "target_sendgrid.target",
         "target_sendgrid.wording",
     }
@@ -76,6 +97,82 @@ def test_an_empty_run_loads_nothing_that_only_records_need(empty_run: set[str], 
     own = {"mapping.fast_path", "mapping.record_types", "singer.sink", "singer.validation"}
     needed_by_records = {"dateutil", "difflib", "jsonschema_rs", *(f"target_sendgrid.{name}" for name in own)}
     assert empty_run & needed_by_records <= sdk
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("--about", "--format", "json")], ids=["version", "about"])
+def test_version_and_about_load_nothing_of_the_sdk_and_its_libraries_that_a_target_does_not_use(
+    arguments: tuple[str, ...],
+) -> None:
+    assert modules(_RUN_AND_LIST_MODULES, *arguments) & _UNUSED == set()
+
+
+def test_a_run_of_ordinary_records_loads_no_validator_and_nothing_else_that_it_does_not_use(config: str) -> None:
+    lines = singer(schema(email="string"), record(email="ada@example.com"), state(1))
+    loaded = modules(_RUN_AND_LIST_MODULES, "--config", config, lines=lines)
+    assert "target_sendgrid.mapping.fast_path" in loaded
+    assert loaded & {*_UNUSED, "jsonschema_rs"} == set()
+
+
+def test_the_installed_sdk_is_one_of_which_it_is_known_what_it_does_while_it_is_loaded() -> None:
+    assert version("singer-sdk") in FITTING_VERSIONS, "Read how its modules use those that `loading` defers."
+
+
+def test_all_that_the_sdk_has_taken_out_of_deferred_modules_exists() -> None:
+    code = """
+import sys
+from target_sendgrid.start import loading
+
+loading.load_sdk()
+taken = [value for name, module in [*sys.modules.items()] if name.startswith("singer_sdk")
+    for value in vars(module).values() if type(value).__module__ == loading.__name__]
+for value in taken:
+    value.__doc__
+    repr(value.__name__)
+print(*sys.modules, file=sys.stderr)
+"""
+    assert {"dotenv", "joblib", "jsonschema", "packaging.version", "upath"} <= modules(code)
+
+
+def test_the_sdk_is_whole_once_somebody_asks_for_more_of_it() -> None:
+    code = """
+import logging, sys
+from target_sendgrid.start import loading
+
+loading.load_sdk()
+import singer_sdk, singer_sdk.singerlib
+from singer_sdk import typing
+assert type(singer_sdk) is not type(sys)
+from singer_sdk import Tap, Target, streams
+from singer_sdk.singerlib import Catalog
+import charset_normalizer, idna, joblib, jsonschema
+from singer_sdk.target_base import Target as Same
+assert Target is Same and issubclass(streams.RESTStream, singer_sdk.Stream)
+assert singer_sdk.singerlib.Catalog is Catalog and joblib.Parallel and jsonschema.Draft202012Validator({})
+assert logging.config.dictConfig and idna.encode("example.com") == b"example.com"
+assert charset_normalizer.detect(b"a") and not hasattr(singer_sdk, "nothing")
+assert {type(module) for module in (singer_sdk, singer_sdk.singerlib, idna, logging.config)} == {type(sys)}
+print(*sys.modules, file=sys.stderr)
+"""
+    assert {"singer_sdk.tap_base", "fsspec", "idna.core"} <= modules(code)
+
+
+@pytest.mark.parametrize("known", ["frozenset()", "loading.FITTING_VERSIONS"])
+def test_any_version_of_the_sdk_is_loaded(known: str) -> None:
+    code = f"from target_sendgrid.start import loading; loading.FITTING_VERSIONS = {known}; {_RUN_AND_LIST_MODULES}"
+    assert ("joblib" in modules(code, "--version")) == (known == "frozenset()")
+
+
+@pytest.mark.parametrize("before", ["pass", "import singer_sdk, idna, jsonschema"], ids=["alone", "after the SDK"])
+def test_a_program_that_imports_the_target_has_the_whole_sdk(before: str) -> None:
+    code = f"{before}; import sys; from target_sendgrid.target import TargetSendGrid; import singer_sdk"
+    checks = "assert issubclass(TargetSendGrid, singer_sdk.Target) and type(singer_sdk) is type(sys)"
+    assert "singer_sdk.tap_base" in modules(f"{code}; {checks}; print(*sys.modules, file=sys.stderr)")
+
+
+def test_nothing_is_postponed_once_the_sdk_is_loaded() -> None:
+    code = "import singer_sdk, sys; from target_sendgrid.start import loading; before = dict(sys.modules)"
+    then = "loading.load_sdk(); assert sys.modules == before; print(*sys.modules, file=sys.stderr)"
+    assert "singer_sdk.tap_base" in modules(f"{code}; {then}")
 
 
 def test_a_run_without_parquet_files_does_not_load_pyarrow(empty_run: set[str]) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import importlib
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urljoin
 
 import jsonschema_rs
 import pytest
@@ -142,3 +144,31 @@ def test_a_schema_without_a_problem_can_be_used(schema: dict[str, Any]) -> None:
             assert problem is not None
         if problem is None and "$id" not in str(wanted):
             jsonschema_rs.Draft202012Validator(wanted, validate_formats=False).is_valid({"a": {}})
+
+
+SPECIFICATIONS = importlib.import_module("jsonschema_specifications").REGISTRY
+KEYWORDS = sorted(
+    {
+        keyword
+        for resource in Draft202012Validator({}).META_SCHEMA["allOf"]
+        for keyword in SPECIFICATIONS.contents(
+            urljoin("https://json-schema.org/draft/2020-12/schema", resource["$ref"])
+        )["properties"]
+    }
+    | Draft202012Validator.META_SCHEMA["properties"].keys()
+)
+VALUES: list[Any] = [
+    None, True, -1, 0, 2, 1.0, Decimal(1), "string", "#", "", [], ["string"], ["string", "string"], ["x"], [7], [{}],
+    {}, {"a": True}, {"a": {}}, {"a": "string"}, {"a": ["b", "b"]}, {"a": 7},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("keyword", [*KEYWORDS, "x-any"])
+def test_a_schema_has_a_problem_where_the_meta_schema_says_so(keyword: str) -> None:
+    checker = Draft202012Validator.FORMAT_CHECKER
+    validator = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=checker)
+    for value in VALUES:
+        schema = {"properties": {"a": {keyword: value}}}
+        is_valid = validator.is_valid(schema)
+        problem = schema_problem(schema)
+        assert (problem is None) == is_valid or "$" in keyword, value

@@ -1,0 +1,1 @@
+"""What keeps the start short: only what a run uses is loaded."""
