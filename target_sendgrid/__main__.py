@@ -95,6 +95,7 @@ def main() -> None:
             log.error("%s", line, extra={"code": line.code})
     finally:
         _flush_or_drop(sys.stderr)  # last, since the log lines go there
+        gc.freeze()  # looking through all that is left when Python ends would free nothing that anybody needs
     exit_code = outcome.exit_code
     if outcome.can_wait:
         exit_code = _drain_input(exit_code)

@@ -16,7 +16,6 @@ from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.report.report import check_report_path
 from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.dry_run import ReadingClient
-from target_sendgrid.sendgrid.embedded import EmbeddedSandbox
 from target_sendgrid.sendgrid.lists import Lists
 from target_sendgrid.sendgrid.transport import Transport
 from target_sendgrid.wording import counted, shown
@@ -199,6 +198,8 @@ def _transports(
         database = settings.sandbox_database
         if leaves_no_file and database is not None and _could_be_made(database):
             database = None
+        from target_sendgrid.sendgrid.embedded import EmbeddedSandbox  # noqa: PLC0415 - loads what only a sandbox needs
+
         sandbox = EmbeddedSandbox.start(database)
         resources.callback(sandbox.stop)
         url, api_key = sandbox.url, sandbox.api_key

@@ -10,7 +10,6 @@ import msgspec
 from target_sendgrid.audience.cap import NEW, OVER_CAP, ProfileCap
 from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.delivery import Delivery
-from target_sendgrid.delivery.dry_run import DryRunner
 from target_sendgrid.delivery.job_runner import JobRunner
 from target_sendgrid.delivery.operations.upsert import Upsert, upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose
@@ -115,6 +114,8 @@ class Run:
         field_name = connection.catalogue.name_of
         runner: Runner
         if report.dry_run is not None:
+            from target_sendgrid.delivery.dry_run import DryRunner  # noqa: PLC0415 - a run does not need it
+
             runner = DryRunner(worker_client, report.dry_run, field_name)
         else:
             upsert = Upsert(

@@ -330,7 +330,6 @@ class TargetSendGrid(Target):
         """
         from target_sendgrid.delivery.state import write_to_standard_output  # noqa: PLC0415 - loads what only a run needs
         from target_sendgrid.preflight import Level, PreflightResult, preflight  # noqa: PLC0415 - as above
-        from target_sendgrid.report.dry_run import DryRunReport  # noqa: PLC0415 - as above
         from target_sendgrid.run import Run  # noqa: PLC0415 - as above
 
         url = self.settings.base_url
@@ -338,6 +337,8 @@ class TargetSendGrid(Target):
         self.report.is_sandbox = self.settings.is_sandbox
         self._checked = checked = PreflightResult()
         if self.settings.dry_run:
+            from target_sendgrid.report.dry_run import DryRunReport  # noqa: PLC0415 - a run does not need it
+
             self.report.dry_run = DryRunReport()
             self.logger.warning("Dry run: nothing is written to SendGrid, and no state. A run would do what follows.")
         preflight(self.settings, self.clock, checked)

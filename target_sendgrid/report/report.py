@@ -7,7 +7,6 @@ import os
 import stat
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -62,16 +61,15 @@ _FIRST_AFTER_REJECTED = Bucket.OVER_CAP
 """Bucket before which the report and the summary name the rejected records."""
 
 
-@dataclass
-class StreamReport:
+class StreamReport(msgspec.Struct):
     """What became of one stream's records.
 
     ``received`` is the sum of all buckets and all rejected records, but for ``unsettled`` ones when the run failed.
     """
 
     received: int = 0
-    buckets: Counter[Bucket] = field(default_factory=Counter)
-    rejected: Counter[Reason] = field(default_factory=Counter)
+    buckets: Counter[Bucket] = msgspec.field(default_factory=Counter)
+    rejected: Counter[Reason] = msgspec.field(default_factory=Counter)
     list_name: str | None = None
     list_id: str | None = None
 
@@ -128,11 +126,10 @@ class SummaryLine(NamedTuple):
     fields: dict[str, Any]
 
 
-@dataclass
-class Report:
+class Report(msgspec.Struct):
     """What one run did."""
 
-    run_id: str = field(default_factory=lambda: os.urandom(8).hex())
+    run_id: str = msgspec.field(default_factory=lambda: os.urandom(8).hex())
     """Text that no other run has: rejected records carry it, too."""
     host: str | None = None
     """Host that requests went to, with its port if it is not the usual one."""
@@ -140,16 +137,16 @@ class Report:
     """Whether the embedded sandbox was used."""
     is_local: bool = False
     """Whether the host is this machine, where a sandbox, but also a way to SendGrid, may be."""
-    streams: dict[str, StreamReport] = field(default_factory=dict)
+    streams: dict[str, StreamReport] = msgspec.field(default_factory=dict)
     distinct_profiles: int = 0
     job_count: int = 0
     request_count: int = 0
     seconds: float = 0.0
     error: str | None = None
-    error_codes: list[str] = field(default_factory=list)
+    error_codes: list[str] = msgspec.field(default_factory=list)
     state_held_from_line: int | None = None
     """Line of the first STATE after the last written one that was held back by the limit of rejections."""
-    created_fields: list[str] = field(default_factory=list)
+    created_fields: list[str] = msgspec.field(default_factory=list)
     dry_run: DryRunReport | None = None
     """What a run would do; ``None`` in a run."""
 
