@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+from decimal import Decimal
 from typing import NamedTuple
 
 _FEW = 10
@@ -34,7 +34,7 @@ class RejectionLimit:
 
     def __init__(self, max_percent: float) -> None:
         self.max_percent = max_percent
-        self._max_share = (Fraction(str(max_percent)) / 100).as_integer_ratio()
+        self._max_share = Decimal(str(max_percent)).scaleb(-2).as_integer_ratio()
 
     def is_exceeded(self, counts: LimitCounts) -> bool:
         """Return whether too many of some records are rejected.
