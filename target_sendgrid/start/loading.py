@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-POSTPONED = ("singer_sdk", "singer_sdk.singerlib", "logging.config", "idna", "charset_normalizer")
+POSTPONED = ("singer_sdk", "singer_sdk.about", "singer_sdk.singerlib", "logging.config", "idna", "charset_normalizer")
 """Modules that are not needed themselves, but are imported with others: a module below a package, or a library."""
 
 DEFERRED = (
@@ -37,8 +37,6 @@ DEFERRED = (
     "inflection",
     "joblib",
     "jsonschema",
-    "packaging.specifiers",
-    "packaging.version",
     "singer_sdk.helpers._batch",
 )
 """Modules out of which the SDK takes names that most runs, or all, never use."""
