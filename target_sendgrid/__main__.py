@@ -71,15 +71,12 @@ class _Outcome(NamedTuple):
 def main() -> None:
     """Run ``target-sendgrid``."""
     _forbid_core_dumps()
-    # By default Python collects garbage after every 700 new objects, which takes a tenth of the start's time. A higher
-    # threshold would save nothing more, and would leave a megabyte of garbage (see `tools/benchmarks/startup.py`).
-    gc.set_threshold(10_000, 50, 100)
-    loading.load_sdk()
-    from target_sendgrid.target import TargetSendGrid  # noqa: PLC0415 - it loads the SDK, after the threshold is set
-
     # A run makes 100,000 objects a second and no cycles of them: looking for cycles would take a tenth of its time.
-    gc.freeze()
     gc.set_threshold(200_000, 50, 100)
+    loading.load_sdk()
+    from target_sendgrid.target import TargetSendGrid  # noqa: PLC0415 - it loads the SDK, unless that has been done
+
+    gc.freeze()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # States are JSON, and so UTF-8, whatever the machine's locale is. They need a buffer: without one
         # (PYTHONUNBUFFERED), Python writes as much as the disk or the pipe takes at once and silently drops the rest.
