@@ -22,6 +22,7 @@ import urllib3.util.ssl_match_hostname
 from target_sendgrid.errors import Code, ConfigError, Problem, SendGridError, TransientError, UnreachableError
 from target_sendgrid.sendgrid import answers
 from target_sendgrid.sendgrid.retry import RetryPolicy, seconds_until_reset
+from target_sendgrid.sendgrid.tls import SharedContextAdapter
 from target_sendgrid.settings_checks import LOOPBACK_HOSTS
 from target_sendgrid.wording import words_of_cause
 
@@ -325,6 +326,8 @@ def make_session(url: str) -> requests.Session:
         if not Path(session.verify).exists():
             message = f"The environment variable {variable} names certificates that are not there."
             raise ConfigError([Problem(message, "Check its path.")], code=Code.CERTIFICATE)
+    if not session.proxies:
+        session.mount("https://", SharedContextAdapter())
     return session
 
 

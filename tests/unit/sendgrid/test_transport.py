@@ -7,10 +7,12 @@ import datetime as dt
 import errno
 import gzip
 import http.client
+import inspect
 import socket
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -104,14 +106,20 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A self-signed certificate with its key."""
+    """A self-signed certificate of 127.0.0.1 with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = dt.datetime.now(dt.timezone.utc)
+    usage = dict.fromkeys(inspect.signature(x509.KeyUsage).parameters, False)
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.KeyUsage(**{**usage, "key_cert_sign": True, "digital_signature": True}), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
     encoded = key.private_bytes(
@@ -276,6 +284,40 @@ class TestCertificates:
             client.scopes()
         with pytest.raises(SendGridError, match="certificate of the download's host can't be trusted"):
             client.download(f"{host.url}/errors")
+        assert host.seen == []
+
+    def test_certificates_are_read_once_for_all_connections(
+        self, serve: Serve, certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trusted = tmp_path / "trusted.pem"
+        trusted.write_bytes(certificate.read_bytes())
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted))
+        host = serve(answering(), certificate)
+        client_of(host.url).scopes()
+        trusted.write_text("no certificates")
+        other = client_of(host.url)
+        other.scopes()
+        other.download(f"{host.url}/errors")
+        assert len(host.seen) == 3
+
+    def test_a_certificate_of_another_host_is_refused(
+        self, serve: Serve, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        host = serve(answering(), certificate)
+        with pytest.raises(SendGridError, match="certificate of localhost can't be trusted"):
+            client_of(f"https://localhost:{host.port}").scopes()
+        assert host.seen == []
+
+    def test_certificates_that_can_not_be_read_are_refused(
+        self, serve: Serve, certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        broken = tmp_path / "broken.pem"
+        broken.write_text("no certificates")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(broken))
+        host = serve(answering(), certificate)
+        with pytest.raises(TargetSendGridError):
+            client_of(host.url).scopes()
         assert host.seen == []
 
     def test_certificates_that_are_not_there_are_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
