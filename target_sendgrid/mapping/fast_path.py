@@ -46,9 +46,8 @@ class FastPath:
     Args:
         schema: JSON schema that the records must match; an empty one if they are not validated.
         mapping: The stream's field mapping.
-        make_check: Makes a function that returns whether the value at a path may be accepted: all values that it
-            accepts must match the schema there. It is called for properties whose schemas have rules that no type
-            expresses.
+        make_check: Makes a function that returns whether a value may be accepted: all values that it accepts must match
+            a part of the schema. It is called for properties whose schemas have rules that no type expresses.
         sources: Where mapped properties are in the tap's records, and what else is expected of these.
 
     Raises:
@@ -59,7 +58,7 @@ class FastPath:
         self,
         schema: Mapping[str, Any],
         mapping: FieldMapping,
-        make_check: Callable[[Path], Callable[[Any], bool]],
+        make_check: Callable[[object], Callable[[Any], bool]],
         sources: RecordSources = UNCHANGED,
     ) -> None:
         fields = [(field, sources.paths.get(field.path, field.path)) for field in mapping.fields]
@@ -75,7 +74,9 @@ class FastPath:
             for number, (field, path) in enumerate(fields)
         ]
         checks = [
-            (found.attribute, make_check(path)) for path, found in record_type.properties.items() if found.has_rules
+            (found.attribute, make_check(found.rules))
+            for found in record_type.properties.values()
+            if found.rules is not None
         ]
         if sources.is_flat:
             if any(of.rest for of in located):
@@ -152,7 +153,7 @@ class FastPath:
 def fast_path_for(
     schema: Mapping[str, Any],
     mapping: FieldMapping,
-    make_check: Callable[[Path], Callable[[Any], bool]],
+    make_check: Callable[[object], Callable[[Any], bool]],
     sources: RecordSources = UNCHANGED,
 ) -> FastPath | None:
     """Return the fast path of a stream, or ``None`` if all its records have to take the slow path.

@@ -83,8 +83,8 @@ class RecordProperty(NamedTuple):
     """Attribute that holds the value, with dots into inner objects."""
     json_types: frozenset[str] | None
     """JSON types that the value may have. ``None``: it is any JSON value, as the slow path would decode it."""
-    has_rules: bool = False
-    """Whether the value must still be checked against the schema of the property."""
+    rules: object = None
+    """Schema that the value must still be checked against; ``None`` if the type says all that the schema does."""
 
 
 class RecordType:
@@ -196,7 +196,7 @@ class RecordType:
             if has_rules and attribute is None:
                 raise  # nothing would check the items of an array one by one
             if attribute is not None:
-                self.properties[path] = RecordProperty(attribute, None, has_rules)
+                self.properties[path] = RecordProperty(attribute, None, schema if has_rules else None)
             return Any
         if attribute is not None:
             self.properties[path] = RecordProperty(attribute, frozenset(options))

@@ -65,6 +65,16 @@ def project(schema: Mapping[str, Any], paths: Iterable[Path]) -> dict[str, Any]:
     return _Projection(schema).of(_tree(paths))
 
 
+def extract(schema: Mapping[str, Any], part: object) -> dict[str, Any]:
+    """Return a part of a schema as a schema of its own, with the definitions that it refers to.
+
+    Args:
+        schema: The whole schema.
+        part: A schema inside it, which may be a boolean.
+    """
+    return _Projection(schema).whole(part)
+
+
 def parts_of(schema: Mapping[str, Any]) -> Iterator[tuple[Path, object]]:
     """Yield the schemas inside a schema, each with the steps that lead to it. Those inside them are not included."""
     for keyword, value in schema.items():
@@ -127,6 +137,12 @@ class _Projection:
     def of(self, steps: _Steps) -> dict[str, Any]:
         """Return the schema cut to some steps."""
         result: dict[str, Any] = {"properties": {}, **self._cut(self._root, steps, frozenset())}
+        return result | {"$defs": self._definitions} if self._definitions else result
+
+    def whole(self, part: object) -> dict[str, Any]:
+        """Return a part of the schema, with the definitions that it refers to."""
+        kept = self._kept(part)
+        result = kept if isinstance(kept, dict) else {"allOf": [kept]}
         return result | {"$defs": self._definitions} if self._definitions else result
 
     def _part(self, schema: Any, steps: _Steps | None, references: frozenset[object] = frozenset()) -> Any:  # noqa: ANN401 - JSON

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.errors import Code, InputError, Reason, RecordRejectedError
 from target_sendgrid.singer.number_check import number_check
-from target_sendgrid.singer.projection import project
+from target_sendgrid.singer.projection import extract
 from target_sendgrid.singer.validation import RecordValidator, slow_properties
 from target_sendgrid.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from target_sendgrid.mapping.schemas import Path
     from target_sendgrid.origin import Origin
 
 
@@ -55,18 +54,14 @@ class RecordCheck:
                 return RecordRejectedError(Reason.MISSING_KEY_PROPERTY, sentence)
         return None
 
-    def value_check(self, path: Path) -> Callable[[object], bool]:
-        """Return a function that returns whether a value of a property matches the schema there.
+    def value_check(self, part: object) -> Callable[[object], bool]:
+        """Return a function that returns whether a value matches a part of the schema.
 
         Args:
-            path: Names that lead to the property. The schema must list it.
+            part: Schema of one property.
         """
-        cut = project(self.schema or {}, [path])
-        schema: Any = cut
-        for name in path:
-            schema = schema["properties"][name]
-        whole = schema if isinstance(schema, dict) else {"allOf": [schema]}
-        return number_check(whole) or RecordValidator({**whole, "$defs": cut.get("$defs", {})}).accepts
+        schema = extract(self.schema or {}, part)
+        return number_check(schema) or RecordValidator(schema).accepts
 
     def end_if_slow(self, record: Mapping[str, Any], origin: Origin) -> None:
         """End the run after too many slow records, or after a signal: the rest of a chunk may be as slow.

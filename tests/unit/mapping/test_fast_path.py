@@ -157,6 +157,18 @@ def test_a_schema_with_rules_about_the_whole_record_has_no_fast_path(rule: dict[
     assert fast_path_for(SCHEMA | rule, compiled(), lambda _: bool) is None
 
 
+@pytest.mark.parametrize("alternatives", ["anyOf", "oneOf"])
+def test_a_rule_about_a_property_of_a_nullable_object_is_checked_whatever_says_that_it_is_nullable(
+    alternatives: str,
+) -> None:
+    definitions = {"city": {"pattern": "^Y"}}
+    home = {"type": "object", "properties": {"city": {"$ref": "#/$defs/city"}}}
+    schema = {"$defs": definitions, "properties": {"mail": TEXT, "home": {alternatives: [home, {"type": "null"}]}}}
+    fast = fast_path(mappings.compiled({"email": "mail", "city": "home.city"}, schema), schema)
+    accepted = [made_of(fast, {"mail": "a@x.com", "home": {"city": city}}) is not None for city in ("York", "Leeds")]
+    assert accepted == [True, False]
+
+
 IDENTIFIED = {"email": "mail", "external_id": "key", "anonymous_id": "cookie", "first_name": "given"}
 
 

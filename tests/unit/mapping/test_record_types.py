@@ -85,8 +85,8 @@ class Kind:
     def __init__(self, schema: dict[str, Any], lengths: dict[str, tuple[int, int]]) -> None:
         check = RecordCheck(schema, (), lambda: None)
         self.type = RecordType(schema, lengths={(name,): length for name, length in lengths.items()})
-        found = self.type.properties.items()
-        self.checked = {path: (at.attribute.split("."), check.value_check(path)) for path, at in found if at.has_rules}
+        found = [(path, at) for path, at in self.type.properties.items() if at.rules is not None]
+        self.checked = {path: (at.attribute.split("."), check.value_check(at.rules)) for path, at in found}
         self._decoder = msgspec.json.Decoder(self.type.struct, float_hook=Decimal)
 
     def accepts(self, line: str) -> bool:
