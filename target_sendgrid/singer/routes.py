@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.mapper import PluginMapper, StreamMap
 
+    from target_sendgrid.mapping.fast_path import FastPath
+    from target_sendgrid.mapping.record_sources import RecordSources
     from target_sendgrid.mapping.schemas import Path
     from target_sendgrid.report.report import StreamReport
     from target_sendgrid.run import Run, StreamPlan
@@ -180,14 +182,10 @@ class RouteTable:
         for route in routes:
             route.sink.count_metrics(route.stream.counts.received)
         fast = None
-        paths = planned[0][1].paths
-        sources = output_maps[0].sources(self._mapper.flattened(schema), paths, DELETED_AT)
-        if len(output_maps) == 1 and sources is not None:
-            from target_sendgrid.mapping.fast_path import fast_path_for  # noqa: PLC0415 - only records need it
-
-            required = sources.required | set(key_properties)
-            sources = sources._replace(required=required, nulls=frozenset({DELETED_AT}))
-            fast = fast_path_for(check.schema or {}, routes[0].stream.mapping, check.value_check, sources)
+        if len(output_maps) == 1:
+            output_map, plan = planned[0]
+            sources = output_map.sources(self._mapper.flattened(schema), plan.paths, DELETED_AT)
+            fast = None if sources is None else _fast_path(routes[0], check, key_properties, sources)
         return SourceStream(self._run, name, routes=routes, ignored=ignored, check=check, needed=needed, fast=fast)
 
     def _planned(
@@ -232,3 +230,17 @@ class RouteTable:
         if problem is not None:
             raise InputError(invalid_schema(name, problem), code=Code.WRONG_SCHEMA)
         return RecordCheck(schema, key_properties, self._run.on_idle)
+
+
+def _fast_path(
+    route: StreamRoute, check: RecordCheck, key_properties: Sequence[str], sources: RecordSources
+) -> FastPath | None:
+    """Return the fast path of a stream with one route, or ``None`` if all its records have to take the slow path.
+
+    Rows that are deleted at the source have to take it: they are not validated, and only counted.
+    """
+    from target_sendgrid.mapping.fast_path import fast_path_for  # noqa: PLC0415 - only records need it
+
+    required = sources.required | set(key_properties)
+    sources = sources._replace(required=required, nulls=frozenset({DELETED_AT}))
+    return fast_path_for(check.schema or {}, route.stream.mapping, check.value_check, sources)

@@ -54,7 +54,7 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
     needed: Collection[Path] | None = None
     """Properties that must be readable; ``None`` if all must be."""
     fast: FastPath | None = None
-    """Set where there is one route only, without a stream map, and the schema allows a fast path."""
+    """Set where there is one output stream only, and its stream map and the schema allow a fast path."""
 
     @property
     def is_ignored(self) -> bool:
