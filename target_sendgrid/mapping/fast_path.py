@@ -36,8 +36,8 @@ _OWN_NAMES = frozenset({*IDENTIFIERS, "custom_fields"})
 _REVIEWED_RECORDS = 500
 """Number of records after which the fast path is reviewed."""
 
-_FIRST_PAUSE_RECORDS = 5_000
-"""Half the number of records in the first pause of the fast path."""
+_FIRST_PAUSE_RECORDS = 10_000
+"""Number of records in the first pause of the fast path."""
 
 
 class FastPath:
@@ -80,7 +80,7 @@ class FastPath:
         ]
         if sources.is_flat:
             if any(of.rest for of in located):
-                raise NoFastPathError  # nothing would tell that a property which must be absent is
+                raise NoFastPathError  # inside values of any type, nothing checks what must be absent
             checks += [(of.property.attribute, _is_scalar) for of in located if of.property.json_types is None]
         self.record_type = record_type.struct
         self.missed = 0
@@ -118,9 +118,10 @@ class FastPath:
         return identity, contacts.encode(contact)
 
     def review(self, received: int) -> bool:
-        """Pause if most records since the last review had to take the slow path: they cost as much as on both paths.
+        """Pause the fast path if most records since the last review missed it, or end a pause that was long enough.
 
-        Each pause is longer than the one before, since most streams do not change.
+        A record that misses the fast path costs as much as both paths. Each pause is longer than the one before, since
+        the records of most streams do not change.
 
         Args:
             received: Number of records of the stream so far.
@@ -131,8 +132,10 @@ class FastPath:
         count = received - self._reviewed_at
         if count < (self._pause_records if self.is_paused else _REVIEWED_RECORDS):
             return False
-        was_paused, self.is_paused = self.is_paused, not self.is_paused and self.missed * 2 > count
-        self._pause_records *= 2 if self.is_paused else 1
+        was_paused = self.is_paused
+        self.is_paused = not was_paused and self.missed * 2 > count
+        if was_paused:
+            self._pause_records *= 2
         self._reviewed_at, self.missed = received, 0
         return was_paused != self.is_paused
 
