@@ -69,7 +69,7 @@ class ProfileCap:
         if hashed in first:
             return KNOWN
         buckets = self._buckets
-        if not buckets:
+        if not buckets:  # the limit is reached: it is not above what the set holds
             return OVER_CAP
         number, tag = hashed % _BUCKETS, _hash_bytes(hashed)[2:]  # the number is the two lowest bytes
         bucket = buckets[number]

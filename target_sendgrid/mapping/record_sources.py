@@ -22,7 +22,9 @@ class RecordSources(NamedTuple):
     absent: frozenset[Path] = frozenset()
     """Properties that a record must not have."""
     is_flat: bool = False
-    """Whether mapped values must be no arrays and objects, and properties of null objects count as absent."""
+    """Whether records are flattened: mapped values must be no arrays and objects, and properties of null objects count
+    as absent.
+    """
 
 
 UNCHANGED = RecordSources({})

@@ -47,6 +47,13 @@ _RULES_OF_TYPES: Mapping[str, frozenset[str]] = {
 
 _RULES_OF_ONE_TYPE = frozenset().union(*_RULES_OF_TYPES.values())
 
+RULES = _RULES_OF_ONE_TYPE | {
+    "type", "enum", "const", "allOf", "anyOf", "oneOf", "not", "if", "$ref", "$dynamicRef",
+}  # fmt: skip
+"""Keywords of draft 2020-12 that can reject a value, as far as they do so alone: ``then`` and ``else`` need ``if``, and
+``minContains`` and ``maxContains`` need ``contains``. All others are annotations; formats are not validated.
+"""
+
 _TYPED_RULES: Mapping[str, frozenset[str]] = {
     "string": frozenset({"minLength", "maxLength"}),
     "integer": _BOUNDS,
@@ -161,9 +168,10 @@ class RecordType:
             inner_path = (*path, name)
             outer = None if prefix is None else prefix + attribute
             kind = self._type(properties.get(name, True), inner_path, outer)
-            if inner_path[:-1] == () and name in self._sources.nulls:
+            if not path and name in self._sources.nulls:
                 kind = _only_null(kind)
             fields.append((attribute, kind) if name in required else (attribute, *self._optional(kind)))
+        # A property that must be absent has a type without values, so that no record that has it can be decoded.
         others: dict[str, Any] = {str(inner[-1]): _NO_TEXT for inner in self._sources.absent if inner[:-1] == path}
         _check(others.keys().isdisjoint(names.values()))
         others |= {name: None for name in self._sources.nulls if not path and name not in names.values()}

@@ -51,7 +51,6 @@ The fast validator's regular expressions differ from Python's. The other keyword
 a laxer one.
 """
 
-
 _Part: TypeAlias = "tuple[Sequence[str], dict[str, Any]]"
 """Names that lead to a property, and its schema."""
 
@@ -74,8 +73,11 @@ class RecordValidator:
         """CPU time of the slow records so far."""
 
     @functools.cached_property
-    def _is_valid(self) -> Callable[[dict[str, Any]], bool]:
-        """The fast validator. It is made and loaded when it is needed: the fast path accepts most records without."""
+    def _fast_check(self) -> Callable[[object], bool]:
+        """The fast validator of all other properties.
+
+        It is loaded and made when it is needed: most records are checked while they are decoded (`RecordType`).
+        """
         import jsonschema_rs  # noqa: PLC0415 - as said above
 
         try:
@@ -136,7 +138,10 @@ class RecordValidator:
         return self.slow_seconds > _MAX_SLOW_SECONDS
 
     def accepts(self, value: object) -> bool:
-        """Return whether a value is valid. ``False`` may also mean that this could not be decided, or not soon."""
+        """Return whether a value is valid, for the fast path.
+
+        ``False`` may also mean that this could not be decided, or not soon: the record takes the slow path then.
+        """
         if not self._parts_for_sdk:
             return self._is_valid_quickly(value)
         try:
@@ -148,7 +153,7 @@ class RecordValidator:
     def _is_valid_quickly(self, value: object) -> bool:
         """Return whether the fast validator accepts a value."""
         try:
-            return self._is_valid(value)
+            return self._fast_check(value)
         except ValueError:
             return False
 
@@ -229,7 +234,7 @@ class _CpuTime:
         return self
 
     def __enter__(self) -> None:
-        """Start the time.
+        """Start to measure.
 
         Raises:
             TimeoutError: From the code inside: it takes longer than the limit.
@@ -246,7 +251,7 @@ class _CpuTime:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop the time."""
+        """Stop to measure."""
         if self._is_running:
             self._is_running = False
             left_seconds, _ = signal.setitimer(signal.ITIMER_VIRTUAL, 0)
