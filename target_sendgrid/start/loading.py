@@ -4,10 +4,17 @@
 a run uses little or nothing. While `load_sdk` loads these modules, two kinds of stand-ins are in the place of others:
 
 - A module of `POSTPONED` is the module itself, whose code only runs when somebody asks it for one of its names.
-  Whatever it is asked for, it has.
-- The modules of `DEFERRED` are there only while the SDK's modules are loaded. What the SDK takes out of them is found
-  when it is used. That fits how a version of the SDK uses these names while it is loaded, so `FITTING_VERSIONS` says
-  for which it does. Other versions are loaded without.
+  Whatever it is asked for, it has. So this is done with every version of the SDK.
+- A stand-in for a module of `DEFERRED` is there only while the SDK's modules are loaded. What the SDK takes out of it
+  is a stand-in, too, which finds the real thing when it is used. Not all that Python does with a class or a function
+  works with it. So this is done only with the versions of `FITTING_VERSIONS`. With any other version, these modules are
+  loaded at once: nothing else changes, but the target takes twice as long to start.
+
+How to add a version: in all places where its modules for targets use a name of a module of `DEFERRED`, check what they
+do with it. While they are loaded, they may take names out of the module, read attributes and items of what they have
+taken, and call it. They may not derive a class from it, compare it or look at its type. The same holds afterwards for a
+name that was taken with ``from ... import``: it may not be in an ``except`` or an ``isinstance``. The tests in
+`tests/project/test_startup.py` and `tests/runs` find most of what would break.
 
 Only the command line does this. A program that imports the target gets the whole SDK.
 """
@@ -42,9 +49,7 @@ DEFERRED = (
 """Modules out of which the SDK takes names that most runs, or all, never use."""
 
 FITTING_VERSIONS = frozenset({"0.54.9"})
-"""Versions of the SDK whose modules for targets, while they are loaded, only take names out of the modules of
-`DEFERRED`, read attributes and items of what is there, and call it.
-"""
+"""Versions of the SDK of which somebody has checked that they get along with `DEFERRED`, as described above."""
 
 _SDK = "singer_sdk"
 
@@ -58,7 +63,8 @@ def load_sdk() -> None:
         return
     for name in POSTPONED:
         _postpone(name)
-    with contextlib.suppress(ImportError, AttributeError):  # the only name that `requests` always asks it for
+    # `requests` always asks for this name, and for no other: having it keeps the rest from being loaded.
+    with contextlib.suppress(ImportError, AttributeError):
         version = importlib.import_module("charset_normalizer.version").__version__
         sys.modules["charset_normalizer"].__dict__["__version__"] = version
     with _deferred() if _sdk_version() in FITTING_VERSIONS else contextlib.nullcontext():
@@ -74,6 +80,7 @@ def _sdk_version() -> str | None:
 
 
 def _postpone(name: str) -> None:
+    """Put a module in its place without running its code, unless it is loaded or missing."""
     spec = None if name in sys.modules else importlib.util.find_spec(name)
     if spec is None or spec.loader is None:
         return
@@ -87,13 +94,14 @@ def _postpone(name: str) -> None:
 
 @contextlib.contextmanager
 def _deferred() -> Iterator[None]:
+    """Have stand-ins in the place of the modules of `DEFERRED` that are not loaded yet."""
     made = {name: _Deferred(name) for name in DEFERRED if name not in sys.modules}
     sys.modules.update(made)
     try:
         yield
     finally:
         for name, module in made.items():
-            module.__dict__["is_loading"] = False
+            module.is_loading = False
             del sys.modules[name]
 
 
@@ -106,7 +114,7 @@ class _Postponed(ModuleType):
     def __getattr__(self, name: str) -> object:
         full_name = f"{self.__name__}.{name}"
         if "__path__" in vars(self) and not name.startswith("_") and importlib.util.find_spec(full_name):
-            return importlib.import_module(full_name)
+            return importlib.import_module(full_name)  # a module below a package needs no code of the package
         with self._lock:
             if self._is_running:  # its own code asks for it
                 raise AttributeError(name)
@@ -129,7 +137,7 @@ class _Deferred(ModuleType):
     def __getattr__(self, name: str) -> object:
         if not self.is_loading:
             return getattr(importlib.import_module(self.__name__), name)
-        if name.startswith("__"):
+        if name.startswith("__"):  # Python looks whether a module has these, and does without
             raise AttributeError(name)
         return _Later(self, lambda: getattr(importlib.import_module(self.__name__), name))
 
@@ -145,7 +153,7 @@ class _Later:
         return _Later(self._module, lambda: use(self._made())) if self._module.is_loading else use(self._made())
 
     def __getattr__(self, name: str) -> object:
-        if name.startswith("__") and self._module.is_loading:
+        if name.startswith("__") and self._module.is_loading:  # as above, of classes and functions
             raise AttributeError(name)
         return self._then(lambda made: getattr(made, name))
 
