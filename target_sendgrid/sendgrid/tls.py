@@ -38,7 +38,10 @@ class SharedContextAdapter(HTTPAdapter):
         return host, options
 
     def cert_verify(self, conn: Any, url: str, verify: bool | str, cert: Any) -> None:  # noqa: ANN401, FBT001 - as above
-        """Have a connection verified: with its context, which holds the certificates, where it has one."""
+        """Set how a connection is verified.
+
+        The base class sets the path of the certificates, which `urllib3` would read into the context once more.
+        """
         super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]  # it has no types
         if "ssl_context" in conn.conn_kw:
             conn.ca_certs = conn.ca_cert_dir = None
@@ -46,6 +49,7 @@ class SharedContextAdapter(HTTPAdapter):
 
 @functools.cache
 def _context(certificates: str) -> ssl.SSLContext:
+    """Return the context for a file or a folder of certificates."""
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
     is_folder = Path(certificates).is_dir()
     context.load_verify_locations(None if is_folder else certificates, certificates if is_folder else None)
