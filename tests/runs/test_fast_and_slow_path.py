@@ -244,7 +244,8 @@ def test_good_records_take_the_fast_path(account: Account, monkeypatch: pytest.M
     usable = [record for record in records if not {'"York"', '""'} & {dict(record)["home"]}]
     for own in SETTINGS:
         account.reset()
-        account.run(*lines(usable), field_mapping=FIELD_MAPPING, **CONFIG | own)
+        run = account.run(*lines(usable), field_mapping=FIELD_MAPPING, **CONFIG | own)
+        assert (run.exit_code, run.report["streams"]["people"]["received"]) == (0, len(usable)), own
         assert slow == [], own
 
 
