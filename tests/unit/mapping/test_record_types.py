@@ -59,8 +59,9 @@ def _rules(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     few = plain.map(lambda schema: {name: schema[name] for name in [*schema][:3]})
     branches = st.lists(inner, min_size=1, max_size=3)
     choice = st.fixed_dictionaries({"anyOf": branches}) | st.fixed_dictionaries({"oneOf": branches})
+    nullable = inner.map(lambda schema: {"anyOf": [{"type": "object", "properties": {"a": schema}}, {"type": "null"}]})
     other = st.sampled_from([{}, {"const": "a"}, {"$ref": "#/properties/a"}, {"not": {"type": "string"}}])
-    return st.tuples(st.one_of(plain, few, few, choice, other), _NOTES).map(lambda parts: parts[0] | parts[1])
+    return st.tuples(st.one_of(plain, few, few, choice, nullable, other), _NOTES).map(lambda parts: parts[0] | parts[1])
 
 
 _SCHEMAS = st.recursive(st.fixed_dictionaries({"type": _KINDS}), _rules, max_leaves=8)
