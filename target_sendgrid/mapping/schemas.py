@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Path: TypeAlias = tuple[str | int, ...]
 """Steps to a property: names into objects, numbers into arrays."""
 
+JSON_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
+"""The values of ``type``."""
+
 _MISSPELT = 0.7
 """How much of the names of two properties must be the same for one to be taken for the other, misspelt.
 

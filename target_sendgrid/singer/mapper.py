@@ -21,7 +21,7 @@ from singer_sdk.mapper import (
 
 from target_sendgrid.errors import Code, ConfigError
 from target_sendgrid.mapping.record_sources import UNCHANGED, RecordSources
-from target_sendgrid.mapping.schemas import branches_of, properties_of, types_of
+from target_sendgrid.mapping.schemas import JSON_TYPES, branches_of, properties_of, types_of
 from target_sendgrid.singer.map_sources import sources_of_flattened, sources_of_renamed
 from target_sendgrid.singer.stream_map_errors import map_problem
 from target_sendgrid.wording import is_near_miss, shown
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 _PATH = "path"
 """Keyword of `_with_paths`."""
-
-_ALL_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
 class OutputMap(NamedTuple):
@@ -231,12 +229,12 @@ def _schema_to_map(schema: Mapping[str, Any], key_properties: Iterable[str] = ()
 
 def _with_type(schema: object) -> dict[str, Any]:
     if not isinstance(schema, dict):
-        return {"type": list(_ALL_TYPES)}
+        return {"type": list(JSON_TYPES)}
     branches = branches_of(schema)
     inner: dict[str, Any] = {}
     for branch in reversed(branches):
         inner |= properties_of(branch)
-    json_types = types_of(schema) or set().union(*map(types_of, branches)) or _ALL_TYPES
+    json_types = types_of(schema) or set().union(*map(types_of, branches)) or JSON_TYPES
     if not inner:
         return {keyword: value for keyword, value in schema.items() if keyword != "properties"} | {
             "type": sorted(json_types)

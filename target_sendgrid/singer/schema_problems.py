@@ -7,7 +7,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from target_sendgrid.mapping.schemas import referenced
+from target_sendgrid.mapping.schemas import JSON_TYPES, referenced
 from target_sendgrid.singer.projection import NOTES, REFERENCES, parts_of
 from target_sendgrid.wording import shown
 
@@ -27,15 +27,13 @@ _TYPES = {
     "string": "a text",
 }
 
-_JSON_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
-
 
 def _is_instance(kind: type, value: object) -> bool:
     return isinstance(value, kind)
 
 
 def _is_type(value: object) -> bool:
-    return isinstance(value, str) and value in _JSON_TYPES
+    return isinstance(value, str) and value in JSON_TYPES
 
 
 def _is_schema(value: object) -> bool:
@@ -191,7 +189,7 @@ def _rule(error: ValidationError) -> str:
     if error.validator == "type":
         return f"it must be {_TYPES[expected[0] if isinstance(expected, list) else expected]}"
     rules = {
-        "anyOf": f"it must be one of {', '.join(_JSON_TYPES)}, or a list of them",
+        "anyOf": f"it must be one of {', '.join(JSON_TYPES)}, or a list of them",
         "exclusiveMinimum": f"it must be more than {expected}",
         "format": "it must be a regular expression",
         "minItems": "it must not be empty",
