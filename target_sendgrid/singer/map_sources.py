@@ -88,7 +88,7 @@ def sources_of_flattened(
             for other in _joined(parts, separator)
             if other != source and not _stays_whole(_fork(source, other), other, flattened, separator)
         }
-    del found[unchanged,]
+    del found[unchanged,]  # no field is made of it, but nothing may be in its place
     return RecordSources(found, absent=frozenset(absent), is_flat=True)
 
 

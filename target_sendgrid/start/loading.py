@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 POSTPONED = ("singer_sdk", "singer_sdk.about", "singer_sdk.singerlib", "logging.config", "idna", "charset_normalizer")
-"""Modules that are not needed themselves, but are imported with others: a module below a package, or a library."""
+"""Modules that are imported with others, and are not needed themselves: those of libraries, and packages of which a run
+uses only a module inside. A package stands before its modules.
+"""
 
 DEFERRED = (
     "dotenv",
