@@ -244,6 +244,9 @@ class _StreamChecks:
 
     def _stream_findings(self, plan: StreamPlan) -> Iterator[Finding]:
         into = f"list '{shown(plan.list_name)}'" if plan.list_name else f"the list with the id '{plan.list_id}'"
+        if plan.lists:
+            by = shown(".".join(map(str, plan.list_path)))
+            into = f"{counted(len(set(plan.lists.values())), 'list')} by the values of property '{by}'"
         pairs = ", ".join(f"{shown(planned.field)} <- {shown(planned.source)}" for planned in plan.mapping.fields)
         yield Finding(Level.OK, f"Stream '{shown(plan.name)}' would fill {into}: {pairs}.")
         for planned in plan.mapping.fields:

@@ -245,7 +245,7 @@ def _check_scopes(client: Client, host: str, result: PreflightResult) -> None:
 
 
 def _check_lists(lists: Lists, settings: Settings, result: PreflightResult) -> None:
-    list_ids, list_names = settings.lists()
+    list_ids, list_names = settings.all_lists()
     problems = lists.problems(list_ids, list_names)
     if problems:
         result.add_error(ConfigError(problems, code=Code.WRONG_LIST))

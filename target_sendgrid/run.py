@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from target_sendgrid.audience.cap import NEW, OVER_CAP, ProfileCap
+from target_sendgrid.audience.list_choice import ListChoice
 from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.delivery import Delivery
 from target_sendgrid.delivery.job_runner import JobRunner
@@ -24,7 +25,9 @@ from target_sendgrid.errors import (
     RecordRejectedError,
     TargetSendGridError,
 )
+from target_sendgrid.mapping.field_mapping import value_at
 from target_sendgrid.mapping.planner import plan_mapping, some_names
+from target_sendgrid.mapping.schemas import property_paths, resolve_path
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.dry_run import is_new
@@ -53,23 +56,31 @@ class Stream(msgspec.Struct, frozen=True):
 
     name: str
     counts: StreamReport
-    purpose: Purpose
-    """What its records ask for."""
+    purpose: Purpose | None
+    """What its records ask for; ``None`` where each record chooses its lists."""
     mapping: FieldMapping
+    choice: ListChoice | None = None
+    """Chooses the lists of records."""
+    list_path: Path = ()
+    """Steps to the property by which they are chosen."""
 
 
 class StreamPlan(msgspec.Struct, frozen=True):
-    """What an output stream needs. It is checked, and nothing is created yet. One of list id and name is given."""
+    """What an output stream needs. It is checked, and nothing is created yet. One of the ways to a list is given."""
 
     name: str
     list_id: str | None
     list_name: str | None
     mapping: MappingPlan
+    list_path: Path = ()
+    """Steps to the property by which records choose their lists; none without one."""
+    lists: Mapping[str, str] = {}
+    """Name of the list for each value of that property."""
 
     @property
     def paths(self) -> list[Path]:
-        """Paths of the mapped properties."""
-        return self.mapping.paths
+        """Paths of the properties that are needed."""
+        return [*self.mapping.paths, *([self.list_path] if self.list_path else [])]
 
 
 class Run:
@@ -107,6 +118,8 @@ class Run:
         """The present mapping of each output stream."""
         self._came: dict[str, set[str]] = {}
         """Labels of fields whose properties some record of a stream has had under an earlier schema."""
+        self._chosen_lists: dict[str, str] = {}
+        """Names of the lists that records choose, by id."""
         self.cap = ProfileCap(settings.profile_cap)
         self.report = report
         self._upsert_kind = upsert_kind(settings.batch_size_rows, settings.batch_size_bytes)
@@ -177,7 +190,7 @@ class Run:
         near = suggest(name, self._settings.streams.keys() - self.report.streams.keys())
         if self._settings.entry_of(name) is None and near:
             log.warning("Stream '%s' has no entry in `streams`.%s", name, near)
-        if not settings.list_id and not settings.list_name:
+        if not settings.list_id and not settings.list_name and not settings.list_property:
             message = (
                 f"Stream '{name}' has no list. Set `list_name` for all streams, or `streams.{name}.list_name`; to leave"
                 f" the stream out, set `streams.{name}.enabled` to false, or `streams.*.enabled` to leave out every"
@@ -191,7 +204,17 @@ class Run:
             self._connection.catalogue,
             can_create_fields=self._settings.create_custom_fields,
         )
-        return StreamPlan(name, settings.list_id, settings.list_name, plan)
+        if settings.list_property is None:
+            return StreamPlan(name, settings.list_id, settings.list_name, plan)
+        list_path = resolve_path(settings.list_property, schema)
+        if list_path is None:
+            message = (
+                f"Stream '{shown(name)}': no property is named '{shown(settings.list_property)}', as `list_property`"
+                f" says.{suggest(settings.list_property, property_paths(schema))}"
+            )
+            raise ConfigError(message, code=Code.WRONG_MAPPING)
+        plan = msgspec.structs.replace(plan, unused=tuple(one for one in plan.unused if one != settings.list_property))
+        return StreamPlan(name, None, None, plan, list_path, settings.lists)
 
     def open_stream(self, plan: StreamPlan, key_properties: Sequence[str]) -> Stream:
         """Open an output stream: create its custom fields and its list where they are missing.
@@ -209,7 +232,9 @@ class Run:
         try:
             clears_nulls = self._settings.null_handling == "clear"
             mapping = plan.mapping.compile(clears_nulls=clears_nulls, create_field=self._create_field)
-            found = self._connection.lists.resolve(plan.list_id, plan.list_name)
+            resolve = self._connection.lists.resolve
+            by_value = {value: resolve(None, list_name) for value, list_name in plan.lists.items()}
+            found = None if by_value else resolve(plan.list_id, plan.list_name)
         finally:
             self.is_opening_stream = False
         if name in self._mappings:
@@ -217,11 +242,20 @@ class Run:
         elif plan.mapping.unused:
             log.info("Stream '%s': not used: %s.", name, some_names(plan.mapping.unused))
         self._mappings[name] = mapping
-        counts.list_id, counts.list_name = found.id, found.name
-        log.info("Stream '%s' fills list '%s' (%s).", name, found.name, counted(len(plan.mapping.fields), "field"))
+        field_count = counted(len(plan.mapping.fields), "field")
+        purpose = choice = None
+        if found is not None:
+            counts.list_id, counts.list_name = found.id, found.name
+            purpose = Purpose(self._upsert_kind, (found.id,))
+            log.info("Stream '%s' fills list '%s' (%s).", name, found.name, field_count)
+        else:
+            choice = ListChoice(by_value, counts.records_by_list)
+            counts.records_by_list.update({chosen.name: 0 for chosen in by_value.values()})
+            self._chosen_lists.update({chosen.id: chosen.name for chosen in by_value.values()})
+            log.info("Stream '%s' fills %s (%s).", name, counted(len(counts.records_by_list), "list"), field_count)
         for planned in plan.mapping.fields:
             log.debug("%s <- %s", planned.field, planned.source)
-        return Stream(name, counts, Purpose(self._upsert_kind, (found.id,)), mapping)
+        return Stream(name, counts, purpose, mapping, choice, plan.list_path)
 
     def keep_schema(self, name: str, message: bytes) -> None:
         """Keep the SCHEMA message of a stream for the file of rejected records, so that they can be sent again."""
@@ -241,21 +275,37 @@ class Run:
             RecordRejectedError: The record breaks a rule. (If the contact is too large, `take` rejects it itself.)
             CapReachedError: The record is of one person more than the cap allows, and that is to end the run.
         """
+        purpose = stream.purpose or self.choose_lists(stream, value_at(record, stream.list_path))
+        if purpose is None:
+            return
         contact = stream.mapping.contact(record)
         identity = contacts.identity(contact)
         if identity is None:
             message = "the mapping has made a contact without an identifier"
             raise LookupError(message)
-        self.take(stream, identity, contacts.encode(contact), origin)
+        self.take(stream, purpose, identity, contacts.encode(contact), origin)
 
-    def take(self, stream: Stream, identity: str, contact: bytes, origin: Origin) -> None:
+    def choose_lists(self, stream: Stream, value: object) -> Purpose | None:
+        """Return what a record asks for that chooses its lists; if there is no list for it, count it as ignored.
+
+        Args:
+            stream: The stream.
+            value: Value of the property by which lists are chosen.
+        """
+        list_ids = stream.choice.list_ids(value) if stream.choice is not None else ()
+        if not list_ids:
+            stream.counts.buckets[Bucket.IGNORED] += 1
+            return None
+        return Purpose(self._upsert_kind, list_ids)
+
+    def take(self, stream: Stream, purpose: Purpose, identity: str, contact: bytes, origin: Origin) -> None:
         """Take the encoded contact of a record; reject one that is too large.
 
         Raises:
             CapReachedError: It is one person more than the cap allows, and that is to end the run.
         """
         admission = self.cap.admit(identity)
-        change = Change(stream.purpose, identity, contact, origin)
+        change = Change(purpose, identity, contact, origin)
         try:
             if admission is OVER_CAP:
                 self._batcher.check_size(change)  # a contact that no request can hold is no reason to end the run
@@ -338,14 +388,21 @@ class Run:
         self.report.state_held_from_line = self._gate.held_from_line
         self.report.distinct_profiles = self.cap.distinct_profiles
         self.report.request_count = self._connection.request_count
+        self._complete_lists()
+
+    # Helpers
+
+    def _complete_lists(self) -> None:
+        """Add the lists to the report that a dry run would create, and the present ids of all others."""
+        for list_id, name in self._chosen_lists.items():
+            if is_new(list_id):
+                self.report.add_new_list(name)
         for counts in self.report.streams.values():
             if counts.list_id and is_new(counts.list_id):
                 counts.list_id = None
                 self.report.add_new_list(counts.list_name)
             elif counts.list_id:
                 (counts.list_id,) = self._list_tracker.current((counts.list_id,))
-
-    # Helpers
 
     def _create_field(self, new: NewField) -> CustomField:
         """Create a custom field, and add it to those that are known."""

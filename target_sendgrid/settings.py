@@ -35,11 +35,22 @@ MAX_BYTES_PER_REQUEST = 6_000_000
 
 _SMALLEST_REQUEST_BYTES = 10_000
 
+_LIST_SETTINGS = frozenset({"list_id", "list_name", "list_property", "lists"})
+"""Settings that say where a stream goes to: an entry of `streams` with one of them replaces all of them."""
+
 _HOSTS = {"global": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
 
 _LIST_ID = "Id of the list that streams are written to. Give this or `list_name`."
 _LIST_NAME = (
     "Name of the list that streams are written to. Give this or `list_id`; a name that two lists share is an error."
+)
+_LIST_PROPERTY = (
+    "Property whose value says which list a record goes to, in place of `list_name`: a text, or an array of texts for"
+    " several lists. `lists` has the list of each value; records without one of these values are counted and not sent."
+)
+_LISTS = "Name of the list for each value of `list_property`: `{value: list name}`."
+_LISTS_TYPE = th.CustomType(
+    {"type": ["object", "null"], "additionalProperties": {"type": "string"}, "examples": [{"vip": "VIP customers"}]}
 )
 _FIELD_MAPPING = (
     "Which property of a record fills which contact field: `{contact field: record property}`. The field is a reserved"
@@ -89,6 +100,8 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property("list_id", th.StringType, title="List id", description=_LIST_ID),
     th.Property("list_name", th.StringType, title="List name", description=_LIST_NAME),
+    th.Property("list_property", th.StringType, title="List property", description=_LIST_PROPERTY),
+    th.Property("lists", _LISTS_TYPE, title="Lists", description=_LISTS),
     th.Property(
         "create_list", th.BooleanType, default=True, title="Create list",
         description="Create the named list when it is missing.",
@@ -102,13 +115,16 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
             additional_properties=th.ObjectType(
                 th.Property("list_id", th.StringType, description=_LIST_ID),
                 th.Property("list_name", th.StringType, description=_LIST_NAME),
+                th.Property("list_property", th.StringType, description=_LIST_PROPERTY),
+                th.Property("lists", _LISTS_TYPE, description=_LISTS),
                 th.Property("field_mapping", _FIELD_MAPPING_TYPE, description=_FIELD_MAPPING),
                 th.Property("enabled", th.BooleanType, description="False reads the stream and sends nothing of it."),
                 additional_properties=False,
             ),
         ),
         title="Streams", examples=[{"people": {"list_name": "Customers"}}],
-        description="Settings of single streams, by stream name: `list_id`, `list_name`, `field_mapping`, `enabled`."
+        description="Settings of single streams, by stream name: `list_id`, `list_name`, `list_property`,"
+        " `lists`, `field_mapping`, `enabled`."
         " A `*` in a name matches any characters; an exact name comes before a pattern, a longer pattern before a"
         " shorter one.",
     ),
@@ -191,12 +207,15 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class StreamSettings:
-    """The settings of one stream. At most one of `list_id` and `list_name` is set."""
+    """The settings of one stream. At most one of `list_id`, `list_name` and `list_property` is set."""
 
     list_id: str | None
     list_name: str | None
     field_mapping: Mapping[str, Source] | None
     is_enabled: bool
+    list_property: str | None = None
+    lists: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Name of the list for each value of `list_property`; empty without one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,6 +229,8 @@ class Settings:
     data_privacy_consent: bool
     list_id: str | None
     list_name: str | None
+    list_property: str | None
+    lists: Mapping[str, str] | None
     create_list: bool
     field_mapping: Mapping[str, str | Mapping[str, Any]] | None
     streams: Mapping[str, Mapping[str, Any]]
@@ -278,12 +299,13 @@ class Settings:
         """Address of the API, without a slash at the end. That of an embedded sandbox is known only once it runs."""
         return (self.api_url or _HOSTS[self.region]).rstrip("/")
 
-    def lists(self) -> tuple[list[str], list[str]]:
+    def all_lists(self) -> tuple[list[str], list[str]]:
         """Return the ids and the names of all lists that the settings mention, for streams that are enabled."""
         places = [self.for_stream(name) for name in self.streams]
         places = [place for place in places if place.is_enabled]
         ids = [self.list_id, *(place.list_id for place in places)]
-        names = [self.list_name, *(place.list_name for place in places)]
+        names = [self.list_name, *(place.list_name for place in places), *(self.lists or {}).values()]
+        names += [name for place in places for name in place.lists.values()]
         return [list_id for list_id in ids if list_id], [name for name in names if name]
 
     def entry_of(self, stream: str) -> str | None:
@@ -320,10 +342,12 @@ class Settings:
         """Return the settings of a stream: those of its entry in `streams`, else those of all streams."""
         entry = self.entry_of(name)
         own = self.streams[entry] if entry is not None else {}
-        has_own_list = "list_id" in own or "list_name" in own
+        place = own if not own.keys().isdisjoint(_LIST_SETTINGS) else vars(self)
         return StreamSettings(
-            list_id=own.get("list_id") if has_own_list else self.list_id,
-            list_name=own.get("list_name") if has_own_list else self.list_name,
+            list_id=place.get("list_id"),
+            list_name=place.get("list_name"),
+            list_property=place.get("list_property"),
+            lists=place.get("lists") or {},
             field_mapping=_sources(own.get("field_mapping", self.field_mapping)),
             is_enabled=own.get("enabled", True),
         )
@@ -335,7 +359,7 @@ def _matches(entry: str, stream: str) -> bool:
 
 
 def _sets_apart(own: Mapping[str, Any]) -> bool:
-    return not own.get("enabled", True) or "list_id" in own or "list_name" in own
+    return not own.get("enabled", True) or not own.keys().isdisjoint(_LIST_SETTINGS)
 
 
 def _sources(field_mapping: Mapping[str, str | Mapping[str, Any]] | None) -> Mapping[str, Source] | None:
@@ -378,6 +402,9 @@ def _with_trimmed_lists(config: Mapping[str, Any]) -> dict[str, Any]:
         name: value.strip() if name in {"list_id", "list_name"} and isinstance(value, str) else value
         for name, value in config.items()
     }
+    if isinstance(trimmed.get("lists"), Mapping):
+        lists = trimmed["lists"].items()
+        trimmed["lists"] = {value: name.strip() if isinstance(name, str) else name for value, name in lists}
     streams = trimmed.get("streams")
     if isinstance(streams, Mapping):
         trimmed["streams"] = {

@@ -380,17 +380,32 @@ def _places(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _list_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    ways = ("list_id", "list_name", "list_property")
     for prefix, place in _places(config):
-        if place.get("list_id") and place.get("list_name"):
-            yield f"Give either `{prefix}list_id` or `{prefix}list_name`, not both."
-        for name in ("list_id", "list_name"):
+        given = [f"`{prefix}{name}`" for name in ways if place.get(name)]
+        if len(given) > 1:
+            yield f"Give either {' or '.join(given)}, not both."
+        for name in ways:
             if name in place and not str(place[name]).strip():
                 yield f"The setting `{prefix}{name}` is empty."
         if len(place.get("list_name") or "") > _MAX_LIST_NAME:
             yield f"The setting `{prefix}list_name` is longer than the {_MAX_LIST_NAME} characters SendGrid takes."
-    has_list = any(place.get("list_id") or place.get("list_name") for _, place in _places(config))
-    if not has_list:
+        yield from _list_property_problems(prefix, place)
+    if not any(place.get(name) for _, place in _places(config) for name in ways):
         yield Problem(
             "No list is set. Set `list_name` (or `list_id`), or one for each stream under `streams`.",
             code=Code.LIST_MISSING,
         )
+
+
+def _list_property_problems(prefix: str, place: Mapping[str, Any]) -> Iterator[str]:
+    names = place.get("lists") or {}
+    if place.get("list_property") and not names:
+        yield f'Set `{prefix}lists`, too: the list for each value of `{prefix}list_property`, such as {{"vip": "VIP"}}.'
+    if names and not place.get("list_property"):
+        yield f"Set `{prefix}list_property`, too: the property whose values `{prefix}lists` has lists for."
+    for value, name in names.items():
+        if not name.strip():
+            yield f"The list for '{shown(value)}' in `{prefix}lists` has no name."
+        elif len(name) > _MAX_LIST_NAME:
+            yield f"A name in `{prefix}lists` is longer than the {_MAX_LIST_NAME} characters SendGrid takes."

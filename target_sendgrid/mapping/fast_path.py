@@ -9,13 +9,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import linecache
+import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from target_sendgrid.errors import RecordRejectedError
-from target_sendgrid.mapping.field_mapping import NOT_CLEARABLE
+from target_sendgrid.mapping.field_mapping import NOT_CLEARABLE, value_at
 from target_sendgrid.mapping.record_sources import UNCHANGED
 from target_sendgrid.mapping.record_types import NoFastPathError, RecordProperty, RecordType
 from target_sendgrid.sendgrid import contact as contacts
@@ -49,6 +50,7 @@ class FastPath:
         make_check: Makes a function that returns whether a value may be accepted: all values that it accepts must match
             a part of the schema. It is called for properties whose schemas have rules that no type expresses.
         sources: Where mapped properties are in the tap's records, and what else is expected of these.
+        list_path: Steps to the property that `list_value` returns; none for no property.
 
     Raises:
         NoFastPathError: The schema has rules about the record as a whole, or names that only the slow path supports.
@@ -60,13 +62,18 @@ class FastPath:
         mapping: FieldMapping,
         make_check: Callable[[object], Callable[[Any], bool]],
         sources: RecordSources = UNCHANGED,
+        list_path: Path = (),
     ) -> None:
         fields = [(field, sources.paths.get(field.path, field.path)) for field in mapping.fields]
+        list_path = sources.paths.get(list_path, list_path)
+        lengths = _text_lengths(fields)
+        if list_path:
+            lengths.setdefault(list_path, (0, sys.maxsize))
         record_type = RecordType(
             schema,
             sources,
-            paths={path for _, path in fields},
-            lengths=_text_lengths(fields),
+            paths={*(path for _, path in fields), *([list_path] if list_path else [])},
+            lengths=lengths,
             tells_absent=mapping.clears_nulls,
         )
         located = [
@@ -82,6 +89,7 @@ class FastPath:
             if any(of.rest for of in located):
                 raise NoFastPathError  # inside values of any type, nothing checks what must be absent
             checks += [(of.property.attribute, _is_scalar) for of in located if of.property.json_types is None]
+        self.list_value = _value_getter(record_type, list_path, is_flat=sources.is_flat)
         self.record_type = record_type.struct
         self.missed = 0
         """Number of records since the last review that had to take the slow path."""
@@ -158,13 +166,14 @@ def fast_path_for(
     mapping: FieldMapping,
     make_check: Callable[[object], Callable[[Any], bool]],
     sources: RecordSources = UNCHANGED,
+    list_path: Path = (),
 ) -> FastPath | None:
     """Return the fast path of a stream, or ``None`` if all its records have to take the slow path.
 
     The arguments are those of `FastPath`.
     """
     try:
-        return FastPath(schema, mapping, make_check, sources)
+        return FastPath(schema, mapping, make_check, sources, list_path)
     except NoFastPathError:
         return None
 
@@ -178,6 +187,28 @@ def _text_lengths(fields: Iterable[tuple[MappedField, Path]]) -> dict[Path, tupl
             least = 1 if field.key in IDENTIFIERS else least
             lengths[path] = (least, min(most, field.plain_length))
     return lengths
+
+
+def _value_getter(record_type: RecordType, path: Path, *, is_flat: bool) -> Callable[[Any], Any]:
+    """Return a function that returns the value at a path of a record; ``None`` or ``UNSET`` if there is none.
+
+    Raises:
+        NoFastPathError: The path leads into a value of any kind, where flattening would change it.
+    """
+    if not path:
+        return lambda _: None
+    found, rest = record_type.locate(path)
+    if is_flat and found.json_types is None:
+        raise NoFastPathError
+    attributes = found.attribute.split(".")
+
+    def get(record: Any) -> Any:  # noqa: ANN401 - a struct, and any JSON value
+        value = record
+        for attribute in attributes:
+            value = getattr(value, attribute, None)
+        return value_at(value, rest)
+
+    return get
 
 
 def _is_scalar(value: object) -> bool:

@@ -93,7 +93,7 @@ class FieldMapping:
         contact: Contact = {}
         custom_fields: dict[str, Any] = {}
         for field, name in self._sources:
-            value = _value_at(record, field.path) if name is None else record.get(name, _NOTHING)
+            value = value_at(record, field.path) if name is None else record.get(name, _NOTHING)
             is_plain = type(value) is str and 0 < len(value) <= field.plain_length
             if not is_plain:
                 value = self._converted(value, field)
@@ -119,7 +119,7 @@ class FieldMapping:
         most, awaited = field.plain_length, self._awaited
 
         def read(outer: Any) -> Any:  # noqa: ANN401 - any JSON value
-            value = _value_at(outer, rest) if rest else outer
+            value = value_at(outer, rest) if rest else outer
             if type(value) is str and 0 < len(value) <= most:
                 return value
             value = self._converted(value, field)
@@ -170,7 +170,7 @@ class FieldMapping:
         return is_identified
 
 
-def _value_at(record: Mapping[str, Any], path: Path) -> Any:  # noqa: ANN401 - any JSON value
+def value_at(record: Mapping[str, Any], path: Path) -> Any:  # noqa: ANN401 - any JSON value
     """Return the value at a path of a record, or `_NOTHING`. A null on the way gives a null."""
     value: Any = record
     for step in path:
@@ -185,5 +185,5 @@ def _value_at(record: Mapping[str, Any], path: Path) -> Any:  # noqa: ANN401 - a
 
 def _has(record: Mapping[str, Any], path: Path) -> bool:
     """Return whether a record has a property, be it null. A null on the way to it is not the property."""
-    outer, last = _value_at(record, path[:-1]), path[-1]
-    return outer is not None and outer is not _NOTHING and _value_at({"outer": outer}, ("outer", last)) is not _NOTHING
+    outer, last = value_at(record, path[:-1]), path[-1]
+    return outer is not None and outer is not _NOTHING and value_at({"outer": outer}, ("outer", last)) is not _NOTHING

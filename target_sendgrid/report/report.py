@@ -72,6 +72,8 @@ class StreamReport(msgspec.Struct):
     rejected: Counter[Reason] = msgspec.field(default_factory=Counter)
     list_name: str | None = None
     list_id: str | None = None
+    records_by_list: Counter[str] = msgspec.field(default_factory=Counter)
+    """Number of records for each list, by name, where records choose their lists."""
 
     @property
     def rejected_count(self) -> int:
@@ -116,6 +118,8 @@ class StreamReport(msgspec.Struct):
                 counts["rejected"] = {reason.value: count for reason, count in sorted(self.rejected.items())}
             if self.buckets[bucket] or bucket.is_always_reported:
                 counts[bucket.value] = self.buckets[bucket]
+        if self.records_by_list:
+            counts["records_by_list"] = {_encodable(name): count for name, count in self.records_by_list.items()}
         return counts | {"unsettled": self.unsettled}
 
 
@@ -191,6 +195,9 @@ class Report(msgspec.Struct):
         """Yield the lines of the summary."""
         for name, stream in self.streams.items():
             into = f" -> list '{stream.list_name}'" if stream.list_name else ""
+            if stream.records_by_list:
+                lists = (f"'{shown(chosen)}' {count:,}" for chosen, count in stream.records_by_list.items())
+                into = f" -> lists {', '.join(lists)}"
             preview = None if self.dry_run is None else self.dry_run.stream(name)
             text = f"Stream '{shown(name)}'{into}: {stream.summary(preview)}."
             yield SummaryLine(text, {"stream_name": name, **stream.to_dict()})

@@ -111,7 +111,9 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
             return False
         stream = self.routes[0].stream
         stream.counts.received += 1
-        self.run.take(stream, *made, origin)
+        purpose = stream.purpose or self.run.choose_lists(stream, fast.list_value(record))
+        if purpose is not None:
+            self.run.take(stream, purpose, *made, origin)
         return True
 
     def accept_unreadable(self, line: bytes, origin: Origin, *, is_message: bool) -> None:

@@ -352,7 +352,7 @@ class TestLists:
     def test_names_and_ids_of_lists_are_trimmed(self) -> None:
         streams = {"a": {"list_name": "A\u00a0"}, "b": {"list_id": "\n1"}, "c": {"list_name": "x" * 100 + " "}}
         settings = settings_of(list_name=" News ", streams=streams)
-        assert settings.lists() == (["1"], ["News", "A", "x" * 100])
+        assert settings.all_lists() == (["1"], ["News", "A", "x" * 100])
         assert settings.for_stream("a").list_name == "A"
 
     @pytest.mark.parametrize(("length", "is_taken"), [(100, True), (101, False)])
@@ -365,11 +365,11 @@ class TestLists:
 
     def test_all_lists_of_enabled_streams_are_returned(self) -> None:
         streams = {"a": {"list_id": "1"}, "b": {"list_name": "B"}, "c": {"list_name": "C", "enabled": False}, "d": {}}
-        assert settings_of(streams=streams).lists() == (["1"], ["News", "B", "News"])
+        assert settings_of(streams=streams).all_lists() == (["1"], ["News", "B", "News"])
 
     def test_the_list_of_a_pattern_is_returned_unless_it_is_not_enabled(self) -> None:
         streams = {"*": {"enabled": False}, "a_*": {"list_name": "A"}, "b_*": {"list_name": "B", "enabled": False}}
-        assert settings_of(list_name=None, streams=streams).lists() == ([], ["A"])
+        assert settings_of(list_name=None, streams=streams).all_lists() == ([], ["A"])
 
 
 class TestStreams:
