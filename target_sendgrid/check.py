@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.mapping.plan import MappingPlan, NewField
+    from target_sendgrid.output_streams import StreamPlan
     from target_sendgrid.preflight import Connection
-    from target_sendgrid.run import StreamPlan
     from target_sendgrid.sendgrid.client import Client
     from target_sendgrid.settings import Settings, Source
 

@@ -384,7 +384,7 @@ class TargetSendGrid(Target):
         self._signals.append(signum)
         if self._is_over:
             return
-        if len(self._signals) == 2 or self._run is None or self._run.is_opening_stream:  # noqa: PLR2004 - the second signal
+        if len(self._signals) == 2 or self._run is None or self._run.streams.is_opening:  # noqa: PLR2004 - the second signal
             raise TerminatedError(signum)
 
     def _check_stop(self) -> None:

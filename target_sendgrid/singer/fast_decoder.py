@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_sendgrid.mapping.fast_path import FastPath
-    from target_sendgrid.run import Stream
+    from target_sendgrid.output_streams import Stream
     from target_sendgrid.singer.source_stream import SourceStream
 
 _MAX_STREAMS = 100

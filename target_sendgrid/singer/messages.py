@@ -61,7 +61,7 @@ class MessageProcessor:
             TargetSendGridError: The run cannot go on.
             TerminatedError: A signal asked the run to stop.
         """
-        take, choose_lists, keeps_messages = self._run.take, self._run.choose_lists, self._run.keeps_messages
+        take, keeps_messages = self._run.take, self._run.keeps_messages
         decoder = self._table.fast_decoder
         targets = decoder.targets
         record_count = 0
@@ -91,7 +91,7 @@ class MessageProcessor:
             counts = stream.counts
             counts.received = received = counts.received + 1
             record_count += 1
-            purpose = stream.purpose or choose_lists(stream, fast.list_value(message.record))
+            purpose = stream.purpose or stream.purpose_of(fast.list_value(message.record))
             if purpose is not None:
                 kept = line.strip() if keeps_messages else None
                 take(stream, purpose, identity, contact, Origin(stream.name, number, 0, kept, received))

@@ -9,7 +9,8 @@ from target_sendgrid.singer.routes import RouteTable
 from target_sendgrid.singer.source_stream import SourceStream
 
 if TYPE_CHECKING:
-    from target_sendgrid.run import Run, StreamPlan
+    from target_sendgrid.output_streams import StreamPlan
+    from target_sendgrid.run import Run
     from target_sendgrid.singer.routes import SdkStreams
 
 

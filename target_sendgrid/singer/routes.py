@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from target_sendgrid.mapping.fast_path import FastPath
     from target_sendgrid.mapping.record_sources import RecordSources
     from target_sendgrid.mapping.schemas import Path
+    from target_sendgrid.output_streams import StreamPlan
     from target_sendgrid.report.report import StreamReport
-    from target_sendgrid.run import Run, StreamPlan
+    from target_sendgrid.run import Run
     from target_sendgrid.singer.mapper import OutputMap
     from target_sendgrid.singer.record_check import RecordCheck
     from target_sendgrid.singer.sink import SendGridSink
@@ -72,7 +73,7 @@ class RouteTable:
         if known is not None:
             return known if known.is_ignored else None
         is_removed = self._mapper.removes(name)
-        if not is_removed and (self._run.is_enabled(name) or not self._mapper.keeps_name(name)):
+        if not is_removed and (self._run.streams.is_enabled(name) or not self._mapper.keeps_name(name)):
             return None
         if name.isprintable():
             why = "is removed by `stream_maps`" if is_removed else "is not enabled"
@@ -156,7 +157,7 @@ class RouteTable:
             ConfigError: It is likely to be.
         """
         misspelt = self._mapper.misspelt_entry(name, self._streams)
-        if misspelt is not None and not self._run.names_stream(name):
+        if misspelt is not None and not self._run.streams.has_entry(name):
             raise ConfigError(misspelt_stream(name, "stream_maps", misspelt))
 
     def _open(self, name: str, schema: dict[str, Any], key_properties: list[str]) -> SourceStream:
@@ -172,7 +173,7 @@ class RouteTable:
         check = self._check(name, schema, key_properties, needed)
         routes = [
             StreamRoute(
-                stream=self._run.open_stream(plan, key_properties),
+                stream=self._run.streams.open(plan, key_properties),
                 sink=self._sdk.sink_for(output_map.stream_map),
                 transform=None if output_map.is_identity else output_map.stream_map.transform,
                 sets_mark=output_map.says_of(DELETED_AT),
@@ -200,11 +201,11 @@ class RouteTable:
         ignored, planned = [], []
         for output_map in output_maps:
             alias = output_map.stream_map.stream_alias
-            if output_map.is_removal or not self._run.is_enabled(alias):
+            if output_map.is_removal or not self._run.streams.is_enabled(alias):
                 log.info("Stream '%s': nothing of it is sent to stream '%s'.", name, alias)
                 ignored.append(self._run.report.stream(alias))
             else:
-                planned.append((output_map, self._run.plan_stream(alias, output_map.schema(schema))))
+                planned.append((output_map, self._run.streams.plan(alias, output_map.schema(schema))))
         return ignored, planned
 
     def _needed(

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from target_sendgrid.mapping.fast_path import FastPath
     from target_sendgrid.mapping.schemas import Path
     from target_sendgrid.origin import Origin
+    from target_sendgrid.output_streams import Stream
     from target_sendgrid.report.report import StreamReport
-    from target_sendgrid.run import Run, Stream
+    from target_sendgrid.run import Run
     from target_sendgrid.singer.record_check import RecordCheck
     from target_sendgrid.singer.sink import SendGridSink
 
@@ -111,7 +112,7 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
             return False
         stream = self.routes[0].stream
         stream.counts.received += 1
-        purpose = stream.purpose or self.run.choose_lists(stream, fast.list_value(record))
+        purpose = stream.purpose or stream.purpose_of(fast.list_value(record))
         if purpose is not None:
             self.run.take(stream, purpose, *made, origin)
         return True

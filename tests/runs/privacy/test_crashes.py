@@ -57,7 +57,7 @@ PLACES = (
     "singer.sink:SendGridSink.__init__",
     "singer.record_check:RecordCheck.error_in",
     "singer.validation:RecordValidator.validate",
-    "run:Run.open_stream",
+    "output_streams:OutputStreams.open",
     "run:Run.receive",
     "run:Run.take",
     "run:Run.reject",
