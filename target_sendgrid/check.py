@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from target_sendgrid.output_streams import StreamPlan
     from target_sendgrid.preflight import Connection
     from target_sendgrid.sendgrid.client import Client
-    from target_sendgrid.settings import Settings, Source
+    from target_sendgrid.settings.settings import Settings, Source
 
 SILENT_SECONDS = 60.0
 """How long the check waits for the first SCHEMA message, since standard input may be a pipe that nobody writes to."""

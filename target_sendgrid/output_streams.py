@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from target_sendgrid.report.report import Report, StreamReport
     from target_sendgrid.sendgrid.fields import CustomField
     from target_sendgrid.sendgrid.lists import ListTracker
-    from target_sendgrid.settings import Settings
+    from target_sendgrid.settings.settings import Settings
 
 log = logging.getLogger("target-sendgrid.run")
 

@@ -23,7 +23,7 @@ from target_sendgrid.wording import counted, shown
 if TYPE_CHECKING:
     from target_sendgrid.clock import Clock
     from target_sendgrid.sendgrid.fields import FieldCatalogue
-    from target_sendgrid.settings import Settings
+    from target_sendgrid.settings.settings import Settings
 
 _MARKETING_SCOPES = ("marketing.read", "marketing_campaigns.")
 

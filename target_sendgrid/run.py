@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from target_sendgrid.output_streams import Stream
     from target_sendgrid.preflight import Connection
     from target_sendgrid.report.report import Report
-    from target_sendgrid.settings import Settings
+    from target_sendgrid.settings.settings import Settings
 
 log = logging.getLogger("target-sendgrid.run")
 

@@ -21,20 +21,16 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabiliti
 from singer_sdk.target_base import Target
 
 from target_sendgrid.errors import Code, ConfigError, LocalFileError, TargetSendGridError, TerminatedError, codes_of
-from target_sendgrid.settings import CONFIG_SCHEMA, Settings, without_unset
-from target_sendgrid.settings_checks import (
+from target_sendgrid.settings import environment
+from target_sendgrid.settings.checks import (
     ENVIRONMENT_PREFIX,
     GENERAL_KEY_VARIABLE,
-    asks_for_dry_run,
     config_file_problems,
-    environment_problems,
-    given_variables,
     host_of,
-    is_from_meltano,
     is_loopback,
-    nested_again,
-    unread_variables,
 )
+from target_sendgrid.settings.schema import CONFIG_SCHEMA
+from target_sendgrid.settings.settings import Settings, without_unset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,13 +130,13 @@ class TargetSendGrid(Target):
         schema = copy.deepcopy(CONFIG_SCHEMA)
         self.append_builtin_config(schema)
         parse_environment_config({}, ENVIRONMENT_PREFIX)  # loads a file `.env` into the environment
-        problems = environment_problems(os.environ, schema)
+        problems = environment.environment_problems(os.environ, schema)
         if problems:
             raise ConfigError(problems)
-        given = given_variables(os.environ)
+        given = environment.given_variables(os.environ)
         properties = {name: prop for name, prop in schema["properties"].items() if name.upper() in given}
         config = parse_environment_config({"properties": properties}, ENVIRONMENT_PREFIX)
-        return nested_again(config) if is_from_meltano(os.environ) else config
+        return environment.nested_again(config) if environment.is_from_meltano(os.environ) else config
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
@@ -175,7 +171,7 @@ class TargetSendGrid(Target):
             target = functools.partial(cls, config=config.config, parse_env_config=config.parse_env)
             sys.exit(run_check(target, file_input, output_format=about_format))
         cls.print_version(print_fn=lambda line: cls.logger.info("%s", line))  # our line, so that it is not quietened
-        if dry_run or asks_for_dry_run(os.environ):
+        if dry_run or environment.asks_for_dry_run(os.environ):
             config.config["dry_run"] = True
             os.environ[f"{ENVIRONMENT_PREFIX}DRY_RUN"] = "true"  # may be read later, and replace it
         cls(config=config.config, parse_env_config=config.parse_env).carry_out(file_input)
@@ -201,7 +197,7 @@ class TargetSendGrid(Target):
             ConfigError: The config has errors.
         """
         self.append_builtin_config(self.config_jsonschema)
-        config, unread = self.config, unread_variables(os.environ, CONFIG_SCHEMA)
+        config, unread = self.config, environment.unread_variables(os.environ, CONFIG_SCHEMA)
         if self._reads_environment:
             config, unread = {"api_key": os.environ.get(GENERAL_KEY_VARIABLE), **config}, []
         return Settings.from_config(config, self.config_jsonschema, unread_variables=unread)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from target_sendgrid.report.rejections import MEANINGS
-from target_sendgrid.settings import CONFIG_SCHEMA
-from target_sendgrid.settings_checks import ENVIRONMENT_PREFIX
+from target_sendgrid.settings.checks import ENVIRONMENT_PREFIX
+from target_sendgrid.settings.schema import CONFIG_SCHEMA
 from target_sendgrid.target import TargetSendGrid
 from tests.runs.faults.promises import PROMISES
 from tests.runs.faults.world_promises import WORLD_PROMISES
@@ -41,7 +41,7 @@ _KINDS = {
     "object": "object",
     "array": "array",
 }
-_READING_ORDER = ("start", "singer", "mapping", "audience", "delivery", "sendgrid", "report", "sandbox")
+_READING_ORDER = ("start", "settings", "singer", "mapping", "audience", "delivery", "sendgrid", "report", "sandbox")
 """Packages in the order in which a run passes through them."""
 
 _EXAMPLES = {

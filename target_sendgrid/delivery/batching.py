@@ -25,6 +25,10 @@ MAX_HELD_BYTES = 3_500_000
 """Most bytes of held changes before reading waits: they stay in memory until the changes before them are settled."""
 
 
+MAX_OPEN_BYTES = 10_500_000
+"""Most bytes of open batches. Where people go to many lists, none of the batches may get full."""
+
+
 class Batch(msgspec.Struct, eq=False):
     """Changes that go to SendGrid in one request, or in several where SendGrid refuses some of them."""
 
@@ -164,6 +168,13 @@ class Batcher:
     def next_full(self) -> Purpose | None:
         """Return the purpose of an open batch that has reached a limit, or ``None``."""
         return next((purpose for purpose, group in self._groups.items() if group.is_full), None)
+
+    def largest_of_too_many(self) -> Purpose | None:
+        """Return the purpose of the largest open batch if all of them together take too much memory, or ``None``."""
+        groups = self._groups.values()
+        if sum(group.byte_count for group in groups) <= MAX_OPEN_BYTES:
+            return None
+        return max(groups, key=lambda group: group.byte_count).purpose
 
     def open_since(self) -> float | None:
         """Return when the oldest open batch was opened, or ``None``."""

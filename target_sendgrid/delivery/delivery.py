@@ -125,7 +125,7 @@ class Delivery:
         self._progress.note_reading()
         self._write_state()
         self._batcher.release_due()
-        while (purpose := self._batcher.next_full()) is not None:
+        while (purpose := self._batcher.next_full() or self._batcher.largest_of_too_many()) is not None:
             self._seal_and_send(purpose)
         open_since = self._batcher.open_since()
         if open_since is not None and self._clock.monotonic() - open_since > LONGEST_OPEN_SECONDS:

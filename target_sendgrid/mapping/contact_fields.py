@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from target_sendgrid.sendgrid.fields import FieldCatalogue
-    from target_sendgrid.settings import Source
+    from target_sendgrid.settings.settings import Source
 
 _CREATE_FIELD_ADVICE = "Create it in SendGrid, or set `create_custom_fields` to true."
 

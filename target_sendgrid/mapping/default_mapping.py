@@ -9,7 +9,7 @@ from target_sendgrid.mapping.nested import is_nested, may_hold_addresses
 from target_sendgrid.mapping.schemas import property_paths, schema_at
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.fields import CustomField
-from target_sendgrid.settings import Source
+from target_sendgrid.settings.settings import Source
 from target_sendgrid.wording import as_json, shown
 
 if TYPE_CHECKING:

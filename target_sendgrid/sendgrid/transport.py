@@ -23,7 +23,7 @@ from target_sendgrid.errors import Code, ConfigError, Problem, SendGridError, Tr
 from target_sendgrid.sendgrid import answers
 from target_sendgrid.sendgrid.retry import RetryPolicy, seconds_until_reset
 from target_sendgrid.sendgrid.tls import SharedContextAdapter
-from target_sendgrid.settings_checks import LOOPBACK_HOSTS
+from target_sendgrid.settings.checks import LOOPBACK_HOSTS
 from target_sendgrid.wording import words_of_cause
 
 if TYPE_CHECKING:

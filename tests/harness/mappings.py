@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.mapping.planner import plan_mapping
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
-from target_sendgrid.settings import Source
+from target_sendgrid.settings.settings import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -18,7 +18,7 @@ from demo import tap_profiles
 from target_sendgrid.mapping.planner import plan_mapping
 from target_sendgrid.sendgrid.contact import encode
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue
-from target_sendgrid.settings import Source
+from target_sendgrid.settings.settings import Source
 from tests.harness.runs import SCRIPTS
 from tests.runs.faults.promises import PROMISES
 from tests.runs.faults.world_promises import WORLD_PROMISES

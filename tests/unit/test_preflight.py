@@ -11,7 +11,7 @@ from target_sendgrid.errors import ConfigError, UnauthorizedError
 from target_sendgrid.preflight import Finding, Level, PreflightResult, preflight
 from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.transport import RUN_RETRY_SECONDS
-from target_sendgrid.settings import Settings
+from target_sendgrid.settings.settings import Settings
 from tests.harness.clocks import SandboxClock
 
 if TYPE_CHECKING:

@@ -13,14 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.errors import ConfigError
-from target_sendgrid.settings import CONFIG_SCHEMA, Settings, Source, StreamSettings
-from target_sendgrid.settings_checks import (
-    asks_for_dry_run,
-    environment_problems,
-    given_variables,
-    main_type,
-    nested_again,
-)
+from target_sendgrid.settings.checks import main_type
+from target_sendgrid.settings.environment import asks_for_dry_run, environment_problems, given_variables, nested_again
+from target_sendgrid.settings.schema import CONFIG_SCHEMA
+from target_sendgrid.settings.settings import Settings, Source, StreamSettings
 
 MARKER = "zaphod"
 BASE = {"api_key": "SG.a.b", "data_privacy_consent": True, "list_name": "News"}

@@ -10,8 +10,9 @@ import pytest
 from singer_sdk.mapper import PluginMapper
 
 from target_sendgrid.errors import ConfigError
-from target_sendgrid.settings import CONFIG_SCHEMA, Settings
-from target_sendgrid.stream_map_checks import stream_map_problems
+from target_sendgrid.settings.schema import CONFIG_SCHEMA
+from target_sendgrid.settings.settings import Settings
+from target_sendgrid.settings.stream_map_checks import stream_map_problems
 from tools.docs import all_settings
 
 MARKER = "zaphod"

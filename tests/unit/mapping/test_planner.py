@@ -8,7 +8,7 @@ from target_sendgrid.errors import ConfigError
 from target_sendgrid.mapping.planner import some_names
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.fields import CustomField, FieldType
-from target_sendgrid.settings import Source
+from target_sendgrid.settings.settings import Source
 from tests.harness.mappings import compiled, planned, schema_of
 
 if TYPE_CHECKING:

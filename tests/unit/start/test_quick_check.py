@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from target_sendgrid.settings import CONFIG_SCHEMA
+from target_sendgrid.settings.schema import CONFIG_SCHEMA
 from target_sendgrid.start.quick_check import surely_fits
 from target_sendgrid.target import TargetSendGrid
 

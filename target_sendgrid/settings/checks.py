@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import math
-import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from target_sendgrid.errors import Code, Problem
+from target_sendgrid.settings.stream_map_checks import stream_map_problems
 from target_sendgrid.start.quick_check import surely_fits
-from target_sendgrid.stream_map_checks import stream_map_problems
-from target_sendgrid.wording import counted, shown, suggest
+from target_sendgrid.wording import shown, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from jsonschema import ValidationError
 
 ENVIRONMENT_PREFIX = "TARGET_SENDGRID_"
-
-_MELTANO_VARIABLE = f"{ENVIRONMENT_PREFIX}_DIALECT"
-"""Meltano sets this variable together with those of the settings."""
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 """Host names that plain http is allowed for: what is sent there stays on this machine."""
@@ -36,9 +30,6 @@ GENERAL_KEY_VARIABLE = "SENDGRID_API_KEY"
 """Variable in which many programs expect the API key."""
 
 _MAX_LIST_NAME = 100
-
-_SHOWN_VARIABLES = 3
-"""Number of environment variables that an error names."""
 
 
 def is_missing_setting(problem: str) -> bool:
@@ -83,105 +74,7 @@ def _config_file_problem(path: Path) -> str:
     return "" if isinstance(content, dict) else "is not a JSON object, which has braces around it"
 
 
-def is_from_meltano(environment: Mapping[str, str]) -> bool:
-    """Return whether Meltano has exported its settings as variables."""
-    return _MELTANO_VARIABLE in environment
-
-
-def asks_for_dry_run(environment: Mapping[str, str]) -> bool:
-    """Return whether the variable of the setting `dry_run` is set to anything but false.
-
-    It counts even where no other variable is read: nobody who sets it wants a run that writes. A Meltano project may
-    have a plugin definition that is older than the setting, and Meltano then passes it on as a variable only.
-    """
-    return environment.get(f"{ENVIRONMENT_PREFIX}DRY_RUN", "").strip().lower() not in {"", "false", "0", "no", "off"}
-
-
-def given_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the ``TARGET_SENDGRID_`` variables without this prefix. An empty one is the same as none.
-
-    Meltano exports the settings that it has resolved. There an empty variable has replaced what ``meltano.yml`` says,
-    which is lost: settings that must not be empty stay, so that they become an error.
-    """
-    never_empty = {name.upper() for name in NEVER_EMPTY} if is_from_meltano(environment) else set()
-    given = {
-        variable.removeprefix(ENVIRONMENT_PREFIX): value
-        for variable, value in environment.items()
-        if variable.startswith(ENVIRONMENT_PREFIX)
-    }
-    return {name: value for name, value in given.items() if value.strip() or name in never_empty}
-
-
-def environment_problems(environment: Mapping[str, str], schema: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with the ``TARGET_SENDGRID_`` variables, one sentence each, quoting no value."""
-    problems = []
-    given = given_variables(environment)
-    known = {name.upper(): main_type(prop) for name, prop in schema["properties"].items()}
-    for name, kind in known.items():
-        if name in given and kind in _FITS and not _FITS[kind](given[name]):
-            wanted = f"{_WANTED[kind]}{_example(schema['properties'][name.lower()])}"
-            problems.append(f"The environment variable {ENVIRONMENT_PREFIX}{name} must be {wanted}.")
-    is_exported = _exported_names(known) if is_from_meltano(environment) else None
-    for name in sorted(given.keys() - known):
-        near = "" if is_exported and is_exported.match(name) else _suggest_setting(name, known)
-        if near:
-            variable = ENVIRONMENT_PREFIX + name
-            problems.append(f"There is no setting for the environment variable {variable}.{near}")
-    return problems
-
-
-def _exported_names(kinds: Mapping[str, str]) -> re.Pattern[str]:
-    """Return what matches the names of variables that Meltano exports beside those of the settings.
-
-    They are those of the properties of an object, and those of a loader that inherits from this one, which have the
-    rest of its name in front: ``TARGET_SENDGRID_VIP_LIST_NAME`` for ``target-sendgrid-vip``.
-
-    Args:
-        kinds: JSON types of the settings, by their names in upper case.
-    """
-    objects = "|".join(name for name, kind in kinds.items() if kind == "object")
-    return re.compile(f"(?:{objects})_|.+_(?:{'|'.join(kinds)})(?:_|$)")
-
-
-def unread_variables(environment: Mapping[str, str], schema: Mapping[str, Any]) -> list[str]:
-    """Return the variables that would be read with ``--config=ENV``. Meltano writes its own into a config file."""
-    if is_from_meltano(environment):
-        return []
-    given = given_variables(environment)
-    given.pop("DRY_RUN", None)  # which is always read
-    names = [f"{ENVIRONMENT_PREFIX}{name.upper()}" for name in schema["properties"] if name.upper() in given]
-    return [GENERAL_KEY_VARIABLE, *names] if environment.get(GENERAL_KEY_VARIABLE, "").strip() else names
-
-
-def unread_problem(variables: Sequence[str]) -> str:
-    """Return a sentence about variables that are set and not read."""
-    names = " and ".join(variables) if len(variables) <= _SHOWN_VARIABLES else _cut(variables)
-    is_one = len(variables) == 1
-    return (
-        f"{names} {'is' if is_one else 'are'} set, but not read. Add `--config=ENV` to the command line: without it,"
-        " settings come from config files alone."
-    )
-
-
-def _cut(variables: Sequence[str]) -> str:
-    more = counted(len(variables) - _SHOWN_VARIABLES, "more variable")
-    return f"{', '.join(variables[:_SHOWN_VARIABLES])} and {more}"
-
-
-def _is_json(kind: type, text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), kind)
-    except ValueError:
-        return False
-
-
-_FITS: Mapping[str, Callable[[str], bool]] = {
-    "object": functools.partial(_is_json, dict),
-    "array": functools.partial(_is_json, list),
-    "integer": lambda text: re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", text) is not None,
-    "boolean": lambda text: text.lower() in {"true", "false", "1", "0", "yes", "no", "on", "off"},
-}
-_WANTED = {
+WANTED = {
     "string": "a text",
     "object": "a JSON object",
     "array": "a JSON array",
@@ -191,30 +84,9 @@ _WANTED = {
 }
 
 
-def _suggest_setting(name: str, known: Iterable[str]) -> str:
+def suggest_setting(name: str, known: Iterable[str]) -> str:
     """Return a clause that offers the nearest known setting. A list is most often meant by its name."""
     return suggest(f"{name}_name" if name.lower() == "list" else name, known)
-
-
-def nested_again(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a config that Meltano has exported as variables, its objects as Meltano writes them into a config file.
-
-    In variables the keys of inner objects are joined with dots, such as ``{"people.list_name": "Customers"}``. A dot in
-    a name is lost either way.
-    """
-    return {name: _nested(value) if isinstance(value, Mapping) else value for name, value in config.items()}
-
-
-def _nested(value: Mapping[str, Any]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for path, inner in value.items():
-        *outer, last = path.split(".")
-        place = result
-        for name in outer:
-            found = place.get(name)
-            place[name] = place = found if isinstance(found, dict) else {}
-        place[last] = inner
-    return result
 
 
 def schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
@@ -231,7 +103,7 @@ def schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Ite
             known = list(error.schema.get("properties", {}))
             for name in sorted(set(error.instance) - set(known)):
                 where = f" in `{path}`" if path else ""
-                yield f"There is no setting `{shown(name)}`{where}.{_suggest_setting(name, known)}"
+                yield f"There is no setting `{shown(name)}`{where}.{suggest_setting(name, known)}"
         else:
             yield f"The setting `{path}` {_rule(error)}."
 
@@ -251,7 +123,7 @@ def _rule(error: ValidationError) -> str:
     given: Any = error.instance
     if error.validator == "type":
         kinds = [wanted] if isinstance(wanted, str) else [kind for kind in wanted if kind != "null"]
-        return "must be " + " or ".join(_WANTED[kind] for kind in kinds) + (_example(schema) or _quotes(kinds, given))
+        return "must be " + " or ".join(WANTED[kind] for kind in kinds) + (example(schema) or _quotes(kinds, given))
     if error.validator == "required":
         return "lacks " + " and ".join(f"`{name}`" for name in wanted if name not in given)
     if error.validator == "enum":
@@ -263,7 +135,7 @@ def _rule(error: ValidationError) -> str:
     return f"breaks the rule {error.validator}"
 
 
-def _example(schema: Mapping[str, Any]) -> str:
+def example(schema: Mapping[str, Any]) -> str:
     """Return the first example of a setting as a clause, or nothing where it has none."""
     return "".join(f", such as {json.dumps(example)}" for example in schema.get("examples", [])[:1])
 

@@ -1,0 +1,172 @@
+"""Every setting of the target: its kind, its default and its meaning.
+
+The README's table, ``meltano.yml``, the plugin definition and ``.env.example`` are generated from `CONFIG_SCHEMA`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from singer_sdk import typing as th
+
+MAX_CONTACTS_PER_REQUEST = 30_000
+"""Most contacts that SendGrid takes in one request, by its API description."""
+
+MAX_BYTES_PER_REQUEST = 6_000_000
+"""Most bytes of one request, as SendGrid documents it. The default is well below, since 4 MiB were seen refused."""
+
+_SMALLEST_REQUEST_BYTES = 10_000
+
+_LIST_ID = "Id of the list that streams are written to. Give this or `list_name`."
+_LIST_NAME = (
+    "Name of the list that streams are written to. Give this or `list_id`; a name that two lists share is an error."
+)
+_LIST_PROPERTY = (
+    "Property whose value says which list a record goes to, in place of `list_name`: a text, or an array of texts for"
+    " several lists. `lists` has the list of each value; records without one of these values are counted and not sent."
+)
+_LISTS = "Name of the list for each value of `list_property`: `{value: list name}`."
+_LISTS_TYPE = th.CustomType(
+    {"type": ["object", "null"], "additionalProperties": {"type": "string"}, "examples": [{"vip": "VIP customers"}]}
+)
+_FIELD_MAPPING = (
+    "Which property of a record fills which contact field: `{contact field: record property}`. The field is a reserved"
+    " field, an identifier or a custom field by name or id; dots in the property reach into objects. Left out:"
+    ' properties named like contact fields are taken as they are. Write `{"property": "ltv", "type": "Number"}` for'
+    " the property to choose the type of a custom field that is created: `Text`, `Number` or `Date`."
+)
+_FIELD_MAPPING_TYPE = th.CustomType(
+    {
+        "type": ["object", "null"],
+        "additionalProperties": {
+            "type": ["string", "object"],
+            "properties": {
+                "property": {"type": "string"},
+                "type": {"type": ["string", "null"], "enum": ["Text", "Number", "Date", None]},
+            },
+            "required": ["property"],
+            "additionalProperties": False,
+        },
+        "examples": [{"email": "profile_email"}],
+    }
+)
+
+CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
+    th.Property(
+        "api_key", th.StringType, secret=True, title="API key",
+        description="SendGrid API key with access to Marketing. Required unless `api_url` is a sandbox. Without it, the"
+        " environment variable `SENDGRID_API_KEY` counts, in Meltano and with `--config=ENV`.",
+    ),
+    th.Property(
+        "region", th.StringType(allowed_values=["global", "eu"]), default="global", title="Region",
+        description="Region of the SendGrid account: picks the API host.",
+    ),
+    th.Property(
+        "api_url", th.StringType, title="API URL",
+        description="Overrides the API host. `sandbox` or `sandbox:PATH.db` starts the embedded SendGrid sandbox, which"
+        " needs no account. Plain http is allowed on loopback only.",
+    ),
+    th.Property(
+        "on_behalf_of", th.StringType, title="On behalf of",
+        description="Subuser, or `account-id <id>`, that the parent's key acts for.",
+    ),
+    th.Property(
+        "data_privacy_consent", th.BooleanType, default=False, title="Data privacy consent",
+        description="Set to true to confirm that you may move these people's personal data to SendGrid. Not needed for"
+        " a sandbox or on loopback.",
+    ),
+    th.Property("list_id", th.StringType, title="List id", description=_LIST_ID),
+    th.Property("list_name", th.StringType, title="List name", description=_LIST_NAME),
+    th.Property("list_property", th.StringType, title="List property", description=_LIST_PROPERTY),
+    th.Property("lists", _LISTS_TYPE, title="Lists", description=_LISTS),
+    th.Property(
+        "create_list", th.BooleanType, default=True, title="Create list",
+        description="Create the named list when it is missing.",
+    ),
+    th.Property(
+        "field_mapping", _FIELD_MAPPING_TYPE, title="Field mapping", description=_FIELD_MAPPING,
+    ),
+    th.Property(
+        "streams",
+        th.ObjectType(
+            additional_properties=th.ObjectType(
+                th.Property("list_id", th.StringType, description=_LIST_ID),
+                th.Property("list_name", th.StringType, description=_LIST_NAME),
+                th.Property("list_property", th.StringType, description=_LIST_PROPERTY),
+                th.Property("lists", _LISTS_TYPE, description=_LISTS),
+                th.Property("field_mapping", _FIELD_MAPPING_TYPE, description=_FIELD_MAPPING),
+                th.Property("enabled", th.BooleanType, description="False reads the stream and sends nothing of it."),
+                additional_properties=False,
+            ),
+        ),
+        title="Streams", examples=[{"people": {"list_name": "Customers"}}],
+        description="Settings of single streams, by stream name: `list_id`, `list_name`, `list_property`,"
+        " `lists`, `field_mapping`, `enabled`."
+        " A `*` in a name matches any characters; an exact name comes before a pattern, a longer pattern before a"
+        " shorter one.",
+    ),
+    th.Property(
+        "create_custom_fields", th.BooleanType, default=False, title="Create custom fields",
+        description="Create mapped custom fields that do not exist, typed from the stream's schema.",
+    ),
+    th.Property(
+        "null_handling", th.StringType(allowed_values=["omit", "clear"]), default="omit", title="Null handling",
+        description="What a null does: `omit` leaves the field as it is, `clear` empties a text field. SendGrid has no"
+        " way to clear a number or a date.",
+    ),
+    th.Property(
+        "profile_cap", th.CustomType({"type": ["integer", "null"], "minimum": 0}), default=100_000, title="Profile cap",
+        description="Most distinct profiles of one run, across all streams. 0 means no cap.",
+    ),
+    th.Property(
+        "on_profile_cap", th.StringType(allowed_values=["fail", "truncate"]), default="fail", title="On profile cap",
+        description="`fail` loads up to the cap, holds the state there and exits 1; `truncate` leaves the rest out,"
+        " counts it and exits 0.",
+    ),
+    th.Property(
+        "batch_size_rows", th.IntegerType(minimum=1, maximum=MAX_CONTACTS_PER_REQUEST),
+        default=MAX_CONTACTS_PER_REQUEST, title="Batch size in contacts", description="Most contacts of one request.",
+    ),
+    th.Property(
+        "batch_size_bytes", th.IntegerType(minimum=_SMALLEST_REQUEST_BYTES, maximum=MAX_BYTES_PER_REQUEST),
+        default=3_500_000, title="Batch size in bytes", description="Most bytes of one request's body.",
+    ),
+    th.Property(
+        "validate_records", th.BooleanType, default=True, title="Validate records",
+        description="Check each record against the schema that the tap sent.",
+    ),
+    th.Property(
+        "validate_scope", th.StringType(allowed_values=["mapped", "all"]), default="mapped", title="Validation scope",
+        description="What `validate_records` checks: `mapped` the mapped properties, the key properties, and the"
+        " objects and arrays that they are in, so that a bad value elsewhere harms nobody; `all` the whole record.",
+    ),
+    th.Property(
+        "max_rejected_percent", th.NumberType(minimum=0, maximum=100), default=10, title="Most rejected records",
+        description="Share of rejected records, in percent, above which no STATE is written and the run exits 1. Up to"
+        " 10 rejected records are allowed if anybody is accepted; records without an identifier do not count then. Good"
+        " records are sent all the same. 0 means that a single rejected record is too many, 100 allows everything.",
+    ),
+    th.Property(
+        "rejected_records_path", th.StringType, title="Rejected records file",
+        description="File that rejected records are appended to, one JSON line each, readable by its owner only. It"
+        " holds personal data; without it rejected records are counted and named, but not kept.",
+    ),
+    th.Property(
+        "report_path", th.StringType, title="Report file",
+        description="File for a JSON report of the run. It holds counts, never personal data.",
+    ),
+    th.Property(
+        "job_timeout_seconds", th.IntegerType(minimum=1), default=3600, title="Job time limit",
+        description="Longest wait for one import job, in seconds.",
+    ),
+    th.Property(
+        "request_timeout_seconds", th.NumberType(exclusive_minimum=0), default=60, title="Request time limit",
+        description="Longest wait for an answer to one request, in seconds.",
+    ),
+    th.Property(
+        "dry_run", th.BooleanType, default=False, title="Dry run",
+        description="Do everything but write: say what a run would do, by looking people up. No state is written.",
+    ),
+    additional_properties=False,
+).to_dict()  # fmt: skip
+"""JSON schema of the settings, without those that the SDK adds."""
