@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.mapping.field_types import type_for
 from target_sendgrid.mapping.plan import NewField
-from target_sendgrid.mapping.reserved_names import meant_field
+from target_sendgrid.mapping.property_names import likely_field
+from target_sendgrid.mapping.reserved_names import meant_field, near_field
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.fields import CustomField, FieldType
 from target_sendgrid.wording import as_json, shown, suggest
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from target_sendgrid.sendgrid.fields import FieldCatalogue
     from target_sendgrid.settings.settings import Source
+
+_NEARNESS = 0.75
+"""How much of the names of two custom fields must be the same for one to be taken for the other, misspelt."""
 
 _CREATE_FIELD_ADVICE = "Create it in SendGrid, or set `create_custom_fields` to true."
 
@@ -47,7 +51,10 @@ def unknown_field_problem(
     if name.lower() in fields.READ_ONLY_FIELDS:
         return f"'{shown(name)}' is set by SendGrid itself and can't be mapped."
     meant = meant_field(name, mapped)
-    near = f" Did you mean '{meant}'?" if meant else suggest(name, [*fields.MAX_LENGTHS, *catalogue.names()])
+    near = suggest(name, catalogue.names(), nearness=_NEARNESS)
+    reserved = meant or (None if near else likely_field(name) or near_field(name))
+    if reserved:
+        near = f" Did you mean '{reserved}'?"
     if not can_create:
         return f"SendGrid has no contact field '{shown(name)}'.{near or ' ' + _CREATE_FIELD_ADVICE}"
     if not fields.CUSTOM_FIELD_NAME.match(name):

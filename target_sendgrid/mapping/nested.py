@@ -112,7 +112,7 @@ def _likely_name(schema: Mapping[str, Any], path: Path, words: Iterable[str]) ->
     kinds = {name: kinds_of(schema_at(schema, (*path, name)) or {}) for name in names}
     likely = [name for word in words for name in kinds if word in name.lower() and not kinds[name] <= _NO_TEXTS]
     texts = [name for name in kinds if "text" in kinds[name]]
-    return next(iter([*likely, *texts]), None)
+    return next(iter(likely or (texts if len(texts) == 1 else [])), None)
 
 
 def words_for(schema: Mapping[str, Any]) -> str:

@@ -9,43 +9,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from target_sendgrid.mapping.property_names import certain_field
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.wording import is_one_letter_away, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-_SYNONYMS: Mapping[str, str] = {
-    "mail": "email",
-    "emailaddress": "email",
-    "mailaddress": "email",
-    "givenname": "first_name",
-    "forename": "first_name",
-    "fname": "first_name",
-    "familyname": "last_name",
-    "surname": "last_name",
-    "lname": "last_name",
-    "address": "address_line_1",
-    "address1": "address_line_1",
-    "street": "address_line_1",
-    "streetaddress": "address_line_1",
-    "address2": "address_line_2",
-    "town": "city",
-    "state": "state_province_region",
-    "province": "state_province_region",
-    "stateprovince": "state_province_region",
-    "zip": "postal_code",
-    "zipcode": "postal_code",
-    "postcode": "postal_code",
-    "phone": "phone_number",
-    "phoneno": "phone_number",
-    "telephone": "phone_number",
-    "telephonenumber": "phone_number",
-}
-"""Other words for reserved fields, without capitals and separators."""
+    from collections.abc import Collection
 
 _SHORTEST_MISSPELT = 8
 """Shortest name of a field, in letters, that counts as meant when a letter differs."""
+
+_SHORT = 4
+"""Length of the shortest names of fields: `city` and `line`."""
 
 _NEARNESS = 0.85
 """How much of the names of a new and of a reserved field must be the same for a warning that the new one is misspelt.
@@ -61,9 +36,10 @@ def meant_field(name: str, mapped: Collection[object] = ()) -> str | None:
         name: A name that no contact field has.
         mapped: Fields that the stream fills: a name that differs from one of them in a letter is not meant for it.
     """
+    certain = certain_field(name)
+    if certain is not None:
+        return certain
     bare = _bare(name)
-    if bare in _SYNONYMS:
-        return _SYNONYMS[bare]
     known = {_bare(field): field for field in fields.MAX_LENGTHS}
     if bare in known:
         return known[bare]
@@ -71,9 +47,16 @@ def meant_field(name: str, mapped: Collection[object] = ()) -> str | None:
 
 
 def near_field(name: str) -> str | None:
-    """Return the reserved field or identifier that may be meant by a name that makes a field, or ``None``."""
+    """Return the reserved field or identifier that may be meant by a name that makes a field, or ``None``.
+
+    A word of four letters that differs in one of them, such as `link` and `line`, is another word.
+    """
     bare = _bare(name)
-    slips = (field for field in fields.MAX_LENGTHS if is_one_letter_away(bare, _bare(field)))
+    slips = (
+        field
+        for field in fields.MAX_LENGTHS
+        if is_one_letter_away(bare, _bare(field)) and (len(bare) != len(field) or len(bare) > _SHORT)
+    )
     return next(slips, None) or nearest(name, fields.MAX_LENGTHS, nearness=_NEARNESS)
 
 

@@ -139,8 +139,9 @@ class TestProblems:
         ]
 
     def test_a_property_name_unlike_any_other_lists_the_known_ones(self) -> None:
-        (problem,) = problems_of({"email": "qqq"}, schema_of("mail", "town") | {"additionalProperties": False})
-        assert problem.endswith("to fill 'email'. It has: mail, town.")
+        schema = schema_of("mail", "town") | {"additionalProperties": False}
+        (problem,) = problems_of({"email": "mail", "first_name": "qqq"}, schema)
+        assert problem.endswith("to fill 'first_name'. It has: mail, town.")
 
     def test_a_long_list_of_properties_is_cut(self) -> None:
         schema = schema_of(*(f"property_{number:02}" for number in range(12)))
@@ -158,6 +159,52 @@ class TestProblems:
     def test_a_field_name_unlike_any_other_suggests_to_create_the_field(self) -> None:
         (problem,) = problems_of({"email": "mail", "qqq": "mail"})
         assert problem.endswith("Create it in SendGrid, or set `create_custom_fields` to true.")
+
+    @pytest.mark.parametrize("name", ["deals", "score", "stats", "link", "size", "cc_emails"])
+    def test_no_field_is_offered_for_a_name_that_has_nothing_to_do_with_it(self, name: str) -> None:
+        (problem,) = problems_of({"email": "mail", name: "mail"})
+        assert "Did you mean" not in problem
+        (warning,) = planned({"email": "mail", name: "mail"}, can_create_fields=True).new_field_warnings
+        assert "Did you mean" not in warning
+
+    @pytest.mark.parametrize(
+        ("name", "field"),
+        [
+            ("mobile_phone", "phone_number"),
+            ("MailingCity", "city"),
+            ("region", "state_province_region"),
+            ("cty", "city"),
+        ],
+    )
+    def test_a_name_that_is_likely_to_mean_a_field_is_answered_with_it(self, name: str, field: str) -> None:
+        (problem,) = problems_of({"email": "mail", name: "mail"})
+        assert problem.endswith(f"Did you mean '{field}'?")
+
+    @pytest.mark.parametrize(
+        ("field", "source", "names", "right"),
+        [
+            ("email", "email", ("can_email", "email_type", "EmailAddress"), "EmailAddress"),
+            ("postal_code", "zip", ("VIP", "Zip Code"), "Zip Code"),
+            ("state_province_region", "state", ("status", "city", "region"), "region"),
+            ("address_line_1", "address", ("email_address", "address2", "address1"), "address1"),
+            ("phone_number", "home_phon", ("mobile_phone", "home_phone"), "home_phone"),
+            ("phone_number", "phone", ("home_phone", "mobile_phone"), "mobile_phone"),
+            ("email", "email", ("cc_emails", "email_type"), None),
+            ("state_province_region", "state", ("status",), None),
+            ("address_line_1", "address", ("ip_address",), None),
+        ],
+    )
+    def test_the_right_property_is_offered_for_a_missing_one_or_none(
+        self, field: str, source: str, names: tuple[str, ...], right: str | None
+    ) -> None:
+        schema = schema_of("key", *names) | {"additionalProperties": False}
+        (problem,) = problems_of({"external_id": "key", field: source}, schema)
+        assert problem.endswith(f"Did you mean '{right}'?" if right else f"It has: key, {', '.join(names)}.")
+
+    def test_an_array_is_not_offered_but_what_is_in_it(self) -> None:
+        schema = {"properties": {"emails": {"type": "array", "items": {"type": "string"}}}}
+        problems = problems_of({"email": "email"}, schema | {"additionalProperties": False})
+        assert problems == ["Stream 'people' has no property 'email' to fill 'email'. Did you mean 'emails.0'?"]
 
     @pytest.mark.parametrize("name", ["created_at", "Contact_ID", "segment_ids", "id"])
     def test_a_field_that_sendgrid_sets_itself_can_not_be_mapped(self, name: str) -> None:
@@ -189,6 +236,8 @@ class TestProblems:
             (["mailing_city", "EMAIL_ADDRESS"], "EMAIL_ADDRESS"),
             (["mailbox", "e-mail"], "e-mail"),
             (["mailing_city"], "the property that holds the address"),
+            (["can_email", "emailOptedOut", "EmailFormat"], "the property that holds the address"),
+            (["PersonalEmail", "WorkEmail"], "WorkEmail"),
         ],
     )
     def test_the_property_with_the_address_is_told_from_postal_mail(self, names: list[str], likely: str) -> None:
