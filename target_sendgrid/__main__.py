@@ -46,6 +46,10 @@ Send to SendGrid: without api_url in the file, and with the key outside of it:
   tap-x --config tap.json | target-sendgrid --config config.json --config ENV
 
 \b
+Have a mapping suggested for the streams of a tap, to check and to put into meltano.yml:
+  tap-x --config tap.json --discover | target-sendgrid --suggest-mapping
+
+\b
 Look before you send, with --check or, to have all records read, --dry-run:
   tap-x --config tap.json | target-sendgrid --check --config config.json
 

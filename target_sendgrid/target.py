@@ -54,6 +54,7 @@ GRACE_SECONDS = 30.0
 _OPTIONS = {
     "--check": "Check key, lists, mapping and files, write nothing, and exit 1 if there is an error.",
     "--dry-run": "Do everything but write, and say what a run would do. The same as the setting `dry_run`.",
+    "--suggest-mapping": "Print a mapping for the streams of a tap, from its messages or its catalog, for meltano.yml.",
 }
 """Options of the command line that the SDK does not have."""
 
@@ -146,32 +147,35 @@ class TargetSendGrid(Target):
         command = super().get_singer_command()
         for param in command.params:
             if isinstance(param, click.Option) and param.name == "about_format":
-                param.help = "Output style of --about (json or markdown) and of --check (json)."
+                param.help = "Output style of --about (json or markdown), --check and --suggest-mapping (json)."
         command.params += [click.Option([name], is_flag=True, help=text) for name, text in _OPTIONS.items()]
         return command
 
     @classmethod
-    def invoke(  # type: ignore[override]  # as the SDK's own target overrides it
+    def invoke(
         cls,
         *,
         about: bool = False,
         about_format: str | None = None,
         config: _ConfigInput | None = None,
         file_input: IO[str] | None = None,
-        check: bool = False,
-        dry_run: bool = False,
+        **modes: bool,
     ) -> None:
-        """Run the target, or check only. Every error of a run ends with its summary and is raised again."""
+        """Run the target, or do what one of `_OPTIONS` says. An error of a run ends with its summary and is raised."""
         if about or config is None:
             super().invoke(about=about, about_format=about_format, config=config, file_input=file_input)
             return
-        if check:
-            from target_sendgrid.check import run_check  # noqa: PLC0415 - a run does not need it
+        if modes["suggest_mapping"]:
+            from target_sendgrid.singer.suggesting import suggest_mapping  # noqa: PLC0415 - a run does not need it
+
+            sys.exit(suggest_mapping(file_input, output_format=about_format))
+        if modes["check"]:
+            from target_sendgrid.check import run_check  # noqa: PLC0415 - as above
 
             target = functools.partial(cls, config=config.config, parse_env_config=config.parse_env)
             sys.exit(run_check(target, file_input, output_format=about_format))
         cls.print_version(print_fn=lambda line: cls.logger.info("%s", line))  # our line, so that it is not quietened
-        if dry_run or environment.asks_for_dry_run(os.environ):
+        if modes["dry_run"] or asks_for_dry_run(os.environ):
             config.config["dry_run"] = True
             os.environ[f"{ENVIRONMENT_PREFIX}DRY_RUN"] = "true"  # may be read later, and replace it
         cls(config=config.config, parse_env_config=config.parse_env).carry_out(file_input)
@@ -288,8 +292,7 @@ class TargetSendGrid(Target):
     ) -> Sink:
         """Return the sink of a stream, a new one where the schema has changed.
 
-        The SDK keeps replaced sinks in memory until they are drained, at the end. Ours hold no records, so they are
-        drained at once.
+        The SDK keeps replaced sinks in memory until they are drained. Ours hold no records: they are drained at once.
         """
         before = self.get_sink(stream_name) if schema is not None and self.sink_exists(stream_name) else None
         sink = super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
@@ -328,8 +331,7 @@ class TargetSendGrid(Target):
         from target_sendgrid.preflight import Level, PreflightResult, preflight  # noqa: PLC0415 - as above
         from target_sendgrid.run import Run  # noqa: PLC0415 - as above
 
-        url = self.settings.base_url
-        self.report.host, self.report.is_local = host_of(url), is_loopback(url)
+        self.report.host, self.report.is_local = host_of(self.settings.base_url), is_loopback(self.settings.base_url)
         self.report.is_sandbox = self.settings.is_sandbox
         self._checked = checked = PreflightResult()
         if self.settings.dry_run:
@@ -338,9 +340,8 @@ class TargetSendGrid(Target):
             self.report.dry_run = DryRunReport()
             self.logger.warning("Dry run: nothing is written to SendGrid, and no state. A run would do what follows.")
         preflight(self.settings, self.clock, checked)
-        for finding in checked.findings:
-            if finding.level is Level.WARNING:
-                self.logger.warning("%s", finding)
+        for warning in (finding for finding in checked.findings if finding.level is Level.WARNING):
+            self.logger.warning("%s", warning)
         self._run = Run(
             checked.require_connection(),
             self.settings,

@@ -57,6 +57,10 @@ _COMMANDS = {
         "args": "--check --config=ENV",
         "description": "Check key, lists, mapping and files, and write nothing.",
     },
+    "suggest-mapping": {
+        "args": "--suggest-mapping",
+        "description": "Print a mapping for the streams of a tap, whose messages or catalog come on standard input.",
+    },
     "look": {
         "executable": "target-sendgrid-sandbox",
         "args": "serve --port 0 --database $TARGET_SENDGRID_API_URL",

@@ -41,7 +41,7 @@ def resolve_path(source: str, schema: Mapping[str, Any]) -> Path | None:
 
     A property that the schema does not list may be in the records all the same, unless the schema says
     ``additionalProperties: false``, or lists a similar name: then the name is probably misspelt. Where the schema says
-    that it lists only a part, a similar name proves nothing (`_lists_a_part`).
+    that it lists only a part, a similar name proves nothing (`lists_a_part`).
 
     Args:
         source: Name of the property, or names with dots in between for inner objects and numbers for items of arrays. A
@@ -60,7 +60,7 @@ def resolve_path(source: str, schema: Mapping[str, Any]) -> Path | None:
         if not is_listed(schema, [*path, step]):
             if not step or (inner is not None and not _may_have(inner, step)):
                 return None
-            may_be_misspelt = may_be_misspelt or (inner is not None and not _lists_a_part(inner))
+            may_be_misspelt = may_be_misspelt or (inner is not None and not lists_a_part(inner))
         path.append(step)
     return None if may_be_misspelt and _is_near(source, list(property_paths(schema))) else tuple(path)
 
@@ -209,7 +209,7 @@ def _may_have(schema: object, name: str) -> bool:
     )
 
 
-def _lists_a_part(schema: Mapping[str, Any]) -> bool:
+def lists_a_part(schema: Mapping[str, Any]) -> bool:
     """Return whether a schema says that objects have more properties than it lists.
 
     Taps that guess schemas from records say so with an empty alternative, of the object or of some property.

@@ -57,6 +57,8 @@ class Suggestion(msgspec.Struct, frozen=True):
 
     field: str
     path: Path
+    words: str
+    """The words of its name that mean the field."""
     others: tuple[str, ...] = ()
     """Properties that would do as well, but are less likely."""
 
@@ -107,16 +109,18 @@ class _Candidate(msgspec.Struct, frozen=True):
         return *self.rank, self.meaning.rank, len(self.meaning.qualifiers), not is_exact, self.source
 
 
-def suggestions(schema: Mapping[str, Any]) -> dict[str, Suggestion]:
+def suggestions(schema: Mapping[str, Any], sample: Mapping[str, Any] | None = None) -> dict[str, Suggestion]:
     """Return the right property for each contact field that there is one for, by field.
 
     Identifiers other than the email are left out: they can't be removed from a contact once they were sent.
 
     Args:
         schema: JSON schema of the records, in terms of draft 2020-12.
+        sample: JSON schema of what some records have, for what the schema does not list.
     """
+    known = with_sample(schema, sample)
     by_field: dict[str, list[_Candidate]] = defaultdict(list)
-    for candidate in _candidates(schema):
+    for candidate in _candidates(known, schema):
         by_field[candidate.meaning.field].append(candidate)
     chosen = {"email": _best(by_field["email"])}
     address = _best_address([candidate for field in ADDRESS_FIELDS for candidate in by_field[field]])
@@ -125,16 +129,36 @@ def suggestions(schema: Mapping[str, Any]) -> dict[str, Suggestion]:
     for field in ADDRESS_FIELDS:
         chosen[field] = _best(_of_person((one for one in address if one.meaning.field == field), chosen["email"], {}))
     found = {
-        field: Suggestion(field, best.path, tuple(_others(best, by_field[field])))
+        field: Suggestion(field, best.path, best.meaning.phrase, tuple(_others(best, by_field[field])))
         for field, best in chosen.items()
         if best is not None
     }
-    exact = {name: Suggestion(name, (name,)) for name in _exact_names(schema) if name not in found}
+    exact = {name: Suggestion(name, (name,), name) for name in _exact_names(known) if name not in found}
     return {field: one for field in fields.RESERVED_FIELDS if (one := found.get(field) or exact.get(field))}
 
 
-def _candidates(root: Mapping[str, Any]) -> Iterator[_Candidate]:
-    """Yield the properties whose name means a field, and whose type fits, those that are deeper inside last."""
+def with_sample(schema: Mapping[str, Any], sample: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return a schema with what some records have beside what it lists."""
+    if sample is None:
+        return schema
+    parts = schema.get("allOf")
+    return {**schema, "allOf": [*(parts if isinstance(parts, list) else []), sample]}
+
+
+def is_found(path: Path, schema: Mapping[str, Any]) -> bool:
+    """Return whether a field mapping with a property finds it where it is."""
+    names = tuple(map(str, path))
+    found = resolve_path(".".join(names), schema)
+    return found is not None and tuple(map(str, found)) == names
+
+
+def _candidates(root: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[_Candidate]:
+    """Yield the properties whose name means a field, and whose type fits, those that are deeper inside last.
+
+    Args:
+        root: What is known about the records.
+        schema: Their schema, by which the target finds properties.
+    """
     objects: list[tuple[Path, tuple[str, ...]]] = [((), ())]
     for outer, outer_words in objects:
         for name in dict.fromkeys(property_paths(schema_at(root, outer) or {}, depth=1)):
@@ -144,7 +168,7 @@ def _candidates(root: Mapping[str, Any]) -> Iterator[_Candidate]:
             path, inner = _into_items(root, (*outer, name))
             kinds = kinds_of(inner)
             found = meaning((*outer_words, *words))
-            if found is not None and _fits(root, path, inner, kinds, found):
+            if found is not None and _fits(inner, kinds, found) and is_found(path, schema):
                 yield _Candidate(path, found, _own(found, words))
             if "object" in kinds and len(path) < _MAX_STEPS and len(objects) < _MAX_OBJECTS:
                 objects.append((path, (*outer_words, *words)))
@@ -173,7 +197,7 @@ def _own(found: Meaning, words: Sequence[str]) -> tuple[str, ...]:
     return tuple(own)
 
 
-def _fits(root: Mapping[str, Any], path: Path, schema: Mapping[str, Any], kinds: set[str], found: Meaning) -> bool:
+def _fits(schema: Mapping[str, Any], kinds: set[str], found: Meaning) -> bool:
     """Return whether the type of a property is right for the field."""
     if kinds.isdisjoint(_KINDS.get(found.field, _TEXTS)):
         return False
@@ -181,10 +205,7 @@ def _fits(root: Mapping[str, Any], path: Path, schema: Mapping[str, Any], kinds:
         return False
     if found.field == "address_line_1" and "object" in kinds:
         return False  # the address as a whole
-    if found.field == "state_province_region" and _is_status(schema):
-        return False
-    source = ".".join(map(str, path))
-    return resolve_path(source, root) == path
+    return found.field != "state_province_region" or not _is_status(schema)
 
 
 def _is_status(schema: Mapping[str, Any]) -> bool:
