@@ -43,8 +43,9 @@ plugins:
   loaders:
   - name: target-sendgrid
     config:
-      streams:
 """
+_ANY_LIST = "People"
+"""Name of a list where the name of a stream gives none."""
 
 
 class _StreamMapping(msgspec.Struct, frozen=True):
@@ -66,29 +67,36 @@ class _StreamMapping(msgspec.Struct, frozen=True):
     @property
     def list_name(self) -> str:
         words = " ".join(re.split(r"[-_.\s]+", self.name)).strip()
-        return (words[:1].upper() + words[1:])[:_MAX_LIST_NAME] or "People"
+        return (words[:1].upper() + words[1:])[:_MAX_LIST_NAME] or _ANY_LIST
 
 
 def as_meltano_yml(streams: Iterable[StreamSchema]) -> str:
     """Return a part of ``meltano.yml`` with a mapping for each stream, and comments that say why."""
-    lines = [_HEAD]
-    for stream in _mappings(streams):
-        lines += [f"        {line}\n" for line in _stream_lines(stream)]
-    return "".join(lines)
+    mappings = list(_mappings(streams))
+    lines = [] if _has_people(mappings) else [f"list_name: {_ANY_LIST}  # of none of the streams below"]
+    lines += ["streams:", *(f"  {line}" for stream in mappings for line in _stream_lines(stream))]
+    return _HEAD + "".join(f"      {line}\n" for line in lines)
 
 
 def as_json_config(streams: Iterable[StreamSchema]) -> str:
     """Return a config file with a mapping for each stream."""
-    entries = {
+    mappings = list(_mappings(streams))
+    config: dict[str, Any] = {} if _has_people(mappings) else {"list_name": _ANY_LIST}
+    config["streams"] = {
         stream.key: {
             "list_name": stream.list_name,
             "field_mapping": {field: one.source for field, one in stream.fields.items()},
         }
         if stream.is_enabled
         else {"enabled": False}
-        for stream in _mappings(streams)
+        for stream in mappings
     }
-    return json.dumps({"streams": entries}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+
+
+def _has_people(mappings: Iterable[_StreamMapping]) -> bool:
+    """Return whether any stream is sent. If not, the settings need a list all the same."""
+    return any(stream.is_enabled for stream in mappings)
 
 
 def _mappings(streams: Iterable[StreamSchema]) -> Iterator[_StreamMapping]:
@@ -110,7 +118,8 @@ def _mappings(streams: Iterable[StreamSchema]) -> Iterator[_StreamMapping]:
 def _stream_lines(stream: _StreamMapping) -> Iterator[str]:
     yield f"{_yaml(stream.key)}:"
     if not stream.is_enabled:
-        yield "  enabled: false  # by name and type, no property is the email of a person"
+        advice = "; to send it, map an identifier such as external_id" if stream.fields else ""
+        yield f"  enabled: false  # by name and type, no property is the email of a person{advice}"
         return
     yield f"  list_name: {_value(stream.list_name)}"
     yield "  field_mapping:"

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 TEXT: dict[str, Any] = {"type": ["null", "string"]}
 ODD = [
     "", " ", "null", "Yes", "- a", "a: b", "a #b", "#a", "'a'", '"a"', "a\\b", "{a}", "[a]", "&a", "*a", "!a",
-    "%a", "@a", "1", "1.5", "1e3", "0x1", "2024-01-01", "é", "\ufeffa", "a\u200bb", "a\nb", "a\tb", "\u2028", "\U000e0001", "😀",
-    "~", "$A", "${a}", "$a", "\\$A", "<<", "=", "?", "-", "a" * 300,
+    "%a", "@a", "1", "1.5", "1e3", "0x1", "2024-01-01", "é", "\ufeffa", "a\u200bb", "a\nb", "a\tb", "\u2028",
+    "\U000e0001", "😀", "~", "$A", "${a}", "$a", "\\$A", "<<", "=", "?", "-", "a" * 300,
 ]  # fmt: skip
 
 
@@ -109,6 +109,15 @@ def test_a_variable_of_meltano_is_no_variable_in_a_name() -> None:
 def test_a_config_file_has_the_same_settings() -> None:
     streams = [stream("people", "Email"), stream("orders", "id")]
     assert json.loads(as_json_config(streams)) == config_of(*streams)
+
+
+def test_settings_need_a_list_also_if_nothing_is_sent() -> None:
+    streams = [stream("orders", "id"), stream("people", "first_name")]
+    off = {"enabled": False}
+    assert config_of(*streams) == {"list_name": "People", "streams": {"orders": off, "people": off}}
+    assert json.loads(as_json_config(streams)) == config_of(*streams)
+    (hint,) = (line for line in as_meltano_yml(streams).splitlines() if "identifier" in line)
+    assert hint.endswith("the email of a person; to send it, map an identifier such as external_id")
 
 
 def test_a_sample_adds_to_a_schema() -> None:
