@@ -176,7 +176,8 @@ def _identifier_advice(stream: str, schema: Mapping[str, Any]) -> str:
     return (
         f"Write `field_mapping: {as_json({'email': source})}`, or map one of {', '.join(fields.IDENTIFIERS[1:])}. To"
         f" leave the stream out, write `streams: {as_json({stream: {'enabled': False}})}`. The name `*` there means"
-        " every stream without an entry of its own; `{}` is an entry, too."
+        " every stream without an entry of its own; `{}` is an entry, too. `--suggest-mapping` prints a mapping for all"
+        " streams of a tap."
     )
 
 

@@ -28,7 +28,7 @@ _MAX_OTHERS = 3
 
 _MAX_LIST_NAME = 100
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*( [A-Za-z0-9_]+)*\Z")
 """Matches texts that need no quotes in YAML, apart from `_WORDS`."""
 
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
@@ -143,7 +143,7 @@ def _why(field: str, one: Suggestion) -> str:
     elif re.sub(r"[\W_]", "", name).lower() == field.replace("_", ""):
         reason = "the same name in other letters"
     else:
-        reason = f"'{one.words}' is a word for it"
+        reason = f"its name says '{one.words}'"
     if 0 in one.path:
         reason += ", the first one"
     if one.others:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,15 +10,21 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from target_sendgrid.sandbox.server import SandboxServer
 from tests.harness.readme import blocks
 from tests.harness.runs import QUICK, SCRIPTS
 from tools.docs import ROOT
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 IN_MELTANO, IN_A_SHELL = "### In a Meltano project", "### In a shell"
+MAPPING = "### A right mapping in a minute"
 BEFORE, BAD_RECORDS = "## Look before you send", "## Bad records"
 TARGET = "target-sendgrid --config target.json"
 JQ = """\
@@ -115,6 +122,20 @@ def correct(path: Path) -> None:
     path.write_text("".join(f"{json.dumps(entry)}\n" for entry in rejected), encoding="utf-8")
 
 
+@contextlib.contextmanager
+def pasted(mapping: Path, meltano: Path) -> Iterator[None]:
+    """Put a suggested mapping into `meltano.yml` in place of the one there, and take it out again."""
+    before = meltano.read_text(encoding="utf-8")
+    project = yaml.safe_load(before)
+    (suggested,) = yaml.safe_load(mapping.read_text(encoding="utf-8"))["plugins"]["loaders"]
+    (loader,) = (one for one in project["plugins"]["loaders"] if one["name"] == suggested["name"])
+    del loader["config"]["field_mapping"]
+    loader["config"] |= suggested["config"]
+    meltano.write_text(yaml.safe_dump(project, sort_keys=False), encoding="utf-8")
+    yield
+    meltano.write_text(before, encoding="utf-8")
+
+
 def lists(database: Path) -> dict[str, int]:
     """Return how many contacts each list has in a sandbox's account."""
     with SandboxServer(database=database, options=QUICK) as sandbox:
@@ -138,6 +159,15 @@ def test_the_recipe_for_meltano(home: Home) -> None:
     assert "token=" in home.looks("people")
     assert "Stream 'recent_customers' would fill list 'Customers'" in home.run(check, folder="people")
     assert "Dry run: nothing is written to SendGrid" in home.run(dry_run, folder="people")
+
+    suggest, look = (line for block in blocks(MAPPING)[:2] for line in block.splitlines())
+    (snippet,) = blocks(MAPPING, "yaml")
+    home.run(suggest, folder="people")
+    assert snippet in (project / "mapping.yml").read_text(encoding="utf-8")
+    with pasted(project / "mapping.yml", project / "meltano.yml"):
+        told = home.run(look, folder="people")
+        assert "would fill list 'Newsletter subscribers': email <- profile_email, first_name <- given_name" in told
+        assert "found 0 errors" in told
 
     *settings, run = second.splitlines()
     home.run("\n".join(settings), folder="people")
@@ -178,6 +208,10 @@ def test_the_recipe_for_a_shell(home: Home) -> None:
     assert "1 import job" in home.run(script)
     assert "0 distinct profiles" in home.run(script)
     assert "list 'Customers': 993 contacts" in home.run("target-sendgrid-sandbox show --database account.db")
+
+    suggest, look = blocks(MAPPING)[2].splitlines()
+    home.run(suggest)
+    assert "would fill list 'Recent customers': email <- profile_email, first_name <- given_name" in home.run(look)
 
     assert "Customers\tinvalid_email" in home.run(into_file)
     correct(home.folder / "corrected.jsonl")

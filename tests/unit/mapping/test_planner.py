@@ -134,7 +134,8 @@ class TestProblems:
                 "Stream 'people' has no field that identifies a contact: `field_mapping` fills none. Write"
                 ' `field_mapping: {"email": "mail"}`, or map one of phone_number_id, external_id, anonymous_id. To'
                 ' leave the stream out, write `streams: {"people": {"enabled": false}}`. The name `*` there means every'
-                " stream without an entry of its own; `{}` is an entry, too."
+                " stream without an entry of its own; `{}` is an entry, too. `--suggest-mapping` prints a mapping for"
+                " all streams of a tap."
             ),
         ]
 
