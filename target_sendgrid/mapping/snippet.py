@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from target_sendgrid.mapping.field_proposals import proposals
+from target_sendgrid.mapping.stream_names import doubt_about
 from target_sendgrid.mapping.suggestions import suggestions
 from target_sendgrid.wording import shown
 
@@ -49,15 +50,24 @@ _ANY_LIST = "People"
 
 
 class _StreamMapping(msgspec.Struct, frozen=True):
-    """What is suggested for a stream: nothing where it has no email."""
+    """What is suggested for a stream."""
 
     name: str
     fields: Mapping[str, Suggestion]
     new_fields: list[FieldProposal]
 
     @property
-    def is_enabled(self) -> bool:
+    def has_email(self) -> bool:
         return "email" in self.fields
+
+    @property
+    def why_not(self) -> str | None:
+        """Why nothing of the stream should be sent as it is; ``None`` if it should."""
+        if self.has_email:
+            doubt = doubt_about(self.name)
+            return doubt and f"{doubt}; to send it all the same, take this line away"
+        advice = "; to send it, map an identifier such as external_id" if self.fields else ""
+        return f"by name and type, no property is the email of a person{advice}"
 
     @property
     def key(self) -> str:
@@ -73,7 +83,7 @@ class _StreamMapping(msgspec.Struct, frozen=True):
 def as_meltano_yml(streams: Iterable[StreamSchema]) -> str:
     """Return a part of ``meltano.yml`` with a mapping for each stream, and comments that say why."""
     mappings = list(_mappings(streams))
-    lines = [] if _has_people(mappings) else [f"list_name: {_ANY_LIST}  # of none of the streams below"]
+    lines = [] if _has_lists(mappings) else [f"list_name: {_ANY_LIST}  # of none of the streams below"]
     lines += ["streams:", *(f"  {line}" for stream in mappings for line in _stream_lines(stream))]
     return _HEAD + "".join(f"      {line}\n" for line in lines)
 
@@ -81,22 +91,23 @@ def as_meltano_yml(streams: Iterable[StreamSchema]) -> str:
 def as_json_config(streams: Iterable[StreamSchema]) -> str:
     """Return a config file with a mapping for each stream."""
     mappings = list(_mappings(streams))
-    config: dict[str, Any] = {} if _has_people(mappings) else {"list_name": _ANY_LIST}
-    config["streams"] = {
-        stream.key: {
-            "list_name": stream.list_name,
-            "field_mapping": {field: one.source for field, one in stream.fields.items()},
-        }
-        if stream.is_enabled
-        else {"enabled": False}
-        for stream in mappings
-    }
+    config: dict[str, Any] = {} if _has_lists(mappings) else {"list_name": _ANY_LIST}
+    config["streams"] = {stream.key: _entry(stream) for stream in mappings}
     return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
 
 
-def _has_people(mappings: Iterable[_StreamMapping]) -> bool:
-    """Return whether any stream is sent. If not, the settings need a list all the same."""
-    return any(stream.is_enabled for stream in mappings)
+def _entry(stream: _StreamMapping) -> dict[str, Any]:
+    """Return the settings of a stream."""
+    entry: dict[str, Any] = {} if stream.why_not is None else {"enabled": False}
+    if stream.has_email:
+        entry["list_name"] = stream.list_name
+        entry["field_mapping"] = {field: one.source for field, one in stream.fields.items()}
+    return entry
+
+
+def _has_lists(mappings: Iterable[_StreamMapping]) -> bool:
+    """Return whether any stream has a list. If not, the settings need one all the same."""
+    return any(stream.has_email for stream in mappings)
 
 
 def _mappings(streams: Iterable[StreamSchema]) -> Iterator[_StreamMapping]:
@@ -117,9 +128,9 @@ def _mappings(streams: Iterable[StreamSchema]) -> Iterator[_StreamMapping]:
 
 def _stream_lines(stream: _StreamMapping) -> Iterator[str]:
     yield f"{_yaml(stream.key)}:"
-    if not stream.is_enabled:
-        advice = "; to send it, map an identifier such as external_id" if stream.fields else ""
-        yield f"  enabled: false  # by name and type, no property is the email of a person{advice}"
+    if stream.why_not is not None:
+        yield f"  enabled: false  # {stream.why_not}"
+    if not stream.has_email:
         return
     yield f"  list_name: {_value(stream.list_name)}"
     yield "  field_mapping:"

@@ -44,6 +44,12 @@ _KINDS = {
 }
 """What values of a property may be, by field: one of these, as `kinds_of` names them. The others are texts."""
 
+_OF_SOMEBODY_ELSE = PLACES | {word for word, rank in RANKS.items() if rank >= SECONDARY}
+"""Words before a field that, except for an address, may be about a place, or about whoever gets a parcel."""
+
+_AUTHORS = frozenset({("user",), ("usr",)})
+"""Names of objects that are as often the author of a record as the person that it is about."""
+
 _ESSENTIAL = ("address_line_1", "city", "postal_code")
 """Two of these make an address."""
 
@@ -170,7 +176,8 @@ def _candidates(root: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[
             found = meaning((*outer_words, *words))
             if found is not None and _fits(inner, kinds, found) and is_found(path, schema):
                 yield _Candidate(path, found, _own(found, words))
-            if "object" in kinds and len(path) < _MAX_STEPS and len(objects) < _MAX_OBJECTS:
+            may_be_theirs = words not in _AUTHORS and "object" in kinds
+            if may_be_theirs and len(path) < _MAX_STEPS and len(objects) < _MAX_OBJECTS:
                 objects.append((path, (*outer_words, *words)))
 
 
@@ -201,7 +208,7 @@ def _fits(schema: Mapping[str, Any], kinds: set[str], found: Meaning) -> bool:
     """Return whether the type of a property is right for the field."""
     if kinds.isdisjoint(_KINDS.get(found.field, _TEXTS)):
         return False
-    if found.field not in ADDRESS_FIELDS and PLACES.intersection(found.qualifiers):
+    if found.field not in ADDRESS_FIELDS and not _OF_SOMEBODY_ELSE.isdisjoint(found.qualifiers):
         return False
     if found.field == "address_line_1" and "object" in kinds:
         return False  # the address as a whole

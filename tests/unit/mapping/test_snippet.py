@@ -120,6 +120,17 @@ def test_settings_need_a_list_also_if_nothing_is_sent() -> None:
     assert hint.endswith("the email of a person; to send it, map an identifier such as external_id")
 
 
+def test_people_who_want_no_email_are_left_out_and_can_be_taken_in() -> None:
+    people = stream("unsubscribes", "email")
+    entry = {"enabled": False, "list_name": "Unsubscribes", "field_mapping": {"email": "email"}}
+    assert config_of(people) == {"streams": {"unsubscribes": entry}} == json.loads(as_json_config([people]))
+    (line,) = (line for line in as_meltano_yml([people]).splitlines() if "enabled" in line)
+    assert line.strip() == (
+        "enabled: false  # by its name, these people are not to be written to; to send it all the same, take this line"
+        " away"
+    )
+
+
 def test_a_sample_adds_to_a_schema() -> None:
     sample = {"type": ["object"], "properties": {"document": {"type": ["object"], "properties": {"email": TEXT}}}}
     config = config_of(("people", {"properties": {"document": {"type": "object"}}}, sample))

@@ -162,7 +162,6 @@ class TestPrecedence:
         [
             (("WorkEmail", "PersonalEmail"), "WorkEmail"),
             (("shipping_contact_email", "billing_contact_email"), "billing_contact_email"),
-            (("other_email", "user_email"), "user_email"),
             (("EmailAddress", "PrimaryEmailAddress"), "EmailAddress"),
             (("EMAIL", "email"), "email"),
             (("mail", "email_address"), "email_address"),
@@ -177,7 +176,11 @@ class TestPrecedence:
         assert among("email", billing=inner, profile=inner) == {"email": "email", "first_name": "profile.first_name"}
 
     def test_what_is_deeper_wins_over_something_secondary(self) -> None:
-        assert among("other_email", emails=listed(TEXT)) == {"email": "emails.0"}
+        assert among("shipping_city", address=of(city=TEXT)) == {"city": "address.city"}
+
+    def test_names_and_phones_are_not_those_on_a_parcel(self) -> None:
+        parcel = of(**texts("first_name", "phone", "city"))
+        assert among("email", shipping=parcel) == {"email": "email", "city": "shipping.city"}
 
     def test_two_people_are_as_likely(self) -> None:
         assert among("customer_email", "user_email") == {}
@@ -205,8 +208,8 @@ class TestPrecedence:
         assert sources(of(name=of(**texts("first", "last")))) == {"first_name": "name.first", "last_name": "name.last"}
 
     def test_other_properties_are_named(self) -> None:
-        found = suggestions(of(**texts("other_email", "Email", "work_email")))["email"]
-        assert (found.source, found.others) == ("Email", ("work_email", "other_email"))
+        found = suggestions(of(**texts("home_email", "Email", "work_email")))["email"]
+        assert (found.source, found.others) == ("Email", ("work_email", "home_email"))
 
 
 class TestAddresses:
@@ -274,6 +277,9 @@ class TestFalseFriends:
             of(timestamps=of(email={"type": "string", "format": "date-time"})),
             of(website_addresses=listed(of(value=TEXT)), social=of(email=TEXT)),
             of(spouse=of(**texts("first", "last", "email"))),
+            of(user=of(email=TEXT), body=TEXT),  # a comment
+            of(shipping_address=of(**texts("email", "city")), alternate_email=TEXT),  # a parcel
+            of(location=of(email=TEXT)),
             of(orders=listed(of(email=TEXT)), tickets=of(**texts("email"))),
         ],
     )  # fmt: skip
