@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.mapping.field_types import type_for
 from target_sendgrid.mapping.plan import NewField
-from target_sendgrid.mapping.property_names import likely_field
 from target_sendgrid.mapping.reserved_names import meant_field, near_field
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.fields import CustomField, FieldType
@@ -47,6 +46,8 @@ def unknown_field_problem(
         mapped: The fields that the stream fills.
         can_create: Whether fields may be created.
     """
+    from target_sendgrid.mapping.property_names import likely_field  # noqa: PLC0415 - only names of no field need it
+
     name = new.name
     if name.lower() in fields.READ_ONLY_FIELDS:
         return f"'{shown(name)}' is set by SendGrid itself and can't be mapped."

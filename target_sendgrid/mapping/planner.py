@@ -12,26 +12,18 @@ from target_sendgrid.mapping.contact_fields import (
     unknown_field_problem,
 )
 from target_sendgrid.mapping.default_mapping import default_mapping
-from target_sendgrid.mapping.nested import is_nested, nested_problem, nested_warning
+from target_sendgrid.mapping.nested import nested_problem, nested_warning
 from target_sendgrid.mapping.plan import MappingPlan, NewField, PlannedField
-from target_sendgrid.mapping.property_names import CERTAIN, likely_field
 from target_sendgrid.mapping.reserved_names import near_field
 from target_sendgrid.mapping.schemas import is_listed, property_paths, resolve_path, schema_at
-from target_sendgrid.mapping.suggestions import suggestions
 from target_sendgrid.sendgrid import fields
-from target_sendgrid.wording import as_json, nearest, shown, suggest
+from target_sendgrid.wording import as_json, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue
+    from target_sendgrid.sendgrid.fields import FieldCatalogue
     from target_sendgrid.settings import Source
-
-_MISSPELT = 0.85
-"""How much of the names of two properties must be the same for one to be taken for the other, misspelt."""
-
-_SIMILAR = 0.7
-"""How much must be the same where nothing else says which property is right."""
 
 _SHOWN_NAMES = 10
 """Number of names that a sentence lists."""
@@ -77,7 +69,9 @@ def plan_mapping(
     for field, source in field_mapping.items():
         path = resolve_path(source.property, schema)
         if path is None:
-            known = _right_name(find_field(field, catalogue), source.property, schema) or _some_names(names)
+            from target_sendgrid.mapping.advice import right_name  # noqa: PLC0415 - only errors need it
+
+            known = right_name(find_field(field, catalogue), source.property, schema) or _some_names(names)
             problems.append(f"{prefix} has no property '{shown(source.property)}' to fill '{shown(field)}'.{known}")
         inner = None if path is None else schema_at(schema, path)
         found = find_field(field, catalogue)
@@ -95,7 +89,9 @@ def plan_mapping(
         f"{prefix} fills one contact field twice: {names}. Leave one of them out." for names in _repeated(planned)
     ]
     if not any(plan.target in fields.IDENTIFIERS for plan in planned):
-        problems.append(f"{prefix} has no field that identifies a contact: {why}. {_identifier_advice(stream, schema)}")
+        from target_sendgrid.mapping.advice import identifier_advice  # noqa: PLC0415 - only errors need it
+
+        problems.append(f"{prefix} has no field that identifies a contact: {why}. {identifier_advice(stream, schema)}")
     if problems:
         raise ConfigError(problems, code=Code.WRONG_MAPPING)
     warnings += filter(None, (nested_warning(plan, schema) for plan in planned))
@@ -143,42 +139,6 @@ def _turned_pairs(field_mapping: Mapping[str, Source], schema: Mapping[str, Any]
 def _lists(schema: Mapping[str, Any], source: str) -> bool:
     path = resolve_path(source, schema)
     return path is not None and is_listed(schema, path)
-
-
-def _right_name(field: str | CustomField | None, source: str, schema: Mapping[str, Any]) -> str:
-    """Return a clause that offers the right property in place of one that is missing, or nothing if none is certain.
-
-    Args:
-        field: The contact field, if there is one already.
-        source: The property that is missing.
-        schema: JSON schema of the records.
-    """
-    reserved = field if isinstance(field, str) else None
-    listed = [name for name in property_paths(schema) if reserved is None or _may_fill(reserved, name, schema)]
-    right = nearest(source, listed, nearness=_MISSPELT)
-    if right is None and reserved is not None and reserved in CERTAIN:
-        likely = suggestions(schema).get(reserved)
-        right = likely.source if likely else None
-    elif right is None:
-        right = nearest(source, listed, nearness=_SIMILAR)
-    return suggest(right, [right]) if right else ""
-
-
-def _may_fill(field: str, name: str, schema: Mapping[str, Any]) -> bool:
-    """Return whether a property is no object or array, and not named like another field than a reserved one."""
-    means_other = likely_field(name.replace(".", " ")) not in {None, field}
-    return not means_other and not is_nested(schema_at(schema, name.split(".")))
-
-
-def _identifier_advice(stream: str, schema: Mapping[str, Any]) -> str:
-    likely = suggestions(schema).get("email")
-    source = likely.source if likely else "the property that holds the address"
-    return (
-        f"Write `field_mapping: {as_json({'email': source})}`, or map one of {', '.join(fields.IDENTIFIERS[1:])}. To"
-        f" leave the stream out, write `streams: {as_json({stream: {'enabled': False}})}`. The name `*` there means"
-        " every stream without an entry of its own; `{}` is an entry, too. `--suggest-mapping` prints a mapping for all"
-        " streams of a tap."
-    )
 
 
 def _some_names(names: Sequence[str]) -> str:

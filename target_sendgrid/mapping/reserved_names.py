@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from target_sendgrid.mapping.property_names import certain_field
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.wording import is_one_letter_away, nearest
 
@@ -36,6 +35,8 @@ def meant_field(name: str, mapped: Collection[object] = ()) -> str | None:
         name: A name that no contact field has.
         mapped: Fields that the stream fills: a name that differs from one of them in a letter is not meant for it.
     """
+    from target_sendgrid.mapping.property_names import certain_field  # noqa: PLC0415 - only names of no field need it
+
     certain = certain_field(name)
     if certain is not None:
         return certain

@@ -45,7 +45,7 @@ _KINDS = {
 """What values of a property may be, by field: one of these, as `kinds_of` names them. The others are texts."""
 
 _OF_SOMEBODY_ELSE = PLACES | {word for word, rank in RANKS.items() if rank >= SECONDARY}
-"""Words before a field that, except for an address, may be about a place, or about whoever gets a parcel."""
+"""Words before a field that, except for an address, may be about a place, or about the one who gets a parcel."""
 
 _AUTHORS = frozenset({("user",), ("usr",)})
 """Names of objects that are as often the author of a record as the person that it is about."""
