@@ -139,7 +139,7 @@ def suggestions(schema: Mapping[str, Any], sample: Mapping[str, Any] | None = No
         for field, best in chosen.items()
         if best is not None
     }
-    exact = {name: Suggestion(name, (name,), name) for name in _exact_names(known) if name not in found}
+    exact = {name: Suggestion(name, (name,), name) for name in _exact_names(known) if is_found((name,), schema)}
     return {field: one for field in fields.RESERVED_FIELDS if (one := found.get(field) or exact.get(field))}
 
 
@@ -152,10 +152,10 @@ def with_sample(schema: Mapping[str, Any], sample: Mapping[str, Any] | None) -> 
 
 
 def is_found(path: Path, schema: Mapping[str, Any]) -> bool:
-    """Return whether a field mapping with a property finds it where it is."""
+    """Return whether a field mapping with a property finds it where it is, and as a single value."""
     names = tuple(map(str, path))
     found = resolve_path(".".join(names), schema)
-    return found is not None and tuple(map(str, found)) == names
+    return found is not None and tuple(map(str, found)) == names and not is_nested(schema_at(schema, found))
 
 
 def _candidates(root: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[_Candidate]:

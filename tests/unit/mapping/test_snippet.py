@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from meltano.core.utils import expand_env_vars
 
+from target_sendgrid.mapping.property_names import PHRASES
 from target_sendgrid.mapping.snippet import as_json_config, as_meltano_yml
+from target_sendgrid.settings import Source
+from tests.harness.mappings import planned
 
 if TYPE_CHECKING:
     from target_sendgrid.mapping.snippet import StreamSchema
@@ -19,6 +24,21 @@ ODD = [
     "%a", "@a", "1", "1.5", "1e3", "0x1", "2024-01-01", "é", "\ufeffa", "a\u200bb", "a\nb", "a\tb", "\u2028",
     "\U000e0001", "😀", "~", "$A", "${a}", "$a", "\\$A", "<<", "=", "?", "-", "a" * 300,
 ]  # fmt: skip
+
+
+NAMES = st.sampled_from([*PHRASES, "Contact", "attributes", "billing", "a.b", "tier", "id", "$EMAIL"])
+LEAVES = st.sampled_from([TEXT, {"type": "integer"}, {"type": ["string", "object"]}, {}, {"type": "array"}])
+SCHEMAS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.fixed_dictionaries(
+            {"type": st.just("object"), "properties": st.dictionaries(NAMES, inner, max_size=5)},
+            optional={"additionalProperties": st.booleans()},
+        ),
+        st.fixed_dictionaries({"type": st.just(["array", "null"]), "items": inner}),
+    ),
+)
+OBJECTS = st.fixed_dictionaries({"type": st.just("object"), "properties": st.dictionaries(NAMES, SCHEMAS)})
 
 
 def stream(name: str, *names: str, **others: Any) -> StreamSchema:
@@ -54,12 +74,25 @@ def test_a_snippet_says_why() -> None:
     ]  # fmt: skip
 
 
+def uncommented(text: str) -> str:
+    """Return a snippet with all custom fields."""
+    return re.sub(r"^( +)# ([\w\"]+: \{)", r"\1\2", text, flags=re.MULTILINE)
+
+
+@given(OBJECTS, st.none() | OBJECTS)
+def test_the_target_takes_what_is_suggested(schema: dict[str, Any], sample: dict[str, Any] | None) -> None:
+    config = config_of(text=uncommented(as_meltano_yml([("people", schema, sample)])))
+    mapping = config["streams"]["people"].get("field_mapping")
+    if mapping is not None:
+        sources = {name: Source(**one) if isinstance(one, dict) else one for name, one in mapping.items()}
+        assert planned(sources, schema, custom_fields=(), can_create_fields=True).fields
+
+
 def test_custom_fields_are_there_to_be_uncommented() -> None:
     people = stream("people", "email", "tier", ltv={"type": "number"})
     text = as_meltano_yml([people])
     assert config_of(text=text) == {"streams": {"people": {"list_name": "People", "field_mapping": {"email": "email"}}}}
-    uncommented = re.sub(r"^( +)# (\w+: \{)", r"\1\2", text, flags=re.MULTILINE)
-    assert config_of(text=uncommented)["streams"]["people"]["field_mapping"] == {
+    assert config_of(text=uncommented(text))["streams"]["people"]["field_mapping"] == {
         "email": "email", "ltv": {"property": "ltv", "type": "Number"}, "tier": {"property": "tier", "type": "Text"},
     }  # fmt: skip
 
@@ -83,8 +116,7 @@ def test_any_name_of_a_stream_or_property_is_the_same_in_yaml(name: str) -> None
     assert list(config["streams"]) == [name.replace(".", "*"), "b"]
     text = as_meltano_yml([stream(name, "email", **{f"tier{name}x": TEXT})])
     assert all(line.isprintable() for line in text.splitlines())
-    uncommented = re.sub(r"^( +)# ([\w\"]+: \{)", r"\1\2", text, flags=re.MULTILINE)
-    (own,) = config_of(text=uncommented)["streams"].values()
+    (own,) = config_of(text=uncommented(text))["streams"].values()
     sources = [one["property"] for one in own["field_mapping"].values() if isinstance(one, dict)]
     assert sources in ([], [f"tier{name}x"])
 

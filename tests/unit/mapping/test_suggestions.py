@@ -115,6 +115,15 @@ class TestForms:
             "email": "email", "whatsapp": "whatsapp",
         }  # fmt: skip
 
+    def test_what_records_show_counts_only_if_the_target_finds_it(self) -> None:
+        sample = of(**texts("email", "whatsapp"), name=of(first=TEXT, last=TEXT))
+        found = suggestions({"properties": {"name": {"type": "object"}}}, sample)
+        assert {field: one.source for field, one in found.items()} == {
+            "email": "email", "first_name": "name.first", "last_name": "name.last", "whatsapp": "whatsapp",
+        }  # fmt: skip
+        assert suggestions({"properties": {"id": TEXT}, "additionalProperties": False}, sample) == {}
+        assert "email" not in suggestions({"properties": {"email": listed(TEXT)}}, sample)
+
     def test_a_schema_that_refers_to_itself_ends(self) -> None:
         schema = {"type": "object", "properties": {"contact": {"$ref": "#"}, "data": {"$ref": "#"}, "email": TEXT}}
         assert sources(schema) == {"email": "email"}
