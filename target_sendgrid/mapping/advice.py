@@ -34,18 +34,22 @@ def right_name(field: str | CustomField | None, source: str, schema: Mapping[str
     reserved = field if isinstance(field, str) else None
     listed = [name for name in property_paths(schema) if reserved is None or _may_fill(reserved, name, schema)]
     right = nearest(source, listed, nearness=_MISSPELT)
-    if right is None and reserved is not None and reserved in CERTAIN:
-        likely = suggestions(schema).get(reserved)
-        right = likely.source if likely else None
+    if right is None and reserved in CERTAIN:
+        right = right_property(reserved, schema)
     elif right is None:
         right = nearest(source, listed, nearness=_SIMILAR)
     return suggest(right, [right]) if right else ""
 
 
+def right_property(field: object, schema: Mapping[str, Any]) -> str | None:
+    """Return the property that is right for a contact field; ``None`` if none is certain, or for a custom field."""
+    likely = suggestions(schema).get(field) if isinstance(field, str) else None
+    return likely.source if likely else None
+
+
 def identifier_advice(stream: str, schema: Mapping[str, Any]) -> str:
     """Return what to do about a stream that maps no identifier, with the property that is the email if there is one."""
-    likely = suggestions(schema).get("email")
-    source = likely.source if likely else "the property that holds the address"
+    source = right_property("email", schema) or "the property that holds the address"
     return (
         f"Write `field_mapping: {as_json({'email': source})}`, or map one of {', '.join(fields.IDENTIFIERS[1:])}. To"
         f" leave the stream out, write `streams: {as_json({stream: {'enabled': False}})}`. The name `*` there means"

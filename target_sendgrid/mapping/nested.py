@@ -80,9 +80,11 @@ def nested_warning(plan: PlannedField, schema: Mapping[str, Any]) -> str | None:
 def _sentence(
     name: str, source: str, schema: Mapping[str, Any], path: Path, target: str | CustomField | NewField, wanted: str
 ) -> str:
+    from target_sendgrid.mapping.advice import right_property  # noqa: PLC0415 - only errors and warnings need it
+
     words = ("mail", "address", "value") if "email" in str(target) else (*name.lower().split("_"), "value")
-    inside = path_inside(source, schema, path, words)
-    advice = f"Map '{shown(inside)}' instead." if inside else "Map a property inside it instead."
+    right = right_property(target, schema) or path_inside(source, schema, path, words)
+    advice = f"Map '{shown(right)}' instead." if right else "Map a property inside it instead."
     kinds = words_for(schema_at(schema, path) or {})
     return f"property '{shown(source)}' is {kinds}, and '{shown(name)}' {wanted}. {advice}"
 

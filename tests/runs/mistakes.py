@@ -28,6 +28,9 @@ ADA = record("members", mail="ada@example.com", given="Ada", points=3)
 LINES: tuple[Message, ...] = (MEMBERS, ADA, state(9))
 """What the tap writes, if all is right."""
 NAME = {"type": "object", "properties": {"given": {"type": "string"}}, "additionalProperties": False}
+INNER = schema(
+    "members", zipped="string", ZipCode="string", emails={"items": {"properties": {"value": {"type": "string"}}}}
+)
 UPPER = schema("members", MAIL="string", GIVEN="string")
 
 
@@ -278,6 +281,20 @@ MISTAKES = [
     ),
     Mistake(
         Code.WRONG_MAPPING,
+        "the email is inside an object or an array",
+        'Write `field_mapping: {"email": "emails.0.value"}`',
+        config={"field_mapping": None},
+        lines=(INNER,),
+    ),
+    Mistake(
+        Code.WRONG_MAPPING,
+        "a property that the tap calls otherwise",
+        "has no property 'email' to fill 'email'. Did you mean 'emails.0.value'?",
+        config={"field_mapping": {"email": "email"}},
+        lines=(INNER,),
+    ),
+    Mistake(
+        Code.WRONG_MAPPING,
         "a custom field that SendGrid does not have",
         "SendGrid has no contact field 'loyalty_points'. Create it in SendGrid, or set `create_custom_fields`",
         config={"field_mapping": {"email": "mail", "loyalty_points": "points"}, "create_custom_fields": False},
@@ -303,7 +320,7 @@ MISTAKES = [
     Mistake(
         Code.WRONG_MAPPING,
         "an array is mapped to the email",
-        "property 'tags' is an array, and 'email' takes a single value. Map 'tags.0' instead",
+        "property 'tags' is an array, and 'email' takes a single value. Map 'mail' instead",
         config={"field_mapping": {"email": "tags"}},
     ),
 ]

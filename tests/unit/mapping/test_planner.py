@@ -500,6 +500,14 @@ class TestNestedProperties:
             f"Stream 'people': property 'p' is {words}, and '{field}' takes a single value. Map '{path}' instead."
         )
 
+    def test_the_right_property_is_offered_for_one_that_is_not_a_single_value(self) -> None:
+        inner = {"properties": {"notes": self.TEXT, "first": self.TEXT, "last": self.TEXT}}
+        schema = {"properties": {"tags": self.ARRAY, "Mail": self.TEXT, "name": inner}}
+        problems = problems_of({"email": "tags"}, schema)
+        assert problems[0].endswith("and 'email' takes a single value. Map 'Mail' instead.")
+        (warning,) = planned({"email": "Mail", "last_name": "name"}, schema).warnings
+        assert warning.endswith("and 'last_name' is sent its JSON. Map 'name.last' instead.")
+
     def test_a_problem_without_a_likely_path_says_what_to_look_for(self) -> None:
         (problem,) = problems_of({"email": "p"}, {"properties": {"p": {"type": "object"}}})
         assert problem.endswith("takes a single value. Map a property inside it instead.")
