@@ -14,6 +14,7 @@ from target_sendgrid.wording import as_json, nearest, suggest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from target_sendgrid.mapping.plan import PlannedField
     from target_sendgrid.sendgrid.fields import CustomField
 
 _MISSPELT = 0.85
@@ -45,6 +46,12 @@ def right_property(field: object, schema: Mapping[str, Any]) -> str | None:
     """Return the property that is right for a contact field; ``None`` if none is certain, or for a custom field."""
     likely = suggestions(schema).get(field) if isinstance(field, str) else None
     return likely.source if likely else None
+
+
+def unlisted_warning(plan: PlannedField, schema: Mapping[str, Any]) -> str | None:
+    """Return which listed property is right for a field whose property the schema does not list, or ``None``."""
+    right = right_property(plan.target, schema)
+    return right and f"the schema does not list {plan.label}.{suggest(right, [right])}"
 
 
 def identifier_advice(stream: str, schema: Mapping[str, Any]) -> str:

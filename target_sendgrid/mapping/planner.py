@@ -95,6 +95,11 @@ def plan_mapping(
     if problems:
         raise ConfigError(problems, code=Code.WRONG_MAPPING)
     warnings += filter(None, (nested_warning(plan, schema) for plan in planned))
+    unlisted = [plan for plan in planned if not plan.is_listed]
+    if unlisted:
+        from target_sendgrid.mapping.advice import unlisted_warning  # noqa: PLC0415 - as above
+
+        warnings += filter(None, (unlisted_warning(plan, schema) for plan in unlisted))
     used = {str(plan.path[0]) for plan in planned}
     unused = tuple(name for name in names if name not in used and not name.startswith(_METADATA_PREFIX))
     return MappingPlan(

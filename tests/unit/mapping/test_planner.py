@@ -202,6 +202,14 @@ class TestProblems:
         (problem,) = problems_of({"external_id": "key", field: source}, schema)
         assert problem.endswith(f"Did you mean '{right}'?" if right else f"It has: key, {', '.join(names)}.")
 
+    def test_the_right_property_is_offered_for_one_that_only_records_may_have(self) -> None:
+        schema = schema_of("EmailAddress", "tier")
+        plan = planned({"email": "mail", "Plan": "level", "city": "town"}, schema)
+        assert plan.warnings == (
+            "Stream 'people': the schema does not list property 'mail' (for email). Did you mean 'EmailAddress'?",
+        )
+        assert planned({"email": "mail"}, {}).warnings == ()
+
     def test_an_array_is_not_offered_but_what_is_in_it(self) -> None:
         schema = {"properties": {"emails": {"type": "array", "items": {"type": "string"}}}}
         problems = problems_of({"email": "email"}, schema | {"additionalProperties": False})
