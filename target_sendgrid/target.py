@@ -390,8 +390,6 @@ class TargetSendGrid(Target):
         Raises:
             TerminatedError: The run has to stop.
         """
-        if not self._signals:
-            return
         is_in_grace = self._grace_ends_at is not None and self.clock.monotonic() < self._grace_ends_at
-        if not is_in_grace or len(self._signals) > 1:
+        if self._signals and (not is_in_grace or len(self._signals) > 1):
             raise TerminatedError(self._signals[-1])
