@@ -110,11 +110,13 @@ class FastPath:
     def contact(self, record: Any) -> tuple[str, bytes] | None:  # noqa: ANN401 - a struct of `record_type`
         """Return the identity and the encoded contact of a record, or ``None`` if it has to take the slow path.
 
-        The slow path is needed if a value breaks a rule or cannot be converted.
+        The slow path is needed if a value breaks a rule, cannot be converted, or is nested too deeply.
         """
         try:
             contact = self._make_contact(record)
-        except (RecordRejectedError, AttributeError):  # the latter where a nested value is not an object
+        except (RecordRejectedError, RecursionError):
+            return None
+        except AttributeError:  # a nested value is not an object
             return None
         if contact is None:
             return None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import linecache
 import re
+import sys
 import traceback
 from typing import Any
 
@@ -236,6 +237,19 @@ def test_a_traceback_shows_the_line_of_the_generated_function() -> None:
         fast.contact(fast.decode(json.dumps(GOOD).encode()))
     frames = {frame.name: frame.line for frame in traceback.extract_tb(caught.value.__traceback__)}
     assert str(frames["make_contact"]).endswith("else convert3(value, label3),")
+
+
+def test_a_value_that_is_nested_too_deeply_to_be_converted_is_left_to_the_slow_path() -> None:
+    schema = {"type": "object", "properties": {"mail": TEXT, "deep": {}}}
+    mapping = mappings.compiled({"email": "mail", "number": "deep"}, schema, custom_fields=FIELDS)
+    fast = fast_path(mapping, schema)
+    for depth in range(1, sys.getrecursionlimit()):
+        try:
+            record = fast.decode(b'{"mail": "a@x.com", "deep": ' + b"[" * depth + b"]" * depth + b"}")
+        except RecursionError:
+            break
+        made = fast.contact(record)
+    assert made is None
 
 
 def test_generated_source_has_no_names_of_users() -> None:
