@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from target_sendgrid.delivery import batching
 from target_sendgrid.mapping import fast_path
 from tests.harness.messages import state
+from tests.harness.readme import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,6 +104,16 @@ def test_each_path_has_the_same_outcome(
         assert run.exit_code == 0, run.log
         ends.append((lists_of(account), counts_of(run), run.states, account.rejected_lines()))
     assert ends[0] == ends[1]
+
+
+def test_the_recipe_of_the_readme_fills_its_lists(account: Account) -> None:
+    (block,) = blocks("### Several lists from one table", "yaml")
+    rows = [("ada", "vip"), ("ada", "trial"), ("bob", "other"), ("cy", ["trial"])]
+    records = [{"email": f"{name}@x.com", "segment": value} for name, value in rows]
+    run = account.run(*lines(*records), list_name=None, **yaml.safe_load(block))
+    assert run.exit_code == 0, run.log
+    assert account.emails("VIP customers") == ["ada@x.com"]
+    assert account.emails("Trial users") == ["ada@x.com", "cy@x.com"]
 
 
 def test_batch_files_choose_lists_too(account: Account) -> None:
