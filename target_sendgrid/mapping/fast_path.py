@@ -252,11 +252,11 @@ def _contact_maker(
         "note_record": mapping.note_record,
     }
     lines = ["def make_contact(record):"]
-    if not all(of.field.is_listed for of in located):
-        lines.append("    note_record()")
     for number, (attribute, check) in enumerate(checks):
         names[f"check{number}"] = check
         lines += [f"    if {_is_there(attribute)} and not check{number}(value):", "        return None"]
+    if not all(of.field.is_listed for of in located):
+        lines.append("    note_record()")
     values = {False: "", True: ""}
     for of in located:
         names |= _names_for(of, mapping)
