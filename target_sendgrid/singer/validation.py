@@ -17,6 +17,7 @@ from singer_sdk.sinks.core import JSONSchemaValidator
 
 from target_sendgrid.errors import Code, InputError, Reason, RecordRejectedError
 from target_sendgrid.mapping.schemas import objects_in
+from target_sendgrid.singer.projection import REFERENCES
 from target_sendgrid.wording import shown
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ The fast validator's regular expressions differ from Python's. The other keyword
 a laxer one.
 """
 
+_DEFINITIONS = ("#/$defs/", "#/definitions/")
+"""How references to definitions start."""
+
 _Part: TypeAlias = "tuple[Sequence[str], dict[str, Any]]"
 """Names that lead to a property, and its schema."""
 
@@ -71,6 +75,13 @@ class RecordValidator:
         self.schema = schema
         self.slow_seconds = 0.0
         """CPU time of the slow records so far."""
+        self._parts_for_sdk: list[_Part] = []
+        """Properties about which only the SDK's validator can decide."""
+        self._schema_of_others: Any = True
+        if _needs_sdk(schema) and _refers_to_properties(schema):
+            self._parts_for_sdk.append(((), schema))
+        else:
+            self._schema_of_others = _without_parts(schema, (), self._parts_for_sdk)
 
     @functools.cached_property
     def _fast_check(self) -> Callable[[object], bool]:
@@ -202,6 +213,12 @@ def _without_parts(schema: object, path: tuple[str, ...], parts: list[_Part]) ->
         return True
     properties = {name: _without_parts(inner, (*path, name), parts) for name, inner in schema["properties"].items()}
     return {**others, "properties": properties}
+
+
+def _refers_to_properties(schema: dict[str, Any]) -> bool:
+    """Return whether a schema may refer to more than definitions: to properties, which `_without_parts` takes out."""
+    references = (inner.get(keyword) for inner in objects_in(schema) for keyword in REFERENCES)
+    return any(isinstance(found, str) and not found.startswith(_DEFINITIONS) for found in references)
 
 
 def _parts_at(value: Any, names: Sequence[str]) -> Iterator[Any]:  # noqa: ANN401 - any JSON value

@@ -261,6 +261,35 @@ def test_stream_maps_that_only_rename_and_flattening_take_the_fast_path(
     assert bool(slow) is not is_fast
 
 
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+@pytest.mark.parametrize("scope", ["mapped", "all"])
+def test_rules_inside_an_object_that_is_one_of_some_alternatives_are_checked(
+    account: Account, scope: str, keyword: str
+) -> None:
+    home = {"type": "object", "properties": {"city": {"type": "string", "pattern": "^Y"}}}
+    given = lines(
+        [[("email", f'"{city}@x.com"'), ("home", f'{{"city": "{city}"}}')] for city in ("York", "Leeds")],
+        {"email": _TEXT, "home": {keyword: [{"type": "null"}, home]}},
+    )
+    run = account.run(*given, field_mapping={"email": "email", "city": "home.city"}, validate_scope=scope)
+    counts = run.report["streams"]["people"]
+    assert (counts["received"], counts["rejected"]) == (2, {"schema_violation": 1})
+
+
+@pytest.mark.parametrize("schema", [{}, {"type": "array"}, {"minItems": 1}])
+@pytest.mark.parametrize("path", PATHS)
+def test_values_that_are_nested_as_deep_as_python_goes_end_no_run(
+    account: Account, path: str, schema: dict[str, Any]
+) -> None:
+    depths = range(1, 1_100)
+    records = [[("email", '"a@x.com"'), ("deep", "[" * depth + "1.5" + "]" * depth)] for depth in depths]
+    config = CONFIG | {"field_mapping": {"email": "email", "deep": "deep"}} | PATHS[path]
+    with only(path):
+        run = account.run(*lines(records, {"email": _TEXT, "deep": schema}), **config)
+    assert run.exit_code == 0, run.log
+    assert run.report["streams"]["people"]["received"] == len(depths)
+
+
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The lines that are decoded for the slow path alone."""

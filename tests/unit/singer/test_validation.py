@@ -245,3 +245,11 @@ def test_an_unknown_dialect_is_not_fetched(visited: tuple[str, list[str]]) -> No
     assert not is_accepted(RecordValidator(schema), {"x": 1})
     assert is_accepted(RecordValidator(schema), {"x": "a"})
     assert paths == []
+
+
+@pytest.mark.parametrize("reference", ["#/properties/code", "#", "#code"])
+def test_a_rule_that_another_property_refers_to_is_checked_for_both(reference: str) -> None:
+    code = {"type": "string", "pattern": "^a", "$anchor": "code"}
+    schema = {"type": ["object", "string"], "properties": {"code": code, "other": {"$ref": reference}}}
+    bad = {"code": "b"} if reference == "#" else "b"
+    assert not is_accepted(RecordValidator(schema), {"other": bad})
