@@ -22,7 +22,7 @@ class _NoMessage(msgspec.Struct, tag_field="stream", tag="\0"):
     """A type for no message at all, since a union needs members. No stream has control characters in its name."""
 
 
-class Target(NamedTuple):
+class MessageRoute(NamedTuple):
     """What becomes of the messages of one type."""
 
     source: SourceStream
@@ -40,7 +40,7 @@ class FastDecoder:
     """
 
     def __init__(self) -> None:
-        self.targets: dict[type[msgspec.Struct], Target] = {}
+        self.routes: dict[type[msgspec.Struct], MessageRoute] = {}
         """What becomes of the messages of each type."""
         self._types: dict[str, type[msgspec.Struct]] = {}
         self.decode: Callable[[bytes], Any] = self._rebuild_and_decode
@@ -53,13 +53,13 @@ class FastDecoder:
         the places of others.
         """
         self.remove(source.name)
+        fast = source.fast if source.fast is not None and not source.fast.is_paused else None
         if len(self._types) >= _MAX_STREAMS:
-            others = (target.source.name for target in self.targets.values() if target.fast is None)
-            name = next(others, None) if source.fast is not None else None
+            others = (route.source.name for route in self.routes.values() if route.fast is None)
+            name = next(others, None) if fast is not None else None
             if name is None:
                 return
             self.remove(name)
-        fast = source.fast if source.fast is not None and not source.fast.is_paused else None
         fields: list[Any] = [("type", Literal["RECORD"])]
         if fast is not None:
             fields.append(("record", fast.record_type))
@@ -67,13 +67,13 @@ class FastDecoder:
             fields.append(("record", dict[str, Any]))
         message_type = msgspec.defstruct("Message", fields, tag_field="stream", tag=source.name, gc=False)
         self._types[source.name] = message_type
-        self.targets[message_type] = Target(source, source.routes[0].stream if source.routes else None, fast)
+        self.routes[message_type] = MessageRoute(source, source.routes[0].stream if source.routes else None, fast)
 
     def remove(self, name: str) -> None:
         """Stop to decode the records of a stream."""
         message_type = self._types.pop(name, None)
         if message_type is not None:
-            del self.targets[message_type]
+            del self.routes[message_type]
         self.decode = self._rebuild_and_decode
 
     def _rebuild_and_decode(self, line: bytes) -> Any:  # noqa: ANN401 - a message type

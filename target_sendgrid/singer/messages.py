@@ -63,7 +63,7 @@ class MessageProcessor:
         """
         take, keeps_messages = self._run.take, self._run.keeps_messages
         decoder = self._table.fast_decoder
-        targets = decoder.targets
+        routes = decoder.routes
         record_count = 0
         for number, line in enumerate(split_lines(chunks(file, self._on_idle)), 1):
             try:
@@ -73,11 +73,11 @@ class MessageProcessor:
             except DECODE_ERRORS:
                 self._process_line(number, line)
                 continue
-            target = targets.get(type(message))
-            if target is None:
+            route = routes.get(type(message))
+            if route is None:
                 self._process_line(number, line)
                 continue
-            source, stream, fast = target
+            source, stream, fast = route
             if fast is None or stream is None:
                 record = None if source.is_ignored else message.record
                 self._accept(source, record, number, line)
