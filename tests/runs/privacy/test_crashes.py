@@ -25,7 +25,7 @@ KINDS = [
 """The exceptions to raise, each with a log format. At each place the first is raised, and one of the others."""
 
 PLACES = (
-    "settings:Settings.from_config",
+    "settings.settings:Settings.from_config",
     "preflight:_connect",
     "sendgrid.client:Client.scopes",
     "sendgrid.client:Client.find_contacts",
@@ -64,7 +64,7 @@ PLACES = (
     "run:Run.finish",
     "run:Run.complete_report",
     "preflight:Connection.close",
-    "run:plan_mapping",
+    "output_streams:plan_mapping",
     "mapping.plan:MappingPlan.compile",
     "mapping.conversions:to_email",
     "mapping.field_mapping:FieldMapping.contact",
