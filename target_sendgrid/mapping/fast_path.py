@@ -45,10 +45,11 @@ class FastPath:
     """Makes encoded contacts of the records of one stream.
 
     Args:
-        schema: JSON schema that the records must match; an empty one if they are not validated.
+        schema: JSON schema that the records must match, or probably match if they are not validated.
         mapping: The stream's field mapping.
         make_check: Makes a function that returns whether a value may be accepted: all values that it accepts must match
-            a part of the schema. It is called for properties whose schemas have rules that no type expresses.
+            a part of the schema. It is called for properties whose schemas have rules that no type expresses. ``None``
+            if records are not validated.
         sources: Where mapped properties are in the tap's records, and what else is expected of these.
         list_path: Steps to the property that `list_value` returns; none for no property.
 
@@ -60,7 +61,7 @@ class FastPath:
         self,
         schema: Mapping[str, Any],
         mapping: FieldMapping,
-        make_check: Callable[[object], Callable[[Any], bool]],
+        make_check: Callable[[object], Callable[[Any], bool]] | None,
         sources: RecordSources = UNCHANGED,
         list_path: Path = (),
     ) -> None:
@@ -83,7 +84,7 @@ class FastPath:
         checks = [
             (found.attribute, make_check(found.rules))
             for found in record_type.properties.values()
-            if found.rules is not None
+            if make_check is not None and found.rules is not None
         ]
         if sources.is_flat:
             if any(of.rest for of in located):
@@ -166,7 +167,7 @@ class FastPath:
 def fast_path_for(
     schema: Mapping[str, Any],
     mapping: FieldMapping,
-    make_check: Callable[[object], Callable[[Any], bool]],
+    make_check: Callable[[object], Callable[[Any], bool]] | None,
     sources: RecordSources = UNCHANGED,
     list_path: Path = (),
 ) -> FastPath | None:

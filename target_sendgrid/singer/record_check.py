@@ -20,17 +20,24 @@ class RecordCheck:
     """Checks the records of one stream of the tap.
 
     Args:
-        schema: The part of the tap's schema that records must match; ``None`` if they are not validated.
+        schema: The part of the tap's schema that records must match, or probably match if they are not validated.
         key_properties: Properties that every record must have.
         on_slow: Called after a record whose validation took long. May raise.
+        validates: Whether records are validated.
     """
 
     def __init__(
-        self, schema: dict[str, Any] | None, key_properties: Sequence[str], on_slow: Callable[[], None]
+        self,
+        schema: dict[str, Any],
+        key_properties: Sequence[str],
+        on_slow: Callable[[], None],
+        *,
+        validates: bool = True,
     ) -> None:
         self.schema = schema
         self.key_properties = key_properties
-        self._validator = None if schema is None else RecordValidator(schema)
+        self.validates = validates
+        self._validator = RecordValidator(schema) if validates else None
         self._on_slow = on_slow
         self._slow_seconds = 0.0
         """CPU time of slow validations up to the last check."""
@@ -60,7 +67,7 @@ class RecordCheck:
         Args:
             part: Schema of one property.
         """
-        schema = extract(self.schema or {}, part)
+        schema = extract(self.schema, part)
         return number_check(schema) or RecordValidator(schema).accepts
 
     def end_if_slow(self, record: Mapping[str, Any], origin: Origin) -> None:

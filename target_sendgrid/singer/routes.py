@@ -229,13 +229,13 @@ class RouteTable:
     ) -> RecordCheck:
         from target_sendgrid.singer.record_check import RecordCheck  # noqa: PLC0415 - only records need a validator
 
-        if not self._run.validates:
-            return RecordCheck(None, key_properties, self._run.on_idle)
         schema = schema if needed is None else project(schema, needed)
         problem = schema_problem(schema)
-        if problem is not None:
+        if problem is None:
+            return RecordCheck(schema, key_properties, self._run.on_idle, validates=self._run.validates)
+        if self._run.validates:
             raise InputError(invalid_schema(name, problem), code=Code.WRONG_SCHEMA)
-        return RecordCheck(schema, key_properties, self._run.on_idle)
+        return RecordCheck({}, key_properties, self._run.on_idle, validates=False)
 
 
 def _fast_path(
@@ -249,4 +249,9 @@ def _fast_path(
 
     required = sources.required | set(key_properties)
     sources = sources._replace(required=required, nulls=frozenset({DELETED_AT}))
-    return fast_path_for(check.schema or {}, route.stream.mapping, check.value_check, sources)
+    stream = route.stream
+    if check.validates:
+        return fast_path_for(check.schema, stream.mapping, check.value_check, sources, stream.list_path)
+    return fast_path_for(check.schema, stream.mapping, None, sources, stream.list_path) or fast_path_for(
+        {}, stream.mapping, None, sources, stream.list_path
+    )

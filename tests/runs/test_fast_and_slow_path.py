@@ -290,6 +290,19 @@ def test_values_that_are_nested_as_deep_as_python_goes_end_no_run(
     assert run.report["streams"]["people"]["received"] == len(depths)
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_a_stream_whose_records_all_break_its_schema_is_not_said_to_lack_a_property(
+    account: Account, path: str
+) -> None:
+    properties = {"email": _TEXT, "phone": _TEXT | {"pattern": "^[+0-9]*$"}}
+    fields = {"email": "email", "phone_number": "phone", "nickname": "unlisted"}
+    with only(path):
+        given = lines([[("email", '"a@x.com"'), ("phone", '"none"')]], properties)
+        run = account.run(*given, **CONFIG | {"field_mapping": fields} | PATHS[path])
+    assert run.report["streams"]["people"]["rejected"] == {"schema_violation": 1}
+    assert "no record has property" not in run.log
+
+
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The lines that are decoded for the slow path alone."""
