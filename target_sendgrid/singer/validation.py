@@ -176,7 +176,11 @@ class RecordValidator:
     def _sdk_checks(self) -> list[tuple[Sequence[str], Callable[[Any], bool]]]:
         """Names that lead to each part for the SDK's validator, and its check."""
         validator = self._sdk_validator
-        return [(names, validator.evolve(schema=schema).is_valid) for names, schema in self._parts_for_sdk]
+        return [
+            # `evolve` obeys a `$schema` in the schema, as the SDK's validator does for all schemas but the outermost.
+            (names, (validator.evolve(schema=schema) if names else validator).is_valid)
+            for names, schema in self._parts_for_sdk
+        ]
 
     @contextlib.contextmanager
     def _measured(self) -> Iterator[None]:

@@ -253,3 +253,12 @@ def test_a_rule_that_another_property_refers_to_is_checked_for_both(reference: s
     schema = {"type": ["object", "string"], "properties": {"code": code, "other": {"$ref": reference}}}
     bad = {"code": "b"} if reference == "#" else "b"
     assert not is_accepted(RecordValidator(schema), {"other": bad})
+
+
+def test_the_draft_that_a_whole_schema_names_does_not_change_its_rules() -> None:
+    schema = {
+        "$schema": "http://json-schema.org/draft-04/schema#",
+        "properties": {"x": {"const": "a"}},
+        "$defs": {"code": {"pattern": "^a"}},
+    }
+    assert not is_accepted(RecordValidator(schema), {"x": "b"})
