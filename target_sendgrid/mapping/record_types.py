@@ -68,6 +68,9 @@ _TYPED_RULES: Mapping[str, frozenset[str]] = {
 _NO_TEXT = Annotated[str, msgspec.Meta(min_length=1, max_length=0)]
 """A type that no value has."""
 
+_MAX_PROPERTIES = 200
+"""Most properties of an object: where they come in another order than here, msgspec searches all for each of them."""
+
 _MIN_INT64, _MAX_INT64 = -(2**63), 2**63 - 1
 
 
@@ -163,6 +166,7 @@ class RecordType:
         unlisted = sorted((required | mapped) - properties.keys())
         _check(not (is_closed and unlisted))
         names = {f"f{number}": name for number, name in enumerate([*properties, *unlisted])}
+        _check(len(names) <= _MAX_PROPERTIES)
         fields: list[Any] = []
         for attribute, name in names.items():
             inner_path = (*path, name)

@@ -38,6 +38,7 @@ class RecordCheck:
         self.key_properties = key_properties
         self.validates = validates
         self._validator = RecordValidator(schema) if validates else None
+        self._value_checks: dict[str, Callable[[object], bool]] = {}
         self._on_slow = on_slow
         self._slow_seconds = 0.0
         """CPU time of slow validations up to the last check."""
@@ -67,8 +68,11 @@ class RecordCheck:
         Args:
             part: Schema of one property.
         """
-        schema = extract(self.schema, part)
-        return number_check(schema) or RecordValidator(schema).accepts
+        key = repr(part)  # wide streams have many properties with the same rules
+        if key not in self._value_checks:
+            schema = extract(self.schema, part)
+            self._value_checks[key] = number_check(schema) or RecordValidator(schema).accepts
+        return self._value_checks[key]
 
     def end_if_slow(self, record: Mapping[str, Any], origin: Origin) -> None:
         """End the run after too many slow records, or after a signal: the rest of a chunk may be as slow.

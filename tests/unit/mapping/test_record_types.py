@@ -223,6 +223,14 @@ def test_each_rule_of_a_schema_is_one_of_its_type(property_schema: dict[str, Any
     assert [accepts(kind, f'{{"x": {value}}}') for value in (good, bad)] == [True, False]
 
 
+def test_an_object_of_very_many_properties_has_no_type() -> None:
+    many = {f"p{number}": {"type": "string"} for number in range(201)}
+    few = dict(list(many.items())[:200])
+    assert [kind_of({"properties": names}) is not None for names in (few, many)] == [True, False]
+    assert typed({"type": "object", "properties": few})
+    assert not typed({"type": "object", "properties": many})
+
+
 def test_lengths_are_counted_in_characters() -> None:
     kind = kind_of({"type": "object", "properties": {"x": {"type": "string", "maxLength": 9}}}, x=(1, 3))
     assert [accepts(kind, json.dumps({"x": text})) for text in ("", "é", "ééé", "éééé")] == [False, True, True, False]
