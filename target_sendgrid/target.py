@@ -175,7 +175,7 @@ class TargetSendGrid(Target):
             target = functools.partial(cls, config=config.config, parse_env_config=config.parse_env)
             sys.exit(run_check(target, file_input, output_format=about_format))
         cls.print_version(print_fn=lambda line: cls.logger.info("%s", line))  # our line, so that it is not quietened
-        if modes["dry_run"] or asks_for_dry_run(os.environ):
+        if modes["dry_run"] or environment.asks_for_dry_run(os.environ):
             config.config["dry_run"] = True
             os.environ[f"{ENVIRONMENT_PREFIX}DRY_RUN"] = "true"  # may be read later, and replace it
         cls(config=config.config, parse_env_config=config.parse_env).carry_out(file_input)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from target_sendgrid.sendgrid.fields import FieldCatalogue
-    from target_sendgrid.settings import Source
+    from target_sendgrid.settings.settings import Source
 
 _SHOWN_NAMES = 10
 """Number of names that a sentence lists."""

@@ -11,7 +11,6 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union, get_args
 
 import msgspec
-from jsonschema import Draft202012Validator
 
 from target_sendgrid.mapping.record_sources import UNCHANGED
 
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 
     from target_sendgrid.mapping.record_sources import RecordSources
     from target_sendgrid.mapping.schemas import Path
-
-RULES = frozenset(Draft202012Validator.VALIDATORS) - {"format"}
-"""Keywords that can reject a record. All others are annotations; formats are not validated."""
 
 _BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
 

@@ -21,7 +21,8 @@ from target_sendgrid.singer.projection import REFERENCES
 from target_sendgrid.wording import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import TracebackType
 
     from jsonschema import ValidationError
     from typing_extensions import Self
@@ -96,15 +97,11 @@ class RecordValidator:
         """
         import jsonschema_rs  # noqa: PLC0415 - as said above
 
+        make = functools.partial(jsonschema_rs.Draft202012Validator, validate_formats=False, retriever=_fetch_nothing)
         try:
-            fast = jsonschema_rs.Draft202012Validator(
-                schema=False if _needs_sdk(self.schema) else self.schema,
-                validate_formats=False,
-                retriever=_fetch_nothing,
-            )
+            return make(self._schema_of_others).is_valid
         except ValueError:  # only the SDK's validator understands the schema
-            fast = jsonschema_rs.Draft202012Validator(schema=False)
-        return fast.is_valid
+            return make(schema=False).is_valid
 
     @functools.cached_property
     def _sdk_validator(self) -> Any:  # noqa: ANN401 - the library's validators have no common type
@@ -120,17 +117,13 @@ class RecordValidator:
         """
         if not self._parts_for_sdk and self._is_valid_quickly(record):
             return
-        try:
-            if self._is_valid(record):
-                return
-        except ValueError:
-            pass
         from referencing.exceptions import Unresolvable  # noqa: PLC0415 - the SDK's validator loads it, and needs 30 ms
 
-        validator = self._sdk_validator
         try:
-            with self._time_limit(), decimal.localcontext(decimal.Context(prec=_DIGITS)):
-                errors = validator.iter_errors(record)
+            with self._measured(), decimal.localcontext(EXACT):
+                if self._parts_for_sdk and self._is_valid_quickly(record) and self._are_parts_valid(record):
+                    return
+                errors = self._sdk_validator.iter_errors(record)
                 error = next((error for error in errors if not _is_only_of_digits(error)), None)
         except TimeoutError:
             sentence = f"Validating the record by its schema's patterns takes more than {_MAX_SECONDS:.0f} seconds."
@@ -202,11 +195,7 @@ class RecordValidator:
                 self.slow_seconds += _CPU_TIME.seconds
 
 
-def _fast_validator(schema: Any) -> jsonschema_rs.Draft202012Validator:  # noqa: ANN401 - any schema
-    return jsonschema_rs.Draft202012Validator(schema, validate_formats=False, retriever=_fetch_nothing)
-
-
-def _without_parts(schema: object, path: tuple[str, ...], parts: list[_Part]) -> object:
+def _without_parts(schema: Any, path: tuple[str, ...], parts: list[_Part]) -> Any:  # noqa: ANN401 - any schema
     """Return a schema without the properties about which the fast validator cannot decide; add these to `parts`.
 
     Args:

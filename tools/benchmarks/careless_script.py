@@ -10,7 +10,7 @@ import csv
 import os
 import sys
 
-from sendgrid import SendGridAPIClient  # type: ignore[import-untyped]
+from sendgrid import SendGridAPIClient  # type: ignore[import-untyped] # the vendor ships no types
 
 BATCH = 10_000
 """SendGrid takes 30,000, but in this form they have too many bytes."""

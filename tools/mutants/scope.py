@@ -44,6 +44,8 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "mapping/conversions.py": (),
     "mapping/fast_path.py": (),
     "mapping/record_types.py": ("unit/mapping/test_fast_path.py",),
+    "singer/map_sources.py": (),
+    "singer/number_check.py": (),
     "singer/messages.py": ("runs/test_fast_and_slow_path.py", "runs/hostile/test_records.py"),
     "singer/routes.py": ("runs/test_fast_and_slow_path.py", "runs/hostile/test_batch_messages.py"),
 }

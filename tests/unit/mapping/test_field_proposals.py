@@ -9,7 +9,7 @@ from target_sendgrid.mapping.field_proposals import proposals
 from target_sendgrid.mapping.plan import NewField
 from target_sendgrid.mapping.suggestions import suggestions
 from target_sendgrid.sendgrid.fields import FieldCatalogue, FieldType
-from target_sendgrid.settings import Source
+from target_sendgrid.settings.settings import Source
 
 TEXT: dict[str, Any] = {"type": ["null", "string"]}
 

@@ -15,9 +15,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from target_sendgrid.errors import RecordRejectedError
-from target_sendgrid.mapping.record_types import NoFastPathError, RecordType
+from target_sendgrid.mapping.record_types import RULES, NoFastPathError, RecordType
 from target_sendgrid.singer.decoding import decode_json
 from target_sendgrid.singer.record_check import RecordCheck
 from target_sendgrid.singer.validation import RecordValidator
@@ -131,6 +132,10 @@ def validates(validator: RecordValidator, line: str) -> bool:
     except RecordRejectedError as error:
         return "can't be validated" in error.sentence
     return True
+
+
+def test_all_keywords_of_the_validator_are_known() -> None:
+    assert Draft202012Validator.VALIDATORS.keys() - {"format"} == RULES
 
 
 @settings(max_examples=EXAMPLES)

@@ -12,7 +12,7 @@ from meltano.core.utils import expand_env_vars
 
 from target_sendgrid.mapping.property_names import PHRASES
 from target_sendgrid.mapping.snippet import as_json_config, as_meltano_yml
-from target_sendgrid.settings import Source
+from target_sendgrid.settings.settings import Source
 from tests.harness.mappings import planned
 
 if TYPE_CHECKING:
