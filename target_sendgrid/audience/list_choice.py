@@ -30,8 +30,12 @@ class ListChoice:
             value: A text, a whole number or a boolean, or an array of these for several lists. There is no list for
                 anything else, nor for a value that the settings do not have.
         """
+        if type(value) is str and value in self._lists:  # the usual case
+            chosen = self._lists[value]
+            self._counts[chosen.name] += 1
+            return (chosen.id,)
         items = value if isinstance(value, list) else [value]
-        found = {chosen.id: chosen.name for item in items if (chosen := self._lists.get(_key(item) or ""))}
+        found = {one.id: one.name for item in items if (one := self._lists.get(_key(item) or ""))}
         self._counts.update(found.values())
         return tuple(sorted(found))
 
