@@ -1,0 +1,126 @@
+"""Who was in the run, for one list: the identifiers of all records of its streams, as compact hashes.
+
+A record counts whatever became of it: somebody whose record is rejected, refused or over a limit is still in the
+source. Texts that are taken for the same can only keep somebody on the list.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from target_sendgrid.audience.hash_set import HashSet
+from target_sendgrid.sendgrid.contact import trimmed
+from target_sendgrid.sendgrid.fields import IDENTIFIERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+_FIELDS = {"email": "email", "alternate_emails": "email"} | {kind: kind for kind in IDENTIFIERS}
+"""Contact fields that show who somebody is, and the identifier that each of them is a value of."""
+
+_ADDRESS = re.compile(r"""[^\s<>()"',;:]+@[^\s<>()"',;:]+""")
+"""Matches addresses inside a text that is not an address itself, such as one with a name before it."""
+
+_NO_DIGIT = re.compile(r"\D+")
+
+
+class ListMember(Protocol):
+    """A contact of a list, as an export shows it."""
+
+    @property
+    def contact_id(self) -> str:
+        """SendGrid's id of the contact."""
+        ...
+
+    @property
+    def email(self) -> str | None:
+        """The primary address."""
+        ...
+
+    @property
+    def alternate_emails(self) -> Sequence[str]:
+        """Further addresses."""
+        ...
+
+    @property
+    def phone_number_id(self) -> str | None:
+        """A phone number as an identifier."""
+        ...
+
+    @property
+    def external_id(self) -> str | None:
+        """The id of another system."""
+        ...
+
+    @property
+    def anonymous_id(self) -> str | None:
+        """An id of somebody without a name."""
+        ...
+
+
+class Presence:
+    """Collects who was in the run, from all streams of one list."""
+
+    def __init__(self) -> None:
+        self._kinds: set[str] = set()
+        self._keys = HashSet()
+
+    def add_fields(self, fields: Iterable[str]) -> None:
+        """Note which contact fields a stream maps.
+
+        Args:
+            fields: Names of contact fields. Those that show nobody's identity are ignored.
+        """
+        self._kinds.update(_FIELDS[field] for field in fields if field in _FIELDS)
+
+    def add(self, values: Mapping[str, object]) -> None:
+        """Note who a record is about.
+
+        Args:
+            values: Value of each contact field: as the contact holds it or, if the record is rejected, as the record
+                has it. Fields that show nobody's identity are ignored, and so are values other than texts, whole
+                numbers and arrays of them.
+        """
+        for field, kind in _FIELDS.items():
+            value = values.get(field)
+            if value is None:
+                continue
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, (str, int)):
+                    for key in _keys(kind, str(item)):
+                        self._keys.add(key)
+
+    def __contains__(self, member: ListMember) -> bool:
+        """Return whether a record has shown any identifier of a member of the list."""
+        return any(key in self._keys for kind, value in _identifiers(member) for key in _keys(kind, value))
+
+    def can_speak_for(self, member: ListMember) -> bool:
+        """Return whether the member has an identifier that some stream maps.
+
+        Nobody can tell from a stream that maps addresses alone whether somebody without an address is in the source.
+        """
+        return any(getattr(member, kind) for kind in self._kinds)
+
+
+def _identifiers(member: ListMember) -> Iterator[tuple[str, str]]:
+    for kind in IDENTIFIERS:
+        if value := getattr(member, kind):
+            yield kind, value
+    for address in member.alternate_emails or ():
+        yield "email", address
+
+
+def _keys(kind: str, text: str) -> Iterator[str]:
+    """Yield the texts that are remembered or looked up for the value of an identifier."""
+    value = trimmed(text)
+    if kind == "email":
+        # Which letters SendGrid takes for the same is not known, so all are that differ only in their case.
+        value = value.casefold()
+        for address in _ADDRESS.findall(value):
+            if address != value:
+                yield f"email {address}"
+    elif kind == "phone_number_id":
+        value = _NO_DIGIT.sub("", value).lstrip("0") or value
+    if value:
+        yield f"{kind} {value}"
