@@ -27,7 +27,7 @@ MELTANO_SDK_WHOLE = [
     {"progress_markers": {}},
 ]
 
-SINGER_PYTHON_WHOLE = [None, {"updated_at": None}, {"offset": {}}, {"offset": {"page": None}}]
+SINGER_PYTHON_WHOLE: list[Any] = [None, {"updated_at": None}, {"offset": {}}, {"offset": {"page": None}}]
 
 PIPELINEWISE_WHOLE = [
     {"last_replication_method": "FULL_TABLE"},

@@ -4,6 +4,8 @@ import tracemalloc
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from target_sendgrid.audience.guards import ListFacts, StreamFacts
 from target_sendgrid.audience.mirror import RemovalPlan
@@ -77,7 +79,7 @@ def test_a_member_stays_whose_address_is_an_alternate_one_of_somebody_else() -> 
         FakeMember("1", email="a@example.com"),
         FakeMember("2", email="b@example.com", alternate_emails=["merged@example.com"]),
     ]
-    records = [
+    records: list[dict[str, Any]] = [
         {"email": "c@example.com", "alternate_emails": ["a@example.com"]},
         {"email": "merged@example.com"},
     ]
@@ -141,6 +143,38 @@ def test_a_broken_export_is_an_error_and_no_plan() -> None:
 
     with pytest.raises(OSError):  # noqa: PT011 - any error would do
         RemovalPlan(facts_of(), presence_of(), BrokenExport(members("a@example.com")))
+
+
+VALUE = st.sampled_from(["a@example.com", "B@example.com", "b@example.com", "1", "2", ""])
+RECORD = st.fixed_dictionaries({}, optional={"email": VALUE, "external_id": VALUE, "alternate_emails": st.lists(VALUE)})
+STREAM = st.tuples(st.sampled_from([("email",), ("external_id",), ("email", "external_id")]), st.lists(RECORD))
+MEMBER = st.fixed_dictionaries(
+    {"email": VALUE | st.none(), "external_id": VALUE | st.none(), "alternate_emails": st.lists(VALUE)}
+)
+
+
+@given(st.lists(STREAM, min_size=1, max_size=3), st.lists(MEMBER))
+def test_of_any_streams_and_members_those_are_taken_off_whom_a_stream_would_have_shown(
+    streams: list[tuple[tuple[str, ...], list[dict[str, Any]]]], listed: list[dict[str, Any]]
+) -> None:
+    presence, emails, external_ids = Presence(), set[str](), set[str]()
+    fields: set[str] = set()
+    for mapped, records in streams:
+        presence.add_fields(mapped)
+        fields.update(mapped)
+        for record in records:
+            presence.add(record)
+            emails |= {text.lower() for text in [record.get("email", ""), *record.get("alternate_emails", [])]}
+            external_ids.add(record.get("external_id", ""))
+    members = [FakeMember(str(number), **values) for number, values in enumerate(listed)]
+    expected = [
+        member.contact_id
+        for member in members
+        if ((member.email and "email" in fields) or (member.external_id and "external_id" in fields))
+        and not {text.lower() for text in [member.email or "", *member.alternate_emails] if text} & emails
+        and (not member.external_id or member.external_id not in external_ids)
+    ]
+    assert removed(RemovalPlan(facts_of(len(listed)), presence, FakeExport(members))) == expected
 
 
 @pytest.mark.parametrize(("max_removals", "most_bytes"), [(None, 11), (100_000, 60)])

@@ -1,0 +1,179 @@
+"""Days in the life of a segment, and what each sync mode makes of them, in plain Python and without the target's code.
+
+A `Segment` makes one `Day` after the other: what a tap sends that day. An `AudienceModel` goes through the same days
+and says who is in the account, and on the list, at the end of each.
+"""
+
+from __future__ import annotations
+
+import random
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Mode(str, Enum):
+    UPSERT = "upsert"
+    UPDATE = "update"
+    REMOVE = "remove"
+    MIRROR = "mirror"
+
+
+class Kind(Enum):
+    ORDINARY = "the tap sends the whole segment"
+    BROKEN = "the tap dies in the middle, so there is no STATE after the last record"
+    EMPTY = "the tap sends no record"
+    CAPPED = "the run reaches its cap"
+    CHANGES = "the tap sends only what has changed, and a replication position"
+    KILLED = "the target is killed in the middle; the next day sends the same again"
+    EXODUS = "so many have left that the mirror withholds their removal"
+    ALLOWED = "the same as on the day before, with `max_removals` set"
+
+
+class Row(NamedTuple):
+    """A record of the segment."""
+
+    email: str
+    first_name: str
+    is_deleted: bool = False
+    """Whether it is marked as deleted at the source."""
+
+
+class Day(NamedTuple):
+    """What a tap sends on a day, and what the run is like."""
+
+    kind: Kind
+    rows: list[Row]
+    cap: int | None = None
+    max_removals: int | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a mirror may conclude from it who has left."""
+        return self.kind in {Kind.ORDINARY, Kind.EXODUS, Kind.ALLOWED} and bool(self.rows)
+
+    @property
+    def rows_taken(self) -> list[Row]:
+        """Rows of those people that the cap lets through."""
+        if self.cap is None:
+            return self.rows
+        people = list(dict.fromkeys(row.email.lower() for row in self.rows if not row.is_deleted))[: self.cap]
+        return [row for row in self.rows if row.is_deleted or row.email.lower() in people]
+
+
+class Segment:
+    """A segment that people join and leave.
+
+    Args:
+        seed: Decides on everything that is random.
+        size: Number of people on the first day.
+        changes_each_day: Number of people each that join, leave, change, or are swapped on a day. It must stay below a
+            tenth of the people in all.
+    """
+
+    def __init__(self, seed: int, size: int, changes_each_day: int) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - for tests, not for security
+        self._changes_each_day = changes_each_day
+        self._next_number = 0
+        self.people: dict[str, Row] = {}
+        """The record of each person, by a key that no change touches."""
+        self._join(size)
+
+    def days(self, count: int) -> Iterator[Day]:
+        """Yield days: the first one and the last one are ordinary, and each kind comes in a random order."""
+        special = [Kind.BROKEN, Kind.EMPTY, Kind.CAPPED, Kind.CHANGES, Kind.KILLED, Kind.EXODUS]
+        kinds = special + [Kind.ORDINARY] * max(0, count - 4 - len(special))
+        self._random.shuffle(kinds)
+        for kind in [Kind.ORDINARY, *kinds, Kind.ORDINARY]:
+            yield from self._days_of(kind)
+
+    def _days_of(self, kind: Kind) -> Iterator[Day]:
+        changed, deleted = self._change()
+        rows = [*self.people.values(), *deleted]
+        if kind is Kind.EXODUS:
+            self._leave(len(self.people) // 4 + 11)
+            rows = [*self.people.values()]
+        self._random.shuffle(rows)
+        if kind is Kind.BROKEN:
+            yield Day(kind, rows[: len(rows) // 2])
+        elif kind is Kind.EMPTY:
+            yield Day(kind, [])
+        elif kind is Kind.CAPPED:
+            yield Day(kind, rows, cap=len(self.people) // 2)
+        elif kind is Kind.CHANGES:
+            yield Day(kind, [*changed, *deleted])
+        else:
+            yield Day(kind, rows)
+        if kind is Kind.KILLED:
+            yield Day(Kind.ORDINARY, rows)
+        elif kind is Kind.EXODUS:
+            yield Day(Kind.ALLOWED, rows, max_removals=len(rows))
+
+    def _change(self) -> tuple[list[Row], list[Row]]:
+        """Change the segment, and return the rows that have changed and those that are marked as deleted."""
+        count = self._changes_each_day
+        left = self._leave(count)
+        deleted = [row._replace(is_deleted=True) for row in left[::2]]
+        joined = self._join(count)
+        changed = self._random.sample(sorted(self.people), 4 * count)
+        for number, key in enumerate(changed):
+            row = self.people[key]
+            if number % 4 == 0:
+                self.people[key] = row._replace(first_name=f"{row.first_name}+")
+            elif number % 4 == 1:
+                self.people[key] = row._replace(email=row.email.swapcase())
+            elif number % 4 == 2:
+                other = changed[number + 1]
+                swapped = self.people[other].email, row.email
+                self.people[key] = row._replace(email=swapped[0])
+                self.people[other] = self.people[other]._replace(email=swapped[1])
+        return [self.people[key] for key in [*joined, *changed]], deleted
+
+    def _join(self, count: int) -> list[str]:
+        keys = [f"p{self._next_number + index}" for index in range(count)]
+        self._next_number += count
+        self.people |= {key: Row(f"{key}@example.com", key.upper()) for key in keys}
+        return keys
+
+    def _leave(self, count: int) -> list[Row]:
+        return [self.people.pop(key) for key in self._random.sample(sorted(self.people), count)]
+
+
+class AudienceModel:
+    """Who is in the account and on the list, for a stream in one sync mode whose people are known by their email."""
+
+    def __init__(self, mode: Mode) -> None:
+        self.mode = mode
+        self.first_names: dict[str, str] = {}
+        """First name of each contact, by address."""
+        self.on_list: set[str] = set()
+        """Addresses on the list."""
+        self.has_withheld = False
+        """Whether removals were withheld on the last day."""
+        self.members_without_address = 0
+        """Number of members who have no address, which somebody has put on the list by hand."""
+
+    def live(self, day: Day) -> None:
+        """Go through a day, as if a day on which the target is killed ended as any other."""
+        self.has_withheld = False
+        # The last row of a person decides.
+        rows = {row.email.lower(): row for row in day.rows_taken}
+        for email, row in rows.items():
+            if row.is_deleted or self.mode is Mode.REMOVE:
+                self.on_list.discard(email)
+            elif self.mode is not Mode.UPDATE or email in self.first_names:
+                self.first_names[email] = row.first_name
+                self.on_list.add(email)
+        if self.mode is Mode.MIRROR:
+            self._take_off_absent(day)
+
+    def _take_off_absent(self, day: Day) -> None:
+        absent = self.on_list - {row.email.lower() for row in day.rows if not row.is_deleted}
+        list_size = len(self.on_list) + self.members_without_address
+        most = day.max_removals if day.max_removals is not None else max(10, list_size / 10)
+        if day.is_whole and len(absent) <= most:
+            self.on_list -= absent
+        else:
+            self.has_withheld = True
