@@ -1,1 +1,1 @@
-"""The people of a run: the cap on how many it may send, and compact sets of those who are in flight."""
+"""The people of a run: the cap on how many it may send, their lists, and who leaves a mirrored list."""

@@ -78,8 +78,8 @@ def _under_name(value: Any, name: str) -> Iterator[Any]:  # noqa: ANN401 - JSON
 
 def _is_of_others(name: str, stream: str, other_streams: Collection[str]) -> bool:
     """Return whether the name of a bookmark is plainly that of another stream that has come."""
-    if name == stream or name in other_streams:
-        return name != stream
+    if name in other_streams:
+        return True
     return not _is_qualified(name, stream) and any(_is_qualified(name, other) for other in other_streams)
 
 

@@ -33,6 +33,7 @@ class StreamFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the output stream, or its key in `streams` if it never came."""
     has_come: bool = True
     record_count: int
+    """Number of its records for the list, whatever became of them, without rows that are deleted at the source."""
     is_over_rejection_limit: bool = False
     """Whether too many of its records, or of those of the run, are rejected."""
     has_final_state: bool = True

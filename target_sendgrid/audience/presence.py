@@ -39,7 +39,7 @@ class ListMember(Protocol):
         ...
 
     @property
-    def alternate_emails(self) -> Sequence[str]:
+    def alternate_emails(self) -> Sequence[str] | None:
         """Further addresses."""
         ...
 
@@ -75,7 +75,7 @@ class Presence:
         self._kinds.update(_FIELDS[field] for field in fields if field in _FIELDS)
 
     def add(self, values: Mapping[str, object]) -> None:
-        """Note who a record is about.
+        """Note who a record is about. Rows that are deleted at the source are not to be noted.
 
         Args:
             values: Value of each contact field: as the contact holds it or, if the record is rejected, as the record

@@ -78,6 +78,7 @@ PIPELINEWISE_POSITIONS = [
     ({"last_replication_method": "full_table"}, "`last_replication_method`"),
     ({"last_replication_method": "FULL_TABLE", "xmin": 4711}, "`xmin`"),
     ({"last_replication_method": "FULL_TABLE", "replication_key_value": 7}, "`replication_key_value`"),
+    ({"last_replication_method": "FULL_TABLE", "initial_full_table_complete": False}, "`initial_full_table_complete`"),
     ({"lsn": 108197216}, "`lsn`"),
     ({"max_pk_values": {"id": 9}, "last_pk_fetched": {"id": 4}}, "`max_pk_values`"),
     ({"last_pk_fetched": {"id": 4}, "initial_full_table_complete": True}, "`last_pk_fetched`"),
@@ -138,6 +139,19 @@ def test_a_bookmark_may_have_the_names_of_database_and_schema_before_that_of_the
     assert position({"bookmarks": {name: {"lsn": 1}}}) == "`lsn`"
     assert position({"bookmarks": {name: {}, "orders": {"lsn": 1}}}) is None
     assert position({"bookmarks": {name: {"lsn": 1}, "users": {}}}) is None
+
+
+def test_a_name_that_only_ends_like_that_of_the_stream_is_another_one() -> None:
+    state = {"bookmarks": {"superusers": {}, "people": {"lsn": 1}}}
+    assert position(state) == "`lsn`"
+    assert position(state, "people") is None
+
+
+def test_a_bookmark_that_may_be_of_either_of_two_streams_counts_for_both() -> None:
+    state = {"bookmarks": {"shop-all-users": {"lsn": 1}}}
+    assert position(state, "all-users") == "`lsn`"
+    assert position(state, "users", stream="all-users") == "`lsn`"
+    assert position(state, "shop-all-users") is None
 
 
 def test_bookmarks_may_be_divided_by_something_else_first() -> None:

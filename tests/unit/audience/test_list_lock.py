@@ -76,6 +76,9 @@ def test_a_link_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(LocalFileError), list_lock(API, "a", "'News'", tmp_path):
         pass
     assert not (tmp_path / "elsewhere").exists()
+    (tmp_path / "elsewhere").touch()
+    with pytest.raises(LocalFileError), list_lock(API, "a", "'News'", tmp_path):
+        pass
 
 
 def test_a_disk_without_locks_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
