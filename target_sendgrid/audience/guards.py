@@ -60,7 +60,7 @@ class ListFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def objection(facts: ListFacts) -> Problem | None:
-    """Return why nobody may be taken off a list, whoever its members are; ``None`` if nothing is against it."""
+    """Return why nobody may be taken off a list, whatever members it has; ``None`` if nothing is against it."""
     for reason, next_step in _run_reasons(facts):
         return withheld(facts, reason, next_step)
     for stream in facts.streams:

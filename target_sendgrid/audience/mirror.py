@@ -86,7 +86,7 @@ class RemovalPlan:
         for member in export.members():
             if member in presence:
                 continue
-            if not presence.can_speak_for(member):
+            if not presence.maps_identifier_of(member):
                 self.unidentified_count += 1
                 continue
             self._absent.add(member.contact_id)

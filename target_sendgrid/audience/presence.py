@@ -95,7 +95,7 @@ class Presence:
         """Return whether a record has shown any identifier of a member of the list."""
         return any(key in self._keys for kind, value in _identifiers(member) for key in _keys(kind, value))
 
-    def can_speak_for(self, member: ListMember) -> bool:
+    def maps_identifier_of(self, member: ListMember) -> bool:
         """Return whether the member has an identifier that some stream maps.
 
         Nobody can tell from a stream that maps addresses alone whether somebody without an address is in the source.

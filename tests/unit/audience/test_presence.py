@@ -114,12 +114,12 @@ def test_streams_of_one_list_are_added_up() -> None:
         (["email"], FakeMember("1", email=""), False),
     ],
 )
-def test_streams_speak_for_members_with_an_identifier_that_one_of_them_maps(
+def test_it_knows_the_members_with_an_identifier_that_a_stream_maps(
     fields: list[str], member: FakeMember, *, expected: bool
 ) -> None:
     presence = Presence()
     presence.add_fields(fields)
-    assert presence.can_speak_for(member) is expected
+    assert presence.maps_identifier_of(member) is expected
 
 
 def test_texts_with_the_same_hash_keep_somebody_on_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
