@@ -70,9 +70,10 @@ class Presence:
         """Note which contact fields a stream maps.
 
         Args:
-            fields: Names of contact fields. Those that show nobody's identity are ignored.
+            fields: Names of contact fields. Those that are no identifiers are ignored: alternate addresses show who
+                somebody is, but a stream that maps them alone does not identify people by address.
         """
-        self._kinds.update(_FIELDS[field] for field in fields if field in _FIELDS)
+        self._kinds.update(kind for kind in fields if kind in IDENTIFIERS)
 
     def add(self, values: Mapping[str, object]) -> None:
         """Note who a record is about. Rows that are deleted at the source are not to be noted.

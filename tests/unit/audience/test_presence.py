@@ -108,6 +108,7 @@ def test_streams_of_one_list_are_added_up() -> None:
         (["email"], FakeMember("1", external_id="a", alternate_emails=["ada@example.com"]), False),
         (["email", "external_id"], FakeMember("1", external_id="a"), True),
         (["external_id"], FakeMember("1", email="ada@example.com"), False),
+        (["external_id", "alternate_emails"], FakeMember("1", email="ada@example.com"), False),
         (["phone_number_id"], FakeMember("1", phone_number_id="+1"), True),
         (["first_name"], FakeMember("1", email="ada@example.com"), False),
         ([], FakeMember("1", email="ada@example.com"), False),
