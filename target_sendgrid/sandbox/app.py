@@ -19,6 +19,7 @@ from target_sendgrid.sandbox.http.layer import Layer
 from target_sendgrid.sandbox.http.wire import print_failure
 from target_sendgrid.sandbox.routes import contacts as contacts_routes
 from target_sendgrid.sandbox.routes import control as control_routes
+from target_sendgrid.sandbox.routes import exports as exports_routes
 from target_sendgrid.sandbox.routes import fields as fields_routes
 from target_sendgrid.sandbox.routes import lists as lists_routes
 from target_sendgrid.sandbox.routes import scopes as scopes_routes
@@ -47,7 +48,7 @@ def make_app(sandbox: Sandbox, token: str | None) -> Flask:
     app = Flask("target_sendgrid.sandbox", root_path=_root(), static_folder=None, template_folder="ui/templates")
     app.extensions[EXTENSION] = sandbox
     app.logger.disabled = True  # it prints exceptions, whose messages may quote personal data
-    modules = [contacts_routes, search_routes, lists_routes, fields_routes, scopes_routes]
+    modules = [contacts_routes, exports_routes, search_routes, lists_routes, fields_routes, scopes_routes]
     for module in (*modules, *([control_routes, page] if token is not None else [])):
         app.register_blueprint(module.routes)
     app.before_request(lambda: _gate(sandbox))

@@ -15,6 +15,9 @@ EMULATED = {
     "POST /v3/marketing/contacts/batch": "Up to 100 ids.",
     "DELETE /v3/marketing/contacts/{contact_id}/identifiers": "One identifier, never the only one.",
     "GET /v3/marketing/contacts/imports/{id}": "Jobs of upserts, deletions and list removals.",
+    "POST /v3/marketing/contacts/exports": "Of lists or of everybody, as JSON lines or CSV; no mail is sent.",
+    "GET /v3/marketing/contacts/exports": "All at once.",
+    "GET /v3/marketing/contacts/exports/{id}": "",
     "POST /v3/marketing/contacts/search": "Only email = '…', email IN (…), CONTAINS(list_ids, '…').",
     "POST /v3/marketing/contacts/search/emails": "Alternate emails too.",
     "POST /v3/marketing/contacts/search/identifiers/{identifier_type}": "All four kinds.",
@@ -35,9 +38,6 @@ EMULATED = {
 
 NOT_EMULATED = {
     "PUT /v3/marketing/contacts/imports": "CSV import.",
-    "POST /v3/marketing/contacts/exports": "Exports.",
-    "GET /v3/marketing/contacts/exports": "Exports.",
-    "GET /v3/marketing/contacts/exports/{id}": "Exports.",
     "/v3/asm/*, /v3/suppression/*": "Suppressions and unsubscribe groups.",
     "/v3/marketing/segments/*": "Segments; a contact's segment_ids are always empty.",
     "/v3/mail/send": "Nothing is ever sent.",
@@ -64,12 +64,16 @@ FAULTS = {
     "errors_file": "the job's errors file is missing, broken, or names too few or too many",
     "contacts_unseen": "a search does not see some contacts",
     "lists_unseen": "a search does not see which lists some contacts are on",
+    "export_failed": "the export ends as failure",
+    "export_stuck": "the export stays pending",
+    "export_file": "files of the export are missing or broken, or have other rows than its contact_count says",
 }
 """Kinds of faults that can be ordered at `/_sandbox/faults`, by the attributes of `http.faults.Fault`."""
 
 SIMPLIFIED = (
     "Sub-accounts named in on-behalf-of are checked against the option subusers, but share one account's data.",
     "A contact becomes visible at the moment when its job becomes final.",
+    "An export shows the account as it was when the export was asked for.",
     "Counts of a pending job are worked out early only while few contacts wait (option counts_preview_max_contacts).",
     "Where the live API reports the plan's contact limit was never recorded; option contact_limit_in selects a place.",
     "Words of errors that were never recorded are the sandbox's own.",

@@ -76,6 +76,17 @@ class Options:
     )
     errors_file_gzip: bool = _switch(default=False, help_text="Compress the errors file.")
     errors_file_expires_seconds: float = _switch(3_600.0, "How long an errors file can be fetched.")
+    export_ready_after_seconds: float = _switch(30.0, "Age at which the files of an export can be fetched.")
+    export_gzip: Literal["always", "never", "mixed"] = _switch(
+        "always", "Whether files of exports are compressed: all, none, or every other one. Empty files never are."
+    )
+    export_file_max_contacts: int | None = _switch(
+        None, "Most contacts in a file of an export, besides the max_file_size of the request."
+    )
+    export_expires_seconds: float = _switch(259_200.0, "How long the files of an export can be fetched.")
+    list_count_lag_seconds: float = _switch(
+        0.0, "How much later than the members themselves the contact_count of a list changes."
+    )
     on_behalf_of_status: Literal[401, 403] = _switch(401, "Status when on-behalf-of names an unknown sub-account.")
     subusers: tuple[str, ...] = _switch((), "Names or ids of the sub-accounts that exist, comma-separated.")
     keep_bodies: bool = _switch(
@@ -99,7 +110,13 @@ class Options:
 
     def quick(self) -> Options:
         """Return a copy in which jobs end after 0.2 seconds and new fields can be used at once."""
-        return replace(self, job_counts_after_seconds=0.1, job_final_after_seconds=0.2, field_ready_after_seconds=0.0)
+        return replace(
+            self,
+            job_counts_after_seconds=0.1,
+            job_final_after_seconds=0.2,
+            field_ready_after_seconds=0.0,
+            export_ready_after_seconds=0.2,
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the value of every switch, as plain values for JSON."""

@@ -13,8 +13,8 @@ from target_sendgrid.sandbox.account.store import Store
 from target_sendgrid.sandbox.app import make_app
 from target_sendgrid.sandbox.http import access
 from target_sendgrid.sandbox.http import faults as fault_orders
-from target_sendgrid.sandbox.http.errors_app import ErrorsApp
 from target_sendgrid.sandbox.http.state import Sandbox
+from target_sendgrid.sandbox.http.store_app import StoreApp
 from target_sendgrid.sandbox.http.wire import LOOPBACK, WireServer
 from target_sendgrid.sandbox.options import Options
 
@@ -87,12 +87,12 @@ class SandboxServer:
         except OSError:
             self._store.close()
             raise
-        self._errors = WireServer(ErrorsApp(self._sandbox))
+        self._store_server = WireServer(StoreApp(self._sandbox))
         self.url = f"http://{LOOPBACK}:{self._api.port}"
         self.api_key = account.add_key(key=api_key) if api_key is not None else account.first_key()
         self._sandbox.url = self.url
         # Another host name than the API's, as with SendGrid's object store.
-        self._sandbox.errors_base_url = f"http://localhost:{self._errors.port}"
+        self._sandbox.store_url = f"http://localhost:{self._store_server.port}"
 
     def __enter__(self) -> Self:
         """Start."""
@@ -109,12 +109,12 @@ class SandboxServer:
         """Accept connections from now on."""
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._api.start()
-        self._errors.start()
+        self._store_server.start()
 
     def stop(self) -> None:
         """Close every connection and the database."""
         self._api.stop()
-        self._errors.stop()
+        self._store_server.stop()
         self._store.close()
 
     @property
@@ -179,7 +179,7 @@ class SandboxServer:
         """Return every job, newest first, as `GET imports/{id}` shows it."""
         with self._store.transaction():
             jobs.apply_due(self._sandbox.account)
-            return jobs.every(self._sandbox.account, self._sandbox.errors_base_url)
+            return jobs.every(self._sandbox.account, self._sandbox.store_url)
 
     def add_fault(
         self,

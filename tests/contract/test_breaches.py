@@ -46,9 +46,14 @@ OPTIONAL = {
 """Properties that may be missing, wherever they are."""
 
 OPTIONAL_IN = {
-    "_metadata": ("/field_definitions",),
+    "_metadata": ("/field_definitions", "/exports"),
+    **dict.fromkeys(
+        ("max_file_size", "file_type", "notifications", "email", "contact_count", "message"),
+        ("/exports",),
+    ),
+    **dict.fromkeys(("completed_at", "urls", "user_id", "segments", "lists"), ("/exports",)),
     "custom_fields": ("/field_definitions",),
-    "segment_ids": ("/lists/",),
+    "segment_ids": ("/lists/", "/exports"),
 }
 """Properties that may be missing in the answers of operations that have this in their path."""
 

@@ -174,3 +174,42 @@ def test_errored_rows_are_those_named_or_the_first_ones(client: Client) -> None:
     job = client.upsert(*contacts)
     assert client.reasons(job) == "email,error\r\na@example.com,bad luck\r\nc@example.com,bad luck\r\n"
     assert [contact["email"] for contact in client.sandbox.contacts()] == ["b@example.com", "d@example.com"]
+
+
+def remove(client: Client, people: str, *emails: str) -> dict[str, Any]:
+    """Take people off a list and move the clock to the end of the job; return it."""
+    ids = ",".join(client.find(email)["id"] for email in emails)
+    response = client.call("DELETE", f"{MARKETING}/lists/{people}/contacts?contact_ids={ids}")
+    client.sandbox.settle()
+    return client.job(response.json()["job_id"])
+
+
+def test_a_removal_may_be_reported_done_though_somebody_is_still_on_the_list(client: Client) -> None:
+    people = client.make_list()
+    client.upsert(ADA, {"email": "b@example.com"}, lists=[people])
+    order: dict[str, Any] = {"ends": "completed", "applied": True, "mode": "missing", "counts": {"errored_count": None}}
+    client.sandbox.add_fault("job_result", identifiers=["b@example.com"], **order)
+    job = remove(client, people, "ada@example.com", "b@example.com")
+    assert (job["status"], job["results"]) == ("completed", {"requested_count": 2, "deleted_count": 1})
+    assert [contact["email"] for contact in client.sandbox.contacts("People")] == ["b@example.com"]
+
+
+def test_a_removal_may_turn_people_down(client: Client) -> None:
+    people = client.make_list()
+    client.upsert(ADA, {"email": "b@example.com"}, lists=[people])
+    client.sandbox.add_fault("job_errored_rows", first=1, reason="bad luck")
+    job = remove(client, people, "ada@example.com", "b@example.com")
+    assert (job["status"], job["results"]["errored_count"]) == ("errored", 1)
+    assert client.reasons(job) == "email,error\r\nada@example.com,bad luck\r\n"
+    assert [contact["email"] for contact in client.sandbox.contacts("People")] == ["ada@example.com"]
+
+
+def test_a_removal_may_be_applied_after_a_later_upsert(client: Client) -> None:
+    people = client.make_list()
+    client.upsert(ADA, lists=[people])
+    client.sandbox.add_fault("job_late", late_seconds=100)
+    identity = client.find("ada@example.com")["id"]
+    client.call("DELETE", f"{MARKETING}/lists/{people}/contacts?contact_ids={identity}")
+    client.put({**ADA, "city": "London"}, lists=[people])
+    client.sandbox.settle()
+    assert client.sandbox.contacts("People") == []

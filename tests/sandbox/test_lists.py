@@ -160,3 +160,25 @@ def test_a_switch_sets_the_most_lists(make_client: MakeClient) -> None:
     client = make_client(max_lists=1)
     client.make_list("One")
     assert client.call("POST", LISTS, {"name": "Two"}).status_code == 400
+
+
+def test_counts_of_lists_may_lag_behind(make_client: MakeClient) -> None:
+    client = make_client(list_count_lag_seconds=300)
+    client.sandbox.seed(lists=["People"], contacts=[{"email": "a@example.com", "lists": ["People"]}])
+    (identity,) = (one["id"] for one in client.call("GET", LISTS).json()["result"])
+
+    def count() -> int:
+        counts = client.call("GET", f"{LISTS}/{identity}/contacts/count").json()
+        return int(counts["contact_count"])
+
+    client.upsert({"email": "b@example.com"}, lists=[identity])
+    client.sandbox.advance(298)
+    before = count()
+    client.sandbox.advance(2)
+    assert (before, count()) == (1, 2)
+
+
+def test_deleting_a_list_is_recorded(client: Client) -> None:
+    identity = client.make_list()
+    client.call("DELETE", f"{LISTS}/{identity}")
+    assert client.sandbox.violations() == [f"DELETE {LISTS}/{identity}: a list was deleted"]

@@ -7,12 +7,12 @@ import gzip
 import hmac
 import io
 import secrets
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from target_sendgrid.sandbox.account.downloads import EXPIRED, NOT_FOUND, Download
 from target_sendgrid.sandbox.account.reserved import IDENTIFIERS
 
 if TYPE_CHECKING:
@@ -45,28 +45,6 @@ _COMMAS_BYTES = 64 * 1024 * 1024
 
 COLUMNS = ("email", "identifier", *IDENTIFIERS[1:], "row", "index", "error", "reason", "message")
 """Columns that the sandbox fills; others can be configured and stay empty. `row` counts from 1, `index` from 0."""
-
-_EXPIRED = (
-    b'<?xml version="1.0" encoding="UTF-8"?>\n'
-    b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
-)
-_GONE = (
-    b'<?xml version="1.0" encoding="UTF-8"?>\n'
-    b"<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>"
-)
-
-
-@dataclass(frozen=True)
-class Download:
-    """An answer of the object store."""
-
-    status: int
-    content_type: str
-    content: bytes
-
-
-NOT_FOUND = Download(404, "application/xml", _GONE)
-"""Answer where no file is, or no such link."""
 
 
 def keep(account: Account, job: sqlite3.Row, rows: list[list[Any]], mode: Mode) -> None:
@@ -101,7 +79,7 @@ def download(account: Account, job_id: str, mode: Mode) -> Download:
     if job is None or mode == "gone":
         return NOT_FOUND
     if mode == "expired" or account.clock.now() >= job["errors_expire_at"]:
-        return Download(403, "application/xml", _EXPIRED)
+        return EXPIRED
     if mode == "garbage":
         return Download(200, "text/csv", b"\x00\xff\xfe not a table \x00")
     if mode == "commas":

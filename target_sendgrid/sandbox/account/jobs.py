@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from target_sendgrid.sandbox.account import contacts, errors_files, merge
+from target_sendgrid.sandbox.account import contacts, errors_files, lists, merge
 from target_sendgrid.sandbox.account.account import new_id
 from target_sendgrid.sandbox.account.clock import iso_seconds
 from target_sendgrid.sandbox.account.problems import unknown
+from target_sendgrid.sandbox.account.reserved import IDENTIFIERS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -90,12 +91,17 @@ def apply_due(account: Account) -> None:
         outcome = _run(account, job)
         _keep_counts(account, job, outcome)
         _keep_errors_file(account, job, outcome)
+        lists.keep_counts(account, float(job["final_at"]))
         account.store.run("UPDATE jobs SET applied = 1, payload = NULL WHERE number = ?", job["number"])
 
 
 def settle(account: Account) -> float:
-    """Move the clock to the end of every job that can end, and apply them; return by how many seconds it moved."""
-    latest = account.store.row("SELECT max(final_at) AS moment FROM jobs WHERE applied = 0")
+    """Move the clock to the end of every job and export that can end; return by how many seconds it moved."""
+    latest = account.store.row(
+        "SELECT max(moment) AS moment FROM (SELECT final_at AS moment FROM jobs WHERE applied = 0 "
+        "UNION ALL SELECT ready_at FROM exports WHERE ready_at > ?)",
+        account.clock.now(),
+    )
     moment = None if latest is None else latest["moment"]
     seconds = 0.0 if moment is None else max(0.0, float(moment) - account.clock.now())
     if seconds:
@@ -104,7 +110,7 @@ def settle(account: Account) -> float:
     return seconds
 
 
-def described(account: Account, identity: str, errors_base_url: str) -> dict[str, Any]:
+def described(account: Account, identity: str, store_url: str) -> dict[str, Any]:
     """Show a job the way `GET /v3/marketing/contacts/imports/{id}` does.
 
     Raises:
@@ -117,16 +123,16 @@ def described(account: Account, identity: str, errors_base_url: str) -> dict[str
     if not job["applied"] and now >= job["counts_at"] and job["created"] is None:
         _preview_counts(account, job)
         job = _job(account, identity) or job
-    return _described(account, job, errors_base_url)
+    return _described(account, job, store_url)
 
 
-def every(account: Account, errors_base_url: str, limit: int = 1_000) -> list[dict[str, Any]]:
+def every(account: Account, store_url: str, limit: int = 1_000) -> list[dict[str, Any]]:
     """Show the newest jobs, lost and stuck ones included, newest first."""
     found = account.store.rows("SELECT * FROM jobs ORDER BY number DESC LIMIT ?", limit)
-    return [_described(account, job, errors_base_url) for job in found]
+    return [_described(account, job, store_url) for job in found]
 
 
-def _described(account: Account, job: sqlite3.Row, errors_base_url: str) -> dict[str, Any]:
+def _described(account: Account, job: sqlite3.Row, store_url: str) -> dict[str, Any]:
     results: dict[str, Any] = {"requested_count": job["requested"]}
     shown = {
         "id": job["id"],
@@ -141,7 +147,7 @@ def _described(account: Account, job: sqlite3.Row, errors_base_url: str) -> dict
     if shown["status"] != "pending":
         shown["finished_at"] = iso_seconds(job["final_at"])
         if job["errors_signature"] is not None:
-            results["errors_url"] = errors_files.url(job, errors_base_url)
+            results["errors_url"] = errors_files.url(job, store_url)
         if job["failure"] == merge.QUOTA_FAILURE:
             shown["errors"] = [{"field": None, "message": job["failure"]}]
         for name, count in _trouble(job).counts.items():
@@ -209,13 +215,25 @@ def _run(account: Account, job: sqlite3.Row) -> merge.Outcome:
         return merge.Outcome(errors=merge.forced_errors(document, forced) if job["kind"] == "upsert" else [])
     if job["kind"] == "upsert":
         return merge.apply_upsert(account, document, float(job["submitted_at"]), float(job["final_at"]), forced)
-    if job["kind"] == "delete":
-        return merge.Outcome(deleted=contacts.delete(account, document["ids"]))
-    if job["kind"] == "remove_from_list":
-        removed = contacts.remove_from_list(account, document["list"], document["ids"])
-        return merge.Outcome(deleted=removed)
+    if job["kind"] in {"delete", "remove_from_list"}:
+        errors = _failing(account, document["ids"] or [], forced)
+        failing = {error[0] for error in errors}
+        chosen = [identity for index, identity in enumerate(document["ids"] or []) if index not in failing]
+        if job["kind"] == "remove_from_list":
+            return merge.Outcome(deleted=contacts.remove_from_list(account, document["list"], chosen), errors=errors)
+        deleted = contacts.delete(account, None if document["ids"] is None else chosen)
+        return merge.Outcome(deleted=deleted, errors=errors)
     changed = contacts.delete_identifier(account, document["id"], document["identifier"])
     return merge.Outcome(updated=changed, failure=None if changed else _ONLY_IDENTIFIER)
+
+
+def _failing(account: Account, ids: list[str], forced: merge.ForcedErrors) -> list[list[Any]]:
+    """Return a row error for each contact of a removal or deletion that a fault turns down."""
+    if not (forced.first or forced.identifiers):
+        return []
+    found = {contact["id"]: contact for contact in contacts.by_ids(account, ids)}
+    given = ((index, [found.get(identity, {}).get(name) for name in IDENTIFIERS]) for index, identity in enumerate(ids))
+    return [[index, *identifiers, forced.reason] for index, identifiers in given if forced.names(index, identifiers)]
 
 
 def _job(account: Account, identity: str) -> sqlite3.Row | None:

@@ -91,8 +91,24 @@ def delete(account: Account, identity: str) -> list[str]:
 
 
 def contact_count(account: Account, contact_list: ContactList) -> int:
-    """Return how many contacts are on the list."""
-    return account.store.number("SELECT count(*) FROM members WHERE list = ?", contact_list.number)
+    """Return how many contacts are on the list, as far as SendGrid has counted them."""
+    lag = account.options.list_count_lag_seconds
+    if not lag:
+        return account.store.number("SELECT count(*) FROM members WHERE list = ?", contact_list.number)
+    return account.store.number(
+        "SELECT contacts FROM list_counts WHERE list = ? AND at <= ? ORDER BY at DESC, rowid DESC LIMIT 1",
+        contact_list.number,
+        account.clock.now() - lag,
+    )
+
+
+def keep_counts(account: Account, moment: float) -> None:
+    """Remember how many contacts each list has from a moment on, if counts lag behind."""
+    if account.options.list_count_lag_seconds:
+        account.store.run(
+            "INSERT INTO list_counts SELECT number, ?, (SELECT count(*) FROM members WHERE list = number) FROM lists",
+            moment,
+        )
 
 
 def numbers_of(account: Account, identities: list[str]) -> dict[str, int]:

@@ -54,6 +54,7 @@ def plant(account: Account, document: dict[str, Any]) -> None:
             groups.setdefault(names, []).append(contact)
         for names, members in groups.items():
             _upsert(account, [_list_id(account, name) for name in names], members)
+        lists.keep_counts(account, 0.0)
 
 
 def _checked(document: dict[str, Any], name: str, kind: type[_Kind], default: _Kind) -> _Kind:

@@ -46,9 +46,20 @@ CREATE TABLE jobs (
 CREATE INDEX job_waiting ON jobs (final_at) WHERE applied = 0;
 """
 
+_ADDED_TABLES = """
+CREATE TABLE IF NOT EXISTS exports (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, lists TEXT NOT NULL, contacts INTEGER NOT NULL,
+    submitted_at REAL NOT NULL, ready_at REAL NOT NULL, expires_at REAL NOT NULL,
+    signature TEXT NOT NULL, trouble TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS export_files (
+    export TEXT NOT NULL, part INTEGER NOT NULL, content BLOB NOT NULL, PRIMARY KEY (export, part));
+CREATE TABLE IF NOT EXISTS list_counts (list INTEGER NOT NULL, at REAL NOT NULL, contacts INTEGER NOT NULL);
+"""
+"""Tables that a file of an earlier release lacks. They are added when it is opened."""
 
 _EMPTIED = (
     *("lists", "fields", "contacts", "alternate_emails", "members", "billed_deletions", "jobs"),
+    *("exports", "export_files", "list_counts"),
     "sqlite_sequence",
 )
 
@@ -190,6 +201,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA temp_store = MEMORY")
     if not _has_tables(connection):
         connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    connection.executescript(f"BEGIN; {_ADDED_TABLES} COMMIT;")
 
 
 def emptied(store: Store) -> None:

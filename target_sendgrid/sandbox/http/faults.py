@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
-from target_sendgrid.sandbox.account import errors_files
+from target_sendgrid.sandbox.account import errors_files, exports
 from target_sendgrid.sandbox.account.jobs import Trouble
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ JobKind = Literal[
     "errors_file",
 ]
 SearchKind = Literal["contacts_unseen", "lists_unseen"]
+ExportKind = Literal["export_failed", "export_stuck", "export_file"]
 
 WIRE_KINDS: frozenset[str] = frozenset(get_args(WireKind))
 """Kinds of faults that strike any request."""
@@ -38,8 +39,13 @@ JOB_KINDS: frozenset[str] = frozenset(get_args(JobKind))
 SEARCH_KINDS: frozenset[str] = frozenset(get_args(SearchKind))
 """Kinds of faults that strike searches."""
 
-STORE_PREFIX = "/errors/"
-"""Start of the paths of the object store, which is another host: a fault strikes it only if it matches such a path."""
+EXPORT_KINDS: frozenset[str] = frozenset(get_args(ExportKind))
+"""Kinds of faults that strike requests that start an export."""
+
+ERRORS_PREFIX = "/errors/"
+EXPORTS_PREFIX = "/exports/"
+STORE_PREFIXES = (ERRORS_PREFIX, EXPORTS_PREFIX)
+"""Starts of the paths of the object store, which is another host: a fault strikes it only if it matches such a path."""
 
 _MAY_APPLY_NOTHING = frozenset({"job_id_repeated", "job_failed", "job_stuck", "job_lost", "job_result"})
 _LATE_KINDS = frozenset({"status_after", "cut_after", "truncate", *JOB_KINDS})
@@ -65,7 +71,7 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def fits(self, method: str, path: str) -> bool:
         """Return whether method and path of a request are matched."""
-        if path.startswith(STORE_PREFIX) and not (self.path or "").startswith(STORE_PREFIX):
+        if path.startswith(STORE_PREFIXES) and not (self.path or "").startswith(STORE_PREFIXES):
             return False
         return self.method in {None, method} and (self.path is None or fnmatchcase(path, self.path))
 
@@ -107,10 +113,11 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         emails: Emails that the fault is about.
         identifiers: Identifiers that the fault is about.
         reason: Reason in the errors file.
-        mode: What the errors file of a job holds, one of `errors_files.MODES`. Left out: a row for each row error.
+        mode: What the errors file of a job holds, one of `errors_files.MODES`, or the files of an export, one of
+            `exports.MODES`. Left out: a row for each row error, and for each contact.
     """
 
-    kind: WireKind | JobKind | SearchKind
+    kind: WireKind | JobKind | SearchKind | ExportKind
     match: Match = Match()
     times: int | msgspec.UnsetType | None = msgspec.UNSET
     for_seconds: float | None = None
@@ -132,7 +139,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     emails: tuple[str, ...] = ()
     identifiers: tuple[str, ...] = ()
     reason: str = "internal error"
-    mode: errors_files.Mode = ""
+    mode: errors_files.Mode | exports.Mode = ""
 
     def people(self) -> frozenset[str]:
         """Return the identifiers that the fault is about, besides the `first` contacts, in lower case."""
@@ -152,7 +159,15 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             first=self.first,
             identifiers=tuple(self.people()) if has_row_errors else (),
             reason=self.reason,
-            errors_file=self.mode,
+            errors_file=self.mode if self.mode in errors_files.MODES else "",
+        )
+
+    def export_trouble(self) -> exports.Trouble:
+        """Return what this fault does to an export."""
+        return exports.Trouble(
+            fails=self.kind == "export_failed",
+            stuck=self.kind == "export_stuck",
+            file=self.mode if self.mode in exports.MODES else "",
         )
 
 
@@ -174,8 +189,10 @@ def ordered(document: object) -> Fault:
 
 
 def _problem(fault: Fault) -> str:
-    if fault.kind == "errors_file" and not fault.mode:
+    if fault.kind == "errors_file" and fault.mode not in errors_files.MODES:
         return f"An errors_file fault takes a mode: {', '.join(errors_files.MODES)}."
+    if fault.kind == "export_file" and fault.mode not in exports.MODES:
+        return f"An export_file fault takes a mode: {', '.join(exports.MODES)}."
     if fault.kind == "job_late" and not fault.late_seconds:
         return "A job_late fault takes late_seconds."
     if fault.late_seconds and fault.kind not in _LATE_KINDS:

@@ -81,7 +81,7 @@ class Layer:
         if kind in {"reset", "cut_after"}:
             raise ConnectionCutError
         if kind == "truncate":
-            return _truncated(response, environ, start_response)
+            return truncated(response, environ, start_response)
         return list(response(environ, start_response))
 
     def _answer(self, request: Request, fault: Fault | None, arrival: Arrival) -> Response:
@@ -132,7 +132,8 @@ def _body(request: Request) -> bytes:
     return stream.getvalue() if isinstance(stream, BytesIO) else b""
 
 
-def _truncated(response: Response, environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+def truncated(response: Response, environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+    """Answer with the first half of a response, then cut the connection."""
     content = response.get_data()
     response.headers["Content-Length"] = str(len(content) + 1)
     list(response(environ, start_response))

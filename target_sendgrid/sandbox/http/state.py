@@ -41,7 +41,7 @@ class RequestEntry:
 
 @dataclass
 class Sandbox:
-    """Everything that the HTTP side works on. `errors_base_url` is known once the object store listens."""
+    """Everything that the HTTP side works on. `store_url` is known once the object store listens."""
 
     account: Account
     faults: Faults = field(default_factory=Faults)
@@ -53,7 +53,7 @@ class Sandbox:
     last_job_id: str | None = None
     """The job id that was answered last, if the answer arrived."""
     url: str = ""
-    errors_base_url: str = ""
+    store_url: str = ""
 
     def reset(self) -> None:
         """Empty the account, lift every fault and forget every request; keys and switches stay."""

@@ -59,7 +59,9 @@ def delete() -> Response:
     identities = [identity for identity in request.args.get("ids", "").split(",") if identity]
     everybody = request.args.get("delete_all_contacts") == "true"
     if not identities and not everybody:
-        raise refused("ids", "ids or delete_all_contacts must be given")
+        raise refused(None, "either 'ids' OR 'delete_all_contacts' should be supplied as query param")
+    if everybody:
+        sandbox.violations.append("DELETE /v3/marketing/contacts: all contacts were deleted")
     payload = msgspec.json.encode({"ids": None if everybody else identities})
     requested = contacts.counts(account).contacts if everybody else len(identities)
     return accepted(sandbox, "delete", payload, requested)
@@ -117,7 +119,7 @@ def job(identity: str) -> Response:
     """Get import contacts status."""
     sandbox = current_sandbox()
     account = sandbox.account
-    return answer(jobs.described(account, identity, sandbox.errors_base_url))
+    return answer(jobs.described(account, identity, sandbox.store_url))
 
 
 def _linked(contact: dict[str, Any]) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def every_job() -> Response:
     """Show the newest jobs."""
     sandbox = current_sandbox()
     account = sandbox.account
-    return answer({"jobs": jobs.every(account, sandbox.errors_base_url)})
+    return answer({"jobs": jobs.every(account, sandbox.store_url)})
 
 
 @routes.get("/keys")

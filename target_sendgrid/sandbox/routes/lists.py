@@ -83,6 +83,7 @@ def delete(identity: str) -> Response:
     sandbox = current_sandbox()
     account = sandbox.account
     members = lists.delete(account, identity)
+    sandbox.violations.append(f"DELETE /v3/marketing/lists/{identity}: a list was deleted")
     if request.args.get("delete_contacts") != "true":
         return Response(status=HTTPStatus.NO_CONTENT)
     payload = msgspec.json.encode({"ids": members})

@@ -48,7 +48,7 @@ def page() -> str:
         chosen_list=chosen_list,
         previous=_link(search, chosen_list, max(0, start - PAGE_SIZE)) if start > 0 else None,
         next=_link(search, chosen_list, start + PAGE_SIZE) if has_more else None,
-        jobs=jobs.every(account, sandbox.errors_base_url, NEWEST),
+        jobs=jobs.every(account, sandbox.store_url, NEWEST),
         requests=[(iso_seconds(entry.at), entry) for entry in islice(reversed(sandbox.all_requests()), NEWEST)],
         faults=sandbox.faults.described(),
         control=CONTROL_PREFIX,
