@@ -1,33 +1,26 @@
-"""HTTP as the target allows it: sessions, time limits, retries, rate limits, redirects and download links.
+"""HTTP as the target allows it: time limits, retries, rate limits, redirects and download links.
 
-A session takes proxies and certificates from the environment, and nothing else: no `.netrc` may replace or add
-credentials, and nothing turns the verification of certificates off. No log line quotes a body or an id.
+No log line quotes a body or an id.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import ssl
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
-import urllib3
-import urllib3.connection
-import urllib3.util.ssl_match_hostname
 
-from target_sendgrid.errors import Code, ConfigError, Problem, SendGridError, TransientError, UnreachableError
+from target_sendgrid.errors import Code, SendGridError, TransientError, UnreachableError
 from target_sendgrid.sendgrid import answers
 from target_sendgrid.sendgrid.retry import RetryPolicy, seconds_until_reset
-from target_sendgrid.sendgrid.tls import SharedContextAdapter
+from target_sendgrid.sendgrid.sessions import has_connected, is_about_certificate, make_session, read_body
 from target_sendgrid.settings.checks import LOOPBACK_HOSTS
 from target_sendgrid.wording import words_of_cause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.sendgrid.contact import Body
@@ -41,16 +34,9 @@ STARTUP_RETRY_SECONDS = 20.0
 """Retry budget of a request before the first record is read."""
 RUN_RETRY_SECONDS = 300.0
 """Retry budget of a request while records are read and sent."""
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-"""Longest body of an answer that is read."""
-LONGEST_READ_SECONDS = 300.0
-"""Longest time that reading one answer may take: a socket's timeout never ends an answer that drips in slowly."""
-
-_CHUNK_BYTES = 64 * 1024
 _MAX_REDIRECTS = 3
 _TRANSIENT_STATUSES = frozenset({408, 429, *range(500, 600)})
 """Statuses with which a download is retried. With others, such as 403, its link has expired or never worked."""
-_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PATH_WORDS = frozenset(
     {
         "v3", "scopes", "marketing", "contacts", "imports", "lists", "field_definitions", "search", "emails",
@@ -58,16 +44,6 @@ _PATH_WORDS = frozenset(
     }
 )  # fmt: skip
 """Parts of paths that name endpoints. All other parts are ids."""
-
-_CERTIFICATE_ERRORS = (ssl.SSLCertVerificationError, urllib3.util.ssl_match_hostname.CertificateError)
-_CONNECTION_ERRORS = (
-    requests.ConnectTimeout,
-    requests.exceptions.ProxyError,
-    urllib3.exceptions.NewConnectionError,
-)
-
-# With `http.client.HTTPConnection.debuglevel` set, every header is printed to standard output, the key included.
-urllib3.connection.HTTPConnection.debuglevel = 0
 
 
 class Transport:
@@ -228,7 +204,7 @@ class Transport:
                         return self._downloaded(response)
                     url = urljoin(url, response.headers["location"])
         except (requests.ConnectionError, requests.Timeout) as error:
-            if _is_about_certificate(error):
+            if is_about_certificate(error):
                 message = "The TLS certificate of the download's host can't be trusted."
                 raise SendGridError(message, code=Code.CERTIFICATE) from None
             message = f"it was not answered ({words_of_cause(error)})"
@@ -268,11 +244,11 @@ class Transport:
             ) as response:
                 content = read_body(response, self._clock)
         except requests.RequestException as error:
-            if _is_about_certificate(error):
+            if is_about_certificate(error):
                 message = f"The TLS certificate of {self._host} can't be trusted."
                 raise SendGridError(message, "Check `api_url` and proxies.", code=Code.CERTIFICATE) from None
             message = f"{bucket} failed ({words_of_cause(error)})"
-            raise TransientError(message, may_have_been_taken=_has_connected(error)) from None
+            raise TransientError(message, may_have_been_taken=has_connected(error)) from None
         status = response.status_code
         log.debug("%s -> %d (%d bytes)", bucket, status, len(content))
         now = self._clock.now()
@@ -307,69 +283,6 @@ class Transport:
             return
         message = "SendGrid gave a download link without TLS, which is not followed."
         raise SendGridError(message)
-
-
-def make_session(url: str) -> requests.Session:
-    """Return a session for an address, with proxies and certificates of the environment.
-
-    Raises:
-        ConfigError: The environment names certificates that are not there.
-    """
-    session = requests.Session()
-    session.trust_env = False
-    # Plain http stays on this machine: a proxy would see it in the clear.
-    session.proxies = {} if urlsplit(url).scheme == "http" else requests.utils.get_environ_proxies(url)
-    session.verify = requests.utils.DEFAULT_CA_BUNDLE_PATH
-    variable = next((name for name in _CERTIFICATES if os.environ.get(name)), None)
-    if variable is not None:
-        session.verify = os.environ[variable]
-        if not Path(session.verify).exists():
-            message = f"The environment variable {variable} names certificates that are not there."
-            raise ConfigError([Problem(message, "Check its path.")], code=Code.CERTIFICATE)
-    if not session.proxies:  # a proxy may be reached by TLS itself, which the adapter does not provide for
-        session.mount("https://", SharedContextAdapter())
-    return session
-
-
-def read_body(response: requests.Response, clock: Clock) -> bytes:
-    """Return the whole body of an answer, up to `MAX_ANSWER_BYTES` and `LONGEST_READ_SECONDS`.
-
-    Raises:
-        TransientError: It is too long, too slow, or breaks off.
-    """
-    content = bytearray()
-    deadline = clock.monotonic() + LONGEST_READ_SECONDS
-    try:
-        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
-            content += chunk
-            if len(content) > MAX_ANSWER_BYTES:
-                message = f"an answer was longer than {MAX_ANSWER_BYTES} bytes"
-                raise TransientError(message)
-            if clock.monotonic() > deadline:
-                message = f"an answer took longer than {LONGEST_READ_SECONDS:.0f} s"
-                raise TransientError(message)
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        message = f"an answer broke off ({type(error).__name__})"
-        raise TransientError(message) from None
-    return bytes(content)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and all that is behind it."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
-
-
-def _is_about_certificate(error: requests.RequestException) -> bool:
-    """Return whether a certificate was refused. Other errors of TLS are those of a connection that was cut."""
-    return any(isinstance(cause, _CERTIFICATE_ERRORS) for cause in _causes(error))
-
-
-def _has_connected(error: requests.RequestException) -> bool:
-    """Return whether there was a connection, over which the request may have arrived."""
-    return not any(isinstance(cause, _CONNECTION_ERRORS) for cause in _causes(error))
 
 
 def _template(path: str) -> str:

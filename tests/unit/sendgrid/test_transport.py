@@ -30,7 +30,7 @@ from target_sendgrid.errors import (
     TransientError,
     UnreachableError,
 )
-from target_sendgrid.sendgrid import answers, transport
+from target_sendgrid.sendgrid import answers, sessions
 from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.transport import RUN_RETRY_SECONDS, STARTUP_RETRY_SECONDS, Transport
 from tests.harness.clocks import HastyClock
@@ -249,7 +249,7 @@ class TestKey:
     def test_a_proxy_of_the_environment_is_used_for_tls(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("https_proxy", "http://proxy.example.com:3128")
         monkeypatch.setenv("no_proxy", "")
-        assert transport.make_session("https://api.sendgrid.com").proxies["https"] == "http://proxy.example.com:3128"
+        assert sessions.make_session("https://api.sendgrid.com").proxies["https"] == "http://proxy.example.com:3128"
 
     def test_a_debug_level_of_the_http_library_prints_no_headers(
         self, serve: Serve, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -512,7 +512,7 @@ class TestAnswers:
     def test_an_answer_that_is_too_long_is_given_up(
         self, serve: Serve, monkeypatch: pytest.MonkeyPatch, *, is_compressed: bool
     ) -> None:
-        monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 1_000_000)
+        monkeypatch.setattr(sessions, "MAX_ANSWER_BYTES", 1_000_000)
         body = b" " * 2_000_000
         headers = {"Content-Encoding": "gzip"} if is_compressed else {}
         host = serve(answering(gzip.compress(body) if is_compressed else body, headers))
