@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
-from target_sendgrid.errors import BadRequestError, NotFoundError, SendGridError, TransientError
-from target_sendgrid.sendgrid import answers
+from target_sendgrid.errors import BadRequestError, NotFoundError, SendGridError, TooLargeError
+from target_sendgrid.sendgrid import answers, shapes
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from target_sendgrid.sendgrid.contact import Body
     from target_sendgrid.sendgrid.retry import Tries
@@ -25,16 +25,17 @@ MAX_IDENTIFIERS_PER_SEARCH = 100
 """Most contacts that one search finds by identifier (the vendor's contacts API description)."""
 MAX_EMAIL_PER_SEARCH = 100
 """Most characters of an email in a search by emails (the vendor's contacts API description)."""
-MAX_IDS_PER_REMOVAL = 100
-"""Most contacts that one request takes off a list. SendGrid documents no limit, but the ids are part of the URL, and
-its web server refuses long ones. Segment sends 100 ids a request (its open-source SendGrid destination)."""
+MAX_REMOVAL_PATH_BYTES = 8150
+"""Longest path and query of a request that takes contacts off a list. The web server refuses request lines of more
+than 8,192 bytes (users of other clients have seen 414), and documents no limit of ids."""
+MAX_IDS_PER_REMOVAL = 218
+"""Most contacts that one request takes off a list: so many ids of 36 characters fit into it."""
 
-_LISTS_PATH = "/v3/marketing/lists"
 _FIELDS_PATH = "/v3/marketing/field_definitions"
 _CONTACTS_PATH = "/v3/marketing/contacts"
+_EXPORTS_PATH = f"{_CONTACTS_PATH}/exports"
 _LIST_PAGE_SIZE = 1000
 _MAX_LIST_PAGES = 100
-_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 class ContactList(msgspec.Struct, frozen=True):
@@ -78,36 +79,18 @@ class JobStatus(NamedTuple):
         return self.status not in FINAL_STATUSES
 
 
-_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+class ExportStatus(msgspec.Struct, frozen=True):
+    """What SendGrid says about an export at one moment.
 
-
-class _Results(msgspec.Struct):
-    """Counts of an import job, each absent until it is known."""
-
-    requested_count: _Count | None = None
-    created_count: _Count | None = None
-    updated_count: _Count | None = None
-    errored_count: _Count | None = None
-    errors_url: str | None = None
-
-
-class _ImportJob(msgspec.Struct):
-    """An answer about an import job."""
+    Attributes:
+        status: `pending`, `ready` or `failure`.
+        urls: Links to its files, once it is ready. They open the files to anybody.
+        contact_count: Number of contacts in its files; ``None`` where SendGrid does not say it.
+    """
 
     status: str
-    results: _Results | None = None
-
-
-class _Found(msgspec.Struct):
-    """What a search says about one identifier."""
-
-    contact: dict[str, Any] | None = None
-
-
-class _FoundContacts(msgspec.Struct):
-    """The answer of a search, by the identifier that was asked for."""
-
-    result: dict[str, _Found]
+    urls: list[str] | None = None
+    contact_count: shapes.Count | None = None
 
 
 class Client:
@@ -153,14 +136,14 @@ class Client:
 
     def lists(self) -> Iterator[ContactList]:
         """Yield every list of the account, page by page."""
-        path = f"{_LISTS_PATH}?page_size={_LIST_PAGE_SIZE}"
+        path = f"{shapes.LISTS_PATH}?page_size={_LIST_PAGE_SIZE}"
         for _ in range(_MAX_LIST_PAGES):
             answer = self._call("GET", path, what="to read lists")
             yield from answers.as_shape(answer.get("result") or [], list[ContactList])
             next_page = answers.as_shape(answer.get("_metadata") or {}, dict[str, Any]).get("next")
             if not next_page:
                 return
-            path = _page_of_lists(next_page)
+            path = shapes.page_of_lists(next_page)
         message = f"SendGrid's lists do not end after {_MAX_LIST_PAGES} pages. Check `api_url`."
         raise SendGridError(message)
 
@@ -186,7 +169,9 @@ class Client:
         Raises:
             BadRequestError: The name is taken, or the account has the maximum number of lists.
         """
-        return answers.as_shape(self._call("POST", _LISTS_PATH, {"name": name}, what="to create lists"), ContactList)
+        return answers.as_shape(
+            self._call("POST", shapes.LISTS_PATH, {"name": name}, what="to create lists"), ContactList
+        )
 
     def remove_from_list(self, list_id: str, contact_ids: Sequence[str]) -> str:
         """Take contacts off a list and return the id of the job that does it. The contacts stay in the account.
@@ -201,6 +186,7 @@ class Client:
         Raises:
             TransientError: The request may succeed later. The job runner repeats it, and does other work meanwhile.
             NotFoundError: SendGrid does not know the list or one of the contacts; nothing is removed.
+            TooLargeError: The ids make the URL too long.
             ValueError: There are too many ids, or none.
         """
         if not 1 <= len(contact_ids) <= MAX_IDS_PER_REMOVAL:
@@ -208,7 +194,44 @@ class Client:
             raise ValueError(message)
         ids = ",".join(quote(contact_id, safe="") for contact_id in contact_ids)
         path = f"{_list_path(list_id)}/contacts?contact_ids={ids}"
-        return self.transport.attempt("DELETE", path, what="to remove contacts from lists", read=_job_id)
+        if len(path) > MAX_REMOVAL_PATH_BYTES and len(contact_ids) > 1:
+            message = f"SendGrid takes no request whose URL has more than {MAX_REMOVAL_PATH_BYTES} bytes."
+            raise TooLargeError(message)
+        return self.transport.attempt("DELETE", path, what="to remove contacts from lists", read=shapes.job_id)
+
+    def list_size(self, list_id: str) -> int:
+        """Return how many contacts are on a list. SendGrid counts them some minutes late.
+
+        Raises:
+            NotFoundError: SendGrid does not know the list.
+        """
+        path = f"{_list_path(list_id)}/contacts/count"
+        return answers.as_shape(
+            self._call("GET", path, what="to count the contacts of lists"), shapes.ListSize
+        ).contact_count
+
+    def start_export(self, list_id: str) -> str:
+        """Have SendGrid write the contacts of a list to files, as JSON lines, and return the id of the export.
+
+        A request whose answer is lost is sent again, so that there may be another export of which nobody knows.
+
+        Raises:
+            NotFoundError: SendGrid does not know the list.
+        """
+        order = {"list_ids": [list_id], "file_type": "json", "notifications": {"email": False}}
+        data = msgspec.json.encode(order)
+        return self.transport.request(
+            "POST", _EXPORTS_PATH, body=data, what="to export contacts", read=shapes.export_id
+        )
+
+    def export_status(self, export_id: str) -> ExportStatus:
+        """Return the status of an export.
+
+        Raises:
+            NotFoundError: SendGrid does not know the export (yet).
+        """
+        path = f"{_EXPORTS_PATH}/{quote(export_id, safe='')}"
+        return answers.as_shape(self._call("GET", path, what="to read exports"), ExportStatus)
 
     # Contacts
 
@@ -224,7 +247,7 @@ class Client:
             NotFoundError: A list is gone.
             TooLargeError: The body has too many bytes.
         """
-        return self.transport.attempt("PUT", _CONTACTS_PATH, body=body, what="to write contacts", read=_job_id)
+        return self.transport.attempt("PUT", _CONTACTS_PATH, body=body, what="to write contacts", read=shapes.job_id)
 
     def contact_count(self) -> ContactCount:
         """Return how many contacts the account has. SendGrid tells nobody how many its plan allows."""
@@ -259,6 +282,21 @@ class Client:
                 part = wanted[start : start + MAX_IDENTIFIERS_PER_SEARCH]
                 yield from self._search(f"{_CONTACTS_PATH}/search/{path}", name, part).items()
 
+    def find_by_ids(self, contact_ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Return the contacts with these ids, by id.
+
+        Args:
+            contact_ids: Any number of SendGrid's own ids of contacts. One that no contact has finds nothing.
+
+        Raises:
+            SendGridError: SendGrid refused a request, or gave no usable answer.
+        """
+        for start in range(0, len(contact_ids), MAX_IDENTIFIERS_PER_SEARCH):
+            ids = contact_ids[start : start + MAX_IDENTIFIERS_PER_SEARCH]
+            answer = self._call("POST", f"{_CONTACTS_PATH}/batch", {"ids": ids}, what="to look contacts up")
+            for contact in answers.as_shape(answer, shapes.ContactsById).result or ():
+                yield answers.as_shape(contact.get("id"), str), contact
+
     def _search(self, path: str, name: str, identifiers: list[str]) -> dict[str, dict[str, Any]]:
         """Search once; halve what SendGrid refuses, because one malformed identifier makes it refuse all.
 
@@ -269,7 +307,9 @@ class Client:
         """
         data = msgspec.json.encode({name: identifiers})
         try:
-            found = self.transport.request("POST", path, body=data, what="to look contacts up", read=_found_contacts)
+            found = self.transport.request(
+                "POST", path, body=data, what="to look contacts up", read=shapes.found_contacts
+            )
         except NotFoundError as error:
             if error.is_from_sendgrid:  # none of them is there
                 return {}
@@ -289,6 +329,10 @@ class Client:
         """
         return self.transport.download(url)
 
+    def stream(self, url: str) -> AbstractContextManager[Iterator[bytes]]:
+        """Give the content of the file behind a download link in pieces (`Transport.stream`)."""
+        return self.transport.stream(url)
+
     def _call(self, method: str, path: str, body: object = None, *, what: str) -> dict[str, Any]:
         """Send a request with a JSON body, and return the JSON object of the answer."""
         data = None if body is None else msgspec.json.encode(body)
@@ -296,23 +340,7 @@ class Client:
 
 
 def _list_path(list_id: str) -> str:
-    return f"{_LISTS_PATH}/{quote(list_id, safe='')}"
-
-
-def _page_of_lists(address: object) -> str:
-    """Return path and query of the next page's address. Its host is ignored: only the API may get the key.
-
-    Raises:
-        SendGridError: The path is not that of the lists; after the API's host, it could even name another host.
-    """
-    try:
-        parts = urlsplit(str(address))
-    except ValueError:
-        parts = urlsplit("")
-    if parts.path != _LISTS_PATH:
-        message = "SendGrid named a next page of lists with another path. Check `api_url`."
-        raise SendGridError(message)
-    return f"{parts.path}?{parts.query}"
+    return f"{shapes.LISTS_PATH}/{quote(list_id, safe='')}"
 
 
 def _job_status(content: bytes) -> JobStatus:
@@ -321,8 +349,8 @@ def _job_status(content: bytes) -> JobStatus:
     Raises:
         TransientError: A part of it has another type than SendGrid documents, or a count is negative.
     """
-    job = answers.as_retried_shape(content, _ImportJob)
-    results = job.results or _Results()
+    job = answers.as_retried_shape(content, shapes.ImportJob)
+    results = job.results or shapes.Results()
     return JobStatus(
         status=job.status,
         changed_count=(results.created_count or 0) + (results.updated_count or 0),
@@ -331,25 +359,3 @@ def _job_status(content: bytes) -> JobStatus:
         says_contact_limit=any(map(answers.says_contact_limit, answers.texts(answers.json_object(content)))),
         requested_count=results.requested_count,
     )
-
-
-def _found_contacts(content: bytes) -> dict[str, _Found]:
-    """Return the result of a search.
-
-    Raises:
-        TransientError: There is none, or it has another shape than SendGrid documents.
-    """
-    return answers.as_retried_shape(content, _FoundContacts).result
-
-
-def _job_id(content: bytes) -> str:
-    """Return the job id of an answer. It is checked because it goes to the log and into addresses.
-
-    Raises:
-        TransientError: There is none, or it has other characters than SendGrid's.
-    """
-    job_id = answers.json_object(content).get("job_id")
-    if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
-        message = "an accepted request came back without a job id"
-        raise TransientError(message)
-    return job_id

@@ -19,7 +19,11 @@ _NEW = "new: "
 
 
 class ReadingClient(Client):
-    """Calls those endpoints of SendGrid that only read."""
+    """Calls those endpoints of SendGrid that only read.
+
+    Exports count as reading: SendGrid recommends regular ones as a backup, and they change no contact and no list. An
+    export leaves an entry in the account's list of exports, and its files with SendGrid for three days.
+    """
 
     only_reads = True
 

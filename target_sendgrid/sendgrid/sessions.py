@@ -31,6 +31,8 @@ LONGEST_READ_SECONDS = 300.0
 """Longest time that reading one answer may take: a socket's timeout never ends an answer that drips in slowly."""
 
 _CHUNK_BYTES = 64 * 1024
+_SLOW_BYTES = 1024 * 1024
+"""A file that is read in pieces is given up if so many bytes take longer than `LONGEST_READ_SECONDS`."""
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _CERTIFICATE_ERRORS = (ssl.SSLCertVerificationError, urllib3.util.ssl_match_hostname.CertificateError)
 _CONNECTION_ERRORS = (
@@ -65,6 +67,28 @@ def make_session(url: str) -> requests.Session:
     return session
 
 
+def chunks(response: requests.Response, clock: Clock) -> Iterator[bytes]:
+    """Yield the body of an answer in pieces, as it arrives and without decoding it. It may be of any length.
+
+    Raises:
+        TransientError: It is too slow, or breaks off.
+    """
+    seconds, byte_count = 0.0, 0
+    while True:
+        started_at = clock.monotonic()
+        chunk = _next_chunk(response, decode=False)
+        if not chunk:
+            return
+        # The time between two reads is the reader's own, and does not count.
+        seconds, byte_count = seconds + clock.monotonic() - started_at, byte_count + len(chunk)
+        yield chunk
+        if byte_count >= _SLOW_BYTES:
+            seconds, byte_count = 0.0, 0
+        elif seconds > LONGEST_READ_SECONDS:
+            message = f"a file arrived more slowly than {_SLOW_BYTES} bytes in {LONGEST_READ_SECONDS:.0f} s"
+            raise TransientError(message)
+
+
 def read_body(response: requests.Response, clock: Clock) -> bytes:
     """Return the whole body of an answer, up to `MAX_ANSWER_BYTES` and `LONGEST_READ_SECONDS`.
 
@@ -73,19 +97,25 @@ def read_body(response: requests.Response, clock: Clock) -> bytes:
     """
     content = bytearray()
     deadline = clock.monotonic() + LONGEST_READ_SECONDS
+    while chunk := _next_chunk(response, decode=True):
+        content += chunk
+        if len(content) > MAX_ANSWER_BYTES:
+            message = f"an answer was longer than {MAX_ANSWER_BYTES} bytes"
+            raise TransientError(message)
+        if clock.monotonic() > deadline:
+            message = f"an answer took longer than {LONGEST_READ_SECONDS:.0f} s"
+            raise TransientError(message)
+    return bytes(content)
+
+
+def _next_chunk(response: requests.Response, *, decode: bool) -> bytes:
+    """Return the next piece of a body, empty at its end."""
     try:
-        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
-            content += chunk
-            if len(content) > MAX_ANSWER_BYTES:
-                message = f"an answer was longer than {MAX_ANSWER_BYTES} bytes"
-                raise TransientError(message)
-            if clock.monotonic() > deadline:
-                message = f"an answer took longer than {LONGEST_READ_SECONDS:.0f} s"
-                raise TransientError(message)
+        chunk: bytes = response.raw.read1(_CHUNK_BYTES, decode_content=decode)
     except (urllib3.exceptions.HTTPError, OSError) as error:
         message = f"an answer broke off ({type(error).__name__})"
         raise TransientError(message) from None
-    return bytes(content)
+    return chunk
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -6,6 +6,7 @@ No log line quotes a body or an id.
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack, contextmanager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -15,12 +16,12 @@ import requests
 from target_sendgrid.errors import Code, SendGridError, TransientError, UnreachableError
 from target_sendgrid.sendgrid import answers
 from target_sendgrid.sendgrid.retry import RetryPolicy, seconds_until_reset
-from target_sendgrid.sendgrid.sessions import has_connected, is_about_certificate, make_session, read_body
+from target_sendgrid.sendgrid.sessions import chunks, has_connected, is_about_certificate, make_session, read_body
 from target_sendgrid.settings.checks import LOOPBACK_HOSTS
 from target_sendgrid.wording import words_of_cause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.sendgrid.contact import Body
@@ -39,8 +40,8 @@ _TRANSIENT_STATUSES = frozenset({408, 429, *range(500, 600)})
 """Statuses with which a download is retried. With others, such as 403, its link has expired or never worked."""
 _PATH_WORDS = frozenset(
     {
-        "v3", "scopes", "marketing", "contacts", "imports", "lists", "field_definitions", "search", "emails",
-        "identifiers", "phone_number_id", "external_id", "anonymous_id", "count",
+        "v3", "scopes", "marketing", "contacts", "imports", "exports", "lists", "field_definitions", "search", "emails",
+        "identifiers", "phone_number_id", "external_id", "anonymous_id", "count", "batch",
     }
 )  # fmt: skip
 """Parts of paths that name endpoints. All other parts are ids."""
@@ -181,6 +182,19 @@ class Transport:
             message = f"The download failed: {error}."
             raise SendGridError(message) from None
 
+    @contextmanager
+    def stream(self, url: str) -> Iterator[Iterator[bytes]]:
+        """Give the content of the file behind a link in pieces, as it arrives. It is requested once.
+
+        The rules for links are those of `download`. The content is not decoded.
+
+        Raises:
+            TransientError: The file can't be had now, or its content breaks off.
+            SendGridError: The file can't be had.
+        """
+        with self._opened(url) as response:
+            yield chunks(response, self._clock)
+
     def _final_error(self, error: TransientError, what: str) -> SendGridError:
         """Return the error to raise when retries have not helped against a transient one."""
         if error.final_error is not None:
@@ -192,17 +206,35 @@ class Transport:
         return UnreachableError(f"SendGrid could not be reached at {self._host} {what}: {error}.", next_step)
 
     def _download(self, url: str) -> bytes:
-        """Request the file behind a link, once."""
+        """Return the file behind a link, after one attempt."""
+        with self._opened(url) as response:
+            return read_body(response, self._clock)
+
+    @contextmanager
+    def _opened(self, url: str) -> Iterator[requests.Response]:
+        """Request the file behind a link, once, and give the answer while its body is read."""
+        with ExitStack() as stack:
+            yield self._found(url, stack)
+
+    def _found(self, url: str, stack: ExitStack) -> requests.Response:
+        """Return the answer with the file behind a link, and leave what is to be closed to the stack."""
         try:
             for _ in range(_MAX_REDIRECTS + 1):
                 self._check_link(url)
-                with (
-                    make_session(url) as session,
-                    session.get(url, timeout=self._timeout_seconds, stream=True, allow_redirects=False) as response,
-                ):
-                    if not response.is_redirect:
-                        return self._downloaded(response)
-                    url = urljoin(url, response.headers["location"])
+                session = stack.enter_context(make_session(url))
+                response = stack.enter_context(
+                    session.get(
+                        url,
+                        timeout=self._timeout_seconds,
+                        stream=True,
+                        allow_redirects=False,
+                        headers={"Accept-Encoding": "identity"},
+                    )
+                )
+                if not response.is_redirect:
+                    self._check_status(response)
+                    return response
+                url = urljoin(url, response.headers["location"])
         except (requests.ConnectionError, requests.Timeout) as error:
             if is_about_certificate(error):
                 message = "The TLS certificate of the download's host can't be trusted."
@@ -215,16 +247,15 @@ class Transport:
         message = f"The download was redirected more than {_MAX_REDIRECTS} times."
         raise SendGridError(message)
 
-    def _downloaded(self, response: requests.Response) -> bytes:
-        """Return the body of a download's answer."""
+    def _check_status(self, response: requests.Response) -> None:
+        """Refuse an answer to a download that does not hold the file."""
         status = response.status_code
-        if status == requests.codes.ok:
-            return read_body(response, self._clock)
         if status in _TRANSIENT_STATUSES:
             message = f"it was answered with {status}"
             raise TransientError(message, wait_seconds=seconds_until_reset(response.headers, self._clock.now()))
-        message = f"The download was answered with {status}."
-        raise SendGridError(message)
+        if status != requests.codes.ok:
+            message = f"The download was answered with {status}."
+            raise SendGridError(message)
 
     def _send(self, method: str, path: str, body: Body | bytes | None, what: str) -> bytes:
         """Send one request, once, and return the body of a 2xx answer."""

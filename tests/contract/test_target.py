@@ -12,6 +12,7 @@ import urllib3
 
 from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.contact import Body
+from target_sendgrid.sendgrid.exports import ListExport
 from target_sendgrid.sendgrid.fields import IDENTIFIERS, MAX_LENGTHS
 from target_sendgrid.sendgrid.transport import Transport
 from target_sendgrid.target import TargetSendGrid
@@ -32,6 +33,10 @@ USED_OPERATIONS = {
     "GET /v3/marketing/lists/{id}",
     "POST /v3/marketing/lists",
     "DELETE /v3/marketing/lists/{id}/contacts",
+    "GET /v3/marketing/lists/{id}/contacts/count",
+    "POST /v3/marketing/contacts/exports",
+    "GET /v3/marketing/contacts/exports/{id}",
+    "POST /v3/marketing/contacts/batch",
     "PUT /v3/marketing/contacts",
     "GET /v3/marketing/contacts/count",
     "GET /v3/marketing/contacts/imports/{id}",
@@ -122,6 +127,9 @@ def test_every_request_of_the_target_keeps_the_contract(sandbox: SandboxServer, 
         )
     client = Client(Transport(sandbox.url, sandbox.api_key, clock=HastyClock(), timeout_seconds=5))
     client.contact_count()
+    sandbox.add_fault("export_file", mode="no_count")
+    export = ListExport(client, HastyClock(), list_id, label="'New'", timeout_seconds=60)
+    assert len(dict(client.find_by_ids([member.contact_id for member in export.members()]))) == export.row_count
     found = client.find_contacts("email", ["ada@example.com", "eve@example.com", f"{'a' * 100}@example.com"])
     client.remove_from_list(list_id, [contact["id"] for _, contact in found])
     client.transport.close()

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from target_sendgrid.delivery.worker import Runner
 
 QUICK = Options(
-    job_counts_after_seconds=0.0, job_final_after_seconds=0.0, field_ready_after_seconds=0.0, rate_limit_enabled=False
+    job_counts_after_seconds=0.0,
+    job_final_after_seconds=0.0,
+    field_ready_after_seconds=0.0,
+    export_ready_after_seconds=0.0,
+    rate_limit_enabled=False,
 )
 """Options of a sandbox whose jobs have ended when they are first polled."""
 

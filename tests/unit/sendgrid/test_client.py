@@ -425,7 +425,7 @@ class TestRemoval:
         self, make_client: MakeClient, count: int
     ) -> None:
         client, server, _ = make_client()
-        with pytest.raises(ValueError, match=f"removes from 1 to 100 contacts, not {count}"):
+        with pytest.raises(ValueError, match=f"removes from 1 to 218 contacts, not {count}"):
             client.remove_from_list(UNKNOWN_ID, [UNKNOWN_ID] * count)
         assert server.requests() == []
 
@@ -437,6 +437,19 @@ class TestRemoval:
         client.remove_from_list(found.id, [contact["id"] for _, contact in client.find_contacts("email", emails)])
         server.settle()
         assert server.contacts("Customers") == []
+
+    def test_ids_that_make_the_url_too_long_are_not_sent(self, make_client: MakeClient) -> None:
+        client, server, _ = make_client()
+        with pytest.raises(TooLargeError):
+            client.remove_from_list(UNKNOWN_ID, ["x" * 5_000] * 2)
+        assert server.requests() == []
+
+    def test_contacts_are_found_by_their_ids(self, members: tuple[Client, SandboxServer, str, dict[str, str]]) -> None:
+        client, server, _, ids = members
+        wanted = [*ids.values(), *[UNKNOWN_ID] * 100]
+        found = dict(client.find_by_ids(wanted))
+        assert {contact["email"]: identity for identity, contact in found.items()} == ids
+        assert [entry["path"] for entry in server.requests()].count("/v3/marketing/contacts/batch") == 2
 
     def test_the_ids_of_lists_and_jobs_are_not_logged_or_quoted(
         self, make_client: MakeClient, caplog: pytest.LogCaptureFixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from target_sendgrid.errors import BadRequestError, NotFoundError, SendGridError, TransientError
-from target_sendgrid.sendgrid.client import Client, ContactCount, ContactList, JobStatus
+from target_sendgrid.sendgrid.client import Client, ContactCount, ContactList, ExportStatus, JobStatus
 from target_sendgrid.sendgrid.contact import Body
 from target_sendgrid.sendgrid.fields import CustomField, FieldType
 
@@ -92,6 +92,41 @@ def client_of(*answers: object) -> tuple[Client, Recorder]:
             {"job_id": "7"},
             ("DELETE", f"{LISTS}/a%2Fb/contacts?contact_ids=c%2Fd,e%2Cf,g", "to remove contacts from lists", ""),
             "7",
+        ),
+        (
+            lambda client: client.list_size("a/b"),
+            {"contact_count": 2, "billable_count": 3},
+            ("GET", f"{LISTS}/a%2Fb/contacts/count", "to count the contacts of lists", ""),
+            2,
+        ),
+        (
+            lambda client: client.start_export("a/b"),
+            {"id": "A-z_9", "_metadata": {}},
+            (
+                "POST",
+                f"{CONTACTS}/exports",
+                "to export contacts",
+                '{"list_ids":["a/b"],"file_type":"json","notifications":{"email":false}}',
+            ),
+            "A-z_9",
+        ),
+        (
+            lambda client: client.export_status("a/b"),
+            {"id": "a/b", "status": "ready", "urls": ["https://x.example"], "contact_count": 7, "message": ""},
+            ("GET", f"{CONTACTS}/exports/a%2Fb", "to read exports", ""),
+            ExportStatus("ready", ["https://x.example"], 7),
+        ),
+        (
+            lambda client: client.export_status("7"),
+            {"status": "pending", "urls": None},
+            ("GET", f"{CONTACTS}/exports/7", "to read exports", ""),
+            ExportStatus("pending", None, None),
+        ),
+        (
+            lambda client: dict(client.find_by_ids(["1", "2"])),
+            {"result": [{"id": "1", "email": "a@x.com"}]},
+            ("POST", f"{CONTACTS}/batch", "to look contacts up", '{"ids":["1","2"]}'),
+            {"1": {"id": "1", "email": "a@x.com"}},
         ),
         (
             lambda client: client.upsert(Body(["L"], [b"{}"])),

@@ -507,6 +507,61 @@ class TestAttempts:
         assert "certificate" not in f"{error} {error.final_error}"
 
 
+class TestStream:
+    """A file that is read in pieces, as it arrives."""
+
+    def test_pieces_are_given_before_the_rest_of_the_file_is_sent(self, serve: Serve) -> None:
+        was_read = threading.Event()
+
+        def in_two_parts(request: BaseHTTPRequestHandler) -> None:
+            request.send_response(200)
+            request.send_header("Content-Length", "10")
+            request.end_headers()
+            request.wfile.write(b"first")
+            was_read.wait(5)
+            request.wfile.write(b"other" if was_read.is_set() else b"wrong")
+
+        host = serve(in_two_parts)
+        with client_of(host.url).stream(f"{host.url}/file") as pieces:
+            assert next(pieces) == b"first"
+            was_read.set()
+            assert b"".join(pieces) == b"other"
+        assert "authorization" not in host.seen[0]
+        assert host.seen[0]["accept-encoding"] == "identity"
+
+    def test_content_is_not_decoded(self, serve: Serve) -> None:
+        packed = gzip.compress(b"rows")
+        host = serve(answering(packed, {"Content-Encoding": "gzip"}))
+        with client_of(host.url).stream(host.url) as pieces:
+            assert b"".join(pieces) == packed
+
+    def test_a_file_that_breaks_off_may_be_read_later(self, serve: Serve) -> None:
+        host = serve(answering(b"{}", {"Content-Length": "3"}))
+        with pytest.raises(TransientError, match="broke off"), client_of(host.url).stream(host.url) as pieces:
+            list(pieces)
+
+    def test_a_file_that_is_too_slow_is_given_up(self, serve: Serve) -> None:
+        host = serve(dripping)
+        client = client_of(host.url, RushingClock())
+        with pytest.raises(TransientError, match="more slowly than"), client.stream(host.url) as pieces:
+            list(pieces)
+
+    def test_a_large_file_may_take_longer_than_an_answer(self, serve: Serve) -> None:
+        host = serve(answering(b" " * 8_000_000))
+        with client_of(host.url, RushingClock()).stream(host.url) as pieces:
+            assert sum(map(len, pieces)) == 8_000_000
+
+    def test_an_error_of_the_reader_stays_what_it_is(self, serve: Serve) -> None:
+        host = serve(answering())
+        with pytest.raises(ValueError, match="of the reader"), client_of(host.url).stream(host.url):
+            int("of the reader")
+
+    @pytest.mark.parametrize("address", ["http://files.example.com/1", "file:///etc/passwd", "http://[", ""])
+    def test_an_unsafe_link_is_not_opened(self, address: str) -> None:
+        with pytest.raises(SendGridError), client_of("http://127.0.0.1:9").stream(address):
+            pytest.fail("it was opened")
+
+
 class TestAnswers:
     @pytest.mark.parametrize("is_compressed", [False, True])
     def test_an_answer_that_is_too_long_is_given_up(
