@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.mapping.conversions import parse_iso
 from target_sendgrid.sendgrid import contact as contacts
-from target_sendgrid.sendgrid.contact import is_same_email
+from target_sendgrid.sendgrid.contact import CONTACT_ID, is_same_email
 from target_sendgrid.sendgrid.fields import IDENTIFIERS
 from target_sendgrid.wording import counted
 
@@ -36,7 +36,9 @@ _LONGEST_WAIT_SECONDS = 30.0
 
 
 def find_people(client: Client, changes: Mapping[str, Change]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Look people up by the first identifier of each, 100 in a request.
+    """Look people up by SendGrid's own id where their changes have it, or else by the first identifier of each.
+
+    One request is for 100 people.
 
     Args:
         client: SendGrid.
@@ -50,10 +52,13 @@ def find_people(client: Client, changes: Mapping[str, Change]) -> Iterator[tuple
     by_kind: dict[str, dict[str, str]] = {}
     for identity, change in changes.items():
         contact = contacts.decode(change.contact)
-        kind = next(kind for kind in IDENTIFIERS if kind in contact)
+        kind = next(kind for kind in (CONTACT_ID, *IDENTIFIERS) if kind in contact)
         by_kind.setdefault(kind, {})[str(contact[kind])] = identity
     for kind, index in by_kind.items():
-        yield from _holders(client, kind, index)
+        if kind == CONTACT_ID:
+            yield from ((index[found], holder) for found, holder in client.find_by_ids(list(index)) if found in index)
+        else:
+            yield from _holders(client, kind, index)
 
 
 def stored(

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Contact: TypeAlias = dict[str, Any]
 
+CONTACT_ID = "id"
+"""SendGrid's own id of a contact, in contacts that are read. What an upsert sends never has it."""
+
 # Numbers keep all their digits: JSON has no binary floats.
 encode: Callable[[Contact | msgspec.Struct], bytes] = msgspec.json.Encoder(decimal_format="number").encode
 """Encodes a contact as compact JSON. A struct is encoded as the object that its fields make."""

@@ -1,7 +1,4 @@
-"""Remove from list: take contacts off one list, by their ids. The contacts themselves stay in the account.
-
-No setting reaches this operation yet.
-"""
+"""Remove from list: take contacts off one list, by their ids. The contacts themselves stay in the account."""
 
 from __future__ import annotations
 
@@ -16,12 +13,14 @@ from target_sendgrid.errors import BadRequestError, NotFoundError
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid.answers import as_shape
 from target_sendgrid.sendgrid.client import MAX_IDS_PER_REMOVAL
+from target_sendgrid.sendgrid.contact import CONTACT_ID, decode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.job import Job
+    from target_sendgrid.delivery.pending import Change
     from target_sendgrid.sendgrid.client import Client, JobStatus
     from target_sendgrid.sendgrid.lists import ListTracker
 
@@ -46,7 +45,10 @@ _MAX_TRIES = 3
 
 
 class RemoveFromList:
-    """Takes contacts off a list. Their changes need identifiers alone, and nobody is created in order to be removed.
+    """Takes contacts off a list. Nobody is created in order to be removed.
+
+    Changes need identifiers alone, whose contacts are looked up, or SendGrid's own id of the contact (`CONTACT_ID`),
+    with which nobody is looked up before the first request.
 
     SendGrid has accepted removals, and finished their jobs, without any effect (reported in 2020). So a person counts
     as removed only when a look-up finds the contact and the contact is not on the list, or when the person is absent
@@ -69,7 +71,10 @@ class RemoveFromList:
         self._list_tracker = list_tracker
 
     def submit(self, job: Job) -> Submission | None:
-        """Look up the contacts' ids and ask for their removal. People who are absent from the account are settled.
+        """Ask for the removal of the contacts, after looking up the ids that are not known.
+
+        One id that SendGrid does not know fails the whole request, so all are looked up then. People who are absent
+        from the account are settled.
 
         Raises:
             BadRequestError: SendGrid refuses the request again and again, because one of the contacts is unknown to it.
@@ -79,7 +84,7 @@ class RemoveFromList:
             if number:
                 self._clock.sleep(_WAIT_SECONDS)
                 job.settle(self.confirm(job, job.changes()))
-            contact_ids = self._contact_ids(job)
+            contact_ids = self._contact_ids(job, must_look_up=number > 0)
             if not contact_ids:
                 return None
             try:
@@ -114,17 +119,30 @@ class RemoveFromList:
             if list_id not in (contact.get("list_ids") or ())
         }
 
-    def _contact_ids(self, job: Job) -> list[str]:
-        """Return the ids of a job's contacts, after settling the people whom no look-up finds for a minute."""
+    def _contact_ids(self, job: Job, *, must_look_up: bool) -> list[str]:
+        """Return the ids of a job's contacts, after settling the people whom no look-up finds for a minute.
+
+        Args:
+            job: The job.
+            must_look_up: Whether those are looked up, too, whose ids are known.
+        """
         deadline = self._clock.monotonic() + ABSENT_SECONDS
-        contact_ids: dict[str, str] = {}
+        changes = job.changes()
+        contact_ids = {} if must_look_up else _known_ids(changes)
         while True:
-            for identity, contact in lookups.find_people(self._client, job.changes()):
-                contact_ids[identity] = as_shape(contact.get("id"), str)
-            if len(contact_ids) == job.count:
+            missing = {identity: change for identity, change in changes.items() if identity not in contact_ids}
+            for identity, contact in lookups.find_people(self._client, missing):
+                contact_ids[identity] = as_shape(contact.get(CONTACT_ID), str)
+            if len(contact_ids) == len(changes):
                 break
             if self._clock.monotonic() >= deadline:
-                job.settle(job.changes().keys() - contact_ids.keys())
+                job.settle(changes.keys() - contact_ids.keys())
                 break
             self._clock.sleep(_WAIT_SECONDS)
         return list(dict.fromkeys(contact_ids.values()))  # two identifiers may be of one contact
+
+
+def _known_ids(changes: Mapping[str, Change]) -> dict[str, str]:
+    """Return SendGrid's ids of those contacts whose changes have them, by identity."""
+    contacts = {identity: decode(change.contact) for identity, change in changes.items()}
+    return {identity: str(contact[CONTACT_ID]) for identity, contact in contacts.items() if CONTACT_ID in contact}

@@ -26,7 +26,7 @@ from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.report.report import Bucket, Report
 from target_sendgrid.sandbox.options import Options
 from target_sendgrid.sandbox.server import SandboxServer
-from target_sendgrid.sendgrid.client import Client, JobStatus
+from target_sendgrid.sendgrid.client import MAX_IDS_PER_REMOVAL, Client, JobStatus
 from target_sendgrid.sendgrid.contact import encode
 from target_sendgrid.sendgrid.lists import ListTracker
 from target_sendgrid.sendgrid.transport import Transport
@@ -77,6 +77,12 @@ class DeliveryHarness:
         self.report.stream("people").received += 1
         purpose = Purpose(REMOVE_FROM_LIST, (self.list_id,))
         self._take(Change(purpose, email, encode({"email": email}), Origin("people", self._line)))
+
+    def remove_by_id(self, contact_id: str) -> None:
+        self._line += 1
+        self.report.stream("people").received += 1
+        purpose = Purpose(REMOVE_FROM_LIST, (self.list_id,))
+        self._take(Change(purpose, contact_id, encode({"id": contact_id}), Origin("people", self._line)))
 
     def _take(self, change: Change) -> None:
         if self.batcher.add(change):
@@ -263,6 +269,59 @@ def test_a_removal_is_not_confirmed_by_what_an_errors_file_leaves_out(
     with pytest.raises(JobFailedError):
         harness.delivery.finish()
     assert harness.report.stream("people").buckets[Bucket.REMOVED] == 0
+
+
+REMOVAL = {"method": "DELETE", "path": "/v3/marketing/lists/*/contacts"}
+BROKEN_REMOVALS: dict[str, dict[str, Any]] = {
+    "failed": {"kind": "job_failed"},
+    "without effect": {"kind": "job_result", "ends": "completed"},
+    "without effect on one": {
+        "kind": "job_result",
+        "ends": "completed",
+        "applied": True,
+        "first": 1,
+        "mode": "missing",
+        "counts": {"errored_count": None},
+    },
+    "errored without a file": {"kind": "job_result", "applied": True, "first": 1, "mode": "missing"},
+    "lost": {"kind": "job_lost"},
+    "late": {"kind": "job_late", "late_seconds": 300},
+    "not answered": {"kind": "cut_after"},
+    "answered without a job": {"kind": "no_job_id"},
+    "too long for a proxy": {"kind": "html_error", "status": 414},
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_REMOVALS)
+def test_whoever_is_still_on_the_list_is_removed_again(make_harness: Callable[..., DeliveryHarness], name: str) -> None:
+    harness = make_harness()
+    for number in range(20):
+        harness.add(f"p{number}@example.com")
+    harness.delivery.finish()
+    harness.sandbox.add_fault(**REMOVAL, **BROKEN_REMOVALS[name])
+    for contact in harness.sandbox.contacts(detail=True)[3:]:
+        harness.remove_by_id(contact["id"])
+    harness.state("1")
+    harness.delivery.finish()
+    assert len(harness.sandbox.contacts("Everybody")) == 3
+    assert (harness.report.stream("people").buckets[Bucket.REMOVED], harness.states) == (17, ["1"])
+    assert harness.sandbox.faults()[0]["struck"] == 1
+
+
+def test_as_few_requests_are_sent_as_their_urls_allow(make_harness: Callable[..., DeliveryHarness]) -> None:
+    harness = make_harness()
+    for number in range(2 * MAX_IDS_PER_REMOVAL + 1):
+        harness.add(f"p{number}@example.com")
+    harness.delivery.finish()
+    harness.sandbox.clear_requests()
+    for contact in harness.sandbox.contacts(detail=True):
+        harness.remove_by_id(contact["id"])
+    harness.delivery.finish()
+    assert harness.sandbox.contacts("Everybody") == []
+    paths = [(one["method"], one["path"].rpartition("/")[2]) for one in harness.sandbox.requests()]
+    assert paths.count(("DELETE", "contacts")) == 3
+    assert paths.count(("POST", "batch")) <= 3 * 3
+    assert not [path for path in paths if path[1] == "emails"]
 
 
 def test_removals_without_effect_end_the_run_within_half_an_hour(

@@ -27,8 +27,8 @@ from target_sendgrid.errors import (
 )
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid.answers import SHORT_RETRY_SECONDS
-from target_sendgrid.sendgrid.client import Client, JobStatus
-from target_sendgrid.sendgrid.contact import Body, encode, identity
+from target_sendgrid.sendgrid.client import MAX_IDS_PER_REMOVAL, Client, JobStatus
+from target_sendgrid.sendgrid.contact import Body, decode, encode, identity
 from target_sendgrid.sendgrid.lists import ListTracker
 from target_sendgrid.sendgrid.transport import Transport
 from tests.harness.clocks import ManualClock, SandboxClock
@@ -64,8 +64,23 @@ class Removals:
     def job_of(self, *contacts: dict[str, Any]) -> Job:
         batcher, purpose = Batcher(lambda: 0.0), Purpose(REMOVE_FROM_LIST, (self.list_id,))
         for contact in contacts:
-            batcher.add(Change(purpose, identity(contact) or "", encode(contact), Origin("people", 1)))
+            person = identity(contact) or f"id {contact['id']}"
+            batcher.add(Change(purpose, person, encode(contact), Origin("people", 1)))
         return Job.of(batcher.seal(purpose))
+
+    def job_of_ids(self, *names: str) -> Job:
+        """Return a job whose changes hold the ids of contacts instead of their identifiers."""
+        found = self.sandbox.contacts(detail=True)
+        ids = {one.get("email") or one["external_id"]: one["id"] for one in found}
+        return self.job_of(*({"id": ids[name]} for name in names))
+
+    def delete(self, email: str) -> None:
+        """Delete a contact of the account, as another user of it might."""
+        (gone,) = (one["id"] for one in self.sandbox.contacts(detail=True) if one.get("email") == email)
+        self.client.transport.request(
+            "DELETE", f"/v3/marketing/contacts?ids={gone}", what="to delete contacts", read=bytes
+        )
+        self.finish()
 
     def members(self) -> list[str]:
         return sorted(contact["email"] for contact in self.sandbox.contacts("Everybody"))
@@ -136,17 +151,66 @@ class TestRemoveFromList:
         def vanish_first(list_id: str, contact_ids: Sequence[str]) -> str:
             calls.append(len(contact_ids))
             if len(calls) == 1:
-                (vanished,) = (one["id"] for one in removals.sandbox.contacts(detail=True) if one["email"] == "b@x.com")
-                removals.client.transport.request(
-                    "DELETE", f"/v3/marketing/contacts?ids={vanished}", what="to delete contacts", read=bytes
-                )
-                removals.finish()
+                removals.delete("b@x.com")
             return remove(list_id, contact_ids)
 
         monkeypatch.setattr(removals.client, "remove_from_list", vanish_first)
         assert removals.operation.submit(removals.job_of({"email": "a@x.com"}, {"email": "b@x.com"})) is not None
         removals.finish()
         assert (calls, removals.members()) == ([2, 1], [])
+
+    def test_with_known_ids_nobody_is_looked_up_before_the_request(self, removals: Removals) -> None:
+        removals.seed({"email": "a@x.com"}, {"email": "b@x.com"}, {"external_id": "7"})
+        job = removals.job_of_ids("a@x.com", "7")
+        removals.sandbox.clear_requests()
+        submission = removals.operation.submit(job)
+        removals.finish()
+        assert [one["method"] for one in removals.sandbox.requests()] == ["DELETE"]
+        assert submission is not None
+        assert submission.contact_count == 2
+        assert removals.members() == ["b@x.com"]
+        assert removals.operation.confirm(job, job.changes()) == set(job.changes())
+        assert [one["path"] for one in removals.sandbox.requests()][1:] == ["/v3/marketing/contacts/batch"]
+
+    def test_a_known_id_is_not_confirmed_while_its_contact_is_on_the_list(self, removals: Removals) -> None:
+        removals.seed({"email": "a@x.com"}, {"email": "b@x.com"})
+        job = removals.job_of_ids("a@x.com", "b@x.com")
+        removals.sandbox.add_fault("job_result", ends="completed", applied=True, identifiers=["b@x.com"])
+        assert removals.operation.submit(job) is not None
+        removals.finish()
+        removed, _ = job.changes()
+        assert removals.operation.confirm(job, job.changes()) == {removed}
+        assert removals.members() == ["b@x.com"]
+
+    def test_ids_and_identifiers_may_be_in_one_request(self, removals: Removals) -> None:
+        removals.seed({"email": "a@x.com"}, {"email": "b@x.com"})
+        (by_id,) = removals.job_of_ids("a@x.com").changes().values()
+        job = removals.job_of({"email": "b@x.com"}, {"email": "a@x.com", **decode(by_id.contact)})
+        removals.sandbox.clear_requests()
+        assert removals.operation.submit(job) is not None
+        removals.finish()
+        assert [one["method"] for one in removals.sandbox.requests()] == ["POST", "DELETE"]
+        assert removals.members() == []
+
+    def test_a_known_id_that_has_vanished_does_not_keep_the_others_on_the_list(self, removals: Removals) -> None:
+        removals.seed({"email": "a@x.com"}, {"email": "b@x.com"})
+        job = removals.job_of_ids("a@x.com", "b@x.com")
+        removals.delete("b@x.com")
+        submission = removals.operation.submit(job)
+        removals.finish()
+        assert submission is not None
+        assert (submission.contact_count, job.count, removals.members()) == (1, 1, [])
+
+    def test_most_ids_fit_one_request_and_longer_ones_are_to_be_split(self, removals: Removals) -> None:
+        names = [f"p{number}@x.com" for number in range(MAX_IDS_PER_REMOVAL)]
+        removals.seed(*({"email": name} for name in names))
+        job = removals.job_of_ids(*names)
+        removals.sandbox.clear_requests()
+        assert removals.operation.submit(job) is not None
+        removals.finish()
+        assert (len(removals.sandbox.requests()), removals.members()) == (1, [])
+        with pytest.raises(TooLargeError):
+            removals.operation.submit(removals.job_of({"email": "a@x.com", "id": "x" * 5_000}, {"id": "y" * 5_000}))
 
     @pytest.mark.parametrize(
         "fault",
