@@ -293,7 +293,9 @@ BROKEN_REMOVALS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN_REMOVALS)
-def test_people_who_are_still_on_the_list_are_removed_again(make_harness: Callable[..., DeliveryHarness], name: str) -> None:
+def test_people_who_are_still_on_the_list_are_removed_again(
+    make_harness: Callable[..., DeliveryHarness], name: str
+) -> None:
     harness = make_harness()
     for number in range(20):
         harness.add(f"p{number}@example.com")
