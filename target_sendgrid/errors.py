@@ -45,6 +45,7 @@ class Reason(str, Enum):
     UNREADABLE = "unreadable"
     STREAM_MAP_FAILED = "stream_map_failed"
     NO_IDENTIFIER = "no_identifier"
+    DELETED_WITHOUT_IDENTIFIER = "deleted_without_identifier"
     INVALID_EMAIL = "invalid_email"
     TOO_LONG = "too_long"
     TOO_MANY_ITEMS = "too_many_items"

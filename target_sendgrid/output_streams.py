@@ -45,6 +45,8 @@ class Stream(msgspec.Struct, frozen=True):
     """Chooses the lists of records."""
     list_path: Path = ()
     """Steps to the property by which they are chosen."""
+    removes_deleted: bool = False
+    """Whether a row that is deleted at the source takes the person off the list."""
 
     def purpose_of(self, value: object) -> Purpose | None:
         """Return what a record asks for; if there is no list for it, count it as ignored and return ``None``.
@@ -194,7 +196,8 @@ class OutputStreams:
             log.info("Stream '%s' fills %s (%s).", name, counted(len(counts.records_by_list), "list"), field_count)
         for planned in plan.mapping.fields:
             log.debug("%s <- %s", planned.field, planned.source)
-        return Stream(name, counts, self._kind, purpose, mapping, choice, plan.list_path)
+        removes_deleted = self._settings.for_stream(name).on_delete == "remove_from_list"
+        return Stream(name, counts, self._kind, purpose, mapping, choice, plan.list_path, removes_deleted)
 
     def warn_of_absent_properties(self) -> None:
         """Log which mapped properties neither a schema has listed nor any record has had."""

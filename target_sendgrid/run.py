@@ -6,11 +6,14 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.audience.cap import NEW, OVER_CAP, ProfileCap
+from target_sendgrid.audience.intents import Intents, Removal, keys_of
 from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.delivery import Delivery
 from target_sendgrid.delivery.job_runner import JobRunner
+from target_sendgrid.delivery.operations.remove_from_list import RemoveFromList
 from target_sendgrid.delivery.operations.upsert import Upsert, upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose
+from target_sendgrid.delivery.removals import RemovalPermit, Removals
 from target_sendgrid.delivery.state import StateGate
 from target_sendgrid.delivery.worker import WorkerThread
 from target_sendgrid.errors import (
@@ -74,6 +77,7 @@ class Run:
         self._upsert_kind = upsert_kind(settings.batch_size_rows, settings.batch_size_bytes)
         self.streams = OutputStreams(connection, settings, report, self._upsert_kind)
         self._list_tracker = ListTracker(worker_client, connection.lists.given_name, can_create=settings.create_list)
+        self._permit = RemovalPermit(check_stop)
         field_name = connection.catalogue.name_of
         runner: Runner
         if report.dry_run is not None:
@@ -84,21 +88,33 @@ class Run:
             upsert = Upsert(
                 self._upsert_kind, worker_client, clock, list_tracker=self._list_tracker, field_name=field_name
             )
+            remove = RemoveFromList(worker_client, clock, self._list_tracker, self._permit.check)
             runner = JobRunner(
-                [upsert],
+                [upsert, remove],
                 worker_client,
                 clock,
                 list_tracker=self._list_tracker,
                 job_timeout_seconds=settings.job_timeout_seconds,
             )
         self._batcher = Batcher(clock.monotonic)
+        self._intents = Intents()
         self._gate = StateGate(write_state, connection.rejections.limit)
         self._delivery = Delivery(
             batcher=self._batcher,
+            intents=self._intents,
             worker=make_worker(runner) if make_worker is not None else WorkerThread(runner, clock),
             gate=self._gate,
             report=report,
             rejections=connection.rejections,
+            clock=clock,
+            check_stop=check_stop,
+        )
+        self._removals = Removals(
+            self._intents,
+            batcher=self._batcher,
+            delivery=self._delivery,
+            report=report,
+            limit=connection.rejections.limit,
             clock=clock,
             check_stop=check_stop,
         )
@@ -141,12 +157,24 @@ class Run:
             raise LookupError(message)
         self.take(stream, purpose, identity, contacts.encode(contact), origin)
 
+    def receive_deleted(self, stream: Stream, record: Mapping[str, Any], origin: Origin) -> None:
+        """Take a row of an enabled stream that is deleted at the source."""
+        if not stream.removes_deleted:
+            stream.counts.buckets[Bucket.DELETED_AT_SOURCE] += 1
+            return
+        try:
+            self._remove(stream, record, origin)
+        except RecordRejectedError:
+            self._delivery.leave_out_deleted(origin)
+
     def take(self, stream: Stream, purpose: Purpose, identity: str, contact: bytes, origin: Origin) -> None:
         """Take the encoded contact of a record; reject one that is too large.
 
         Raises:
             CapReachedError: It is one person more than the cap allows, and that is to end the run.
         """
+        if self._intents.waiting:
+            self._removals.cancel(contact, purpose.list_ids)
         admission = self.cap.admit(identity)
         change = Change(purpose, identity, contact, origin)
         try:
@@ -179,6 +207,7 @@ class Run:
         """
         self._check_stop()
         self._delivery.settle_ready()
+        self._removals.do_due()
 
     # Ending
 
@@ -190,6 +219,7 @@ class Run:
         """
         log.info("The input has ended after %s.", counted(self.report.received, "record"))
         self._delivery.finish()
+        self._removals.finish()
         self._is_finished = True
         # Streams without any entry were named when they came.
         by_pattern = [name for name in self.report.streams if self._settings.entry_of(name) not in {None, name}]
@@ -197,13 +227,15 @@ class Run:
             sentence = unused_entry(entry, "streams", is_pattern="*" in entry)
             log.warning("%s%s", sentence, suggest(entry, by_pattern))
         self._connection.rejections.check(self.report, self._gate.held_from_line)
+        self._removals.check()
 
     def settle_after(self, error: BaseException) -> None:
         """Settle what can be settled after an error.
 
         Bad input and a reached cap only end the reading, so everything read before is settled; after any other error,
-        what was sent.
+        what was sent. Nobody is taken off a list any more.
         """
+        self._permit.withdraw()
         if self._is_finished:
             return
         try:
@@ -222,14 +254,33 @@ class Run:
             if counts.buckets[Bucket.DELETED_AT_SOURCE]:
                 message = "Stream '%s': rows that are deleted at the source change nothing in SendGrid."
                 log.info(message, shown(name))
+            without = counts.buckets[Bucket.DELETED_WITHOUT_IDENTIFIER]
+            if without:
+                message = (
+                    "Stream '%s': %s deleted at the source took nobody off a list, for lack of a mapped identifier. Map"
+                    " one that the tap sends with deleted rows, such as the key to `external_id`."
+                )
+                log.warning(message, shown(name), counted(without, "row"))
         self.streams.warn_of_absent_properties()
-        if self._connection.rejections.keeps_records and self.report.rejected_by_reason():
+        if self._connection.rejections.has_entries:
             path = self._settings.rejected_records_path
             log.info("Rejected records are in %s, with the `run_id` %s.", path, self.report.run_id)
         self.report.state_held_from_line = self._gate.held_from_line
         self.report.distinct_profiles = self.cap.distinct_profiles
         self.report.request_count = self._connection.request_count
         self.streams.complete_report(self._list_tracker)
+
+    def _remove(self, stream: Stream, record: Mapping[str, Any], origin: Origin) -> None:
+        """Take a record that asks to take a person off the lists it is for.
+
+        Raises:
+            RecordRejectedError: Nothing identifies the person.
+        """
+        contact = stream.mapping.identifiers(record)
+        purpose = stream.purpose_of(value_at(record, stream.list_path))
+        if purpose is not None:
+            identity, keys = contacts.identity(contact) or "", keys_of(contact)
+            self._removals.add(Removal(identity, keys, contacts.encode(contact), purpose.list_ids, origin))
 
     def _leave_out(self, stream: Stream, origin: Origin) -> None:
         """Handle the record of a person over the cap."""

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 
 from target_sendgrid.delivery.events import Spooled
 from target_sendgrid.delivery.pending import NOTHING, stream_counts
-from target_sendgrid.errors import LocalFileError
+from target_sendgrid.errors import LocalFileError, Reason
 from target_sendgrid.report.progress import Progress
 from target_sendgrid.report.report import Bucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_sendgrid.audience.intents import Intents
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batcher
     from target_sendgrid.delivery.events import BatchResult, JobEvent
     from target_sendgrid.delivery.pending import Purpose
     from target_sendgrid.delivery.state import StateGate
     from target_sendgrid.delivery.worker import Worker
-    from target_sendgrid.errors import Reason
     from target_sendgrid.origin import Origin
     from target_sendgrid.report.rejections import Rejections
     from target_sendgrid.report.report import Report
@@ -56,6 +56,7 @@ class Delivery:
 
     Args:
         batcher: Open batches, and those in flight.
+        intents: What waits for a checkpoint: no state covers it.
         worker: Runs the jobs of sealed batches.
         gate: Holds states back.
         report: Counts outcomes.
@@ -68,6 +69,7 @@ class Delivery:
         self,
         *,
         batcher: Batcher,
+        intents: Intents,
         worker: Worker,
         gate: StateGate,
         report: Report,
@@ -76,6 +78,7 @@ class Delivery:
         check_stop: Callable[[], None],
     ) -> None:
         self._batcher = batcher
+        self._intents = intents
         self._worker = worker
         self._gate = gate
         self._report = report
@@ -105,9 +108,21 @@ class Delivery:
         self._report.stream(origin.stream).rejected[reason] += 1
         self._gate.count_rejected(origin.line, reason)
 
+    def leave_out_deleted(self, origin: Origin) -> None:
+        """Log and count a row that the source has deleted and that shows no identifier, and keep it as rejected ones.
+
+        Nobody can correct such rows, so they do not count for the limit of rejections.
+        """
+        sentence = "The row was deleted at the source, and it has none of the mapped identifiers."
+        reason, now = Reason.DELETED_WITHOUT_IDENTIFIER, self._clock.now()
+        self._rejections.add(origin, reason, sentence, report=self._report, now=now)
+        self._report.stream(origin.stream).buckets[Bucket.DELETED_WITHOUT_IDENTIFIER] += 1
+
     def receive_state(self, line: int, state: bytes) -> None:
         """Take a STATE message, and write it as soon as every record before it is settled."""
-        boundary_line, record_count = self._batcher.boundary_line, self._report.not_ignored_count
+        boundary_line = max(self._batcher.boundary_line, self._intents.boundary_line)
+        record_count = self._report.not_ignored_count
+        self._intents.note_state(self._clock.monotonic())
         self._gate.receive(line, state, boundary_line=boundary_line, record_count=record_count)
         self.settle_ready()
 
@@ -196,9 +211,7 @@ class Delivery:
     def _write_state(self) -> None:
         """Write the newest state that every record before is settled for, once rejected records are safe on disk."""
         lines = [batch.first_line for batch in self._batcher.in_flight]
-        first_open = self._batcher.first_line()
-        if first_open is not None:
-            lines.append(first_open)
+        lines += [line for line in (self._batcher.first_line(), self._intents.first_line) if line is not None]
         try:
             self._rejections.flush()
             self._gate.advance(min(lines, default=None))
@@ -225,9 +238,11 @@ class Delivery:
     def _count(self, result: BatchResult) -> None:
         bucket = result.batch.purpose.kind.bucket
         rejected = stream_counts([change for change, _ in result.rejected])
+        not_found = stream_counts(result.not_found)
         for stream, sent in result.batch.counts.items():
-            lost = rejected.get(stream, NOTHING)
-            confirmed = sent.contacts - lost.contacts
+            lost, absent = rejected.get(stream, NOTHING), not_found.get(stream, NOTHING)
+            people = sent.contacts - lost.contacts
             buckets = self._report.stream(stream).buckets
-            buckets[bucket] += confirmed
-            buckets[Bucket.DUPLICATE] += sent.records - lost.records - confirmed
+            buckets[bucket] += people - absent.contacts
+            buckets[Bucket.NOT_FOUND] += absent.contacts
+            buckets[Bucket.DUPLICATE] += sent.records - lost.records - people

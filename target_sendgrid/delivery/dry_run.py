@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.events import BatchResult, UnderWay
+from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST
 from target_sendgrid.delivery.pending import unpack
 from target_sendgrid.report.dry_run import Effect, masked
 from target_sendgrid.sendgrid import contact as contacts
@@ -14,7 +15,7 @@ from target_sendgrid.sendgrid.client import MAX_IDENTIFIERS_PER_SEARCH
 from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.events import JobEvent
@@ -61,8 +62,8 @@ class DryRunner:
         """
         if self._batches:
             batch = self._batches.pop(0)
-            self._look_up(batch)
-            self._events.append(BatchResult(batch, (), job_count=0))
+            absent = self._look_up_all(batch) if batch.purpose.kind is REMOVE_FROM_LIST else self._look_up(batch)
+            self._events.append(BatchResult(batch, (), job_count=0, not_found=absent))
         return 0.0 if self._batches else None
 
     def take_events(self) -> list[JobEvent]:
@@ -70,9 +71,17 @@ class DryRunner:
         events, self._events = self._events, []
         return events
 
-    def _look_up(self, batch: Batch) -> None:
+    def _look_up_all(self, batch: Batch) -> list[Change]:
+        """Look up all people of a batch; return the changes for those who are not in the account."""
         if batch.packed is None:
-            return
+            return []
+        changes, batch.packed = unpack(batch.packed, batch.purpose), None
+        found = dict(lookups.find_people(self._client, changes))
+        return [change for identity, change in changes.items() if identity not in found]
+
+    def _look_up(self, batch: Batch) -> Sequence[Change]:
+        if batch.packed is None:
+            return ()
         changes, batch.packed = unpack(batch.packed, batch.purpose), None
         step = -(-len(changes) // MAX_LOOKED_UP)
         sample = dict(list(changes.items())[::step])
@@ -93,6 +102,7 @@ class DryRunner:
             preview = self._report.stream(change.origin.stream)
             if not preview.is_full:
                 preview.contacts.append(masked(contacts.decode(change.contact), self._field_name))
+        return ()
 
     def _effect(self, change: Change, found: contacts.Contact | None) -> Effect:
         if found is None:

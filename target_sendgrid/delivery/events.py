@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
     from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.job import RejectedContact
+    from target_sendgrid.delivery.pending import Change
 
 
 class BatchResult(msgspec.Struct, frozen=True):
-    """A batch is settled: every contact is confirmed or rejected."""
+    """A batch is settled: every contact is confirmed, rejected or found not to be in the account."""
 
     batch: Batch
     rejected: Sequence[RejectedContact]
@@ -28,6 +29,8 @@ class BatchResult(msgspec.Struct, frozen=True):
 
     ``None`` where SendGrid can have no such job.
     """
+    not_found: Sequence[Change] = ()
+    """Changes for people who are not in the account, and whom their operation does not create."""
 
 
 class Spooled(msgspec.Struct, frozen=True):

@@ -99,8 +99,10 @@ class BatchProgress(msgspec.Struct):
 
     batch: Batch
     open_count: int
-    """Number of changes that are neither confirmed nor rejected."""
+    """Number of changes that are not settled."""
     rejected: list[RejectedContact] = []
+    not_found: list[Change] = []
+    """Changes for people who are not in the account, and whom their operation does not create."""
     job_count: int = 0
     is_reported: bool = False
     """Whether its outcome was reported, or need not be."""
@@ -232,6 +234,13 @@ class Job:
         self.progress.rejected.append(RejectedContact(self.changes()[identity], rejection))
         self.settle([identity])
 
+    def leave_out(self, identities: Iterable[str]) -> None:
+        """Settle changes for people who are not in the account."""
+        absent = list(identities)
+        changes = self.changes()
+        self.progress.not_found += [changes[identity] for identity in absent]
+        self.settle(absent)
+
     def reject_named(self, reasons: Mapping[str, str], rejection: Rejection, amended: Collection[str]) -> None:
         """Settle the changes that SendGrid has named as rejected, but for those that were amended.
 
@@ -245,7 +254,7 @@ class Job:
                 self.reject(identity, rejection._replace(sendgrid_message=reason))
 
     def settle(self, identities: Iterable[str]) -> None:
-        """Settle changes as confirmed, or as rejected by `reject`."""
+        """Settle changes as confirmed, or as `reject` and `leave_out` have noted."""
         changes = self.changes()
         for identity in list(identities):
             del changes[identity]

@@ -391,4 +391,7 @@ class JobRunner:
         if progress.maybe_taken_at is not None:
             free_at = progress.maybe_taken_at + self._poll_schedule.untracked_job_seconds()
         max_bytes = self._operations[job.purpose.kind].max_bytes
-        self._events.append(BatchResult(progress.batch, progress.rejected, progress.job_count, max_bytes, free_at))
+        result = BatchResult(
+            progress.batch, progress.rejected, progress.job_count, max_bytes, free_at, progress.not_found
+        )
+        self._events.append(result)

@@ -31,6 +31,9 @@ MAX_INVISIBLE_SECONDS = 120.0
 SAMPLE_SIZE = 100
 """Number of people who are looked up first: as many as one request finds."""
 
+ABSENT_SECONDS = 60.0
+"""How long a person must not be found before the person counts as absent from the account."""
+
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 30.0
 
@@ -59,6 +62,27 @@ def find_people(client: Client, changes: Mapping[str, Change]) -> Iterator[tuple
             yield from ((index[found], holder) for found, holder in client.find_by_ids(list(index)) if found in index)
         else:
             yield from _holders(client, kind, index)
+
+
+def find_present(client: Client, changes: Mapping[str, Change], clock: Clock) -> dict[str, dict[str, Any]]:
+    """Look people up, and those who are not found once more after a minute.
+
+    A contact that was just upserted is visible after about half a minute, and one answer of a proxy proves nothing.
+
+    Args:
+        client: SendGrid.
+        changes: Their changes, by identity.
+        clock: How to wait.
+
+    Returns:
+        The contacts as SendGrid's search returns them, by identity. Who is missing is not in the account.
+    """
+    found = dict(find_people(client, changes))
+    absent = {identity: change for identity, change in changes.items() if identity not in found}
+    if absent:
+        clock.sleep(ABSENT_SECONDS)
+        found.update(find_people(client, absent))
+    return found
 
 
 def stored(

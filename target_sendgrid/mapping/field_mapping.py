@@ -100,10 +100,31 @@ class FieldMapping:
             if value is not _NOTHING:
                 (custom_fields if field.is_custom else contact)[field.key] = value
         if not self._is_identified(contact):
-            names = " or ".join(field.label for field in self._identifiers)
-            raise RecordRejectedError(Reason.NO_IDENTIFIER, f"Nothing identifies the contact: {names} is empty.")
+            raise self._unidentified()
         if custom_fields:
             contact["custom_fields"] = custom_fields
+        return contact
+
+    def identifiers(self, record: Mapping[str, Any]) -> Contact:
+        """Return the identifiers of a record alone. No other field is converted or checked.
+
+        An identifier that cannot be converted is left out if there is another one.
+
+        Raises:
+            RecordRejectedError: Nothing identifies the contact.
+        """
+        contact: Contact = {}
+        problem: RecordRejectedError | None = None
+        for field in self._identifiers:
+            try:
+                value = self._converted(value_at(record, field.path), field)
+            except RecordRejectedError as error:
+                problem = problem or error
+                continue
+            if value is not _NOTHING:
+                contact[field.key] = value
+        if not self._is_identified(contact):
+            raise problem or self._unidentified()
         return contact
 
     def reader(self, field: MappedField, rest: Path) -> Callable[[Any], Any]:
@@ -158,6 +179,10 @@ class FieldMapping:
             self.leave_out(field)
             return _NOTHING
         return field.empty
+
+    def _unidentified(self) -> RecordRejectedError:
+        names = " or ".join(field.label for field in self._identifiers)
+        return RecordRejectedError(Reason.NO_IDENTIFIER, f"Nothing identifies the contact: {names} is empty.")
 
     def _is_identified(self, contact: Contact) -> bool:
         """Remove empty identifiers from a contact and return whether it has any other."""

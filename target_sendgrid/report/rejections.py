@@ -29,6 +29,7 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.UNREADABLE: "The record is not JSON: broken characters, NaN, a number out of range, or nested too deeply.",
     Reason.STREAM_MAP_FAILED: "A stream map expression could not be computed on the record.",
     Reason.NO_IDENTIFIER: "The email, and every other mapped identifier, is empty.",
+    Reason.DELETED_WITHOUT_IDENTIFIER: "The row was deleted at the source and has none of the mapped identifiers.",
     Reason.INVALID_EMAIL: "The value mapped to an email field can't be an email address.",
     Reason.TOO_LONG: "A value is longer than SendGrid takes for its field.",
     Reason.TOO_MANY_ITEMS: "More than five alternate email addresses.",
@@ -76,6 +77,11 @@ class Rejections:
         """Whether there is a file, so that origins must hold the messages that their records came in."""
         return self._file is not None
 
+    @property
+    def has_entries(self) -> bool:
+        """Whether the run has written anything to the file."""
+        return self._file is not None and bool(self._counts)
+
     def keep_keys(self, stream: str, key_properties: Sequence[str]) -> None:
         """Keep the names of a stream's key properties, for the file."""
         self._key_properties[stream] = key_properties
@@ -114,7 +120,8 @@ class Rejections:
         count = self._counts[origin.stream, reason]
         if count <= _LOGGED_PER_REASON:
             more = " More of this kind are counted, not named." if count == _LOGGED_PER_REASON else ""
-            log.warning("Rejected: %s: %s: %s%s", origin, reason.value, sentence, more)
+            word = "Not used" if reason is Reason.DELETED_WITHOUT_IDENTIFIER else "Rejected"
+            log.warning("%s: %s: %s: %s%s", word, origin, reason.value, sentence, more)
         if self._file is not None:
             is_text = reason is Reason.UNREADABLE  # the message is not valid JSON, so it is kept as text
             stream = report.stream(origin.stream)

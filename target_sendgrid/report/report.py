@@ -45,7 +45,15 @@ class Bucket(str, Enum):
     DUPLICATE = "duplicates", "duplicates", "duplicate", False, True
     OVER_CAP = "over_cap", "over the cap", "over the cap", False, True
     REMOVED = "removed", "removed", "removed", False, False
+    NOT_FOUND = "not_found", "not found", "not found", False, False
     DELETED_AT_SOURCE = "deleted_at_source", "deleted at the source", "deleted at the source", False, False
+    DELETED_WITHOUT_IDENTIFIER = (
+        "deleted_without_identifier",
+        "deleted without an identifier",
+        "deleted without an identifier",
+        False,
+        False,
+    )
     IGNORED = "ignored", "ignored by rule", "ignored by rule", False, True
 
     def __new__(cls, key: str, label: str, label_of_one: str, *flags: bool) -> Self:
@@ -104,6 +112,8 @@ class StreamReport(msgspec.Struct):
             count = self.buckets[bucket]
             if bucket is Bucket.UPSERTED and preview is not None:
                 parts.append(f"{count:,} would be upserted{preview.summary(count)}")
+            elif bucket is Bucket.REMOVED and preview is not None and count:
+                parts.append(f"{count:,} would be removed")
             elif count or bucket.is_always_shown:
                 parts.append(f"{count:,} {bucket.label_of_one if count == 1 else bucket.label}")
         if self.unsettled:
@@ -173,8 +183,15 @@ class Report(msgspec.Struct):
 
     @property
     def not_ignored_count(self) -> int:
-        """Number of records received, except for those that a rule of the user ignores, for all streams together."""
-        return sum(stream.received - stream.buckets[Bucket.IGNORED] for stream in self.streams.values())
+        """Number of records that may count for the limit of rejections, for all streams together.
+
+        These are all but those that a rule of the user ignores, and deleted rows that hold no identifier: nobody can
+        correct them.
+        """
+        return sum(
+            stream.received - stream.buckets[Bucket.IGNORED] - stream.buckets[Bucket.DELETED_WITHOUT_IDENTIFIER]
+            for stream in self.streams.values()
+        )
 
     def rejected_by_reason(self) -> Counter[Reason]:
         """Return how many records were rejected for each reason, for all streams together."""

@@ -29,6 +29,11 @@ _LISTS = "Name of the list for each value of `list_property`: `{value: list name
 _LISTS_TYPE = th.CustomType(
     {"type": ["object", "null"], "additionalProperties": {"type": "string"}, "examples": [{"vip": "VIP customers"}]}
 )
+_ON_DELETE = (
+    "What a row does that is deleted at the source, with `_sdc_deleted_at` set: `remove_from_list` takes the person off"
+    " the stream's list, by any mapped identifier; `ignore` changes nothing. The contact stays in SendGrid."
+)
+_ON_DELETES = ["ignore", "remove_from_list"]
 _FIELD_MAPPING = (
     "Which property of a record fills which contact field: `{contact field: record property}`. The field is a reserved"
     " field, an identifier or a custom field by name or id; dots in the property reach into objects. Left out:"
@@ -95,15 +100,20 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
                 th.Property("list_property", th.StringType, description=_LIST_PROPERTY),
                 th.Property("lists", _LISTS_TYPE, description=_LISTS),
                 th.Property("field_mapping", _FIELD_MAPPING_TYPE, description=_FIELD_MAPPING),
+                th.Property("on_delete", th.StringType(allowed_values=_ON_DELETES), description=_ON_DELETE),
                 th.Property("enabled", th.BooleanType, description="False reads the stream and sends nothing of it."),
                 additional_properties=False,
             ),
         ),
         title="Streams", examples=[{"people": {"list_name": "Customers"}}],
         description="Settings of single streams, by stream name: `list_id`, `list_name`, `list_property`,"
-        " `lists`, `field_mapping`, `enabled`."
+        " `lists`, `field_mapping`, `on_delete`, `enabled`."
         " A `*` in a name matches any characters; an exact name comes before a pattern, a longer pattern before a"
         " shorter one.",
+    ),
+    th.Property(
+        "on_delete", th.StringType(allowed_values=_ON_DELETES), default="remove_from_list", title="On delete",
+        description=_ON_DELETE,
     ),
     th.Property(
         "create_custom_fields", th.BooleanType, default=False, title="Create custom fields",

@@ -47,6 +47,7 @@ class StreamSettings:
     list_name: str | None
     field_mapping: Mapping[str, Source] | None
     is_enabled: bool
+    on_delete: str
     list_property: str | None = None
     lists: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Name of the list for each value of `list_property`; empty without one."""
@@ -68,6 +69,7 @@ class Settings:
     create_list: bool
     field_mapping: Mapping[str, str | Mapping[str, Any]] | None
     streams: Mapping[str, Mapping[str, Any]]
+    on_delete: str
     create_custom_fields: bool
     null_handling: str
     profile_cap: int | None
@@ -184,6 +186,7 @@ class Settings:
             lists=place.get("lists") or {},
             field_mapping=_sources(own.get("field_mapping", self.field_mapping)),
             is_enabled=own.get("enabled", True),
+            on_delete=own.get("on_delete", self.on_delete),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -28,6 +28,9 @@ DELETED_AT = "_sdc_deleted_at"
 """Property that taps set in the rows that are deleted at the source."""
 
 _UNREADABLE = "The record is not JSON: broken characters, NaN, a number out of range, or nested too deeply."
+
+
+_Receive: TypeAlias = "Callable[[Stream, Mapping[str, Any], Origin], None]"
 
 
 class StreamRoute(msgspec.Struct, frozen=True, eq=False):
@@ -160,22 +163,22 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
                 result = route.transform(dict(record))
             except Exception as error:  # noqa: BLE001 - an expression can raise anything, and its text may quote a value
                 if is_deleted:  # many taps send nothing but the key of a deleted row
-                    counts.buckets[Bucket.DELETED_AT_SOURCE] += 1
+                    self._receive(self.run.receive_deleted, route.stream, {}, origin)
                     return
                 self.run.reject(origin, RecordRejectedError(Reason.STREAM_MAP_FAILED, map_failure(error)))
                 return
         if result is None:
             counts.buckets[Bucket.IGNORED] += 1
         elif _is_deleted(result) or (is_deleted and not route.sets_mark):
-            counts.buckets[Bucket.DELETED_AT_SOURCE] += 1
+            self._receive(self.run.receive_deleted, route.stream, result, origin)
         elif is_deleted and (found := self._error_in(record)):  # a stream map has removed the mark
             self.run.reject(origin, found)
         else:
-            self._receive(route.stream, result, origin)
+            self._receive(self.run.receive, route.stream, result, origin)
 
-    def _receive(self, stream: Stream, record: dict[str, Any], origin: Origin) -> None:
+    def _receive(self, receive: _Receive, stream: Stream, record: dict[str, Any], origin: Origin) -> None:
         try:
-            self.run.receive(stream, record, origin)
+            receive(stream, record, origin)
         except RecordRejectedError as error:
             self.run.reject(origin, error)
         except RecursionError:

@@ -371,7 +371,9 @@ class TestLists:
 class TestStreams:
     def test_a_stream_without_settings_has_those_of_all(self) -> None:
         stream = settings_of(field_mapping={"email": "mail"}).for_stream("people")
-        assert stream == StreamSettings(None, "News", {"email": Source("mail")}, is_enabled=True)
+        assert stream == StreamSettings(
+            None, "News", {"email": Source("mail")}, is_enabled=True, on_delete="remove_from_list"
+        )
 
     def test_a_stream_may_have_a_list_of_its_own(self) -> None:
         stream = settings_of(streams={"people": {"list_id": "1"}}).for_stream("people")
@@ -438,7 +440,9 @@ class TestStreams:
     def test_only_one_entry_applies_and_the_settings_of_all_streams_where_it_has_none(self) -> None:
         streams = {"crm_*": {"list_name": "CRM", "enabled": False}, "crm_people": {"field_mapping": {"email": "m"}}}
         stream = settings_of(streams=streams).for_stream("crm_people")
-        assert stream == StreamSettings(None, "News", {"email": Source("m")}, is_enabled=True)
+        assert stream == StreamSettings(
+            None, "News", {"email": Source("m")}, is_enabled=True, on_delete="remove_from_list"
+        )
 
     def test_an_entry_is_unused_if_its_name_or_pattern_fits_no_stream(self) -> None:
         settings = settings_of(streams={"people": {}, "crm_*": {}, "*": {}, "others": {}, "old_*": {}})

@@ -1,4 +1,4 @@
-"""Remove from list: take contacts off one list, by their ids. The contacts themselves stay in the account."""
+"""Remove from list: take contacts off lists, by their ids. The contacts themselves stay in the account."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from target_sendgrid.sendgrid.client import MAX_IDS_PER_REMOVAL
 from target_sendgrid.sendgrid.contact import CONTACT_ID, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.job import Job
@@ -24,20 +24,17 @@ if TYPE_CHECKING:
     from target_sendgrid.sendgrid.client import Client, JobStatus
     from target_sendgrid.sendgrid.lists import ListTracker
 
+MAX_CONTACTS = 10_000
+"""Most contacts of one job. It takes several requests, but waits only once for people who are not found."""
+
 REMOVE_FROM_LIST = OperationKind(
     job_name="list-removal job",
-    max_contacts=MAX_IDS_PER_REMOVAL,
+    max_contacts=MAX_CONTACTS,
     max_bytes=sys.maxsize,  # the request holds ids only, whose number is limited
     overhead_bytes=lambda _: 0,
     unites_lists=False,
     bucket=Bucket.REMOVED,
 )
-
-ABSENT_SECONDS = 60.0
-"""How long look-ups must not find a person before the person counts as absent from the account.
-
-A contact that was just upserted is visible after about half a minute, and one answer of a proxy proves nothing.
-"""
 
 _WAIT_SECONDS = 10.0
 _MAX_TRIES = 3
@@ -45,30 +42,31 @@ _MAX_TRIES = 3
 
 
 class RemoveFromList:
-    """Takes contacts off a list. Nobody is created in order to be removed.
-
-    Changes need identifiers alone, whose contacts are looked up, or SendGrid's own id of the contact (`CONTACT_ID`),
-    with which nobody is looked up before the first request.
+    """Takes contacts off lists. Their changes need identifiers alone, and nobody is created in order to be removed.
 
     SendGrid has accepted removals, and finished their jobs, without any effect (reported in 2020). So a person counts
-    as removed only when a look-up finds the contact and the contact is not on the list, or when the person is absent
-    from the account for a minute. Who is still on the list is removed again.
+    as removed only when a look-up finds the contact and the contact is on none of the lists. Who is still on one is
+    removed again. Therefore only the job of the last request is polled, where it takes several.
 
     Args:
         client: SendGrid.
         clock: Where time comes from.
         list_tracker: The lists' ids as they are now.
+        check_allowed: Called before each request; may raise to end the run.
     """
 
     kind = REMOVE_FROM_LIST
     is_proven_by_completion = False
-    unconfirmed = "the contact is still on the list"
+    unconfirmed = "the contact is still on a list"
     max_bytes = None
 
-    def __init__(self, client: Client, clock: Clock, list_tracker: ListTracker) -> None:
+    def __init__(
+        self, client: Client, clock: Clock, list_tracker: ListTracker, check_allowed: Callable[[], None] = lambda: None
+    ) -> None:
         self._client = client
         self._clock = clock
         self._list_tracker = list_tracker
+        self._check_allowed = check_allowed
 
     def submit(self, job: Job) -> Submission | None:
         """Ask for the removal of the contacts, after looking up the ids that are not known.
@@ -79,19 +77,22 @@ class RemoveFromList:
         Raises:
             BadRequestError: SendGrid refuses the request again and again, because one of the contacts is unknown to it.
         """
-        (list_id,) = self._list_tracker.current(job.purpose.list_ids)
+        list_ids = self._list_tracker.current(job.purpose.list_ids)
         for number in range(_MAX_TRIES):
             if number:
                 self._clock.sleep(_WAIT_SECONDS)
                 job.settle(self.confirm(job, job.changes()))
-            contact_ids = self._contact_ids(job, must_look_up=number > 0)
+            found = lookups.find_present(self._client, job.changes(), self._clock)
+            job.leave_out(job.changes().keys() - found.keys())
+            # Two identifiers may be of one contact.
+            contact_ids = list(dict.fromkeys(as_shape(contact.get("id"), str) for contact in found.values()))
             if not contact_ids:
                 return None
             try:
-                job_id = self._client.remove_from_list(list_id, contact_ids)
+                return self._remove(list_ids, contact_ids)
             except NotFoundError:  # one unknown id fails the whole request, and so does an unknown list
-                continue
-            return Submission(job_id, (list_id,), sum(map(len, contact_ids)), len(contact_ids))
+                known = [list_id for list_id in list_ids if self._client.find_list(list_id) is not None]
+                list_ids = tuple(known) or list_ids
         message = f"SendGrid does not remove contacts from the list {self._list_tracker.label(job.purpose.list_ids)}."
         raise BadRequestError(message, [])
 
@@ -110,39 +111,24 @@ class RemoveFromList:
         return []
 
     def confirm(self, job: Job, identities: Collection[str]) -> set[str]:
-        """Return those of some people whose contact is found and is not on the list."""
+        """Return those of some people whose contact is found and is on none of the lists."""
         changes = job.changes()
-        (list_id,) = self._list_tracker.current(job.purpose.list_ids)
+        list_ids = set(self._list_tracker.current(job.purpose.list_ids))
         return {
             identity
             for identity, contact in lookups.find_people(self._client, {one: changes[one] for one in identities})
-            if list_id not in (contact.get("list_ids") or ())
+            if list_ids.isdisjoint(contact.get("list_ids") or ())
         }
 
-    def _contact_ids(self, job: Job, *, must_look_up: bool) -> list[str]:
-        """Return the ids of a job's contacts, after settling the people whom no look-up finds for a minute.
-
-        Args:
-            job: The job.
-            must_look_up: Whether those are looked up, too, whose ids are known.
-        """
-        deadline = self._clock.monotonic() + ABSENT_SECONDS
-        changes = job.changes()
-        contact_ids = {} if must_look_up else _known_ids(changes)
-        while True:
-            missing = {identity: change for identity, change in changes.items() if identity not in contact_ids}
-            for identity, contact in lookups.find_people(self._client, missing):
-                contact_ids[identity] = as_shape(contact.get(CONTACT_ID), str)
-            if len(contact_ids) == len(changes):
-                break
-            if self._clock.monotonic() >= deadline:
-                job.settle(changes.keys() - contact_ids.keys())
-                break
-            self._clock.sleep(_WAIT_SECONDS)
-        return list(dict.fromkeys(contact_ids.values()))  # two identifiers may be of one contact
-
-
-def _known_ids(changes: Mapping[str, Change]) -> dict[str, str]:
-    """Return SendGrid's ids of those contacts whose changes have them, by identity."""
-    contacts = {identity: decode(change.contact) for identity, change in changes.items()}
-    return {identity: str(contact[CONTACT_ID]) for identity, contact in contacts.items() if CONTACT_ID in contact}
+    def _remove(self, list_ids: tuple[str, ...], contact_ids: Sequence[str]) -> Submission:
+        """Send as many requests as the removal takes; return what is known of the last one."""
+        parts = [
+            contact_ids[start : start + MAX_IDS_PER_REMOVAL]
+            for start in range(0, len(contact_ids), MAX_IDS_PER_REMOVAL)
+        ]
+        job_id, part = "", parts[-1]
+        for list_id in list_ids:
+            for part in parts:
+                self._check_allowed()
+                job_id = self._client.remove_from_list(list_id, part)
+        return Submission(job_id, list_ids, sum(map(len, part)), len(part))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_sendgrid.audience.intents import Intents
 from target_sendgrid.clock import SystemClock
 from target_sendgrid.delivery import batching, delivery, job, spool, state
 from target_sendgrid.delivery.batching import Batcher
@@ -57,6 +58,7 @@ class DeliveryHarness:
         self.kind = upsert_kind(max_rows, 3_500_000)
         self.delivery = Delivery(
             batcher=self.batcher,
+            intents=Intents(),
             worker=StepwiseWorker(self._runner(), self.clock),
             gate=StateGate(lambda state: self.states.append(state.decode()), RejectionLimit(100)),
             report=self.report,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_sendgrid.audience.intents import Intents
 from target_sendgrid.delivery import delivery as delivery_module
 from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.delivery import LONGEST_OPEN_SECONDS, Delivery
@@ -112,6 +113,7 @@ class Harness:
         self.on_check: Callable[[], None] = lambda: None
         self.delivery = Delivery(
             batcher=self.batcher,
+            intents=Intents(),
             worker=self.worker,
             gate=StateGate(lambda state: self.notes.append(f"state {state.decode()}"), RejectionLimit(max_percent)),
             report=self.report,

@@ -56,7 +56,8 @@ class TestCounts:
         report = Report(streams=streams)
         assert report.received == sum(stream.received for stream in streams.values())
         assert report.not_ignored_count == report.received - sum(
-            stream.buckets[Bucket.IGNORED] for stream in streams.values()
+            stream.buckets[Bucket.IGNORED] + stream.buckets[Bucket.DELETED_WITHOUT_IDENTIFIER]
+            for stream in streams.values()
         )
         counts, rejected = report.limit_counts(), sum(stream.rejected_count for stream in streams.values())
         assert counts.records == report.not_ignored_count

@@ -13,7 +13,7 @@ from target_sendgrid.delivery.batching import Batch, Batcher
 from target_sendgrid.delivery.job import Job, Request
 from target_sendgrid.delivery.operation import Submission
 from target_sendgrid.delivery.operations import upsert as upsert_module
-from target_sendgrid.delivery.operations.remove_from_list import ABSENT_SECONDS, REMOVE_FROM_LIST, RemoveFromList
+from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST, RemoveFromList
 from target_sendgrid.delivery.operations.upsert import Upsert, is_missing_identifiers, upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose, pack
 from target_sendgrid.errors import (
@@ -235,7 +235,7 @@ class TestRemoveFromList:
         job = removals.job_of({"email": "late@x.com"})
         started_at = removals.clock.slept_seconds
         assert removals.operation.submit(job) is None
-        assert removals.clock.slept_seconds - started_at == pytest.approx(ABSENT_SECONDS)
+        assert removals.clock.slept_seconds - started_at == pytest.approx(lookups.ABSENT_SECONDS)
 
     def test_a_wrong_answer_of_the_last_search_does_not_make_a_person_absent(
         self, removals: Removals, monkeypatch: pytest.MonkeyPatch
@@ -263,7 +263,7 @@ class TestRemoveFromList:
 
         def arrive(seconds: float) -> None:
             sleep(seconds)
-            if removals.clock.slept_seconds >= ABSENT_SECONDS / 2 and not removals.sandbox.contacts():
+            if removals.clock.slept_seconds >= lookups.ABSENT_SECONDS / 2 and not removals.sandbox.contacts():
                 removals.seed({"email": "late@x.com"})
 
         monkeypatch.setattr(removals.clock, "sleep", arrive)
