@@ -249,6 +249,10 @@ class _StreamChecks:
             into = f"{counted(len(set(plan.lists.values())), 'list')} by the values of property '{by}'"
         pairs = ", ".join(f"{shown(planned.field)} <- {shown(planned.source)}" for planned in plan.mapping.fields)
         yield Finding(Level.OK, f"Stream '{shown(plan.name)}' would fill {into}: {pairs}.")
+        if plan.membership_path:
+            name = shown(".".join(map(str, plan.membership_path)))
+            what = f"Stream '{shown(plan.name)}': records whose property '{name}' is false would take people off."
+            yield Finding(Level.OK, what)
         for planned in plan.mapping.fields:
             if not planned.is_listed:
                 what = f"Stream '{shown(plan.name)}': the tap's schema does not list {planned.label}."

@@ -51,6 +51,7 @@ class Reason(str, Enum):
     TOO_MANY_ITEMS = "too_many_items"
     NOT_A_NUMBER = "not_a_number"
     NOT_A_DATE = "not_a_date"
+    NOT_A_BOOLEAN = "not_a_boolean"
     TOO_LARGE = "too_large"
     REFUSED_BY_SENDGRID = "refused_by_sendgrid"
     FAILED_IN_JOB = "failed_in_job"

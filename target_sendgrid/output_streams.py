@@ -9,7 +9,8 @@ import msgspec
 
 from target_sendgrid.audience.list_choice import ListChoice
 from target_sendgrid.delivery.pending import Purpose
-from target_sendgrid.errors import BadRequestError, Code, ConfigError
+from target_sendgrid.errors import BadRequestError, Code, ConfigError, Reason, RecordRejectedError
+from target_sendgrid.mapping.field_mapping import value_at
 from target_sendgrid.mapping.planner import plan_mapping, some_names
 from target_sendgrid.mapping.schemas import property_paths, resolve_path
 from target_sendgrid.report.report import Bucket
@@ -45,8 +46,32 @@ class Stream(msgspec.Struct, frozen=True):
     """Chooses the lists of records."""
     list_path: Path = ()
     """Steps to the property by which they are chosen."""
+    list_ids: tuple[str, ...] = ()
+    """All lists that records may be for."""
     removes_deleted: bool = False
     """Whether a row that is deleted at the source takes the person off the list."""
+    membership_path: Path = ()
+    """Steps to the property that says who is on the list; none without one."""
+
+    @property
+    def may_remove(self) -> bool:
+        """Whether a record that is not deleted at the source may ask to take its person off the list."""
+        return bool(self.membership_path)
+
+    def asks_to_remove(self, record: Mapping[str, Any]) -> bool:
+        """Return whether a record asks to take its person off the list."""
+        return bool(self.membership_path) and value_at(record, self.membership_path) is False
+
+    def check_membership(self, record: Mapping[str, Any]) -> None:
+        """Check that a record which does not ask for that asks to put its person on the list.
+
+        Raises:
+            RecordRejectedError: The property that says it is not true.
+        """
+        if self.membership_path and value_at(record, self.membership_path) is not True:
+            name = shown(".".join(map(str, self.membership_path)))
+            sentence = f"The property '{name}' is neither true nor false, so it does not say who is on the list."
+            raise RecordRejectedError(Reason.NOT_A_BOOLEAN, sentence)
 
     def purpose_of(self, value: object) -> Purpose | None:
         """Return what a record asks for; if there is no list for it, count it as ignored and return ``None``.
@@ -74,11 +99,13 @@ class StreamPlan(msgspec.Struct, frozen=True):
     """Steps to the property by which records choose their lists; none without one."""
     lists: Mapping[str, str] = {}
     """Name of the list for each value of that property."""
+    membership_path: Path = ()
+    """Steps to the property that says who is on the list; none without one."""
 
     @property
     def paths(self) -> list[Path]:
         """Paths of the properties that are needed."""
-        return [*self.mapping.paths, *([self.list_path] if self.list_path else [])]
+        return [*self.mapping.paths, *(path for path in (self.list_path, self.membership_path) if path)]
 
 
 class OutputStreams:
@@ -145,17 +172,11 @@ class OutputStreams:
             self._connection.catalogue,
             can_create_fields=self._settings.create_custom_fields,
         )
-        if settings.list_property is None:
-            return StreamPlan(name, settings.list_id, settings.list_name, plan)
-        list_path = resolve_path(settings.list_property, schema)
-        if list_path is None:
-            message = (
-                f"Stream '{shown(name)}': no property is named '{shown(settings.list_property)}', as `list_property`"
-                f" says.{suggest(settings.list_property, property_paths(schema))}"
-            )
-            raise ConfigError(message, code=Code.WRONG_MAPPING)
-        plan = msgspec.structs.replace(plan, unused=tuple(one for one in plan.unused if one != settings.list_property))
-        return StreamPlan(name, None, None, plan, list_path, settings.lists)
+        membership_path = _path_of("membership_property", settings.membership_property, name, schema)
+        list_path = _path_of("list_property", settings.list_property, name, schema)
+        used = {settings.list_property, settings.membership_property}
+        plan = msgspec.structs.replace(plan, unused=tuple(one for one in plan.unused if one not in used))
+        return StreamPlan(name, settings.list_id, settings.list_name, plan, list_path, settings.lists, membership_path)
 
     def open(self, plan: StreamPlan, key_properties: Sequence[str]) -> Stream:
         """Open an output stream: create its custom fields and its list where they are missing.
@@ -188,8 +209,10 @@ class OutputStreams:
         if found is not None:
             counts.list_id, counts.list_name = found.id, found.name
             purpose = Purpose(self._kind, (found.id,))
+            list_ids = purpose.list_ids
             log.info("Stream '%s' fills list '%s' (%s).", name, found.name, field_count)
         else:
+            list_ids = tuple(sorted({chosen.id for chosen in by_value.values()}))
             choice = ListChoice(by_value, counts.records_by_list)
             counts.records_by_list.update({chosen.name: 0 for chosen in by_value.values()})
             self._chosen_lists.update({chosen.id: chosen.name for chosen in by_value.values()})
@@ -197,7 +220,18 @@ class OutputStreams:
         for planned in plan.mapping.fields:
             log.debug("%s <- %s", planned.field, planned.source)
         removes_deleted = self._settings.for_stream(name).on_delete == "remove_from_list"
-        return Stream(name, counts, self._kind, purpose, mapping, choice, plan.list_path, removes_deleted)
+        return Stream(
+            name,
+            counts,
+            self._kind,
+            purpose,
+            mapping,
+            choice,
+            plan.list_path,
+            list_ids=list_ids,
+            removes_deleted=removes_deleted,
+            membership_path=plan.membership_path,
+        )
 
     def warn_of_absent_properties(self) -> None:
         """Log which mapped properties neither a schema has listed nor any record has had."""
@@ -239,3 +273,21 @@ class OutputStreams:
             log.info("%s custom field '%s' of type %s, %s.", created, field.name, field.field_type.value, new.why)
         self._connection.catalogue.add(field)
         return field
+
+
+def _path_of(setting: str, name: str | None, stream: str, schema: Mapping[str, Any]) -> Path:
+    """Return the steps to a property that a setting names; none where it names none.
+
+    Raises:
+        ConfigError: The schema does not have it.
+    """
+    if name is None:
+        return ()
+    path = resolve_path(name, schema)
+    if path is None:
+        message = (
+            f"Stream '{shown(stream)}': no property is named '{shown(name)}', as `{setting}` says."
+            f"{suggest(name, property_paths(schema))}"
+        )
+        raise ConfigError(message, code=Code.WRONG_MAPPING)
+    return path

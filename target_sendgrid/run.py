@@ -147,6 +147,7 @@ class Run:
             RecordRejectedError: The record breaks a rule. (If the contact is too large, `take` rejects it itself.)
             CapReachedError: The record is of one person more than the cap allows, and that is to end the run.
         """
+        stream.check_membership(record)
         purpose = stream.purpose_of(value_at(record, stream.list_path))
         if purpose is None:
             return
@@ -157,13 +158,40 @@ class Run:
             raise LookupError(message)
         self.take(stream, purpose, identity, contacts.encode(contact), origin)
 
+    @property
+    def has_waiting_removals(self) -> bool:
+        """Whether a rejected record may be of somebody whose removal waits (see `spare`)."""
+        return bool(self._intents.waiting)
+
+    def spare(self, stream: Stream, record: Mapping[str, Any]) -> None:
+        """Keep the person of a rejected record on the lists: an earlier record has asked for the removal."""
+        if not self._intents.waiting:
+            return
+        try:
+            contact = contacts.encode(stream.mapping.identifiers(record))
+        except (RecordRejectedError, RecursionError):
+            return
+        self._removals.cancel(contact, stream.list_ids)
+
+    def remove(self, stream: Stream, record: Mapping[str, Any], origin: Origin) -> None:
+        """Take a record of an enabled stream that asks to take its person off the lists it is for.
+
+        Raises:
+            RecordRejectedError: Nothing identifies the person.
+        """
+        contact = stream.mapping.identifiers(record)
+        purpose = stream.purpose_of(value_at(record, stream.list_path))
+        if purpose is not None:
+            identity, keys = contacts.identity(contact) or "", keys_of(contact)
+            self._removals.add(Removal(identity, keys, contacts.encode(contact), purpose.list_ids, origin))
+
     def receive_deleted(self, stream: Stream, record: Mapping[str, Any], origin: Origin) -> None:
         """Take a row of an enabled stream that is deleted at the source."""
         if not stream.removes_deleted:
             stream.counts.buckets[Bucket.DELETED_AT_SOURCE] += 1
             return
         try:
-            self._remove(stream, record, origin)
+            self.remove(stream, record, origin)
         except RecordRejectedError:
             self._delivery.leave_out_deleted(origin)
 
@@ -269,18 +297,6 @@ class Run:
         self.report.distinct_profiles = self.cap.distinct_profiles
         self.report.request_count = self._connection.request_count
         self.streams.complete_report(self._list_tracker)
-
-    def _remove(self, stream: Stream, record: Mapping[str, Any], origin: Origin) -> None:
-        """Take a record that asks to take a person off the lists it is for.
-
-        Raises:
-            RecordRejectedError: Nothing identifies the person.
-        """
-        contact = stream.mapping.identifiers(record)
-        purpose = stream.purpose_of(value_at(record, stream.list_path))
-        if purpose is not None:
-            identity, keys = contacts.identity(contact) or "", keys_of(contact)
-            self._removals.add(Removal(identity, keys, contacts.encode(contact), purpose.list_ids, origin))
 
     def _leave_out(self, stream: Stream, origin: Origin) -> None:
         """Handle the record of a person over the cap."""

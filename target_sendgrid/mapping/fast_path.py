@@ -52,6 +52,7 @@ class FastPath:
             if records are not validated.
         sources: Where mapped properties are in the tap's records, and what else is expected of these.
         list_path: Steps to the property that `list_value` returns; none for no property.
+        membership_path: Steps to a property that has to be true; none for no property.
 
     Raises:
         NoFastPathError: The schema has rules about the record as a whole, or names that only the slow path supports.
@@ -64,16 +65,18 @@ class FastPath:
         make_check: Callable[[object], Callable[[Any], bool]] | None,
         sources: RecordSources = UNCHANGED,
         list_path: Path = (),
+        membership_path: Path = (),
     ) -> None:
         fields = [(field, sources.paths.get(field.path, field.path)) for field in mapping.fields]
         list_path = sources.paths.get(list_path, list_path)
+        membership_path = sources.paths.get(membership_path, membership_path)
         lengths = _text_lengths(fields)
         if list_path:
             lengths.setdefault(list_path, (0, sys.maxsize))
         record_type = RecordType(
             schema,
             sources,
-            paths={*(path for _, path in fields), *([list_path] if list_path else [])},
+            paths={*(path for _, path in fields), *(path for path in (list_path, membership_path) if path)},
             lengths=lengths,
             tells_absent=mapping.clears_nulls,
         )
@@ -98,7 +101,8 @@ class FastPath:
         """Whether all records should take the slow path for a while."""
         self._pause_records = _FIRST_PAUSE_RECORDS
         self._reviewed_at = 0
-        self._make_contact, self._no_custom_fields = _contact_maker(mapping, located, checks)
+        must_be_true = _plain_attribute(record_type, membership_path) if membership_path else None
+        self._make_contact, self._no_custom_fields = _contact_maker(mapping, located, checks, must_be_true)
         self._other_identifiers = [
             kind for kind in IDENTIFIERS[1:] if any(field.key == kind for field in mapping.fields)
         ]
@@ -170,13 +174,14 @@ def fast_path_for(
     make_check: Callable[[object], Callable[[Any], bool]] | None,
     sources: RecordSources = UNCHANGED,
     list_path: Path = (),
+    membership_path: Path = (),
 ) -> FastPath | None:
     """Return the fast path of a stream, or ``None`` if all its records have to take the slow path.
 
     The arguments are those of `FastPath`.
     """
     try:
-        return FastPath(schema, mapping, make_check, sources, list_path)
+        return FastPath(schema, mapping, make_check, sources, list_path, membership_path)
     except NoFastPathError:
         return None
 
@@ -214,6 +219,18 @@ def _value_getter(record_type: RecordType, path: Path, *, is_flat: bool) -> Call
     return get
 
 
+def _plain_attribute(record_type: RecordType, path: Path) -> str:
+    """Return the attribute of a property.
+
+    Raises:
+        NoFastPathError: It is inside a value of any kind.
+    """
+    found, rest = record_type.locate(path)
+    if rest:
+        raise NoFastPathError
+    return found.attribute
+
+
 def _is_scalar(value: object) -> bool:
     return not isinstance(value, (list, dict))
 
@@ -231,7 +248,10 @@ class _Located(NamedTuple):
 
 
 def _contact_maker(
-    mapping: FieldMapping, located: Sequence[_Located], checks: Iterable[tuple[str, Callable[[Any], bool]]]
+    mapping: FieldMapping,
+    located: Sequence[_Located],
+    checks: Iterable[tuple[str, Callable[[Any], bool]]],
+    must_be_true: str | None,
 ) -> tuple[Callable[[Any], Any], Any]:
     """Generate the function that makes a contact of a record. A loop over the fields would take several times as long.
 
@@ -239,6 +259,7 @@ def _contact_maker(
         mapping: The stream's field mapping.
         located: What fills each field.
         checks: Attributes of the record, each with a function that returns whether its value may be accepted.
+        must_be_true: Attribute of the record that has to be true; ``None`` for no attribute.
 
     Returns:
         The function, which returns ``None`` if a value may not be accepted, and the custom fields of a contact that has
@@ -256,8 +277,8 @@ def _contact_maker(
     for number, (attribute, check) in enumerate(checks):
         names[f"check{number}"] = check
         lines += [f"    if {_is_there(attribute)} and not check{number}(value):", "        return None"]
-    if not all(of.field.is_listed for of in located):
-        lines.append("    note_record()")
+    if must_be_true is not None:
+        lines += [f"    if not ({_is_there(must_be_true)} and value is True):", "        return None"]
     values = {False: "", True: ""}
     for of in located:
         names |= _names_for(of, mapping)

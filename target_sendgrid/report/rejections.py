@@ -35,6 +35,7 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.TOO_MANY_ITEMS: "More than five alternate email addresses.",
     Reason.NOT_A_NUMBER: "A value mapped to a number field is neither a number nor a numeric text.",
     Reason.NOT_A_DATE: "A value mapped to a date field is not an ISO date or date-time.",
+    Reason.NOT_A_BOOLEAN: "The value of the membership property is neither true nor false.",
     Reason.TOO_LARGE: "The contact alone is larger than `batch_size_bytes`.",
     Reason.REFUSED_BY_SENDGRID: "SendGrid refused the contact when it was sent, or fails at each request with it.",
     Reason.FAILED_IN_JOB: "SendGrid's import job reported an error for the contact.",

@@ -29,6 +29,10 @@ _LISTS = "Name of the list for each value of `list_property`: `{value: list name
 _LISTS_TYPE = th.CustomType(
     {"type": ["object", "null"], "additionalProperties": {"type": "string"}, "examples": [{"vip": "VIP customers"}]}
 )
+_MEMBERSHIP_PROPERTY = (
+    "Property that says who is on the list: a record with true adds its person, one with false takes the person off."
+    " Records with any other value are rejected."
+)
 _ON_DELETE = (
     "What a row does that is deleted at the source, with `_sdc_deleted_at` set: `remove_from_list` takes the person off"
     " the stream's list, by any mapped identifier; `ignore` changes nothing. The contact stays in SendGrid."
@@ -100,6 +104,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
                 th.Property("list_property", th.StringType, description=_LIST_PROPERTY),
                 th.Property("lists", _LISTS_TYPE, description=_LISTS),
                 th.Property("field_mapping", _FIELD_MAPPING_TYPE, description=_FIELD_MAPPING),
+                th.Property("membership_property", th.StringType, description=_MEMBERSHIP_PROPERTY),
                 th.Property("on_delete", th.StringType(allowed_values=_ON_DELETES), description=_ON_DELETE),
                 th.Property("enabled", th.BooleanType, description="False reads the stream and sends nothing of it."),
                 additional_properties=False,
@@ -107,9 +112,12 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         ),
         title="Streams", examples=[{"people": {"list_name": "Customers"}}],
         description="Settings of single streams, by stream name: `list_id`, `list_name`, `list_property`,"
-        " `lists`, `field_mapping`, `on_delete`, `enabled`."
+        " `lists`, `field_mapping`, `membership_property`, `on_delete`, `enabled`."
         " A `*` in a name matches any characters; an exact name comes before a pattern, a longer pattern before a"
         " shorter one.",
+    ),
+    th.Property(
+        "membership_property", th.StringType, title="Membership property", description=_MEMBERSHIP_PROPERTY,
     ),
     th.Property(
         "on_delete", th.StringType(allowed_values=_ON_DELETES), default="remove_from_list", title="On delete",

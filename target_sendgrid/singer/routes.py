@@ -183,10 +183,22 @@ class RouteTable:
         for route in routes:
             route.sink.count_metrics(route.stream.counts.received)
         fast = None
-        if len(output_maps) == 1:
-            output_map, plan = planned[0]
-            sources = output_map.sources(self._mapper.flattened(schema), plan.paths, DELETED_AT)
-            fast = None if sources is None else _fast_path(routes[0], check, key_properties, sources)
+        paths = planned[0][1].paths
+        sources = output_maps[0].sources(self._mapper.flattened(schema), paths, DELETED_AT)
+        if len(output_maps) == 1 and sources is not None:
+            from target_sendgrid.mapping.fast_path import fast_path_for  # noqa: PLC0415 - only records need it
+
+            required = sources.required | set(key_properties)
+            sources = sources._replace(required=required, nulls=frozenset({DELETED_AT}))
+            stream = routes[0].stream
+            fast = fast_path_for(
+                check.schema or {},
+                stream.mapping,
+                check.value_check,
+                sources,
+                stream.list_path,
+                stream.membership_path,
+            )
         return SourceStream(self._run, name, routes=routes, ignored=ignored, check=check, needed=needed, fast=fast)
 
     def _planned(

@@ -85,12 +85,12 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
             return
         is_deleted = _is_deleted(record)
         error = None if is_deleted else self._error_in(record)
-        if error is not None:
+        if error is not None and not self.run.has_waiting_removals and not any(map(_may_remove, self.routes)):
             self._reject(origin, error)
         else:
             for route in self.routes:
                 route.stream.counts.received += 1
-                self._accept(route, record, self._origin_on(route, origin), is_deleted=is_deleted)
+                self._accept(route, record, self._origin_on(route, origin), error, is_deleted=is_deleted)
         if self.check is not None:
             self.check.end_if_slow(record, origin)
 
@@ -154,24 +154,47 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
             origin = msgspec.structs.replace(origin, message=line)
         self._reject(origin, RecordRejectedError(Reason.UNREADABLE, _UNREADABLE))
 
-    def _accept(self, route: StreamRoute, record: dict[str, Any], origin: Origin, *, is_deleted: bool) -> None:
-        """Take a record along a route. It has been checked, unless it is of a row that was deleted at the source."""
+    def _accept(
+        self,
+        route: StreamRoute,
+        record: dict[str, Any],
+        origin: Origin,
+        error: RecordRejectedError | None,
+        *,
+        is_deleted: bool,
+    ) -> None:
+        """Take a record along a route.
+
+        Args:
+            route: The route.
+            record: The record.
+            origin: Where it came from.
+            error: What is wrong with it. It is not known of rows that are deleted at the source, and does not matter
+                where the record asks to take its person off a list.
+            is_deleted: Whether its row is deleted at the source.
+        """
         counts = route.stream.counts
         result: dict[str, Any] | None = record
         if route.transform is not None:
             try:
                 result = route.transform(dict(record))
-            except Exception as error:  # noqa: BLE001 - an expression can raise anything, and its text may quote a value
+            except Exception as raised:  # noqa: BLE001 - an expression can raise anything, and its text may quote a value
                 if is_deleted:  # many taps send nothing but the key of a deleted row
                     self._receive(self.run.receive_deleted, route.stream, {}, origin)
                     return
-                self.run.reject(origin, RecordRejectedError(Reason.STREAM_MAP_FAILED, map_failure(error)))
+                failed = RecordRejectedError(Reason.STREAM_MAP_FAILED, map_failure(raised))
+                self.run.reject(origin, error or failed)
                 return
-        if result is None:
+        if result is None and error is not None:
+            self.run.reject(origin, error)
+        elif result is None:
             counts.buckets[Bucket.IGNORED] += 1
         elif _is_deleted(result) or (is_deleted and not route.sets_mark):
             self._receive(self.run.receive_deleted, route.stream, result, origin)
-        elif is_deleted and (found := self._error_in(record)):  # a stream map has removed the mark
+        elif route.stream.asks_to_remove(result):
+            self._receive(self.run.remove, route.stream, result, origin)
+        elif found := error or (self._error_in(record) if is_deleted else None):  # a stream map has removed the mark
+            self.run.spare(route.stream, result)
             self.run.reject(origin, found)
         else:
             self._receive(self.run.receive, route.stream, result, origin)
@@ -180,6 +203,7 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
         try:
             receive(stream, record, origin)
         except RecordRejectedError as error:
+            self.run.spare(stream, record)
             self.run.reject(origin, error)
         except RecursionError:
             self.run.reject(origin, RecordRejectedError(Reason.UNREADABLE, "The record is nested too deeply."))
@@ -206,6 +230,10 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
     def _is_needed(self, path: Path) -> bool:
         """Return whether a property that matters is at a path, inside of it or around it."""
         return self.needed is None or any(path[: len(needed)] == needed[: len(path)] for needed in self.needed)
+
+
+def _may_remove(route: StreamRoute) -> bool:
+    return route.stream.may_remove
 
 
 def _is_deleted(record: Mapping[str, Any]) -> bool:
