@@ -248,7 +248,12 @@ class _StreamChecks:
             by = shown(".".join(map(str, plan.list_path)))
             into = f"{counted(len(set(plan.lists.values())), 'list')} by the values of property '{by}'"
         pairs = ", ".join(f"{shown(planned.field)} <- {shown(planned.source)}" for planned in plan.mapping.fields)
-        yield Finding(Level.OK, f"Stream '{shown(plan.name)}' would fill {into}: {pairs}.")
+        would = {
+            "upsert": f"would fill {into}",
+            "update": f"would update those people whom SendGrid has, and put them on {into}",
+            "remove": f"would take people off {into}",
+        }
+        yield Finding(Level.OK, f"Stream '{shown(plan.name)}' {would[plan.sync_mode]}: {pairs}.")
         if plan.membership_path:
             name = shown(".".join(map(str, plan.membership_path)))
             what = f"Stream '{shown(plan.name)}': records whose property '{name}' is false would take people off."

@@ -48,6 +48,8 @@ class Stream(msgspec.Struct, frozen=True):
     """Steps to the property by which they are chosen."""
     list_ids: tuple[str, ...] = ()
     """All lists that records may be for."""
+    removes_all: bool = False
+    """Whether all records take their people off the list."""
     removes_deleted: bool = False
     """Whether a row that is deleted at the source takes the person off the list."""
     membership_path: Path = ()
@@ -56,11 +58,12 @@ class Stream(msgspec.Struct, frozen=True):
     @property
     def may_remove(self) -> bool:
         """Whether a record that is not deleted at the source may ask to take its person off the list."""
-        return bool(self.membership_path)
+        return self.removes_all or bool(self.membership_path)
 
     def asks_to_remove(self, record: Mapping[str, Any]) -> bool:
         """Return whether a record asks to take its person off the list."""
-        return bool(self.membership_path) and value_at(record, self.membership_path) is False
+        is_off = bool(self.membership_path) and value_at(record, self.membership_path) is False
+        return self.removes_all or is_off
 
     def check_membership(self, record: Mapping[str, Any]) -> None:
         """Check that a record which does not ask for that asks to put its person on the list.
@@ -101,6 +104,7 @@ class StreamPlan(msgspec.Struct, frozen=True):
     """Name of the list for each value of that property."""
     membership_path: Path = ()
     """Steps to the property that says who is on the list; none without one."""
+    sync_mode: str = "upsert"
 
     @property
     def paths(self) -> list[Path]:
@@ -115,15 +119,17 @@ class OutputStreams:
         connection: SendGrid and the files.
         settings: The checked settings.
         report: Counts what becomes of records.
-        kind: What records ask for.
+        kinds: What records ask for that are sent, by sync mode.
     """
 
-    def __init__(self, connection: Connection, settings: Settings, report: Report, kind: OperationKind) -> None:
+    def __init__(
+        self, connection: Connection, settings: Settings, report: Report, kinds: Mapping[str, OperationKind]
+    ) -> None:
         self._connection = connection
         self._client, _ = connection.clients
         self._settings = settings
         self._report = report
-        self._kind = kind
+        self._kinds = kinds
         self.is_opening = False
         """Whether SendGrid is asked about a new stream. A signal may stop the run at once then: it takes no record."""
         self._mappings: dict[str, FieldMapping] = {}
@@ -170,13 +176,24 @@ class OutputStreams:
             schema,
             settings.field_mapping,
             self._connection.catalogue,
-            can_create_fields=self._settings.create_custom_fields,
+            can_create_fields=self._settings.create_custom_fields or settings.sync_mode == "remove",
         )
+        if settings.sync_mode == "remove":
+            plan = plan.of_identifiers()
         membership_path = _path_of("membership_property", settings.membership_property, name, schema)
         list_path = _path_of("list_property", settings.list_property, name, schema)
         used = {settings.list_property, settings.membership_property}
         plan = msgspec.structs.replace(plan, unused=tuple(one for one in plan.unused if one not in used))
-        return StreamPlan(name, settings.list_id, settings.list_name, plan, list_path, settings.lists, membership_path)
+        return StreamPlan(
+            name,
+            settings.list_id,
+            settings.list_name,
+            plan,
+            list_path,
+            settings.lists,
+            membership_path,
+            settings.sync_mode,
+        )
 
     def open(self, plan: StreamPlan, key_properties: Sequence[str]) -> Stream:
         """Open an output stream: create its custom fields and its list where they are missing.
@@ -205,30 +222,34 @@ class OutputStreams:
             log.info("Stream '%s': not used: %s.", name, some_names(plan.mapping.unused))
         self._mappings[name] = mapping
         field_count = counted(len(plan.mapping.fields), "field")
+        removes_all = plan.sync_mode == "remove"
+        does = "takes people off" if removes_all else "fills"
+        kind = self._kinds["upsert" if removes_all else plan.sync_mode]
         purpose = choice = None
         if found is not None:
             counts.list_id, counts.list_name = found.id, found.name
-            purpose = Purpose(self._kind, (found.id,))
+            purpose = Purpose(kind, (found.id,))
             list_ids = purpose.list_ids
-            log.info("Stream '%s' fills list '%s' (%s).", name, found.name, field_count)
+            log.info("Stream '%s' %s list '%s' (%s).", name, does, found.name, field_count)
         else:
             list_ids = tuple(sorted({chosen.id for chosen in by_value.values()}))
             choice = ListChoice(by_value, counts.records_by_list)
             counts.records_by_list.update({chosen.name: 0 for chosen in by_value.values()})
             self._chosen_lists.update({chosen.id: chosen.name for chosen in by_value.values()})
-            log.info("Stream '%s' fills %s (%s).", name, counted(len(counts.records_by_list), "list"), field_count)
+            log.info("Stream '%s' %s %s (%s).", name, does, counted(len(counts.records_by_list), "list"), field_count)
         for planned in plan.mapping.fields:
             log.debug("%s <- %s", planned.field, planned.source)
         removes_deleted = self._settings.for_stream(name).on_delete == "remove_from_list"
         return Stream(
             name,
             counts,
-            self._kind,
+            kind,
             purpose,
             mapping,
             choice,
             plan.list_path,
             list_ids=list_ids,
+            removes_all=removes_all,
             removes_deleted=removes_deleted,
             membership_path=plan.membership_path,
         )

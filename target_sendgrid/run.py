@@ -11,6 +11,7 @@ from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.delivery import Delivery
 from target_sendgrid.delivery.job_runner import JobRunner
 from target_sendgrid.delivery.operations.remove_from_list import RemoveFromList
+from target_sendgrid.delivery.operations.update import Update
 from target_sendgrid.delivery.operations.upsert import Upsert, upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.delivery.removals import RemovalPermit, Removals
@@ -74,8 +75,11 @@ class Run:
         self._is_finished = False
         self.cap = ProfileCap(settings.profile_cap)
         self.report = report
-        self._upsert_kind = upsert_kind(settings.batch_size_rows, settings.batch_size_bytes)
-        self.streams = OutputStreams(connection, settings, report, self._upsert_kind)
+        kinds = {
+            mode: upsert_kind(settings.batch_size_rows, settings.batch_size_bytes, creates_contacts=mode == "upsert")
+            for mode in ("upsert", "update")
+        }
+        self.streams = OutputStreams(connection, settings, report, kinds)
         self._list_tracker = ListTracker(worker_client, connection.lists.given_name, can_create=settings.create_list)
         self._permit = RemovalPermit(check_stop)
         field_name = connection.catalogue.name_of
@@ -85,12 +89,13 @@ class Run:
 
             runner = DryRunner(worker_client, report.dry_run, field_name)
         else:
-            upsert = Upsert(
-                self._upsert_kind, worker_client, clock, list_tracker=self._list_tracker, field_name=field_name
+            upsert, update = (
+                operation(kind, worker_client, clock, list_tracker=self._list_tracker, field_name=field_name)
+                for operation, kind in zip((Upsert, Update), kinds.values(), strict=True)
             )
             remove = RemoveFromList(worker_client, clock, self._list_tracker, self._permit.check)
             runner = JobRunner(
-                [upsert, remove],
+                [upsert, update, remove],
                 worker_client,
                 clock,
                 list_tracker=self._list_tracker,

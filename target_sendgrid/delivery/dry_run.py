@@ -15,7 +15,7 @@ from target_sendgrid.sendgrid.client import MAX_IDENTIFIERS_PER_SEARCH
 from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.events import JobEvent
@@ -62,7 +62,7 @@ class DryRunner:
         """
         if self._batches:
             batch = self._batches.pop(0)
-            absent = self._look_up_all(batch) if batch.purpose.kind is REMOVE_FROM_LIST else self._look_up(batch)
+            absent = self._look_up(batch)
             self._events.append(BatchResult(batch, (), job_count=0, not_found=absent))
         return 0.0 if self._batches else None
 
@@ -71,26 +71,19 @@ class DryRunner:
         events, self._events = self._events, []
         return events
 
-    def _look_up_all(self, batch: Batch) -> list[Change]:
-        """Look up all people of a batch; return the changes for those who are not in the account."""
+    def _look_up(self, batch: Batch) -> list[Change]:
+        """Look up people of a batch; return the changes for those who are not in the account and are not created."""
         if batch.packed is None:
             return []
         changes, batch.packed = unpack(batch.packed, batch.purpose), None
-        found = dict(lookups.find_people(self._client, changes))
-        return [change for identity, change in changes.items() if identity not in found]
-
-    def _look_up(self, batch: Batch) -> Sequence[Change]:
-        if batch.packed is None:
-            return ()
-        changes, batch.packed = unpack(batch.packed, batch.purpose), None
-        step = -(-len(changes) // MAX_LOOKED_UP)
-        sample = dict(list(changes.items())[::step])
-        if len(sample) < len(changes):
-            size = f"{len(sample):,} of {len(changes):,} contacts"
-            searches = -(-len(sample) // MAX_IDENTIFIERS_PER_SEARCH)
-            sentence = "Dry run: a sample of %s is looked up, in %s; SendGrid takes about 200 of them a minute."
-            log.info(sentence, size, counted(searches, "request"))
+        sample = self._sample(changes) if batch.purpose.kind.creates_contacts else changes
         found = dict(lookups.find_people(self._client, sample))
+        absent = []
+        if not batch.purpose.kind.creates_contacts:
+            absent = [change for identity, change in changes.items() if identity not in found]
+            changes = sample = {identity: change for identity, change in changes.items() if identity in found}
+        if batch.purpose.kind is REMOVE_FROM_LIST or not changes:
+            return absent
         self._report.request_count += 1
         self._report.byte_count += batch.byte_count
         self._report.contact_count += len(changes)
@@ -102,7 +95,18 @@ class DryRunner:
             preview = self._report.stream(change.origin.stream)
             if not preview.is_full:
                 preview.contacts.append(masked(contacts.decode(change.contact), self._field_name))
-        return ()
+        return absent
+
+    @staticmethod
+    def _sample(changes: dict[str, Change]) -> dict[str, Change]:
+        step = -(-len(changes) // MAX_LOOKED_UP)
+        sample = dict(list(changes.items())[::step])
+        if len(sample) < len(changes):
+            size = f"{len(sample):,} of {len(changes):,} contacts"
+            searches = -(-len(sample) // MAX_IDENTIFIERS_PER_SEARCH)
+            sentence = "Dry run: a sample of %s is looked up, in %s; SendGrid takes about 200 of them a minute."
+            log.info(sentence, size, counted(searches, "request"))
+        return sample
 
     def _effect(self, change: Change, found: contacts.Contact | None) -> Effect:
         if found is None:

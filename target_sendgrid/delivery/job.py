@@ -134,6 +134,8 @@ class Job:
         """Whether a job of these changes did not end in time."""
         self.must_look_up = False
         """Whether some of the people may have the changes already, so that they are looked up before they are sent."""
+        self.was_looked_up = False
+        """Whether people who are not in the account have been left out, before the changes were first sent."""
         self.is_trial = False
         """Whether the changes are sent to find out whether the account works (`isolation`)."""
         self.failed_at: dict[Level, float] = {}
@@ -224,6 +226,7 @@ class Job:
         changes = self.changes()
         part = Job(self.progress, {identity: changes.pop(identity) for identity in identities})
         self.count -= part.count
+        part.was_looked_up = self.was_looked_up
         part.must_look_up, part.used_waits, part.named = self.must_look_up, self.used_waits, self.named
         if part.count > 1:  # a contact that is alone now has not failed alone
             part.failed_at = dict(self.failed_at)

@@ -31,6 +31,8 @@ class OperationKind(msgspec.Struct, frozen=True, eq=False):
     """Whether one request can serve several lists. If not, changes for different lists are never merged."""
     bucket: Bucket
     """Where the report counts the records of confirmed changes."""
+    creates_contacts: bool = False
+    """Whether people who are not in the account are created. If not, they are counted as not found."""
 
 
 class Purpose(NamedTuple):

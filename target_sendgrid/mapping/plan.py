@@ -73,6 +73,10 @@ class MappingPlan(msgspec.Struct, frozen=True):
         """The custom fields that have to be created."""
         return [planned.target for planned in self.fields if isinstance(planned.target, NewField)]
 
+    def of_identifiers(self) -> MappingPlan:
+        """Return the plan for the identifiers alone, which needs nothing else and creates nothing."""
+        return MappingPlan(tuple(planned for planned in self.fields if planned.target in fields.IDENTIFIERS))
+
     def compile(self, *, clears_nulls: bool, create_field: Callable[[NewField], CustomField]) -> FieldMapping:
         """Create the custom fields that are missing, and return what makes contacts.
 

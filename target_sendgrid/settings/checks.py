@@ -168,6 +168,7 @@ def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
         Problem(problem, code=Code.WRONG_STREAM_MAP) for problem in stream_map_problems(config.get("stream_maps", {}))
     )
     yield from _list_problems(config)
+    yield from _mode_problems(config)
     streams = config.get("streams", {})
     if "*" in streams and not any(own.get("enabled", True) for own in streams.values()):
         yield 'The setting `streams` leaves out all streams. Give those to be sent an entry, such as `"people": {}`.'
@@ -249,6 +250,18 @@ def _places(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the settings for all streams and those of each stream, with what their names begin with."""
     streams = config.get("streams", {})
     return [("", config), *((f"streams.{shown(name)}.", own) for name, own in sorted(streams.items()))]
+
+
+def _mode_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield contradictions between what all records do and what single records ask for."""
+    for prefix, own in _places(config):
+        place = {name: own.get(name, config.get(name)) for name in ("sync_mode", "membership_property")}
+        is_own = not own.keys().isdisjoint(place)
+        if is_own and place["sync_mode"] == "remove" and place["membership_property"]:
+            yield (
+                f"With `{prefix}sync_mode` set to `remove` all records take people off the list, so"
+                " `membership_property` has no meaning there. Leave one of them out."
+            )
 
 
 def _list_problems(config: Mapping[str, Any]) -> Iterator[str]:

@@ -29,6 +29,11 @@ _LISTS = "Name of the list for each value of `list_property`: `{value: list name
 _LISTS_TYPE = th.CustomType(
     {"type": ["object", "null"], "additionalProperties": {"type": "string"}, "examples": [{"vip": "VIP customers"}]}
 )
+_SYNC_MODE = (
+    "What records do: `upsert` creates and updates contacts and puts them on the list; `update` does so only for people"
+    " whom SendGrid has, and creates nobody; `remove` takes people off the list, and creates nobody."
+)
+_SYNC_MODES = ["upsert", "update", "remove"]
 _MEMBERSHIP_PROPERTY = (
     "Property that says who is on the list: a record with true adds its person, one with false takes the person off."
     " Records with any other value are rejected."
@@ -104,6 +109,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
                 th.Property("list_property", th.StringType, description=_LIST_PROPERTY),
                 th.Property("lists", _LISTS_TYPE, description=_LISTS),
                 th.Property("field_mapping", _FIELD_MAPPING_TYPE, description=_FIELD_MAPPING),
+                th.Property("sync_mode", th.StringType(allowed_values=_SYNC_MODES), description=_SYNC_MODE),
                 th.Property("membership_property", th.StringType, description=_MEMBERSHIP_PROPERTY),
                 th.Property("on_delete", th.StringType(allowed_values=_ON_DELETES), description=_ON_DELETE),
                 th.Property("enabled", th.BooleanType, description="False reads the stream and sends nothing of it."),
@@ -112,9 +118,13 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         ),
         title="Streams", examples=[{"people": {"list_name": "Customers"}}],
         description="Settings of single streams, by stream name: `list_id`, `list_name`, `list_property`,"
-        " `lists`, `field_mapping`, `membership_property`, `on_delete`, `enabled`."
+        " `lists`, `field_mapping`, `sync_mode`, `membership_property`, `on_delete`, `enabled`."
         " A `*` in a name matches any characters; an exact name comes before a pattern, a longer pattern before a"
         " shorter one.",
+    ),
+    th.Property(
+        "sync_mode", th.StringType(allowed_values=_SYNC_MODES), default="upsert", title="Sync mode",
+        description=_SYNC_MODE,
     ),
     th.Property(
         "membership_property", th.StringType, title="Membership property", description=_MEMBERSHIP_PROPERTY,

@@ -48,6 +48,7 @@ class StreamSettings:
     field_mapping: Mapping[str, Source] | None
     is_enabled: bool
     on_delete: str
+    sync_mode: str = "upsert"
     membership_property: str | None = None
     list_property: str | None = None
     lists: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -70,6 +71,7 @@ class Settings:
     create_list: bool
     field_mapping: Mapping[str, str | Mapping[str, Any]] | None
     streams: Mapping[str, Mapping[str, Any]]
+    sync_mode: str
     membership_property: str | None
     on_delete: str
     create_custom_fields: bool
@@ -188,6 +190,7 @@ class Settings:
             lists=place.get("lists") or {},
             field_mapping=_sources(own.get("field_mapping", self.field_mapping)),
             is_enabled=own.get("enabled", True),
+            sync_mode=own.get("sync_mode", self.sync_mode),
             membership_property=own.get("membership_property", self.membership_property),
             on_delete=own.get("on_delete", self.on_delete),
         )

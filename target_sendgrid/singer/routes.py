@@ -185,7 +185,7 @@ class RouteTable:
         fast = None
         paths = planned[0][1].paths
         sources = output_maps[0].sources(self._mapper.flattened(schema), paths, DELETED_AT)
-        if len(output_maps) == 1 and sources is not None:
+        if len(output_maps) == 1 and sources is not None and not routes[0].stream.removes_all:
             from target_sendgrid.mapping.fast_path import fast_path_for  # noqa: PLC0415 - only records need it
 
             required = sources.required | set(key_properties)

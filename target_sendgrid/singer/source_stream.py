@@ -84,7 +84,8 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
             self._reject(origin, RecordRejectedError(Reason.NOT_AN_OBJECT, "The record is not a JSON object."))
             return
         is_deleted = _is_deleted(record)
-        error = None if is_deleted else self._error_in(record)
+        needs_all = not is_deleted and not all(route.stream.removes_all for route in self.routes)
+        error = self._error_in(record) if needs_all else None
         if error is not None and not self.run.has_waiting_removals and not any(map(_may_remove, self.routes)):
             self._reject(origin, error)
         else:

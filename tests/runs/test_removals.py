@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from target_sendgrid.audience import intents
+from target_sendgrid.errors import ConfigError
 from target_sendgrid.mapping import fast_path
 from target_sendgrid.singer.source_stream import SourceStream
 from tests.harness.messages import PEOPLE, record, schema, state
@@ -261,6 +262,15 @@ def test_a_check_says_which_records_would_take_people_off(account: Account) -> N
     assert any(words in what for _, what in checked.findings), checked.findings
 
 
+def test_the_recipe_of_the_readme_for_joiners_and_leavers(account: Account) -> None:
+    (block,) = [block for block in blocks("## Who leaves a list", "yaml") if "sync_mode" in block]
+    account.sandbox.seed(contacts=[{"email": "a@x.com", "lists": ["Customers"]}])
+    rows = [record("new_customers", email="b@x.com"), record("lost_customers", email="a@x.com")]
+    schemas = [schema(stream, email="string") for stream in ("new_customers", "lost_customers")]
+    run = account.run(*schemas, *rows, **yaml.safe_load(block))
+    assert (run.exit_code, on_list(account, "Customers")) == (0, "b")
+
+
 def test_the_recipe_of_the_readme_says_who_is_on_the_list(account: Account) -> None:
     (block,) = [block for block in blocks("## Who leaves a list", "yaml") if "membership_property" in block]
     account.sandbox.seed(contacts=[{"email": "a@x.com", "lists": ["Customers"]}])
@@ -268,6 +278,132 @@ def test_the_recipe_of_the_readme_says_who_is_on_the_list(account: Account) -> N
     rows = [record(email="a@x.com", is_customer=False), record(email="b@x.com", is_customer=True)]
     run = account.run(opened, *rows, **yaml.safe_load(block))
     assert (run.exit_code, on_list(account, "Customers")) == (0, "b")
+
+
+# Sync modes
+
+
+@pytest.mark.parametrize("own", [{"sync_mode": "remove"}, {"streams": {"people": {"sync_mode": "remove"}}}])
+def test_a_stream_of_leavers_takes_its_people_off_the_list(account: Account, own: dict[str, Any]) -> None:
+    members(account, "a", "b", "c", first_name="Ann")
+    rows = [
+        record(email="a@x.com", first_name="New", score="no number"),
+        record(email=" B@x.com"),
+        record(email="b@x.com"),
+        record(email="n@x.com"),
+        record(email="no"),
+        record(first_name="Ada"),
+    ]
+    mapping = {"email": "email", "first_name": "first_name", "rank": "score"}
+    run = account.run(PEOPLE, *rows, state(1), field_mapping=mapping, **own)
+    assert run.exit_code == 0, run.log
+    assert on_list(account) == "c"
+    assert account.emails() == ["a@x.com", "b@x.com", "c@x.com"]
+    assert {contact["first_name"] for contact in account.sandbox.contacts()} == {"Ann"}
+    assert counts_of(run) == {"received": 6, "removed": 2, "duplicates": 1, "not_found": 1}
+    assert account.reasons() == [(6, "invalid_email"), (7, "no_identifier")]
+    assert account.count("POST", "field_definitions") == 0
+    assert "Stream 'people' takes people off list 'Everybody' (1 field)." in run.log
+
+
+def test_leavers_leave_the_lists_that_they_name(account: Account) -> None:
+    lists = {"vip": "VIP", "new": "New"}
+    people = [{"email": f"{one}@x.com", "lists": ["VIP", "New"]} for one in "abc"]
+    account.sandbox.seed(lists=[*lists.values()], contacts=people)
+    opened = schema(email="string", segment={"type": ["string", "array", "null"]})
+    rows = [record(email="a@x.com", segment="vip"), record(email="b@x.com", segment=["vip", "new"])]
+    run = account.run(
+        opened, *rows, record(email="c@x.com"), state(1),
+        list_name=None, list_property="segment", lists=lists, sync_mode="remove",
+    )  # fmt: skip
+    assert (on_list(account, "VIP"), on_list(account, "New")) == ("c", "ac")
+    assert counts_of(run) == {"received": 3, "removed": 2, "ignored": 1}
+
+
+def test_joiners_and_leavers_of_one_list_come_as_two_streams(account: Account) -> None:
+    members(account, "a", "b")
+    leavers = schema("leavers", email="string")
+    rows = [record("leavers", email="a@x.com"), record(email="c@x.com"), record("leavers", email="b@x.com")]
+    run = account.run(
+        PEOPLE, leavers, *rows, record(email="b@x.com"), state(1), streams={"leavers": {"sync_mode": "remove"}}
+    )
+    assert on_list(account) == "bc"
+    assert counts_of(run, "leavers") == {"received": 2, "removed": 1, "duplicates": 1}
+
+
+def test_only_people_whom_sendgrid_has_are_updated_and_put_on_the_list(account: Account) -> None:
+    account.sandbox.seed(contacts=[{"email": "a@x.com", "first_name": "Old"}, {"email": "b@x.com"}])
+    rows = [record(email="a@x.com", first_name="Ann"), record(email="n@x.com"), record(email="N@x.com")]
+    run = account.run(PEOPLE, *rows, record(email="b@x.com"), record(email="no"), state(1), sync_mode="update")
+    assert run.exit_code == 0, run.log
+    assert on_list(account) == "ab"
+    assert account.emails() == ["a@x.com", "b@x.com"]
+    assert account.sandbox.contacts()[0]["first_name"] == "Ann"
+    assert counts_of(run) == {"received": 5, "upserted": 2, "not_found": 1, "duplicates": 1}
+    assert account.reasons() == [(6, "invalid_email")]
+    assert run.states == ['{"n": 1}']
+
+
+def test_updates_look_up_a_hundred_people_at_a_time(account: Account) -> None:
+    emails = [f"p{number}@x.com" for number in range(250)]
+    account.sandbox.seed(contacts=[{"email": email} for email in emails])
+    run = account.run(PEOPLE, *[record(email=email) for email in emails], state(1), sync_mode="update")
+    assert (counts_of(run)["upserted"], account.count("POST", "/search/emails")) == (250, 3)
+
+
+def test_nobody_is_created_when_all_are_unknown(account: Account) -> None:
+    run = account.run(PEOPLE, record(email="a@x.com"), state(1), sync_mode="update")
+    assert (run.exit_code, account.emails(), account.puts(), run.states) == (0, [], [], ['{"n": 1}'])
+
+
+@pytest.mark.parametrize("kind", [{"status": 500}, {"status": 429}, {"status": 413}])
+def test_updates_that_fail_for_a_while_create_nobody(account: Account, kind: dict[str, Any]) -> None:
+    account.sandbox.seed(contacts=[{"email": f"{one}@x.com"} for one in "abc"])
+    account.sandbox.add_fault("status", method="PUT", times=2, **kind)
+    rows = [record(email=f"{one}@x.com") for one in "abcn"]
+    run = account.run(PEOPLE, *rows, state(1), sync_mode="update")
+    assert run.exit_code == 0, run.log
+    assert (on_list(account), account.emails()) == ("abc", ["a@x.com", "b@x.com", "c@x.com"])
+    assert counts_of(run) == {"received": 4, "upserted": 3, "not_found": 1}
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("upsert", "2 would be upserted (1 created, 1 updated, 0 unchanged)."),
+        ("update", "1 would be upserted (0 created, 1 updated, 0 unchanged), 1 not found."),
+        ("remove", "0 would be upserted, 1 would be removed, 1 not found."),
+    ],
+)
+def test_a_dry_run_knows_each_mode(account: Account, mode: str, words: str) -> None:
+    members(account, "a")
+    rows = [record(email="a@x.com", first_name="Ann"), record(email="n@x.com")]
+    run = account.run(PEOPLE, *rows, state(1), sync_mode=mode, dry_run=True)
+    assert run.exit_code == 0, run.log
+    assert words in run.log
+    account.check_only_reads()
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("upsert", "would fill list 'Everybody': email <- email, first_name <- first_name."),
+        ("update", "would update those people whom SendGrid has, and put them on list 'Everybody': email <- email, "),
+        ("remove", "would take people off list 'Everybody': email <- email."),
+    ],
+)
+def test_a_check_knows_each_mode(account: Account, mode: str, words: str) -> None:
+    checked = account.check(PEOPLE, sync_mode=mode)
+    assert any(words in what for _, what in checked.findings), checked.findings
+
+
+def test_a_stream_of_leavers_needs_no_membership_property(account: Account) -> None:
+    for config in (
+        {"sync_mode": "remove", "membership_property": "active"},
+        {"membership_property": "active", "streams": {"people": {"sync_mode": "remove"}}},
+    ):
+        with pytest.raises(ConfigError, match="all records take people off the list, so `membership_property` has no"):
+            account.run(OPENED, **config)
 
 
 # Checkpoints
@@ -340,7 +476,7 @@ def test_a_full_checkpoint_does_what_waits(account: Account, monkeypatch: pytest
     members(account, *"abcde")
     run = account.run(PEOPLE, *[deleted(email=f"{one}@x.com") for one in "abcde"], state(1))
     assert on_list(account) == ""
-    assert account.count("DELETE", REMOVE) == 3
+    assert account.count("DELETE", REMOVE) == 2
     assert counts_of(run) == {"received": 5, "removed": 5}
 
 
@@ -356,7 +492,7 @@ def test_more_people_than_one_request_takes_leave_the_list(account: Account) -> 
     account.sandbox.seed(contacts=[{"email": email, "lists": ["Everybody"]} for email in emails])
     run = account.run(PEOPLE, *[deleted(email=email) for email in emails], state(1))
     assert (on_list(account), counts_of(run)["removed"]) == ("", 250)
-    assert account.count("DELETE", REMOVE) == 3
+    assert account.count("DELETE", REMOVE) == 2
 
 
 # When nothing is done
@@ -481,7 +617,11 @@ def test_a_removal_that_fails_for_good_ends_the_run_and_the_next_one_does_it(acc
 
 PERSON = st.sampled_from("abcd")
 STEP = st.one_of(
-    st.tuples(st.sampled_from(["upsert", "upsert", "remove", "remove"]), PERSON, st.sampled_from(["people", "others"])),
+    st.tuples(
+        st.sampled_from(["upsert", "upsert", "remove", "remove"]),
+        PERSON,
+        st.sampled_from(["people", "others", "leavers", "members"]),
+    ),
     st.just(("state", "", "")),
 )
 
@@ -496,24 +636,35 @@ def test_any_order_of_rows_ends_as_if_each_were_done_at_once(
     account.sandbox.seed(lists=[*lists.values()])
     members(account, "a", "b")
     model = {"people": {"a", "b"}, "others": set[str]()}
-    known = {"a", "b"}
-    messages: list[Any] = [PEOPLE, schema("others", email="string")]
+    messages: list[Any] = [PEOPLE, schema("others", email="string"), schema("leavers", email="string")]
+    messages.append(schema("members", email="string", active="boolean"))
     numbers = itertools.count(1)
     for kind, person, stream in steps:
         if kind == "state":
             messages.append(state(next(numbers)))
             continue
-        row = {"email": f"{person}@x.com"} | ({"_sdc_deleted_at": GONE} if kind == "remove" else {})
-        messages.append(record(stream, **row))
-        if kind == "upsert":
-            model[stream].add(person)
-            known.add(person)
+        email = f"{person}@x.com"
+        joins = kind == "upsert" and stream != "leavers"
+        if stream == "leavers":
+            messages.append(record(stream, email=email))
+        elif stream == "members":
+            messages.append(record(stream, email=email, active=joins))
         else:
-            model[stream].discard(person)
+            messages.append(record(stream, email=email, _sdc_deleted_at=None if joins else GONE))
+        on = model["others" if stream == "others" else "people"]
+        if joins:
+            on.add(person)
+        else:
+            on.discard(person)
     messages.append(state(0))
+    streams: dict[str, Any] = {
+        "others": {"list_name": "Others"},
+        "leavers": {"sync_mode": "remove"},
+        "members": {"membership_property": "active"},
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(intents, "MAX_WAITING", most_waiting)
-        run = account.run(*messages, batch_size_rows=batch_size, streams={"others": {"list_name": "Others"}})
+        run = account.run(*messages, batch_size_rows=batch_size, streams=streams)
     assert run.exit_code == 0, run.log
     assert {stream: set(on_list(account, name)) for stream, name in lists.items()} == model
     assert run.states[-1] == json.dumps(state(0)["value"])

@@ -50,12 +50,13 @@ ACCEPTED_BEFORE_GROWTH = 8
 _MISSING_IDENTIFIERS = "identifier"
 
 
-def upsert_kind(max_contacts: int, max_bytes: int) -> OperationKind:
+def upsert_kind(max_contacts: int, max_bytes: int, *, creates_contacts: bool = True) -> OperationKind:
     """Return what the batcher needs to know of upserts.
 
     Args:
         max_contacts: Most contacts of one request.
         max_bytes: Most bytes of one request's body.
+        creates_contacts: Whether people are created who are not in the account.
     """
     return OperationKind(
         job_name="import job",
@@ -64,6 +65,7 @@ def upsert_kind(max_contacts: int, max_bytes: int) -> OperationKind:
         overhead_bytes=functools.cache(lambda list_ids: len(Body(list_ids, ()))),
         unites_lists=True,
         bucket=Bucket.UPSERTED,
+        creates_contacts=creates_contacts,
     )
 
 
@@ -100,7 +102,7 @@ class Upsert:
         self._list_tracker = list_tracker
         self._field_name = field_name
 
-    def submit(self, job: Job) -> Submission:
+    def submit(self, job: Job) -> Submission | None:
         """Send a job's contacts; wait where SendGrid does not know a new field or list yet; recreate deleted lists."""
         list_ids, contacts = job.purpose.list_ids, job.contacts()
         deadline = self._clock.monotonic() + UNKNOWN_SECONDS

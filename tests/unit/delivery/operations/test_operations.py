@@ -522,6 +522,7 @@ class TestUnknownNames:
         client, clock = Refusing(NotFoundError("It is gone."), 1), ManualClock()
         operation = self.upsert(client, clock, Deleted())
         submission = operation.submit(TestByteLimit.job_of(operation, 1, 10))
+        assert submission is not None
         assert (submission.list_ids, submission.contact_count, clock.sleeps) == (("L1",), 1, [])
         assert submission.byte_count == len(client.sent[1])
 
