@@ -7,6 +7,7 @@
     ├── InputError                      fix the tap: standard input is not a stream of Singer messages
     ├── CapReachedError                 raise the cap, or choose to truncate
     ├── TooManyRejectedError            look at the rejected records
+    ├── TooManyRemovalsError            allow that many people to be taken off lists, or find out why they are so many
     ├── LocalFileError                  fix a path, a disk or a pipe of this machine
     └── SendGridError                   SendGrid refused, or could not be reached
         ├── UnreachableError            wait and run again
@@ -88,6 +89,7 @@ class Code(str, Enum):
     SLOW_VALIDATION = "slow-validation"
     PROFILE_CAP = "profile-cap"
     TOO_MANY_REJECTED = "too-many-rejected"
+    TOO_MANY_REMOVALS = "too-many-removals"
     LOCAL_FILE = "local-file"
     STOPPED = "stopped"
     INTERNAL_ERROR = "internal-error"
@@ -184,6 +186,12 @@ class TooManyRejectedError(TargetSendGridError):
     """The share of rejected records is above the limit."""
 
     code = Code.TOO_MANY_REJECTED
+
+
+class TooManyRemovalsError(TargetSendGridError):
+    """More people would be taken off lists than a setting allows."""
+
+    code = Code.TOO_MANY_REMOVALS
 
 
 class LocalFileError(TargetSendGridError):

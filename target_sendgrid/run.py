@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.audience.cap import NEW, OVER_CAP, ProfileCap
 from target_sendgrid.audience.intents import Intents, Removal, keys_of
+from target_sendgrid.audience.removal_limit import RemovalLimit
 from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.delivery import Delivery
 from target_sendgrid.delivery.job_runner import JobRunner
@@ -81,19 +82,20 @@ class Run:
         }
         self.streams = OutputStreams(connection, settings, report, kinds)
         self._list_tracker = ListTracker(worker_client, connection.lists.given_name, can_create=settings.create_list)
+        removal_limit = RemovalLimit(lambda stream: settings.for_stream(stream).max_removals)
         self._permit = RemovalPermit(check_stop)
         field_name = connection.catalogue.name_of
         runner: Runner
         if report.dry_run is not None:
             from target_sendgrid.delivery.dry_run import DryRunner  # noqa: PLC0415 - a run does not need it
 
-            runner = DryRunner(worker_client, report.dry_run, field_name)
+            runner = DryRunner(worker_client, report.dry_run, field_name, removal_limit)
         else:
             upsert, update = (
                 operation(kind, worker_client, clock, list_tracker=self._list_tracker, field_name=field_name)
                 for operation, kind in zip((Upsert, Update), kinds.values(), strict=True)
             )
-            remove = RemoveFromList(worker_client, clock, self._list_tracker, self._permit.check)
+            remove = RemoveFromList(worker_client, clock, self._list_tracker, removal_limit, self._permit.check)
             runner = JobRunner(
                 [upsert, update, remove],
                 worker_client,
@@ -120,6 +122,7 @@ class Run:
             delivery=self._delivery,
             report=report,
             limit=connection.rejections.limit,
+            removal_limit=removal_limit,
             clock=clock,
             check_stop=check_stop,
         )

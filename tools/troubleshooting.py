@@ -95,6 +95,8 @@ ADVICE = {
         "The SCHEMA has patterns that take seconds on some records. Simplify them, or set `validate_records` to false."
     ),
     Code.PROFILE_CAP: "The run has more people than `profile_cap` allows. It guards the plan; 0 means no cap.",
+    Code.TOO_MANY_REMOVALS: "More people would leave a list than `max_removals` allows. See"
+    " [Who leaves a list](../README.md#who-leaves-a-list).",
     Code.TOO_MANY_REJECTED: (
         "More records were rejected than `max_rejected_percent` allows. The others were sent. No state is written while"
         " too many of the records before it are rejected, so the next run brings them again."

@@ -17,13 +17,13 @@ from target_sendgrid.report.progress import Progress
 from target_sendgrid.report.report import Bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from target_sendgrid.audience.intents import Intents
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batcher
     from target_sendgrid.delivery.events import BatchResult, JobEvent
-    from target_sendgrid.delivery.pending import Purpose
+    from target_sendgrid.delivery.pending import Change, Purpose
     from target_sendgrid.delivery.state import StateGate
     from target_sendgrid.delivery.worker import Worker
     from target_sendgrid.origin import Origin
@@ -86,6 +86,8 @@ class Delivery:
         self._clock = clock
         self._check_stop = check_stop
         self._progress = Progress(report, clock)
+        self.withheld: dict[str, list[Origin]] = {}
+        """Records that were not done, since the ceiling of removals does not allow them, by stream."""
 
     def send_full(self) -> None:
         """Send all full batches, and wait while too many changes are held for others."""
@@ -222,6 +224,7 @@ class Delivery:
 
     def _settle(self, result: BatchResult) -> None:
         batch = result.batch
+        self._note_withheld(result.withheld)
         self._batcher.release(batch, free_at=result.people_free_at)
         self._batcher.set_max_bytes(batch.purpose.kind, result.max_bytes)
         self._report.job_count += result.job_count
@@ -235,14 +238,21 @@ class Delivery:
             raise
         self._progress.note_reading()
 
+    def _note_withheld(self, withheld: Sequence[Change]) -> None:
+        """Note what is not done, and write no state that covers it."""
+        for change in withheld:
+            self._gate.close_from(change.origin.line)
+            self.withheld.setdefault(change.origin.stream, []).append(change.origin)
+
     def _count(self, result: BatchResult) -> None:
         bucket = result.batch.purpose.kind.bucket
         rejected = stream_counts([change for change, _ in result.rejected])
-        not_found = stream_counts(result.not_found)
+        not_found, withheld = stream_counts(result.not_found), stream_counts(result.withheld)
         for stream, sent in result.batch.counts.items():
             lost, absent = rejected.get(stream, NOTHING), not_found.get(stream, NOTHING)
-            people = sent.contacts - lost.contacts
+            undone = withheld.get(stream, NOTHING)
+            people = sent.contacts - lost.contacts - undone.contacts
             buckets = self._report.stream(stream).buckets
             buckets[bucket] += people - absent.contacts
             buckets[Bucket.NOT_FOUND] += absent.contacts
-            buckets[Bucket.DUPLICATE] += sent.records - lost.records - people
+            buckets[Bucket.DUPLICATE] += sent.records - lost.records - undone.records - people

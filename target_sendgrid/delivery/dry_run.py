@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.events import BatchResult, UnderWay
-from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST
+from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST, not_admitted
 from target_sendgrid.delivery.pending import unpack
 from target_sendgrid.report.dry_run import Effect, masked
 from target_sendgrid.sendgrid import contact as contacts
@@ -17,6 +17,7 @@ from target_sendgrid.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_sendgrid.audience.removal_limit import RemovalLimit
     from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.events import JobEvent
     from target_sendgrid.delivery.pending import Change
@@ -36,12 +37,20 @@ class DryRunner:
         client: SendGrid.
         report: Takes what is found.
         field_name: Returns the name of a custom field, given its id.
+        removal_limit: The ceiling of removals.
     """
 
-    def __init__(self, client: Client, report: DryRunReport, field_name: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        report: DryRunReport,
+        field_name: Callable[[str], str],
+        removal_limit: RemovalLimit,
+    ) -> None:
         self._client = client
         self._report = report
         self._field_name = field_name
+        self._removal_limit = removal_limit
         self._batches: list[Batch] = []
         self._events: list[JobEvent] = []
         self.is_awaited = False
@@ -62,8 +71,8 @@ class DryRunner:
         """
         if self._batches:
             batch = self._batches.pop(0)
-            absent = self._look_up(batch)
-            self._events.append(BatchResult(batch, (), job_count=0, not_found=absent))
+            absent, withheld = self._look_up(batch)
+            self._events.append(BatchResult(batch, (), job_count=0, not_found=absent, withheld=withheld))
         return 0.0 if self._batches else None
 
     def take_events(self) -> list[JobEvent]:
@@ -71,10 +80,15 @@ class DryRunner:
         events, self._events = self._events, []
         return events
 
-    def _look_up(self, batch: Batch) -> list[Change]:
-        """Look up people of a batch; return the changes for those who are not in the account and are not created."""
+    def _look_up(self, batch: Batch) -> tuple[list[Change], list[Change]]:
+        """Look up people of a batch.
+
+        Returns:
+            The changes for those who are not in the account and are not created, and those that the ceiling of removals
+            does not allow.
+        """
         if batch.packed is None:
-            return []
+            return [], []
         changes, batch.packed = unpack(batch.packed, batch.purpose), None
         sample = self._sample(changes) if batch.purpose.kind.creates_contacts else changes
         found = dict(lookups.find_people(self._client, sample))
@@ -82,8 +96,10 @@ class DryRunner:
         if not batch.purpose.kind.creates_contacts:
             absent = [change for identity, change in changes.items() if identity not in found]
             changes = sample = {identity: change for identity, change in changes.items() if identity in found}
-        if batch.purpose.kind is REMOVE_FROM_LIST or not changes:
-            return absent
+        if batch.purpose.kind is REMOVE_FROM_LIST:
+            return absent, [changes[identity] for identity in not_admitted(changes, self._removal_limit)]
+        if not changes:
+            return absent, []
         self._report.request_count += 1
         self._report.byte_count += batch.byte_count
         self._report.contact_count += len(changes)
@@ -95,7 +111,7 @@ class DryRunner:
             preview = self._report.stream(change.origin.stream)
             if not preview.is_full:
                 preview.contacts.append(masked(contacts.decode(change.contact), self._field_name))
-        return absent
+        return absent, []
 
     @staticmethod
     def _sample(changes: dict[str, Change]) -> dict[str, Change]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class BatchResult(msgspec.Struct, frozen=True):
-    """A batch is settled: every contact is confirmed, rejected or found not to be in the account."""
+    """A batch is settled: every contact is confirmed, rejected, not in the account, or withheld."""
 
     batch: Batch
     rejected: Sequence[RejectedContact]
@@ -31,6 +31,8 @@ class BatchResult(msgspec.Struct, frozen=True):
     """
     not_found: Sequence[Change] = ()
     """Changes for people who are not in the account, and whom their operation does not create."""
+    withheld: Sequence[Change] = ()
+    """Changes that the ceiling of removals does not allow. They are not done."""
 
 
 class Spooled(msgspec.Struct, frozen=True):

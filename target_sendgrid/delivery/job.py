@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from target_sendgrid.delivery.events import BatchResult
 from target_sendgrid.delivery.pending import PackedChanges, pack, unpack
 from target_sendgrid.errors import LocalFileError
 from target_sendgrid.sendgrid.contact import joined
@@ -103,6 +104,8 @@ class BatchProgress(msgspec.Struct):
     rejected: list[RejectedContact] = []
     not_found: list[Change] = []
     """Changes for people who are not in the account, and whom their operation does not create."""
+    withheld: list[Change] = []
+    """Changes that the ceiling of removals does not allow."""
     job_count: int = 0
     is_reported: bool = False
     """Whether its outcome was reported, or need not be."""
@@ -111,6 +114,12 @@ class BatchProgress(msgspec.Struct):
     maybe_taken_at: float | None = None
     """When SendGrid may last have begun an *untracked* job, which nobody can poll: the answer to a request was lost, or
     polls found no such job, or no end of it. ``None`` when there is none."""
+
+    def result(self, max_bytes: int | None, people_free_at: float | None) -> BatchResult:
+        """Return the outcome of the batch, once it is settled. The arguments are members of `BatchResult`."""
+        return BatchResult(
+            self.batch, self.rejected, self.job_count, max_bytes, people_free_at, self.not_found, self.withheld
+        )
 
 
 class Job:
@@ -244,6 +253,13 @@ class Job:
         self.progress.not_found += [changes[identity] for identity in absent]
         self.settle(absent)
 
+    def withhold(self, identities: Iterable[str]) -> None:
+        """Settle changes that are not done, since the ceiling of removals does not allow them."""
+        withheld = list(identities)
+        changes = self.changes()
+        self.progress.withheld += [changes[identity] for identity in withheld]
+        self.settle(withheld)
+
     def reject_named(self, reasons: Mapping[str, str], rejection: Rejection, amended: Collection[str]) -> None:
         """Settle the changes that SendGrid has named as rejected, but for those that were amended.
 
@@ -257,7 +273,7 @@ class Job:
                 self.reject(identity, rejection._replace(sendgrid_message=reason))
 
     def settle(self, identities: Iterable[str]) -> None:
-        """Settle changes as confirmed, or as `reject` and `leave_out` have noted."""
+        """Settle changes as confirmed, or as `reject`, `leave_out` and `withhold` have noted."""
         changes = self.changes()
         for identity in list(identities):
             del changes[identity]

@@ -13,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from target_sendgrid.delivery import lookups
-from target_sendgrid.delivery.events import BatchResult, Spooled, UnderWay
+from target_sendgrid.delivery.events import Spooled, UnderWay
 from target_sendgrid.delivery.isolation import Isolation
 from target_sendgrid.delivery.job import Job, Level, Rejection, Request
 from target_sendgrid.delivery.job_failures import JobFailures
@@ -391,7 +391,4 @@ class JobRunner:
         if progress.maybe_taken_at is not None:
             free_at = progress.maybe_taken_at + self._poll_schedule.untracked_job_seconds()
         max_bytes = self._operations[job.purpose.kind].max_bytes
-        result = BatchResult(
-            progress.batch, progress.rejected, progress.job_count, max_bytes, free_at, progress.not_found
-        )
-        self._events.append(result)
+        self._events.append(progress.result(max_bytes, free_at))

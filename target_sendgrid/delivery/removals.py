@@ -12,20 +12,33 @@ from typing import TYPE_CHECKING
 from target_sendgrid.audience.intents import keys_of
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST
 from target_sendgrid.delivery.pending import Change, Purpose
-from target_sendgrid.errors import Code, SendGridError, TerminatedError, TooManyRejectedError
+from target_sendgrid.errors import (
+    Code,
+    SendGridError,
+    TerminatedError,
+    TooManyRejectedError,
+    TooManyRemovalsError,
+)
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
-from target_sendgrid.wording import counted
+from target_sendgrid.wording import counted, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from target_sendgrid.audience.intents import Intents, Removal
+    from target_sendgrid.audience.removal_limit import RemovalLimit
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batcher
     from target_sendgrid.delivery.delivery import Delivery
+    from target_sendgrid.origin import Origin
     from target_sendgrid.report.rejection_limit import RejectionLimit
     from target_sendgrid.report.report import Report
+
+_ALLOW = (
+    "Look whether so many are to leave, and allow it with a higher `max_removals` for one run. No state that covers"
+    " these records was written, so the next run brings them again."
+)
 
 log = logging.getLogger("target-sendgrid.delivery")
 
@@ -39,6 +52,7 @@ class Removals:
         delivery: Gets them settled.
         report: Counts outcomes.
         limit: How many records may be rejected.
+        removal_limit: The ceiling of removals.
         clock: Where time comes from.
         check_stop: Raises if a signal has asked the run to stop.
     """
@@ -51,6 +65,7 @@ class Removals:
         delivery: Delivery,
         report: Report,
         limit: RejectionLimit,
+        removal_limit: RemovalLimit,
         clock: Clock,
         check_stop: Callable[[], None],
     ) -> None:
@@ -59,6 +74,7 @@ class Removals:
         self._delivery = delivery
         self._report = report
         self._limit = limit
+        self._removal_limit = removal_limit
         self._clock = clock
         self._check_stop = check_stop
         self._dropped_count = 0
@@ -95,6 +111,7 @@ class Removals:
 
         Raises:
             TooManyRejectedError: Some of it was not, since too many of the records before it were rejected.
+            TooManyRemovalsError: Some of it was not, since the ceiling of removals does not allow it.
         """
         if self._dropped_count:
             message = (
@@ -102,6 +119,17 @@ class Removals:
                 f" rejected (`max_rejected_percent` is {self._limit.max_percent:g})."
             )
             raise TooManyRejectedError(message, "Look at the rejected records, and run again from the last state.")
+        withheld = self._delivery.withheld
+        if withheld:
+            raise TooManyRemovalsError(" ".join(self._withheld_sentence(*one) for one in withheld.items()), _ALLOW)
+
+    def _withheld_sentence(self, stream: str, origins: Sequence[Origin]) -> str:
+        not_done = "person was" if len(origins) == 1 else "people were"
+        first = min(origins, key=lambda origin: (origin.line, origin.file_line))
+        return (
+            f"Stream '{shown(stream)}': {len(origins):,} {not_done} not taken off a list, since `max_removals` allows"
+            f" {self._removal_limit.limit(stream):,} in one run. The first is at {first}."
+        )
 
     def _hold_checkpoint(self) -> None:
         """Do all that waits, unless too many records are rejected, once the changes before it are settled."""

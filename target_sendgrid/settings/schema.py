@@ -43,6 +43,11 @@ _ON_DELETE = (
     " the stream's list, by any mapped identifier; `ignore` changes nothing. The contact stays in SendGrid."
 )
 _ON_DELETES = ["ignore", "remove_from_list"]
+_MAX_REMOVALS = (
+    "Most people whom the records of one stream may take off lists in one run; 0 forbids it. At this number nobody"
+    " more is taken off, the state stays before the first record that was not done, and the run exits 1. Left out: no"
+    " ceiling."
+)
 _FIELD_MAPPING = (
     "Which property of a record fills which contact field: `{contact field: record property}`. The field is a reserved"
     " field, an identifier or a custom field by name or id; dots in the property reach into objects. Left out:"
@@ -112,13 +117,14 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
                 th.Property("sync_mode", th.StringType(allowed_values=_SYNC_MODES), description=_SYNC_MODE),
                 th.Property("membership_property", th.StringType, description=_MEMBERSHIP_PROPERTY),
                 th.Property("on_delete", th.StringType(allowed_values=_ON_DELETES), description=_ON_DELETE),
+                th.Property("max_removals", th.IntegerType(minimum=0), description=_MAX_REMOVALS),
                 th.Property("enabled", th.BooleanType, description="False reads the stream and sends nothing of it."),
                 additional_properties=False,
             ),
         ),
         title="Streams", examples=[{"people": {"list_name": "Customers"}}],
         description="Settings of single streams, by stream name: `list_id`, `list_name`, `list_property`,"
-        " `lists`, `field_mapping`, `sync_mode`, `membership_property`, `on_delete`, `enabled`."
+        " `lists`, `field_mapping`, `sync_mode`, `membership_property`, `on_delete`, `max_removals`, `enabled`."
         " A `*` in a name matches any characters; an exact name comes before a pattern, a longer pattern before a"
         " shorter one.",
     ),
@@ -132,6 +138,9 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property(
         "on_delete", th.StringType(allowed_values=_ON_DELETES), default="remove_from_list", title="On delete",
         description=_ON_DELETE,
+    ),
+    th.Property(
+        "max_removals", th.IntegerType(minimum=0), title="Most removals", description=_MAX_REMOVALS,
     ),
     th.Property(
         "create_custom_fields", th.BooleanType, default=False, title="Create custom fields",

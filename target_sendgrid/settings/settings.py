@@ -50,6 +50,7 @@ class StreamSettings:
     on_delete: str
     sync_mode: str = "upsert"
     membership_property: str | None = None
+    max_removals: int | None = None
     list_property: str | None = None
     lists: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Name of the list for each value of `list_property`; empty without one."""
@@ -74,6 +75,7 @@ class Settings:
     sync_mode: str
     membership_property: str | None
     on_delete: str
+    max_removals: int | None
     create_custom_fields: bool
     null_handling: str
     profile_cap: int | None
@@ -192,6 +194,7 @@ class Settings:
             is_enabled=own.get("enabled", True),
             sync_mode=own.get("sync_mode", self.sync_mode),
             membership_property=own.get("membership_property", self.membership_property),
+            max_removals=own.get("max_removals", self.max_removals),
             on_delete=own.get("on_delete", self.on_delete),
         )
 

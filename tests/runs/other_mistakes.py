@@ -166,6 +166,13 @@ OTHER_MISTAKES = [
         lines=(MEMBERS, ADA, record("members", mail="grace@example.com")),
     ),
     Mistake(
+        Code.TOO_MANY_REMOVALS,
+        "more people leave a list than `max_removals` allows",
+        "1 person was not taken off a list, since `max_removals` allows 0",
+        config={"max_removals": 0, "sync_mode": "remove"},
+        prepare=lambda account: account.sandbox.seed(contacts=[{"email": "ada@example.com"}]),
+    ),
+    Mistake(
         Code.TOO_MANY_REJECTED,
         "all records are rejected",
         "Nobody was accepted: check the field mapping first",

@@ -495,6 +495,61 @@ def test_more_people_than_one_request_takes_leave_the_list(account: Account) -> 
     assert account.count("DELETE", REMOVE) == 2
 
 
+# The ceiling
+
+
+def test_at_the_ceiling_nobody_more_is_taken_off_and_the_state_stays_before(account: Account) -> None:
+    members(account, *"abcd")
+    rows = [deleted(email="a@x.com"), state(1), deleted(email="n@x.com"), deleted(email="b@x.com"), state(2)]
+    rows += [record(email="e@x.com"), deleted(email="c@x.com"), state(3), deleted(email="d@x.com"), state(4)]
+    run = account.run(PEOPLE, *rows, max_removals=2)
+    assert run.exit_code == 1
+    assert (on_list(account), run.states) == ("cde", ['{"n": 2}'])
+    assert "2 people were not taken off a list, since `max_removals` allows 2 in one run" in run.log
+    assert "The first is at stream 'people', line 8, record 5." in run.log
+    assert run.report["error_codes"] == ["too-many-removals"]
+    assert counts_of(run) == {"received": 6, "upserted": 1, "removed": 2, "not_found": 1, "unsettled": 2}
+    run = account.run(PEOPLE, *rows[6:], max_removals=2)
+    assert (run.exit_code, on_list(account), run.states) == (0, "e", ['{"n": 4}'])
+
+
+def test_as_many_as_the_ceiling_allows_leave(account: Account) -> None:
+    members(account, *"ab")
+    rows = [deleted(email="a@x.com"), deleted(email="A@x.com"), deleted(email="n@x.com"), deleted(email="b@x.com")]
+    run = account.run(PEOPLE, *rows, state(1), max_removals=2)
+    assert (run.exit_code, on_list(account), run.states) == (0, "", ['{"n": 1}'])
+
+
+def test_a_ceiling_of_zero_forbids_removals_of_one_stream(account: Account) -> None:
+    members(account, *"ab")
+    leavers = schema("leavers", email="string")
+    streams = {"leavers": {"sync_mode": "remove"}, "people": {"max_removals": 0}}
+    rows = [state(1), deleted(email="a@x.com"), record("leavers", email="b@x.com"), deleted(email="n@x.com")]
+    run = account.run(PEOPLE, leavers, *rows, state(2), streams=streams)
+    assert (run.exit_code, on_list(account), run.states) == (1, "a", ['{"n": 1}'])
+    assert counts_of(run, "leavers") == {"received": 1, "removed": 1}
+    assert counts_of(run) == {"received": 2, "not_found": 1, "unsettled": 1}
+
+
+def test_the_ceiling_holds_over_checkpoints_and_failed_requests(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intents, "MAX_WAITING", 2)
+    members(account, *"abcde")
+    account.sandbox.add_fault("status", method="DELETE", status=500, times=2)
+    run = account.run(PEOPLE, *[deleted(email=f"{one}@x.com") for one in "abcde"], max_removals=3)
+    assert (run.exit_code, on_list(account)) == (1, "de")
+
+
+def test_a_dry_run_knows_the_ceiling(account: Account) -> None:
+    members(account, *"ab")
+    rows = [deleted(email=f"{one}@x.com") for one in "ab"]
+    run = account.run(PEOPLE, *rows, state(1), max_removals=1, dry_run=True)
+    assert run.exit_code == 1
+    assert "What a run would say: Stream 'people': 1 person was not taken off a list" in run.log
+    account.check_only_reads()
+
+
 # When nothing is done
 
 

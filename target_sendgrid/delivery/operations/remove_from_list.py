@@ -18,6 +18,7 @@ from target_sendgrid.sendgrid.contact import CONTACT_ID, decode
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from target_sendgrid.audience.removal_limit import RemovalLimit
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.job import Job
     from target_sendgrid.delivery.pending import Change
@@ -52,6 +53,7 @@ class RemoveFromList:
         client: SendGrid.
         clock: Where time comes from.
         list_tracker: The lists' ids as they are now.
+        limit: The ceiling of removals.
         check_allowed: Called before each request; may raise to end the run.
     """
 
@@ -61,18 +63,23 @@ class RemoveFromList:
     max_bytes = None
 
     def __init__(
-        self, client: Client, clock: Clock, list_tracker: ListTracker, check_allowed: Callable[[], None] = lambda: None
+        self,
+        client: Client,
+        clock: Clock,
+        list_tracker: ListTracker,
+        limit: RemovalLimit,
+        check_allowed: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
         self._clock = clock
         self._list_tracker = list_tracker
+        self._limit = limit
         self._check_allowed = check_allowed
 
     def submit(self, job: Job) -> Submission | None:
-        """Ask for the removal of the contacts, after looking up the ids that are not known.
+        """Look up the contacts' ids and ask for their removal.
 
-        One id that SendGrid does not know fails the whole request, so all are looked up then. People who are absent
-        from the account are settled.
+        People who are absent from the account are settled, and so are those whom the ceiling does not allow.
 
         Raises:
             BadRequestError: SendGrid refuses the request again and again, because one of the contacts is unknown to it.
@@ -84,6 +91,11 @@ class RemoveFromList:
                 job.settle(self.confirm(job, job.changes()))
             found = lookups.find_present(self._client, job.changes(), self._clock)
             job.leave_out(job.changes().keys() - found.keys())
+            if not job.was_looked_up:
+                withheld = not_admitted(job.changes(), self._limit)
+                job.withhold(withheld)
+                found = {identity: contact for identity, contact in found.items() if identity not in withheld}
+                job.was_looked_up = True
             # Two identifiers may be of one contact.
             contact_ids = list(dict.fromkeys(as_shape(contact.get("id"), str) for contact in found.values()))
             if not contact_ids:
@@ -132,3 +144,13 @@ class RemoveFromList:
                 self._check_allowed()
                 job_id = self._client.remove_from_list(list_id, part)
         return Submission(job_id, list_ids, sum(map(len, part)), len(part))
+
+
+def not_admitted(changes: Mapping[str, Change], limit: RemovalLimit) -> set[str]:
+    """Return the identities of those people in the account whom the ceiling does not allow to be taken off lists.
+
+    Args:
+        changes: Their changes by identity, in the order of their records. Those that are allowed are counted.
+        limit: The ceiling.
+    """
+    return {identity for identity, change in changes.items() if not limit.admits(change.origin.stream)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_sendgrid.audience.intents import Intents
+from target_sendgrid.audience.removal_limit import RemovalLimit
 from target_sendgrid.clock import SystemClock
 from target_sendgrid.delivery import batching, delivery, job, spool, state
 from target_sendgrid.delivery.batching import Batcher
@@ -100,7 +101,8 @@ class DeliveryHarness:
     def _runner(self) -> JobRunner:
         tracker = ListTracker(self.client, lambda _: None, can_create=False)
         upsert = Upsert(self.kind, self.client, self.clock, list_tracker=tracker, field_name=str)
-        operations: list[Operation] = [upsert, RemoveFromList(self.client, self.clock, tracker)]
+        remove = RemoveFromList(self.client, self.clock, tracker, RemovalLimit(lambda _: None))
+        operations: list[Operation] = [upsert, remove]
         return JobRunner(operations, self.client, self.clock, list_tracker=tracker, job_timeout_seconds=3600)
 
 

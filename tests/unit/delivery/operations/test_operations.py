@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from target_sendgrid.audience.identities import IdentitySet
+from target_sendgrid.audience.removal_limit import RemovalLimit
 from target_sendgrid.clock import SystemClock
 from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.batching import Batch, Batcher
@@ -56,7 +57,7 @@ class Removals:
         sandbox.seed(lists=["Everybody"])
         self.list_id = next(found.id for found in self.client.lists())
         tracker = ListTracker(self.client, lambda _: None, can_create=False)
-        self.operation = RemoveFromList(self.client, self.clock, tracker)
+        self.operation = RemoveFromList(self.client, self.clock, tracker, RemovalLimit(lambda _: None))
 
     def seed(self, *contacts: dict[str, Any]) -> None:
         self.sandbox.seed(contacts=[{**contact, "lists": ["Everybody"]} for contact in contacts])
