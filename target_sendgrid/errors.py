@@ -90,6 +90,7 @@ class Code(str, Enum):
     PROFILE_CAP = "profile-cap"
     TOO_MANY_REJECTED = "too-many-rejected"
     TOO_MANY_REMOVALS = "too-many-removals"
+    MIRROR_WITHHELD = "mirror-withheld"
     LOCAL_FILE = "local-file"
     STOPPED = "stopped"
     INTERNAL_ERROR = "internal-error"
@@ -152,15 +153,13 @@ class TargetSendGridError(Exception):
         return [coded(line, Code(code)) for line, code in lines]
 
 
-class ConfigError(TargetSendGridError):
-    """The settings, the key, a list or the mapping are wrong.
+class _SeveralError(TargetSendGridError):
+    """Several things that are wrong.
 
     Args:
         problems: Everything that is wrong.
         code: The code of those problems that have none of their own.
     """
-
-    code = Code.WRONG_SETTING
 
     def __init__(self, problems: str | Sequence[str], *, code: Code | None = None) -> None:
         given = [problems] if isinstance(problems, str) else problems
@@ -168,6 +167,18 @@ class ConfigError(TargetSendGridError):
         self.problems = [problem if isinstance(problem, Problem) else Problem(problem) for problem in given]
         for problem in self.problems:
             problem.code = problem.code or code or self.code
+
+
+class ConfigError(_SeveralError):
+    """The settings, the key, a list or the mapping are wrong."""
+
+    code = Code.WRONG_SETTING
+
+
+class WithheldError(_SeveralError):
+    """Mirrored lists keep members who were not in the run."""
+
+    code = Code.MIRROR_WITHHELD
 
 
 class InputError(TargetSendGridError):

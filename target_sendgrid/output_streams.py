@@ -224,7 +224,7 @@ class OutputStreams:
         field_count = counted(len(plan.mapping.fields), "field")
         removes_all = plan.sync_mode == "remove"
         does = "takes people off" if removes_all else "fills"
-        kind = self._kinds["upsert" if removes_all else plan.sync_mode]
+        kind = self._kinds["update" if plan.sync_mode == "update" else "upsert"]
         purpose = choice = None
         if found is not None:
             counts.list_id, counts.list_name = found.id, found.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,11 @@ from target_sendgrid.audience.removal_limit import RemovalLimit
 from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.delivery import Delivery
 from target_sendgrid.delivery.job_runner import JobRunner
-from target_sendgrid.delivery.operations.remove_from_list import RemoveFromList
+from target_sendgrid.delivery.operations.remove_from_list import (
+    REMOVE_ABSENT,
+    REMOVE_FROM_LIST,
+    RemoveFromList,
+)
 from target_sendgrid.delivery.operations.update import Update
 from target_sendgrid.delivery.operations.upsert import Upsert, upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose
@@ -25,6 +30,7 @@ from target_sendgrid.errors import (
     TargetSendGridError,
 )
 from target_sendgrid.mapping.field_mapping import value_at
+from target_sendgrid.mirroring import Mirrors
 from target_sendgrid.output_streams import OutputStreams
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
@@ -83,6 +89,7 @@ class Run:
         self.streams = OutputStreams(connection, settings, report, kinds)
         self._list_tracker = ListTracker(worker_client, connection.lists.given_name, can_create=settings.create_list)
         removal_limit = RemovalLimit(lambda stream: settings.for_stream(stream).max_removals)
+        self.mirrors = Mirrors(connection, settings, report, clock, self._list_tracker)
         self._permit = RemovalPermit(check_stop)
         field_name = connection.catalogue.name_of
         runner: Runner
@@ -95,9 +102,12 @@ class Run:
                 operation(kind, worker_client, clock, list_tracker=self._list_tracker, field_name=field_name)
                 for operation, kind in zip((Upsert, Update), kinds.values(), strict=True)
             )
-            remove = RemoveFromList(worker_client, clock, self._list_tracker, removal_limit, self._permit.check)
+            remove, remove_absent = (
+                RemoveFromList(worker_client, clock, self._list_tracker, limit, self._permit.check, kind=kind)
+                for kind, limit in ((REMOVE_FROM_LIST, removal_limit), (REMOVE_ABSENT, RemovalLimit(lambda _: None)))
+            )
             runner = JobRunner(
-                [upsert, update, remove],
+                [upsert, update, remove, remove_absent],
                 worker_client,
                 clock,
                 list_tracker=self._list_tracker,
@@ -167,19 +177,27 @@ class Run:
         self.take(stream, purpose, identity, contacts.encode(contact), origin)
 
     @property
-    def has_waiting_removals(self) -> bool:
-        """Whether a rejected record may be of somebody whose removal waits (see `spare`)."""
-        return bool(self._intents.waiting)
+    def spares_rejected(self) -> bool:
+        """Whether it matters who a rejected record is about (see `reject_record`)."""
+        return bool(self._intents.waiting) or self.mirrors.is_active
 
-    def spare(self, stream: Stream, record: Mapping[str, Any]) -> None:
-        """Keep the person of a rejected record on the lists: an earlier record has asked for the removal."""
-        if not self._intents.waiting:
-            return
-        try:
-            contact = contacts.encode(stream.mapping.identifiers(record))
-        except (RecordRejectedError, RecursionError):
-            return
-        self._removals.cancel(contact, stream.list_ids)
+    def reject_record(
+        self, stream: Stream, record: Mapping[str, Any], origin: Origin, error: RecordRejectedError
+    ) -> None:
+        """Reject a record, and keep its person on the lists: whatever is wrong with it, the person is in the source.
+
+        Args:
+            stream: The output stream.
+            record: The record, as its stream map has left it; empty if nothing of it can be read.
+            origin: Where it came from.
+            error: Why it is rejected.
+        """
+        self.mirrors.note_rejected(stream, record, error.reason)
+        if self._intents.waiting:
+            with contextlib.suppress(RecordRejectedError, RecursionError):
+                contact = contacts.encode(stream.mapping.identifiers(record))
+                self._removals.cancel(contact, stream.list_ids)
+        self.reject(origin, error)
 
     def remove(self, stream: Stream, record: Mapping[str, Any], origin: Origin) -> None:
         """Take a record of an enabled stream that asks to take its person off the lists it is for.
@@ -211,6 +229,8 @@ class Run:
         """
         if self._intents.waiting:
             self._removals.cancel(contact, purpose.list_ids)
+        if self.mirrors.is_active:
+            self.mirrors.note(stream, purpose.list_ids, identity, contact)
         admission = self.cap.admit(identity)
         change = Change(purpose, identity, contact, origin)
         try:
@@ -233,6 +253,7 @@ class Run:
 
     def receive_state(self, line: int, state: bytes) -> None:
         """Take a STATE message."""
+        self.mirrors.note_state(state)
         self._delivery.receive_state(line, state)
 
     def on_idle(self) -> None:
@@ -256,6 +277,7 @@ class Run:
         log.info("The input has ended after %s.", counted(self.report.received, "record"))
         self._delivery.finish()
         self._removals.finish()
+        self.mirrors.finish(self._batcher, self._delivery)
         self._is_finished = True
         # Streams without any entry were named when they came.
         by_pattern = [name for name in self.report.streams if self._settings.entry_of(name) not in {None, name}]

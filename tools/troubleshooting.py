@@ -95,6 +95,10 @@ ADVICE = {
         "The SCHEMA has patterns that take seconds on some records. Simplify them, or set `validate_records` to false."
     ),
     Code.PROFILE_CAP: "The run has more people than `profile_cap` allows. It guards the plan; 0 means no cap.",
+    Code.MIRROR_WITHHELD: (
+        "A mirrored list keeps members who were not in the run: a guard has not let them be taken off. What was sent is"
+        " on the list. See [Who leaves a list](../README.md#who-leaves-a-list)."
+    ),
     Code.TOO_MANY_REMOVALS: "More people would leave a list than `max_removals` allows. See"
     " [Who leaves a list](../README.md#who-leaves-a-list).",
     Code.TOO_MANY_REJECTED: (

@@ -34,6 +34,8 @@ class StreamFacts(msgspec.Struct, frozen=True, kw_only=True):
     has_come: bool = True
     record_count: int
     """Number of its records for the list, whatever became of them, without rows that are deleted at the source."""
+    unknown_count: int = 0
+    """Number of its records that could not be read, so that nobody knows who they are about."""
     is_over_rejection_limit: bool = False
     """Whether too many of its records, or of those of the run, are rejected."""
     has_final_state: bool = True
@@ -159,6 +161,11 @@ def _stream_reasons(stream: StreamFacts) -> list[tuple[str, str]]:
             stream.record_count == 0,
             "has no record, which is more likely a failure of the source than an empty one",
             "Look at the tap. To empty a list, take its members off in SendGrid.",
+        ),
+        (
+            stream.unknown_count > 0,
+            f"has {counted(stream.unknown_count, 'record')} that could not be read, so it is not known who is in them",
+            "Look at the rejected records, correct them, and run again.",
         ),
         (
             stream.is_over_rejection_limit,

@@ -16,6 +16,9 @@ from target_sendgrid.sendgrid.fields import IDENTIFIERS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+IDENTITY_FIELDS = frozenset({*IDENTIFIERS, "alternate_emails"})
+"""Contact fields that show who somebody is."""
+
 _FIELDS = {"email": "email", "alternate_emails": "email"} | {kind: kind for kind in IDENTIFIERS}
 """Contact fields that show who somebody is, and the identifier that each of them is a value of."""
 

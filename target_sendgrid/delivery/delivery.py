@@ -86,6 +86,8 @@ class Delivery:
         self._clock = clock
         self._check_stop = check_stop
         self._progress = Progress(report, clock)
+        self.kept_members: list[str] = []
+        """Why members of mirrored lists, one sentence each, could not be taken off."""
         self.withheld: dict[str, list[Origin]] = {}
         """Records that were not done, since the ceiling of removals does not allow them, by stream."""
 
@@ -228,7 +230,11 @@ class Delivery:
         self._batcher.release(batch, free_at=result.people_free_at)
         self._batcher.set_max_bytes(batch.purpose.kind, result.max_bytes)
         self._report.job_count += result.job_count
-        self._count(result)
+        bucket = batch.purpose.kind.bucket
+        if bucket is None:
+            self.kept_members += [rejection.sentence for _, rejection in result.rejected]
+            return
+        self._count(result, bucket)
         try:
             for change, rejection in result.rejected:
                 for origin in change.origins:
@@ -244,8 +250,7 @@ class Delivery:
             self._gate.close_from(change.origin.line)
             self.withheld.setdefault(change.origin.stream, []).append(change.origin)
 
-    def _count(self, result: BatchResult) -> None:
-        bucket = result.batch.purpose.kind.bucket
+    def _count(self, result: BatchResult, bucket: Bucket) -> None:
         rejected = stream_counts([change for change, _ in result.rejected])
         not_found, withheld = stream_counts(result.not_found), stream_counts(result.withheld)
         for stream, sent in result.batch.counts.items():

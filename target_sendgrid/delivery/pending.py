@@ -29,8 +29,8 @@ class OperationKind(msgspec.Struct, frozen=True, eq=False):
     """Returns the bytes of a request for these lists that holds no contact."""
     unites_lists: bool
     """Whether one request can serve several lists. If not, changes for different lists are never merged."""
-    bucket: Bucket
-    """Where the report counts the records of confirmed changes."""
+    bucket: Bucket | None
+    """Where the report counts the records of confirmed changes; ``None`` for changes that are not made of records."""
     creates_contacts: bool = False
     """Whether people who are not in the account are created. If not, they are counted as not found."""
 

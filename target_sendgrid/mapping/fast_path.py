@@ -279,6 +279,8 @@ def _contact_maker(
         lines += [f"    if {_is_there(attribute)} and not check{number}(value):", "        return None"]
     if must_be_true is not None:
         lines += [f"    if not ({_is_there(must_be_true)} and value is True):", "        return None"]
+    if not all(of.field.is_listed for of in located):
+        lines.append("    note_record()")
     values = {False: "", True: ""}
     for of in located:
         names |= _names_for(of, mapping)

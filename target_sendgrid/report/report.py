@@ -161,6 +161,8 @@ class Report(msgspec.Struct):
     state_held_from_line: int | None = None
     """Line of the first STATE after the last written one that was held back by the limit of rejections."""
     created_fields: list[str] = msgspec.field(default_factory=list)
+    removed_members: dict[str, int] = msgspec.field(default_factory=dict)
+    """Number of members who were taken off, or would be in a dry run, for each mirrored list, by its name."""
     dry_run: DryRunReport | None = None
     """What a run would do; ``None`` in a run."""
 
@@ -263,6 +265,7 @@ class Report(msgspec.Struct):
             "import_jobs": self.job_count,
             "requests": self.request_count,
             "created_custom_fields": self.created_fields,
+            "removed_members": {_encodable(name): count for name, count in self.removed_members.items()},
             "streams": {_encodable(name): stream.to_dict() for name, stream in self.streams.items()},
             **({} if self.dry_run is None else {"dry_run": self.dry_run.to_dict(self._upserted())}),
         }

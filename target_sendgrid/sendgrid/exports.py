@@ -41,6 +41,7 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     phone_number_id: str | None = None
     external_id: str | None = None
     anonymous_id: str | None = None
+    alternate_emails: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         """Show no values: error reports show objects by this."""

@@ -62,7 +62,7 @@ def make_session(url: str) -> requests.Session:
         if not Path(session.verify).exists():
             message = f"The environment variable {variable} names certificates that are not there."
             raise ConfigError([Problem(message, "Check its path.")], code=Code.CERTIFICATE)
-    if not session.proxies:
+    if not session.proxies:  # a proxy may be reached by TLS itself, which the adapter does not provide for
         session.mount("https://", SharedContextAdapter())
     return session
 

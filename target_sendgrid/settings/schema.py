@@ -31,9 +31,10 @@ _LISTS_TYPE = th.CustomType(
 )
 _SYNC_MODE = (
     "What records do: `upsert` creates and updates contacts and puts them on the list; `update` does so only for people"
-    " whom SendGrid has, and creates nobody; `remove` takes people off the list, and creates nobody."
+    " whom SendGrid has, and creates nobody; `remove` takes people off the list, and creates nobody; `mirror` does as"
+    " `upsert`, and at the end of a whole run takes off the list who was not in it, if all guards allow that."
 )
-_SYNC_MODES = ["upsert", "update", "remove"]
+_SYNC_MODES = ["upsert", "update", "remove", "mirror"]
 _MEMBERSHIP_PROPERTY = (
     "Property that says who is on the list: a record with true adds its person, one with false takes the person off."
     " Records with any other value are rejected."

@@ -181,24 +181,13 @@ class RouteTable:
             for output_map, plan in planned
         ]
         for route in routes:
+            self._run.mirrors.open(route.stream, name)
             route.sink.count_metrics(route.stream.counts.received)
         fast = None
-        paths = planned[0][1].paths
-        sources = output_maps[0].sources(self._mapper.flattened(schema), paths, DELETED_AT)
-        if len(output_maps) == 1 and sources is not None and not routes[0].stream.removes_all:
-            from target_sendgrid.mapping.fast_path import fast_path_for  # noqa: PLC0415 - only records need it
-
-            required = sources.required | set(key_properties)
-            sources = sources._replace(required=required, nulls=frozenset({DELETED_AT}))
-            stream = routes[0].stream
-            fast = fast_path_for(
-                check.schema or {},
-                stream.mapping,
-                check.value_check,
-                sources,
-                stream.list_path,
-                stream.membership_path,
-            )
+        if len(output_maps) == 1 and not routes[0].stream.removes_all:
+            output_map, plan = planned[0]
+            sources = output_map.sources(self._mapper.flattened(schema), plan.paths, DELETED_AT)
+            fast = None if sources is None else _fast_path(routes[0], check, key_properties, sources)
         return SourceStream(self._run, name, routes=routes, ignored=ignored, check=check, needed=needed, fast=fast)
 
     def _planned(
@@ -257,8 +246,9 @@ def _fast_path(
     required = sources.required | set(key_properties)
     sources = sources._replace(required=required, nulls=frozenset({DELETED_AT}))
     stream = route.stream
+    paths = (stream.list_path, stream.membership_path)
     if check.validates:
-        return fast_path_for(check.schema, stream.mapping, check.value_check, sources, stream.list_path)
-    return fast_path_for(check.schema, stream.mapping, None, sources, stream.list_path) or fast_path_for(
-        {}, stream.mapping, None, sources, stream.list_path
+        return fast_path_for(check.schema, stream.mapping, check.value_check, sources, *paths)
+    return fast_path_for(check.schema, stream.mapping, None, sources, *paths) or fast_path_for(
+        {}, stream.mapping, None, sources, *paths
     )

@@ -86,7 +86,7 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
         is_deleted = _is_deleted(record)
         needs_all = not is_deleted and not all(route.stream.removes_all for route in self.routes)
         error = self._error_in(record) if needs_all else None
-        if error is not None and not self.run.has_waiting_removals and not any(map(_may_remove, self.routes)):
+        if error is not None and not self.run.spares_rejected and not any(map(_may_remove, self.routes)):
             self._reject(origin, error)
         else:
             for route in self.routes:
@@ -184,10 +184,10 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
                     self._receive(self.run.receive_deleted, route.stream, {}, origin)
                     return
                 failed = RecordRejectedError(Reason.STREAM_MAP_FAILED, map_failure(raised))
-                self.run.reject(origin, error or failed)
+                self.run.reject_record(route.stream, {}, origin, error or failed)
                 return
         if result is None and error is not None:
-            self.run.reject(origin, error)
+            self.run.reject_record(route.stream, {}, origin, error)
         elif result is None:
             counts.buckets[Bucket.IGNORED] += 1
         elif _is_deleted(result) or (is_deleted and not route.sets_mark):
@@ -195,8 +195,7 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
         elif route.stream.asks_to_remove(result):
             self._receive(self.run.remove, route.stream, result, origin)
         elif found := error or (self._error_in(record) if is_deleted else None):  # a stream map has removed the mark
-            self.run.spare(route.stream, result)
-            self.run.reject(origin, found)
+            self.run.reject_record(route.stream, result, origin, found)
         else:
             self._receive(self.run.receive, route.stream, result, origin)
 
@@ -204,10 +203,10 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
         try:
             receive(stream, record, origin)
         except RecordRejectedError as error:
-            self.run.spare(stream, record)
-            self.run.reject(origin, error)
+            self.run.reject_record(stream, record, origin, error)
         except RecursionError:
-            self.run.reject(origin, RecordRejectedError(Reason.UNREADABLE, "The record is nested too deeply."))
+            unreadable = RecordRejectedError(Reason.UNREADABLE, "The record is nested too deeply.")
+            self.run.reject_record(stream, record, origin, unreadable)
 
     def _error_in(self, record: dict[str, Any]) -> RecordRejectedError | None:
         return None if self.check is None else self.check.error_in(record)
@@ -215,7 +214,7 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
     def _reject(self, origin: Origin, error: RecordRejectedError) -> None:
         for route in self.routes:
             route.stream.counts.received += 1
-            self.run.reject(self._origin_on(route, origin), error)
+            self.run.reject_record(route.stream, {}, self._origin_on(route, origin), error)
 
     def _origin_on(self, route: StreamRoute, origin: Origin) -> Origin:
         stream, number = route.stream.name, route.stream.counts.received

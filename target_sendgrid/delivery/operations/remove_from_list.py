@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.operation import Submission
 from target_sendgrid.delivery.operations import row_errors
@@ -37,13 +39,19 @@ REMOVE_FROM_LIST = OperationKind(
     bucket=Bucket.REMOVED,
 )
 
+REMOVE_ABSENT = msgspec.structs.replace(REMOVE_FROM_LIST, bucket=None)
+"""Removals of members of a mirrored list who were not in the run: they are no records, so they count for none."""
+
 _WAIT_SECONDS = 10.0
 _MAX_TRIES = 3
 """How often one request is tried, when contacts vanish between the look-up and the request."""
 
 
 class RemoveFromList:
-    """Takes contacts off lists. Their changes need identifiers alone, and nobody is created in order to be removed.
+    """Takes contacts off lists. Nobody is created in order to be removed.
+
+    Changes need identifiers alone, whose contacts are looked up, or SendGrid's own id of the contact (`CONTACT_ID`),
+    with which nobody is looked up before the first request.
 
     SendGrid has accepted removals, and finished their jobs, without any effect (reported in 2020). So a person counts
     as removed only when a look-up finds the contact and the contact is on none of the lists. Who is still on one is
@@ -53,11 +61,11 @@ class RemoveFromList:
         client: SendGrid.
         clock: Where time comes from.
         list_tracker: The lists' ids as they are now.
-        limit: The ceiling of removals.
+        limit: The ceiling of removals that rows ask for.
+        kind: How the changes are grouped and counted.
         check_allowed: Called before each request; may raise to end the run.
     """
 
-    kind = REMOVE_FROM_LIST
     is_proven_by_completion = False
     unconfirmed = "the contact is still on a list"
     max_bytes = None
@@ -69,7 +77,10 @@ class RemoveFromList:
         list_tracker: ListTracker,
         limit: RemovalLimit,
         check_allowed: Callable[[], None] = lambda: None,
+        *,
+        kind: OperationKind = REMOVE_FROM_LIST,
     ) -> None:
+        self.kind = kind
         self._client = client
         self._clock = clock
         self._list_tracker = list_tracker
@@ -77,9 +88,10 @@ class RemoveFromList:
         self._check_allowed = check_allowed
 
     def submit(self, job: Job) -> Submission | None:
-        """Look up the contacts' ids and ask for their removal.
+        """Ask for the removal of the contacts, after looking up the ids that are not known.
 
-        People who are absent from the account are settled, and so are those whom the ceiling does not allow.
+        One id that SendGrid does not know fails the whole request, so all are looked up then. People who are absent
+        from the account are settled, and so are those whom the ceiling does not allow.
 
         Raises:
             BadRequestError: SendGrid refuses the request again and again, because one of the contacts is unknown to it.
@@ -89,22 +101,27 @@ class RemoveFromList:
             if number:
                 self._clock.sleep(_WAIT_SECONDS)
                 job.settle(self.confirm(job, job.changes()))
-            found = lookups.find_present(self._client, job.changes(), self._clock)
-            job.leave_out(job.changes().keys() - found.keys())
+            changes = job.changes()
+            known = {} if number else _known_ids(changes)
+            unknown = {identity: change for identity, change in changes.items() if identity not in known}
+            found = lookups.find_present(self._client, unknown, self._clock)
+            job.leave_out(unknown.keys() - found.keys())
             if not job.was_looked_up:
                 withheld = not_admitted(job.changes(), self._limit)
                 job.withhold(withheld)
                 found = {identity: contact for identity, contact in found.items() if identity not in withheld}
+                known = {identity: contact_id for identity, contact_id in known.items() if identity not in withheld}
                 job.was_looked_up = True
             # Two identifiers may be of one contact.
-            contact_ids = list(dict.fromkeys(as_shape(contact.get("id"), str) for contact in found.values()))
+            ids = [*known.values(), *(as_shape(contact.get(CONTACT_ID), str) for contact in found.values())]
+            contact_ids = list(dict.fromkeys(ids))
             if not contact_ids:
                 return None
             try:
                 return self._remove(list_ids, contact_ids)
             except NotFoundError:  # one unknown id fails the whole request, and so does an unknown list
-                known = [list_id for list_id in list_ids if self._client.find_list(list_id) is not None]
-                list_ids = tuple(known) or list_ids
+                present = [list_id for list_id in list_ids if self._client.find_list(list_id) is not None]
+                list_ids = tuple(present) or list_ids
         message = f"SendGrid does not remove contacts from the list {self._list_tracker.label(job.purpose.list_ids)}."
         raise BadRequestError(message, [])
 
@@ -144,6 +161,12 @@ class RemoveFromList:
                 self._check_allowed()
                 job_id = self._client.remove_from_list(list_id, part)
         return Submission(job_id, list_ids, sum(map(len, part)), len(part))
+
+
+def _known_ids(changes: Mapping[str, Change]) -> dict[str, str]:
+    """Return SendGrid's ids of those contacts whose changes have them, by identity."""
+    contacts = {identity: decode(change.contact) for identity, change in changes.items()}
+    return {identity: str(contact[CONTACT_ID]) for identity, contact in contacts.items() if CONTACT_ID in contact}
 
 
 def not_admitted(changes: Mapping[str, Change], limit: RemovalLimit) -> set[str]:

@@ -80,7 +80,12 @@ def emails(members: Iterable[Member]) -> list[str]:
 
 class TestMembers:
     def test_all_members_of_the_list_are_read_with_their_identifiers(self, account: Exports) -> None:
-        everything = {"email": "a@x.com", "phone_number_id": "+14155550100", "external_id": "7", "anonymous_id": "9"}
+        everything: dict[str, Any] = {
+            "email": "a@x.com",
+            "phone_number_id": "+14155550100",
+            "external_id": "7",
+            "anonymous_id": "9",
+        }
         account.seed("b")
         account.sandbox.seed(
             fields={"plan": "Text"},
