@@ -76,6 +76,9 @@ class Options:
     )
     errors_file_gzip: bool = _switch(default=False, help_text="Compress the errors file.")
     errors_file_expires_seconds: float = _switch(3_600.0, "How long an errors file can be fetched.")
+    unknown_contact_in_removal: Literal["404", "ignore"] = _switch(
+        "404", "What an unknown contact in a removal from a list does: 404 for the whole request, or nothing."
+    )
     export_ready_after_seconds: float = _switch(30.0, "Age at which the files of an export can be fetched.")
     export_gzip: Literal["always", "never", "mixed"] = _switch(
         "always", "Whether files of exports are compressed: all, none, or every other one. Empty files never are."

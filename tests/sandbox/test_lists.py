@@ -162,6 +162,16 @@ def test_a_switch_sets_the_most_lists(make_client: MakeClient) -> None:
     assert client.call("POST", LISTS, {"name": "Two"}).status_code == 400
 
 
+def test_a_removal_may_ignore_contacts_that_do_not_exist(make_client: MakeClient) -> None:
+    client = make_client(unknown_contact_in_removal="ignore")
+    identity = client.make_list()
+    client.upsert({"email": "a@example.com"}, lists=[identity])
+    ids = f"{client.find('a@example.com')['id']},00000000-0000-4000-8000-000000000000"
+    response = client.call("DELETE", f"{LISTS}/{identity}/contacts?contact_ids={ids}")
+    client.sandbox.settle()
+    assert client.job(response.json()["job_id"])["results"] == {"requested_count": 2, "deleted_count": 1}
+
+
 def test_counts_of_lists_may_lag_behind(make_client: MakeClient) -> None:
     client = make_client(list_count_lag_seconds=300)
     client.sandbox.seed(lists=["People"], contacts=[{"email": "a@example.com", "lists": ["People"]}])

@@ -90,8 +90,8 @@ class RemoveFromList:
     def submit(self, job: Job) -> Submission | None:
         """Ask for the removal of the contacts, after looking up the ids that are not known.
 
-        One id that SendGrid does not know fails the whole request, so all are looked up then. People who are absent
-        from the account are settled, and so are those whom the ceiling does not allow.
+        One id that SendGrid does not know fails the whole request, or its removal can never be confirmed. So after the
+        first request, all are looked up. People who are absent from the account are settled.
 
         Raises:
             BadRequestError: SendGrid refuses the request again and again, because one of the contacts is unknown to it.
@@ -101,20 +101,7 @@ class RemoveFromList:
             if number:
                 self._clock.sleep(_WAIT_SECONDS)
                 job.settle(self.confirm(job, job.changes()))
-            changes = job.changes()
-            known = {} if number else _known_ids(changes)
-            unknown = {identity: change for identity, change in changes.items() if identity not in known}
-            found = lookups.find_present(self._client, unknown, self._clock)
-            job.leave_out(unknown.keys() - found.keys())
-            if not job.was_looked_up:
-                withheld = not_admitted(job.changes(), self._limit)
-                job.withhold(withheld)
-                found = {identity: contact for identity, contact in found.items() if identity not in withheld}
-                known = {identity: contact_id for identity, contact_id in known.items() if identity not in withheld}
-                job.was_looked_up = True
-            # Two identifiers may be of one contact.
-            ids = [*known.values(), *(as_shape(contact.get(CONTACT_ID), str) for contact in found.values())]
-            contact_ids = list(dict.fromkeys(ids))
+            contact_ids = self._contact_ids(job, must_look_up=number > 0 or job.send_count > 0)
             if not contact_ids:
                 return None
             try:

@@ -109,7 +109,7 @@ def remove(identity: str) -> Response:
         # Declared as a single object, unlike every other error.
         return single_error(HTTPStatus.BAD_REQUEST, Problem("contact_ids", "contact_ids must be given"))
     known = {contact["id"] for contact in contacts.by_ids(account, identities)}
-    if not known.issuperset(identities):
+    if not known.issuperset(identities) and account.options.unknown_contact_in_removal == "404":
         raise unknown("one or more contact ids do not exist", "contact_ids")
     payload = msgspec.json.encode({"list": contact_list.number, "ids": identities})
     return accepted(sandbox, "remove_from_list", payload, len(identities))

@@ -275,6 +275,7 @@ def test_a_removal_is_not_confirmed_by_what_an_errors_file_leaves_out(
     assert harness.report.stream("people").buckets[Bucket.REMOVED] == 0
 
 
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 REMOVAL = {"method": "DELETE", "path": "/v3/marketing/lists/*/contacts"}
 BROKEN_REMOVALS: dict[str, dict[str, Any]] = {
     "failed": {"kind": "job_failed"},
@@ -312,6 +313,24 @@ def test_people_who_are_still_on_the_list_are_removed_again(
     assert len(harness.sandbox.contacts("Everybody")) == 3
     assert (harness.report.stream("people").buckets[Bucket.REMOVED], harness.states) == (17, ["1"])
     assert harness.sandbox.faults()[0]["struck"] == 1
+
+
+@pytest.mark.parametrize("answer", ["404", "ignore"])
+def test_a_contact_that_has_vanished_does_not_keep_the_others_on_the_list(
+    make_harness: Callable[..., DeliveryHarness], answer: str
+) -> None:
+    harness = make_harness()
+    harness.sandbox.set_options(unknown_contact_in_removal=answer)
+    for number in range(3):
+        harness.add(f"p{number}@example.com")
+    harness.delivery.finish()
+    for contact in harness.sandbox.contacts(detail=True):
+        harness.remove_by_id(contact["id"])
+    harness.remove_by_id(UNKNOWN_ID)
+    harness.state("1")
+    harness.delivery.finish()
+    assert harness.sandbox.contacts("Everybody") == []
+    assert (harness.report.stream("people").unsettled, harness.states) == (0, ["1"])
 
 
 def test_as_few_requests_are_sent_as_their_urls_allow(make_harness: Callable[..., DeliveryHarness]) -> None:
