@@ -41,6 +41,7 @@ class Ending:
 
 JOB_STUCK = {"kind": "job_stuck", "times": None, "skip": 1}
 NO_ANSWER = {"kind": "html_error", "status": 503, "times": None}
+LEAVES = record(email="ada@example.com", _sdc_deleted_at="2026-01-01")
 
 ENDINGS = {
     "all is well": Ending("everything settled", 0, [1, 2, 3, 9]),
@@ -48,6 +49,7 @@ ENDINGS = {
     "many are rejected": Ending("too many records", 1, [1], {"max_rejected_percent": 0}, record(email="no")),
     "SendGrid refuses many": Ending("too many records", 1, [1], {"max_rejected_percent": 0}, record(email="b@nowhere")),
     "the cap is reached": Ending("cap reached", 1, [1], {"profile_cap": 1}),
+    "more leave than allowed": Ending("more people would leave", 1, [1], {"max_removals": 0}, LEAVES),
     "the key is wrong": Ending("a setting, the key", 1, [], {"api_key": "SG.no.key"}),
     "the list is wrong": Ending("a setting, the key", 1, [], {"create_list": False}),
     "the mapping is wrong": Ending("the list or the mapping", 1, [1], {}, schema("others", name="string")),
