@@ -1,4 +1,4 @@
-"""Rows that take people off lists: what they do, what they need, and when nothing is done."""
+"""Rows that are deleted at the source take people off lists: what they need, and when nothing is done."""
 
 from __future__ import annotations
 
@@ -6,48 +6,23 @@ import itertools
 import json
 import signal
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from target_sendgrid.audience import intents
-from target_sendgrid.errors import ConfigError
-from target_sendgrid.mapping import fast_path
-from target_sendgrid.singer.source_stream import SourceStream
 from tests.harness.messages import PEOPLE, record, schema, state
-from tests.harness.readme import blocks
+from tests.harness.removals import GONE, REMOVE, counts_of, deleted, members, on_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.harness.account import Account
-    from tests.harness.runs import Finished
 
-GONE = "2026-01-01T00:00:00Z"
 KEYED = schema(id="integer", email={"type": "string"}, first_name="string", score={"type": "number"})
 KEYED["key_properties"] = ["id"]
 MAPPING = {"external_id": "id", "email": "email", "first_name": "first_name"}
-REMOVE = "/v3/marketing/lists/"
-
-
-def deleted(**values: Any) -> dict[str, Any]:
-    return record(**values, _sdc_deleted_at=GONE)
-
-
-def members(account: Account, *emails: str, **more: Any) -> None:
-    account.sandbox.seed(contacts=[{"email": f"{one}@x.com", "lists": ["Everybody"], **more} for one in emails])
-
-
-def on_list(account: Account, name: str = "Everybody") -> str:
-    """Return the first letters of the people on a list."""
-    return "".join(email[0] for email in account.emails(name))
-
-
-def counts_of(run: Finished, stream: str = "people") -> dict[str, int]:
-    return {name: count for name, count in run.report["streams"][stream].items() if isinstance(count, int) and count}
 
 
 # Deleted rows
@@ -146,264 +121,6 @@ def test_a_dry_run_says_who_would_be_removed(account: Account) -> None:
     assert counts_of(run) == {"received": 3, "upserted": 1, "removed": 1, "not_found": 1}
     assert "1 would be upserted (1 created, 0 updated, 0 unchanged), 1 would be removed, 1 not found" in run.log
     account.check_only_reads()
-
-
-# Membership
-
-
-ACTIVE = {"type": ["boolean", "string", "integer", "null"]}
-OPENED = schema(
-    email="string", score="number", active=ACTIVE, traits={"type": ["object", "null"], "properties": {"active": ACTIVE}}
-)
-
-
-def test_a_property_says_who_is_on_the_list(account: Account) -> None:
-    members(account, "b", "c")
-    rows = [
-        record(email="a@x.com", active=True),
-        record(email="b@x.com", active=False),
-        record(email="n@x.com", active=False, score="no number"),
-        record(email="d@x.com"),
-        record(email="e@x.com", active="true"),
-        record(active=False),
-        record(email="c@x.com", active=False),
-        record(email="c@x.com", active=True),
-    ]
-    run = account.run(OPENED, *rows, state(1), membership_property="active")
-    assert run.exit_code == 0, run.log
-    assert on_list(account) == "ac"
-    assert account.emails() == ["a@x.com", "b@x.com", "c@x.com"]
-    counts = {"received": 8, "upserted": 2, "removed": 1, "not_found": 1, "duplicates": 1}
-    assert counts_of(run) == counts
-    assert account.reasons() == [(5, "not_a_boolean"), (6, "not_a_boolean"), (7, "no_identifier")]
-    assert "The property 'active' is neither true nor false" in run.log
-
-
-def test_a_stream_has_a_membership_property_of_its_own(account: Account) -> None:
-    members(account, "a")
-    own = {"people": {"membership_property": "traits.active"}}
-    run = account.run(OPENED, record(email="a@x.com", traits={"active": False}), state(1), streams=own)
-    assert (run.exit_code, on_list(account)) == (0, "")
-
-
-def test_an_unknown_membership_property_ends_the_run_before_anything_is_created(account: Account) -> None:
-    run = account.run(OPENED, record(email="a@x.com"), membership_property="activ")
-    assert run.exit_code == 1
-    words = "no property is named 'activ', as `membership_property` says. Did you mean 'active'?"
-    assert words in run.log
-    assert account.count("POST", "lists") == 0
-
-
-def test_a_rejected_record_keeps_its_person_on_the_list(account: Account) -> None:
-    members(account, *"abcd")
-    rows = [deleted(email=f"{one}@x.com") for one in "abcd"]
-    rows += [record(email="a@x.com", score="no number"), record(email="b@x.com", first_name="x" * 200)]
-    rows += [record(email="c@x.com", phone=1)]
-    opened = PEOPLE | {"key_properties": ["email"]}
-    run = account.run(opened, *rows, state(1), validate_scope="all")
-    assert on_list(account) == "abc", run.log
-    assert counts_of(run)["removed"] == 1
-
-
-VALUE = st.sampled_from([True, True, False, None, 1, 0, "true", ""])
-
-
-@pytest.mark.parametrize("place", ["active", "traits.active"])
-@pytest.mark.parametrize(
-    "own",
-    [
-        {},
-        {"flattening_enabled": True, "flattening_max_depth": 2},
-        {"validate_scope": "all"},
-        {"null_handling": "clear", "validate_records": False},
-    ],
-)
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    rows=st.lists(
-        st.fixed_dictionaries(
-            {"email": st.sampled_from(["a@x.com", "B@x.com", "no", None])},
-            optional={
-                "active": VALUE,
-                "traits": st.sampled_from([None, {}, {"active": True}, {"active": False}, {"active": "x"}]),
-                "score": st.sampled_from([1, "x"]),
-            },
-        ),
-        max_size=8,
-    )
-)
-def test_membership_has_the_same_outcome_on_each_path(
-    account: Account, rows: list[dict[str, Any]], place: str, own: dict[str, Any]
-) -> None:
-    name = place.replace(".", "__") if "flattening_enabled" in own else place
-    ends = []
-    for is_fast in (True, False):
-        account.reset()
-        members(account, "a", "b")
-        patched = mock.patch.object(fast_path, "fast_path_for", wraps=fast_path.fast_path_for)
-        with patched if is_fast else mock.patch.object(fast_path, "fast_path_for", return_value=None):
-            run = account.run(OPENED, *[record(**row) for row in rows], state(1), **own | {"membership_property": name})
-        assert run.exit_code == 0, run.log
-        ends.append((on_list(account), counts_of(run), run.states, account.reasons()))
-    assert ends[0] == ends[1]
-
-
-def test_records_of_members_take_the_fast_path(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow: list[object] = []
-    monkeypatch.setattr(SourceStream, "accept", lambda *arguments: slow.append(arguments))
-    rows = [record(email="a@x.com", active=True), record(email="b@x.com", active=False), record(email="c@x.com")]
-    run = account.run(OPENED, *rows, membership_property="active")
-    assert (counts_of(run)["upserted"], len(slow)) == (1, 2)
-
-
-def test_a_check_says_which_records_would_take_people_off(account: Account) -> None:
-    checked = account.check(OPENED, membership_property="traits.active")
-    words = "records whose property 'traits.active' is false would take people off"
-    assert any(words in what for _, what in checked.findings), checked.findings
-
-
-def test_the_recipe_of_the_readme_for_joiners_and_leavers(account: Account) -> None:
-    (block,) = [block for block in blocks("## Who leaves a list", "yaml") if "sync_mode" in block]
-    account.sandbox.seed(contacts=[{"email": "a@x.com", "lists": ["Customers"]}])
-    rows = [record("new_customers", email="b@x.com"), record("lost_customers", email="a@x.com")]
-    schemas = [schema(stream, email="string") for stream in ("new_customers", "lost_customers")]
-    run = account.run(*schemas, *rows, **yaml.safe_load(block))
-    assert (run.exit_code, on_list(account, "Customers")) == (0, "b")
-
-
-def test_the_recipe_of_the_readme_says_who_is_on_the_list(account: Account) -> None:
-    (block,) = [block for block in blocks("## Who leaves a list", "yaml") if "membership_property" in block]
-    account.sandbox.seed(contacts=[{"email": "a@x.com", "lists": ["Customers"]}])
-    opened = schema(email="string", is_customer="boolean")
-    rows = [record(email="a@x.com", is_customer=False), record(email="b@x.com", is_customer=True)]
-    run = account.run(opened, *rows, **yaml.safe_load(block))
-    assert (run.exit_code, on_list(account, "Customers")) == (0, "b")
-
-
-# Sync modes
-
-
-@pytest.mark.parametrize("own", [{"sync_mode": "remove"}, {"streams": {"people": {"sync_mode": "remove"}}}])
-def test_a_stream_of_leavers_takes_its_people_off_the_list(account: Account, own: dict[str, Any]) -> None:
-    members(account, "a", "b", "c", first_name="Ann")
-    rows = [
-        record(email="a@x.com", first_name="New", score="no number"),
-        record(email=" B@x.com"),
-        record(email="b@x.com"),
-        record(email="n@x.com"),
-        record(email="no"),
-        record(first_name="Ada"),
-    ]
-    mapping = {"email": "email", "first_name": "first_name", "rank": "score"}
-    run = account.run(PEOPLE, *rows, state(1), field_mapping=mapping, **own)
-    assert run.exit_code == 0, run.log
-    assert on_list(account) == "c"
-    assert account.emails() == ["a@x.com", "b@x.com", "c@x.com"]
-    assert {contact["first_name"] for contact in account.sandbox.contacts()} == {"Ann"}
-    assert counts_of(run) == {"received": 6, "removed": 2, "duplicates": 1, "not_found": 1}
-    assert account.reasons() == [(6, "invalid_email"), (7, "no_identifier")]
-    assert account.count("POST", "field_definitions") == 0
-    assert "Stream 'people' takes people off list 'Everybody' (1 field)." in run.log
-
-
-def test_leavers_leave_the_lists_that_they_name(account: Account) -> None:
-    lists = {"vip": "VIP", "new": "New"}
-    people = [{"email": f"{one}@x.com", "lists": ["VIP", "New"]} for one in "abc"]
-    account.sandbox.seed(lists=[*lists.values()], contacts=people)
-    opened = schema(email="string", segment={"type": ["string", "array", "null"]})
-    rows = [record(email="a@x.com", segment="vip"), record(email="b@x.com", segment=["vip", "new"])]
-    run = account.run(
-        opened, *rows, record(email="c@x.com"), state(1),
-        list_name=None, list_property="segment", lists=lists, sync_mode="remove",
-    )  # fmt: skip
-    assert (on_list(account, "VIP"), on_list(account, "New")) == ("c", "ac")
-    assert counts_of(run) == {"received": 3, "removed": 2, "ignored": 1}
-
-
-def test_joiners_and_leavers_of_one_list_come_as_two_streams(account: Account) -> None:
-    members(account, "a", "b")
-    leavers = schema("leavers", email="string")
-    rows = [record("leavers", email="a@x.com"), record(email="c@x.com"), record("leavers", email="b@x.com")]
-    run = account.run(
-        PEOPLE, leavers, *rows, record(email="b@x.com"), state(1), streams={"leavers": {"sync_mode": "remove"}}
-    )
-    assert on_list(account) == "bc"
-    assert counts_of(run, "leavers") == {"received": 2, "removed": 1, "duplicates": 1}
-
-
-def test_only_people_whom_sendgrid_has_are_updated_and_put_on_the_list(account: Account) -> None:
-    account.sandbox.seed(contacts=[{"email": "a@x.com", "first_name": "Old"}, {"email": "b@x.com"}])
-    rows = [record(email="a@x.com", first_name="Ann"), record(email="n@x.com"), record(email="N@x.com")]
-    run = account.run(PEOPLE, *rows, record(email="b@x.com"), record(email="no"), state(1), sync_mode="update")
-    assert run.exit_code == 0, run.log
-    assert on_list(account) == "ab"
-    assert account.emails() == ["a@x.com", "b@x.com"]
-    assert account.sandbox.contacts()[0]["first_name"] == "Ann"
-    assert counts_of(run) == {"received": 5, "upserted": 2, "not_found": 1, "duplicates": 1}
-    assert account.reasons() == [(6, "invalid_email")]
-    assert run.states == ['{"n": 1}']
-
-
-def test_updates_look_up_a_hundred_people_at_a_time(account: Account) -> None:
-    emails = [f"p{number}@x.com" for number in range(250)]
-    account.sandbox.seed(contacts=[{"email": email} for email in emails])
-    run = account.run(PEOPLE, *[record(email=email) for email in emails], state(1), sync_mode="update")
-    assert (counts_of(run)["upserted"], account.count("POST", "/search/emails")) == (250, 3)
-
-
-def test_nobody_is_created_when_all_are_unknown(account: Account) -> None:
-    run = account.run(PEOPLE, record(email="a@x.com"), state(1), sync_mode="update")
-    assert (run.exit_code, account.emails(), account.puts(), run.states) == (0, [], [], ['{"n": 1}'])
-
-
-@pytest.mark.parametrize("kind", [{"status": 500}, {"status": 429}, {"status": 413}])
-def test_updates_that_fail_for_a_while_create_nobody(account: Account, kind: dict[str, Any]) -> None:
-    account.sandbox.seed(contacts=[{"email": f"{one}@x.com"} for one in "abc"])
-    account.sandbox.add_fault("status", method="PUT", times=2, **kind)
-    rows = [record(email=f"{one}@x.com") for one in "abcn"]
-    run = account.run(PEOPLE, *rows, state(1), sync_mode="update")
-    assert run.exit_code == 0, run.log
-    assert (on_list(account), account.emails()) == ("abc", ["a@x.com", "b@x.com", "c@x.com"])
-    assert counts_of(run) == {"received": 4, "upserted": 3, "not_found": 1}
-
-
-@pytest.mark.parametrize(
-    ("mode", "words"),
-    [
-        ("upsert", "2 would be upserted (1 created, 1 updated, 0 unchanged)."),
-        ("update", "1 would be upserted (0 created, 1 updated, 0 unchanged), 1 not found."),
-        ("remove", "0 would be upserted, 1 would be removed, 1 not found."),
-    ],
-)
-def test_a_dry_run_knows_each_mode(account: Account, mode: str, words: str) -> None:
-    members(account, "a")
-    rows = [record(email="a@x.com", first_name="Ann"), record(email="n@x.com")]
-    run = account.run(PEOPLE, *rows, state(1), sync_mode=mode, dry_run=True)
-    assert run.exit_code == 0, run.log
-    assert words in run.log
-    account.check_only_reads()
-
-
-@pytest.mark.parametrize(
-    ("mode", "words"),
-    [
-        ("upsert", "would fill list 'Everybody': email <- email, first_name <- first_name."),
-        ("update", "would update those people whom SendGrid has, and put them on list 'Everybody': email <- email, "),
-        ("remove", "would take people off list 'Everybody': email <- email."),
-    ],
-)
-def test_a_check_knows_each_mode(account: Account, mode: str, words: str) -> None:
-    checked = account.check(PEOPLE, sync_mode=mode)
-    assert any(words in what for _, what in checked.findings), checked.findings
-
-
-def test_a_stream_of_leavers_needs_no_membership_property(account: Account) -> None:
-    for config in (
-        {"sync_mode": "remove", "membership_property": "active"},
-        {"membership_property": "active", "streams": {"people": {"sync_mode": "remove"}}},
-    ):
-        with pytest.raises(ConfigError, match="all records take people off the list, so `membership_property` has no"):
-            account.run(OPENED, **config)
 
 
 # Checkpoints

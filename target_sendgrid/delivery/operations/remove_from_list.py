@@ -97,6 +97,10 @@ class RemoveFromList:
             BadRequestError: SendGrid refuses the request again and again, because one of the contacts is unknown to it.
         """
         list_ids = self._list_tracker.current(job.purpose.list_ids)
+        if job.was_looked_up:  # they were sent before, perhaps in several requests, of which only one job was polled
+            job.was_looked_up
+        ):  # they were sent before, perhaps in several requests, and not each of their jobs is polled
+            job.progress.maybe_taken_at = self._clock.monotonic()
         for number in range(_MAX_TRIES):
             if number:
                 self._clock.sleep(_WAIT_SECONDS)
