@@ -1,4 +1,4 @@
-"""Mirrored lists: at the end of a whole run, whoever was not in it is taken off (`sync_mode: mirror`).
+"""Mirrored lists: at the end of a whole run, those who were not in it are taken off (`sync_mode: mirror`).
 
 Who is in the run is noted record by record (`audience/presence.py`). At the end, the members of each list are read from
 an export, the guards decide (`audience/guards.py`), and all who are absent are taken off, or nobody.

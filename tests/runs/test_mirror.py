@@ -71,7 +71,7 @@ def test_who_is_not_in_the_run_leaves_the_list_and_stays_a_contact(account: Acco
         ([record(email="ada@x.com"), record(email=None)], ["ada"]),
     ],
 )
-def test_whoever_is_in_the_source_stays(account: Account, rows: list[dict[str, Any]], left: list[str]) -> None:
+def test_people_in_the_source_stay(account: Account, rows: list[dict[str, Any]], left: list[str]) -> None:
     members(account, "ada", "bob", "cy")
     run = account.run(PEOPLE, *rows, END, **MIRROR, max_rejected_percent=100)
     assert run.exit_code == 0, run.log
@@ -115,18 +115,26 @@ def test_each_list_of_a_list_property_is_mirrored(account: Account) -> None:
 # Guards
 
 
+SDK = {"bookmarks": {"people": {"replication_key_value": "1"}}}
+SINGER_PYTHON = {"bookmarks": {"people": {"updated_at": "1"}}}
+TRUNCATED = {"profile_cap": 2, "on_profile_cap": "truncate"}
+MAPPED = {"stream_maps": {"people": {"email": "email"}}}
+TWO_STREAMS = {"streams": {"more": {"sync_mode": "mirror"}, "people": {}}}
+NO_OBJECT = '{"type": "RECORD", "stream": "people", "record": []}'
+
+
 @pytest.mark.parametrize(
     ("messages", "own", "reason"),
     [
         ([*people("ada")], {}, "has no STATE after its last record"),
         ([*people("ada"), END, *people("bob")], {}, "has no STATE after its last record"),
         ([END], {}, "has no record"),
-        ([*people("ada"), {"type": "STATE", "value": {"bookmarks": {"people": {"replication_key_value": "1"}}}}], {}, "replication position"),
-        ([*people("ada"), {"type": "STATE", "value": {"bookmarks": {"people": {"updated_at": "1"}}}}], {}, "replication position"),
-        ([*people("ada", "bob", "dee"), END], {"profile_cap": 2, "on_profile_cap": "truncate"}, "`profile_cap`"),
-        ([*people("ada"), record(score="x", first_name="y"), END], {}, "1 record that could not be read"),
-        ([*people("ada"), '{"type": "RECORD", "stream": "people", "record": []}', END], {}, "1 record that could not be read"),
-        ([*people("ada"), END], {"streams": {"more": {"sync_mode": "mirror"}, "people": {}}}, "stream 'more' never came"),
+        ([*people("ada"), {"type": "STATE", "value": SDK}], {}, "replication position"),
+        ([*people("ada"), {"type": "STATE", "value": SINGER_PYTHON}], {}, "replication position"),
+        ([*people("ada", "bob", "dee"), END], TRUNCATED, "`profile_cap`"),
+        ([*people("ada"), record(score="x"), END], MAPPED, "1 record that could not be read"),
+        ([*people("ada"), NO_OBJECT, END], {}, "1 record that could not be read"),
+        ([*people("ada"), END], TWO_STREAMS, "stream 'more' never came"),
         ([*people("ada"), END], {"max_removals": 0}, "`max_removals` is 0"),
         ([*people("ada"), END], {"max_removals": 1}, "`max_removals` is 1"),
     ],

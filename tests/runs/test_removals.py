@@ -193,7 +193,7 @@ def test_a_full_checkpoint_does_what_waits(account: Account, monkeypatch: pytest
     members(account, *"abcde")
     run = account.run(PEOPLE, *[deleted(email=f"{one}@x.com") for one in "abcde"], state(1))
     assert on_list(account) == ""
-    assert account.count("DELETE", REMOVE) == 2
+    assert account.count("DELETE", REMOVE) == 3
     assert counts_of(run) == {"received": 5, "removed": 5}
 
 

@@ -97,9 +97,7 @@ class RemoveFromList:
             BadRequestError: SendGrid refuses the request again and again, because one of the contacts is unknown to it.
         """
         list_ids = self._list_tracker.current(job.purpose.list_ids)
-        if job.was_looked_up:  # they were sent before, perhaps in several requests, of which only one job was polled
-            job.was_looked_up
-        ):  # they were sent before, perhaps in several requests, and not each of their jobs is polled
+        if job.was_looked_up:  # of several requests that were sent before, perhaps only one job was polled
             job.progress.maybe_taken_at = self._clock.monotonic()
         for number in range(_MAX_TRIES):
             if number:
