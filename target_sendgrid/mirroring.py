@@ -12,10 +12,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_sendgrid.audience.bookmarks import replication_position
-from target_sendgrid.audience.guards import ListFacts, StreamFacts
-from target_sendgrid.audience.list_lock import list_lock
-from target_sendgrid.audience.mirror import RemovalPlan
 from target_sendgrid.audience.presence import IDENTITY_FIELDS, Presence
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_ABSENT
 from target_sendgrid.delivery.pending import Change, Purpose
@@ -25,12 +21,14 @@ from target_sendgrid.origin import Origin
 from target_sendgrid.report.rejection_limit import LimitCounts
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
-from target_sendgrid.sendgrid.exports import ListExport
+from target_sendgrid.sendgrid.dry_run import is_new
 from target_sendgrid.wording import counted, shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from target_sendgrid.audience.guards import ListFacts, StreamFacts
+    from target_sendgrid.audience.mirror import RemovalPlan
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batcher
     from target_sendgrid.delivery.delivery import Delivery
@@ -89,8 +87,12 @@ class Mirrors:
         """Whether some list is mirrored."""
         return bool(self._presence)
 
+    def note_tap_stream(self, name: str) -> None:
+        """Note that a stream of the tap has come, be it one of which nothing is sent: its bookmark is its own."""
+        self._tap_streams.add(name)
+
     def open(self, stream: Stream, source: str) -> None:
-        """Note that a stream has come.
+        """Note that an output stream has come.
 
         Args:
             stream: The output stream.
@@ -99,7 +101,6 @@ class Mirrors:
         Raises:
             ConfigError: Another stream fills the same list in another mode, or another run mirrors the list.
         """
-        self._tap_streams.add(source)
         mode = self._settings.for_stream(stream.name).sync_mode
         for list_id in stream.list_ids:
             modes = self._modes.setdefault(list_id, {})
@@ -115,6 +116,8 @@ class Mirrors:
                 )
                 raise ConfigError(message)
             if list_id not in self._presence:
+                from target_sendgrid.audience.list_lock import list_lock  # noqa: PLC0415 - only mirrors need it
+
                 lock = list_lock(self._settings.base_url, list_id, self._label(list_id))
                 self._connection.resources.enter_context(lock)
                 self._presence[list_id] = Presence()
@@ -169,33 +172,36 @@ class Mirrors:
             SendGridError: SendGrid can't be reached, or an export failed.
         """
         problems: list[Problem] = []
-        for list_id, presence in self._presence.items():
-            label, (current_id,) = self._label(list_id), self._tracker.current((list_id,))
-            export = ListExport(
-                self._connection.clients[0],
-                self._clock,
-                current_id,
-                label=label,
-                timeout_seconds=self._settings.job_timeout_seconds,
-            )
-            plan = RemovalPlan(self._facts(list_id, label), presence, export)
+        for list_id in self._presence:
+            if is_new(list_id):  # a dry run has not created it
+                continue
+            label, plan = self._label(list_id), self._plan(list_id)
+            self._report.removed_members[label] = plan.removal_count
+            members = counted(plan.list_size, "member")
             if plan.withheld is not None:
                 problems.append(plan.withheld)
             elif self._report.dry_run is not None:
-                text = "A run would take %s of %s off the list %s."
-                log.info(text, f"{plan.removal_count:,}", counted(plan.list_size, "member"), label)
+                log.info("A run would take %s of %s off the list %s.", f"{plan.removal_count:,}", members, label)
             else:
+                kept_before = len(delivery.kept_members)
                 self._take_off(list_id, plan, batcher, delivery)
-                log.info(
-                    "Took %s of %s off the list %s, who were not in this run.",
-                    f"{plan.removal_count - len(delivery.kept_members):,}", counted(plan.list_size, "member"), label,
-                )  # fmt: skip
-            self._report.removed_members[label] = 0 if plan.withheld else plan.removal_count
+                removed = plan.removal_count - (len(delivery.kept_members) - kept_before)
+                self._report.removed_members[label] = removed
+                log.info("Took %s of %s off the list %s, who were not in this run.", f"{removed:,}", members, label)
         if problems:
             raise WithheldError(problems)
         if delivery.kept_members:
             what = f"{counted(len(delivery.kept_members), 'member')} could not be taken off a mirrored list."
             raise WithheldError(f"{what} {delivery.kept_members[0]} Run again.")
+
+    def _plan(self, list_id: str) -> RemovalPlan:
+        from target_sendgrid.audience.mirror import RemovalPlan  # noqa: PLC0415 - only mirrors need it
+        from target_sendgrid.sendgrid.exports import ListExport  # noqa: PLC0415 - as above
+
+        label, (current_id,) = self._label(list_id), self._tracker.current((list_id,))
+        client, seconds = self._connection.clients[0], self._settings.job_timeout_seconds
+        export = ListExport(client, self._clock, current_id, label=label, timeout_seconds=seconds)
+        return RemovalPlan(self._facts(list_id, label), self._presence[list_id], export)
 
     def _take_off(self, list_id: str, plan: RemovalPlan, batcher: Batcher, delivery: Delivery) -> None:
         purpose = Purpose(REMOVE_ABSENT, (list_id,))
@@ -213,6 +219,8 @@ class Mirrors:
                 self._counts[stream, list_id] += 1
 
     def _facts(self, list_id: str, label: str) -> ListFacts:
+        from target_sendgrid.audience.guards import ListFacts, StreamFacts  # noqa: PLC0415 - only mirrors need it
+
         came = [self._stream_facts(name, list_id) for name in self._modes[list_id]]
         absent = [
             StreamFacts(name=name, has_come=False, record_count=0)
@@ -223,6 +231,9 @@ class Mirrors:
         return ListFacts(label=label, streams=[*came, *absent], is_cap_reached=is_over)
 
     def _stream_facts(self, name: str, list_id: str) -> StreamFacts:
+        from target_sendgrid.audience.bookmarks import replication_position  # noqa: PLC0415 - only mirrors need it
+        from target_sendgrid.audience.guards import StreamFacts  # noqa: PLC0415 - as above
+
         counts, noted = self._report.streams[name], self._streams[name]
         without = counts.rejected[Reason.NO_IDENTIFIER]
         limit = self._connection.rejections.limit

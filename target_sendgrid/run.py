@@ -277,7 +277,6 @@ class Run:
         log.info("The input has ended after %s.", counted(self.report.received, "record"))
         self._delivery.finish()
         self._removals.finish()
-        self.mirrors.finish(self._batcher, self._delivery)
         self._is_finished = True
         # Streams without any entry were named when they came.
         by_pattern = [name for name in self.report.streams if self._settings.entry_of(name) not in {None, name}]
@@ -286,6 +285,7 @@ class Run:
             log.warning("%s%s", sentence, suggest(entry, by_pattern))
         self._connection.rejections.check(self.report, self._gate.held_from_line)
         self._removals.check()
+        self.mirrors.finish(self._batcher, self._delivery)
 
     def settle_after(self, error: BaseException) -> None:
         """Settle what can be settled after an error.

@@ -80,6 +80,7 @@ class RouteTable:
             log.info("Stream '%s' %s: its records are counted and not sent.", name, why)
         stream = SourceStream(self._run, name, ignored=[self._run.report.stream(name)])
         self._streams[name] = stream
+        self._run.mirrors.note_tap_stream(name)
         if name.isprintable():
             self.fast_decoder.add(stream)
         return stream
@@ -103,6 +104,7 @@ class RouteTable:
         if self._schema_digests.get(name) == digest:
             return  # some taps repeat the SCHEMA message before every part of their records
         self._check_name(name)
+        self._run.mirrors.note_tap_stream(name)
         schema = translate(schema)
         self.count_metrics()  # of sinks that may be replaced now
         if self._schemas.get(name) != (schema, key_properties):

@@ -103,6 +103,18 @@ def test_several_streams_of_a_list_are_one_source(account: Account) -> None:
     assert on_list(account) == ["ada", "bob"]
 
 
+@pytest.mark.parametrize("own", [{}, {"stream_maps": {"orders": None}}, {"streams": {"orders": {"enabled": False}}}])
+def test_a_bookmark_of_another_stream_that_came_says_nothing(account: Account, own: dict[str, Any]) -> None:
+    members(account, "ada", "bob")
+    orders = [schema("orders", email="string"), *people("ada", stream="orders")]
+    end = {"type": "STATE", "value": {"bookmarks": {"orders": {"replication_key_value": "1"}, "people": {}}}}
+    run = account.run(
+        *orders, PEOPLE, *people("ada"), end, **MIRROR | {"streams": {"orders": {"list_name": "O"}}} | own
+    )
+    assert "replication position" not in "".join(line for line in run.log.splitlines() if "Everybody" in line)
+    assert on_list(account) == ["ada"]
+
+
 def test_each_list_of_a_list_property_is_mirrored(account: Account) -> None:
     account.sandbox.seed(contacts=[{"email": f"{name}@x.com", "lists": ["VIP", "New"]} for name in ("ada", "bob")])
     rows = [record(email="ada@x.com", first_name="vip"), record(email="bob@x.com", first_name="new")]
