@@ -210,6 +210,25 @@ class TestIdentifiers:
         mapping = compiled({"email": "mail", "external_id": "key"}, clears_nulls=clears_nulls)
         assert mapping.contact({"mail": value, "key": 0}) == {"external_id": "0"}
 
+    @given(st.fixed_dictionaries({}, optional=dict.fromkeys(["mail", "key", "given"], st.sampled_from(ANYTHING))))
+    def test_identifiers_alone_are_those_of_the_contact(self, record: dict[str, Any]) -> None:
+        mapping = compiled({"email": "mail", "external_id": "key", "first_name": "given"})
+        try:
+            contact = mapping.contact(record)
+        except RecordRejectedError:
+            return
+        contact.pop("first_name", None)
+        assert mapping.identifiers(record) == contact
+
+    @pytest.mark.parametrize("clears_nulls", [True, False])
+    def test_a_bad_identifier_is_left_out_if_there_is_another_one(self, *, clears_nulls: bool) -> None:
+        mapping = compiled({"email": "mail", "external_id": "key", "city": "town"}, clears_nulls=clears_nulls)
+        assert mapping.identifiers({"mail": "no address", "key": 7, "town": ["x"]}) == {"external_id": "7"}
+        for record, reason in (({"mail": "no"}, Reason.INVALID_EMAIL), ({"key": None}, Reason.NO_IDENTIFIER)):
+            with pytest.raises(RecordRejectedError) as caught:
+                mapping.identifiers(record)
+            assert caught.value.reason is reason
+
     @pytest.mark.parametrize("value", [None, "", "\t"])
     @pytest.mark.parametrize("clears_nulls", [True, False])
     def test_a_record_that_nothing_identifies_is_rejected(self, value: object, *, clears_nulls: bool) -> None:
