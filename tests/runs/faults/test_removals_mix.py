@@ -39,7 +39,7 @@ CONFIG: dict[str, Any] = {
     "field_mapping": {"email": "email"},
     "job_timeout_seconds": 300,
 }
-REMOVE = {"method": "DELETE", "path": "/v3/marketing/lists"}
+REMOVE = {"method": "DELETE", "path": "/v3/marketing/lists/*"}
 JOB_FAULTS = ("job_failed", "job_stuck", "job_lost")
 REQUEST_FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "status", "status": 500},

@@ -6,6 +6,7 @@ from tests.runs.faults.promises import Promise
 
 PROCESS, DISK, TAP, NETWORK = "The process", "Files and pipes", "The tap", "The network and the clock"
 REJECTED = "Rejected records"
+REMOVALS = "Rows that take people off lists"
 
 KILLED = Promise(
     PROCESS,
@@ -156,5 +157,47 @@ SHARED_ACCOUNT = Promise(
     0,
 )
 
+REMOVAL_FAILED = Promise(
+    REMOVALS,
+    "SendGrid's job that takes people off a list fails, is lost, or does not end",
+    "looks the people up, and takes those off again who are still on the list",
+    "List-removal job",
+    0,
+)
+REMOVAL_WITHOUT_EFFECT = Promise(
+    REMOVALS,
+    "SendGrid's job completes, and the people are still on the list",
+    "takes them off again; a person counts as removed only when a look-up no longer finds the person on the list",
+    "completed without effect on 1 contact: sending its contacts again",
+    0,
+)
+REMOVED_IS_ABSENT = Promise(
+    REMOVALS,
+    "a person who is to leave a list is not in SendGrid",
+    "looks the person up again after a minute, creates nobody, and counts the record as not found",
+    "1 not found",
+    0,
+)
+REMOVAL_STOPPED = Promise(
+    REMOVALS,
+    "a signal stops the run",
+    "takes nobody more off a list; the next run does it",
+    "Stopped by signal 15",
+    143,
+)
+REMOVAL_OVER_LIMIT = Promise(
+    REMOVALS,
+    "more records are rejected than `max_rejected_percent` allows",
+    "takes nobody off a list; no state covers the rows that ask for it",
+    "1 record that would take people off lists: nothing of it was done",
+    1,
+)
+REMOVAL_CEILING = Promise(
+    REMOVALS,
+    "more people would leave lists than `max_removals` allows",
+    "takes off as many as it allows; no state covers the others",
+    "1 person was not taken off a list, since `max_removals` allows 1 in one run",
+    1,
+)
 WORLD_PROMISES = [value for value in list(globals().values()) if isinstance(value, Promise)]
 """All promises about the tap, the machine and the network, in the order of the tables."""
