@@ -36,6 +36,7 @@ def test_a_deleted_row_takes_the_person_off_the_list_and_the_contact_stays(accou
     assert len(account.emails()) == 4
     assert counts_of(run) == {"received": 3, "upserted": 1, "removed": 1, "not_found": 1}
     assert "1 upserted, 1 removed, 1 not found" in run.log
+    assert run.report["import_jobs"] == 1
     assert run.states == ['{"n": 1}']
 
 
