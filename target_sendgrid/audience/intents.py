@@ -157,5 +157,9 @@ class Intents:
 
 
 def keys_of(contact: Contact) -> tuple[str, ...]:
-    """Return the identifiers of a contact, each with its kind."""
-    return tuple(f"{kind} {contact[kind]}" for kind in IDENTIFIERS if contact.get(kind))
+    """Return the identifiers of a contact, each with its kind.
+
+    Addresses are the same whatever the case of their letters: which letters SendGrid changes is not known.
+    """
+    found = {kind: str(contact[kind]) for kind in IDENTIFIERS if contact.get(kind)}
+    return tuple(f"{kind} {value.casefold() if kind == 'email' else value}" for kind, value in found.items())
