@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_sendgrid.audience.presence import IDENTITY_FIELDS, Presence
+from target_sendgrid.audience.presence import IDENTITY_FIELDS, Presence, shown_texts
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_ABSENT
 from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.errors import ConfigError, Reason, WithheldError
@@ -153,7 +153,7 @@ class Mirrors:
             return
         fields = stream.mapping.fields
         values = {field.key: value_at(record, field.path) for field in fields if field.key in IDENTITY_FIELDS}
-        if any(isinstance(value, (str, int, list)) and value for value in values.values()):
+        if any(map(shown_texts, values.values())):
             self._add(stream.name, stream.list_ids, values)
         elif reason is not Reason.NO_IDENTIFIER:
             noted.unknown_count += 1

@@ -87,13 +87,9 @@ class Presence:
                 numbers and arrays of them.
         """
         for field, kind in _FIELDS.items():
-            value = values.get(field)
-            if value is None:
-                continue
-            for item in value if isinstance(value, list) else [value]:
-                if isinstance(item, (str, int)):
-                    for key in _keys(kind, str(item)):
-                        self._keys.add(key)
+            for text in shown_texts(values.get(field)):
+                for key in _keys(kind, text):
+                    self._keys.add(key)
 
     def __contains__(self, member: ListMember) -> bool:
         """Return whether a record has shown any identifier of a member of the list."""
@@ -105,6 +101,17 @@ class Presence:
         Nobody can tell from a stream that maps addresses alone whether somebody without an address is in the source.
         """
         return any(getattr(member, kind) for kind in self._kinds)
+
+
+def shown_texts(value: object) -> list[str]:
+    """Return the texts in the value of a contact field by which somebody may be known.
+
+    Args:
+        value: Any value of a record. Objects, booleans and texts of blanks show nobody.
+    """
+    items = value if isinstance(value, list) else [value]
+    texts = [str(item) for item in items if isinstance(item, (str, int)) and not isinstance(item, bool)]
+    return [text for text in texts if trimmed(text)]
 
 
 def _identifiers(member: ListMember) -> Iterator[tuple[str, str]]:
