@@ -224,8 +224,8 @@ class Mirrors:
         came = [self._stream_facts(name, list_id) for name in self._modes[list_id]]
         absent = [
             StreamFacts(name=name, has_come=False, record_count=0)
-            for name in self._settings.streams
-            if "*" not in name and name not in self._report.streams and self._may_fill(name, list_id)
+            for name in self._settings.unused_entries(self._modes[list_id])
+            if self._may_fill(name, list_id)
         ]
         is_over = any(counts.buckets[Bucket.OVER_CAP] for counts in self._report.streams.values())
         return ListFacts(label=label, streams=[*came, *absent], is_cap_reached=is_over)
@@ -254,12 +254,11 @@ class Mirrors:
         )
 
     def _may_fill(self, name: str, list_id: str) -> bool:
-        """Return whether a stream that has not come is configured for a list."""
+        """Return whether a stream that has not come, or the streams of a pattern, are configured for a list."""
         own = self._settings.for_stream(name)
-        if not own.is_enabled:
-            return False
-        given_name = self._connection.lists.given_name(list_id)
-        return own.list_id == list_id or (given_name is not None and given_name in {own.list_name, *own.lists.values()})
+        names = [name for name in (own.list_name, *own.lists.values()) if name]
+        lists = self._connection.lists
+        return own.is_enabled and (own.list_id == list_id or any(lists.is_named(list_id, name) for name in names))
 
     def _label(self, list_id: str) -> str:
         return self._tracker.label((list_id,))

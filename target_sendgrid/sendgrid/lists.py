@@ -75,6 +75,10 @@ class Lists:
         """Return whether the account has no list of a name that was looked up, so that it has to be created."""
         return not self._named(list_name)
 
+    def is_named(self, list_id: str, list_name: str) -> bool:
+        """Return whether a name that was looked up before is that of a list, be the list itself given by its id."""
+        return any(found.id == list_id for found in self._named(list_name))
+
     def given_name(self, list_id: str) -> str | None:
         """Return the name that the settings give for a list; ``None`` where they give its id."""
         return None if list_id in self._by_id else self._name_of.get(list_id)
