@@ -25,7 +25,7 @@ from target_sendgrid.sendgrid.dry_run import is_new
 from target_sendgrid.wording import counted, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from target_sendgrid.audience.guards import ListFacts, StreamFacts
     from target_sendgrid.audience.mirror import RemovalPlan
@@ -60,16 +60,24 @@ class Mirrors:
         report: Counts what becomes of records.
         clock: Where time comes from.
         tracker: The lists' ids as they are now.
+        check_stop: Called while the members of a list are read; may raise to end the run.
     """
 
-    def __init__(
-        self, connection: Connection, settings: Settings, report: Report, clock: Clock, tracker: ListTracker
+    def __init__(  # noqa: PLR0913 - the steps that it connects
+        self,
+        connection: Connection,
+        settings: Settings,
+        report: Report,
+        clock: Clock,
+        tracker: ListTracker,
+        check_stop: Callable[[], None],
     ) -> None:
         self._connection = connection
         self._settings = settings
         self._report = report
         self._clock = clock
         self._tracker = tracker
+        self._check_stop = check_stop
         self._modes: dict[str, dict[str, str]] = {}
         """The sync mode of each stream that fills a list, by the list's id."""
         self._presence: dict[str, Presence] = {}
@@ -200,7 +208,9 @@ class Mirrors:
 
         label, (current_id,) = self._label(list_id), self._tracker.current((list_id,))
         client, seconds = self._connection.clients[0], self._settings.job_timeout_seconds
-        export = ListExport(client, self._clock, current_id, label=label, timeout_seconds=seconds)
+        export = ListExport(
+            client, self._clock, current_id, label=label, timeout_seconds=seconds, check_stop=self._check_stop
+        )
         return RemovalPlan(self._facts(list_id, label), self._presence[list_id], export)
 
     def _take_off(self, list_id: str, plan: RemovalPlan, batcher: Batcher, delivery: Delivery) -> None:

@@ -89,7 +89,7 @@ class Run:
         self.streams = OutputStreams(connection, settings, report, kinds)
         self._list_tracker = ListTracker(worker_client, connection.lists.given_name, can_create=settings.create_list)
         removal_limit = RemovalLimit(lambda stream: settings.for_stream(stream).max_removals)
-        self.mirrors = Mirrors(connection, settings, report, clock, self._list_tracker)
+        self.mirrors = Mirrors(connection, settings, report, clock, self._list_tracker, check_stop)
         self._permit = RemovalPermit(check_stop)
         field_name = connection.catalogue.name_of
         runner: Runner

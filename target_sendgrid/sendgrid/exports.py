@@ -16,7 +16,7 @@ from target_sendgrid.sendgrid.export_files import DistinctTexts, lines, unpacked
 from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.sendgrid.client import Client, ExportStatus
@@ -29,6 +29,10 @@ UNKNOWN_SECONDS = 60.0
 """How long a new export may be unknown to SendGrid: its answers may come from different machines."""
 
 _POLL_GROWTH = 1.5
+
+_CHECK_STOP_SECONDS = 0.5
+_CHECK_STOP_ROWS = 1_000
+"""How often a waiting, or reading, run checks whether it was asked to stop."""
 
 _AGAIN = "Run again later."
 
@@ -60,6 +64,7 @@ class ListExport:
         list_id: The list.
         label: How sentences name the list, in quotation marks.
         timeout_seconds: Longest wait for the files.
+        check_stop: Called while waiting and reading; may raise to end the run.
 
     Attributes:
         contact_count: Number of members that SendGrid says it has exported, or, where it does not say it, that the list
@@ -67,12 +72,22 @@ class ListExport:
         row_count: Number of members that were read so far.
     """
 
-    def __init__(self, client: Client, clock: Clock, list_id: str, *, label: str, timeout_seconds: float) -> None:
+    def __init__(  # noqa: PLR0913 - what an export is made of
+        self,
+        client: Client,
+        clock: Clock,
+        list_id: str,
+        *,
+        label: str,
+        timeout_seconds: float,
+        check_stop: Callable[[], None] = lambda: None,
+    ) -> None:
         self._client = client
         self._clock = clock
         self._list_id = list_id
         self._label = label
         self._timeout_seconds = timeout_seconds
+        self._check_stop = check_stop
         self._seen = DistinctTexts()
         self.contact_count: int | None = None
         self.row_count = 0
@@ -119,7 +134,7 @@ class ListExport:
             if age >= self._timeout_seconds:
                 what = f"The export of the list {self._label} was not ready after {self._timeout_seconds:.0f} s."
                 raise JobFailedError(what, "Run again later, or raise `job_timeout_seconds`.")
-            self._clock.sleep(min(interval, self._timeout_seconds - age))
+            self._sleep(min(interval, self._timeout_seconds - age))
             interval = min(interval * _POLL_GROWTH, LONGEST_POLL_SECONDS)
             try:
                 status = self._client.export_status(export_id)
@@ -154,6 +169,8 @@ class ListExport:
                     done += 1
                     self.row_count += 1
                     self._seen.add(member.contact_id)
+                    if self.row_count % _CHECK_STOP_ROWS == 0:
+                        self._check_stop()
                     yield member
             except TransientError as error:
                 if done > done_before:
@@ -166,7 +183,14 @@ class ListExport:
                 raise SendGridError(f"{self._unreadable}. {error}", _AGAIN, code=error.codes[0]) from None
             else:
                 return
-            self._clock.sleep(wait_seconds)
+            self._sleep(wait_seconds)
+
+    def _sleep(self, seconds: float) -> None:
+        ends_at = self._clock.monotonic() + seconds
+        while (left := ends_at - self._clock.monotonic()) > 0:
+            self._check_stop()
+            self._clock.sleep(min(left, _CHECK_STOP_SECONDS))
+        self._check_stop()
 
     @property
     def _unreadable(self) -> str:

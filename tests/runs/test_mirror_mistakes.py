@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -83,3 +84,21 @@ def test_who_is_deleted_and_added_again_in_other_capitals_stays(account: Account
     run = account.run(PEOPLE, deleted(email="Éa@x.com"), record(email="éa@x.com"), END)
     assert run.exit_code == 0, run.log
     assert on_list(account) == "é"
+
+
+def test_a_signal_ends_the_wait_for_an_export(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    members(account, "ada", "bob")
+    account.sandbox.set_options(export_ready_after_seconds=1000.0)
+    sleep, signals = account.clock.sleep, iter([signal.SIGTERM])
+
+    def sleep_and_stop(seconds: float) -> None:
+        if account.count("POST", "/exports") and (number := next(signals, None)):
+            signal.raise_signal(number)
+        sleep(seconds)
+
+    monkeypatch.setattr(account.clock, "sleep", sleep_and_stop)
+    started_at = account.clock.monotonic()
+    run = account.run(PEOPLE, record(email="ada@x.com"), END, sync_mode="mirror")
+    assert run.exit_code == 143, run.log
+    assert account.clock.monotonic() - started_at < 5
+    assert on_list(account) == "ab"
