@@ -63,7 +63,7 @@ class Mirrors:
         check_stop: Called while the members of a list are read; may raise to end the run.
     """
 
-    def __init__(  # noqa: PLR0913 - the steps that it connects
+    def __init__(
         self,
         connection: Connection,
         settings: Settings,
@@ -89,6 +89,8 @@ class Mirrors:
         self._last_state: bytes | None = None
         self._received_at_state: dict[str, int] = {}
         """Number of records of each stream when the last STATE came."""
+        self._state_after: dict[str, bytes] = {}
+        """The first STATE after the last record of each stream."""
 
     @property
     def is_active(self) -> bool:
@@ -166,11 +168,21 @@ class Mirrors:
         elif reason is not Reason.NO_IDENTIFIER:
             noted.unknown_count += 1
 
-    def note_state(self, state: bytes) -> None:
-        """Note a STATE message."""
-        if self._presence:
-            self._last_state = state
-            self._received_at_state = {name: counts.received for name, counts in self._report.streams.items()}
+    def note_state(self, state: bytes) -> bool:
+        """Note a STATE message, and return whether the next run may start from it.
+
+        A run that starts inside a whole read would take the rest for everybody.
+        """
+        if not self._presence:
+            return True
+        from target_sendgrid.audience.bookmarks import is_inside_whole_read  # noqa: PLC0415 - only mirrors need it
+
+        self._last_state = state
+        for name, counts in self._report.streams.items():
+            if counts.received != self._received_at_state.get(name, 0):
+                self._state_after[name] = state
+        self._received_at_state = {name: counts.received for name, counts in self._report.streams.items()}
+        return not is_inside_whole_read(state)
 
     def finish(self, batcher: Batcher, delivery: Delivery) -> None:
         """Take off each mirrored list who was not in the run. Everything else must be settled.
@@ -250,7 +262,7 @@ class Mirrors:
         own = LimitCounts(counts.received - counts.buckets[Bucket.IGNORED], counts.rejected_count - without, without)
         others = self._tap_streams - noted.sources
         positions = (
-            None if self._last_state is None else replication_position(self._last_state, source, others)
+            replication_position(self._last_state or b"{}", source, others, self._state_after.get(name, b"{}"))
             for source in noted.sources
         )
         return StreamFacts(

@@ -253,8 +253,10 @@ class Run:
 
     def receive_state(self, line: int, state: bytes) -> None:
         """Take a STATE message."""
-        self.mirrors.note_state(state)
-        self._delivery.receive_state(line, state)
+        if self.mirrors.note_state(state):
+            self._delivery.receive_state(line, state)
+        else:
+            self._delivery.settle_ready()
 
     def on_idle(self) -> None:
         """Settle what is ready; call it now and then while reading, also while the tap is silent.

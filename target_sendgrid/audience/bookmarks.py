@@ -21,7 +21,20 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _NO_WORD = re.compile(r"[\W_]")
 
 
-def replication_position(state: bytes, stream: str, other_streams: Collection[str] = ()) -> str | None:
+_RESUMABLE = re.compile(
+    rb'"(?:last_pk_fetched|max_pk_values|last_id_fetched|max_id_value|xmin)"\s*:(?!\s*(?:null\b|\{\s*\}|\[\s*\]))'
+)
+"""Matches positions inside a whole read, at which some taps go on after an interruption."""
+
+
+def is_inside_whole_read(state: bytes) -> bool:
+    """Return whether a tap that starts from a STATE may read the rest of a stream alone, as if it were the whole."""
+    return _RESUMABLE.search(state) is not None
+
+
+def replication_position(
+    state: bytes, stream: str, other_streams: Collection[str] = (), earlier: bytes = b"{}"
+) -> str | None:
     """Return what in a STATE says, or may say, that a stream was read from a position on.
 
     The key is the tap's: the streams are named as in its messages, before stream maps. Some taps put the names of the
@@ -32,14 +45,21 @@ def replication_position(state: bytes, stream: str, other_streams: Collection[st
         state: Value of the STATE message.
         stream: Name of the stream in the tap's messages.
         other_streams: Names of the other streams that have come.
+        earlier: Value of the first STATE message after the last record of the stream. Its bookmark holds if the later
+            one has none, since some taps write only what has changed.
 
     Returns:
         The words for a sentence, which hold a key and no value; ``None`` if the stream was read as a whole.
     """
     try:
         # Numbers stay text: Python refuses to read thousands of digits.
-        value = json.loads(state, parse_int=str, parse_float=str, parse_constant=str)
-        return _position_in_state(value, stream, other_streams)
+        value, before = (
+            json.loads(one, parse_int=str, parse_float=str, parse_constant=str) for one in (state, earlier)
+        )
+        found = _position_in_state(value, stream, other_streams)
+        if found is not None or not isinstance(before, dict) or _own_bookmarks(value, stream):
+            return found
+        return _first_position(_own_bookmarks(before, stream))
     except (ValueError, RecursionError):
         return "something that can't be read"
 
@@ -55,6 +75,15 @@ def _position_in_state(value: Any, stream: str, other_streams: Collection[str]) 
         if not _is_empty(inner) and (key != "bookmarks" or not isinstance(inner, dict)):
             return _named(key)
     return _first_position(_bookmarks_of(value.get("bookmarks") or {}, stream, other_streams))
+
+
+def _own_bookmarks(state: dict[str, Any] | None, stream: str) -> list[Any]:
+    """Return the bookmarks with the name of a stream, or that name with others before it."""
+    bookmarks = (state or {}).get("bookmarks")
+    if not isinstance(bookmarks, dict):
+        return []
+    qualified = [inner for name, inner in bookmarks.items() if _is_qualified(name, stream)]
+    return [*_under_name(bookmarks, stream)] or qualified
 
 
 def _bookmarks_of(bookmarks: dict[str, Any], stream: str, other_streams: Collection[str]) -> list[Any]:

@@ -72,7 +72,7 @@ class ListExport:
         row_count: Number of members that were read so far.
     """
 
-    def __init__(  # noqa: PLR0913 - what an export is made of
+    def __init__(
         self,
         client: Client,
         clock: Clock,

@@ -102,3 +102,60 @@ def test_a_signal_ends_the_wait_for_an_export(account: Account, monkeypatch: pyt
     assert run.exit_code == 143, run.log
     assert account.clock.monotonic() - started_at < 5
     assert on_list(account) == "ab"
+
+
+POSITION = {"bookmarks": {"people": {"updated_at": "2026-01-01"}}}
+
+
+@pytest.mark.parametrize(
+    "last",
+    [{"bookmarks": {"orders": {}}}, {"bookmarks": {"orders": {"updated_at": "2026-01-01"}}}, {}, {"bookmarks": None}],
+)
+def test_nobody_leaves_if_an_earlier_state_alone_holds_the_position_of_the_stream(account: Account, last: Any) -> None:
+    members(account, "ada", "bob")
+    messages = [record(email="ada@x.com"), state_of(POSITION), record("orders", email="c@x.com"), state_of(last)]
+    streams = {"people": {}, "orders": {"list_name": "Others", "sync_mode": "upsert"}}
+    line = withheld(account, PEOPLE, schema("orders", email="string"), *messages, streams=streams)
+    assert "replication position in its state (`updated_at`)" in line
+
+
+@pytest.mark.parametrize(
+    ("after", "last"),
+    [
+        ({"currently_syncing": "people"}, {"currently_syncing": None}),
+        (POSITION, {"bookmarks": {"people": {}}}),
+        ({"bookmarks": {"people": {}}}, {"bookmarks": {}}),
+        ({"bookmarks": {"db-people": {"last_pk_fetched": {"id": 3}}}}, {"bookmarks": {"db-people": {}}}),
+    ],
+)
+def test_the_last_bookmark_of_the_stream_counts(account: Account, after: Any, last: Any) -> None:
+    members(account, "ada", "bob")
+    run = account.run(PEOPLE, record(email="ada@x.com"), state_of(after), state_of(last), sync_mode="mirror")
+    assert run.exit_code == 0, run.log
+    assert on_list(account) == "a"
+
+
+@pytest.mark.parametrize(
+    ("inside", "done"),
+    [
+        ({"max_pk_values": {"id": 9}, "last_pk_fetched": {"id": 1}}, {}),
+        ({"last_replication_method": "FULL_TABLE", "version": 1, "xmin": "7"}, {"xmin": None}),
+        ({"last_id_fetched": "7"}, {"last_id_fetched": None}),
+    ],
+)
+def test_no_state_from_inside_a_whole_read_is_written(account: Account, inside: Any, done: Any) -> None:
+    members(account, "ada", "bob", "cy")
+    middle, end = ({"bookmarks": {"people": bookmark}} for bookmark in (inside, done))
+    messages = [record(email="ada@x.com"), state_of(middle), record(email="bob@x.com")]
+    broken = account.run(PEOPLE, *messages, "no message", sync_mode="mirror")
+    assert (broken.exit_code, broken.states) == (1, [])
+    assert on_list(account) == "abc"
+    whole = account.run(PEOPLE, *messages, state_of(end), sync_mode="mirror")
+    assert (whole.exit_code, len(whole.states)) == (0, 1), whole.log
+    assert on_list(account) == "ab"
+    assert len(account.run(PEOPLE, *messages, state_of(end)).states) == 1
+
+
+def state_of(value: Any) -> dict[str, Any]:
+    """Return a STATE message."""
+    return {"type": "STATE", "value": value}
