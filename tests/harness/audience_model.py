@@ -7,11 +7,12 @@ and says who is in the account, and on the list, at the end of each.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 class Mode(str, Enum):
@@ -19,6 +20,8 @@ class Mode(str, Enum):
     UPDATE = "update"
     REMOVE = "remove"
     MIRROR = "mirror"
+    MEMBERSHIP = "membership_property"
+    """A property of each record says who is on the list."""
 
 
 class Kind(Enum):
@@ -28,6 +31,7 @@ class Kind(Enum):
     CAPPED = "the run reaches its cap"
     CHANGES = "the tap sends only what has changed, and a replication position"
     KILLED = "the target is killed in the middle; the next day sends the same again"
+    FAILED = "SendGrid fails in the middle; the next day sends the same again"
     EXODUS = "so many have left that the mirror withholds their removal"
     ALLOWED = "the same as on the day before, with `max_removals` set"
 
@@ -39,6 +43,12 @@ class Row(NamedTuple):
     first_name: str
     is_deleted: bool = False
     """Whether it is marked as deleted at the source."""
+    is_member: bool = True
+    """Whether it says that the person belongs on the list."""
+
+    @property
+    def puts_on_list(self) -> bool:
+        return self.is_member and not self.is_deleted
 
 
 class Day(NamedTuple):
@@ -59,8 +69,8 @@ class Day(NamedTuple):
         """Rows of those people that the cap lets through."""
         if self.cap is None:
             return self.rows
-        people = list(dict.fromkeys(row.email.lower() for row in self.rows if not row.is_deleted))[: self.cap]
-        return [row for row in self.rows if row.is_deleted or row.email.lower() in people]
+        people = set(list(dict.fromkeys(row.email.lower() for row in self.rows if row.puts_on_list))[: self.cap])
+        return [row for row in self.rows if not row.puts_on_list or row.email.lower() in people]
 
 
 class Segment:
@@ -71,11 +81,13 @@ class Segment:
         size: Number of people on the first day.
         changes_each_day: Number of people each that join, leave, change, or are swapped on a day. It must stay below a
             tenth of the people in all.
+        keeps_leavers: Whether half of those who leave stay as rows that are no members. They may join again.
     """
 
-    def __init__(self, seed: int, size: int, changes_each_day: int) -> None:
+    def __init__(self, seed: int, size: int, changes_each_day: int, *, keeps_leavers: bool = False) -> None:
         self._random = random.Random(seed)  # noqa: S311 - for tests, not for security
         self._changes_each_day = changes_each_day
+        self._keeps_leavers = keeps_leavers
         self._next_number = 0
         self.people: dict[str, Row] = {}
         """The record of each person, by a key that no change touches."""
@@ -83,8 +95,8 @@ class Segment:
 
     def days(self, count: int) -> Iterator[Day]:
         """Yield days: the first one and the last one are ordinary, and each kind comes in a random order."""
-        special = [Kind.BROKEN, Kind.EMPTY, Kind.CAPPED, Kind.CHANGES, Kind.KILLED, Kind.EXODUS]
-        kinds = special + [Kind.ORDINARY] * max(0, count - 4 - len(special))
+        special = [Kind.BROKEN, Kind.EMPTY, Kind.CAPPED, Kind.CHANGES, Kind.KILLED, Kind.FAILED, Kind.EXODUS]
+        kinds = special + [Kind.ORDINARY] * max(0, count - 5 - len(special))
         self._random.shuffle(kinds)
         for kind in [Kind.ORDINARY, *kinds, Kind.ORDINARY]:
             yield from self._days_of(kind)
@@ -106,7 +118,7 @@ class Segment:
             yield Day(kind, [*changed, *deleted])
         else:
             yield Day(kind, rows)
-        if kind is Kind.KILLED:
+        if kind in {Kind.KILLED, Kind.FAILED}:
             yield Day(Kind.ORDINARY, rows)
         elif kind is Kind.EXODUS:
             yield Day(Kind.ALLOWED, rows, max_removals=len(rows))
@@ -114,8 +126,7 @@ class Segment:
     def _change(self) -> tuple[list[Row], list[Row]]:
         """Change the segment, and return the rows that have changed and those that are marked as deleted."""
         count = self._changes_each_day
-        left = self._leave(count)
-        deleted = [row._replace(is_deleted=True) for row in left[::2]]
+        deleted, turned = self._leave(count)
         joined = self._join(count)
         changed = self._random.sample(sorted(self.people), 4 * count)
         for number, key in enumerate(changed):
@@ -129,7 +140,7 @@ class Segment:
                 swapped = self.people[other].email, row.email
                 self.people[key] = row._replace(email=swapped[0])
                 self.people[other] = self.people[other]._replace(email=swapped[1])
-        return [self.people[key] for key in [*joined, *changed]], deleted
+        return [self.people[key] for key in dict.fromkeys([*joined, *changed, *turned])], deleted
 
     def _join(self, count: int) -> list[str]:
         keys = [f"p{self._next_number + index}" for index in range(count)]
@@ -137,8 +148,15 @@ class Segment:
         self.people |= {key: Row(f"{key}@example.com", key.upper()) for key in keys}
         return keys
 
-    def _leave(self, count: int) -> list[Row]:
-        return [self.people.pop(key) for key in self._random.sample(sorted(self.people), count)]
+    def _leave(self, count: int) -> tuple[list[Row], list[str]]:
+        """Have people leave; return the rows that are marked as deleted, and the keys of those that are kept."""
+        keys = self._random.sample(sorted(self.people), count)
+        deleted = [self.people.pop(key)._replace(is_deleted=True) for key in keys[::2]]
+        left = {key: self.people.pop(key) for key in keys[1::2]}
+        if not self._keeps_leavers:
+            return deleted, []
+        self.people |= {key: row._replace(is_member=not row.is_member) for key, row in left.items()}
+        return deleted, list(left)
 
 
 class AudienceModel:
@@ -146,7 +164,7 @@ class AudienceModel:
 
     def __init__(self, mode: Mode) -> None:
         self.mode = mode
-        self.first_names: dict[str, str] = {}
+        self.first_names: dict[str, str | None] = {}
         """First name of each contact, by address."""
         self.on_list: set[str] = set()
         """Addresses on the list."""
@@ -154,20 +172,40 @@ class AudienceModel:
         """Whether removals were withheld on the last day."""
         self.members_without_address = 0
         """Number of members who have no address, which somebody has put on the list by hand."""
+        self.counts: Counter[str] = Counter()
+        """What became of the records of the last day, without counts that are 0."""
+        self.absent_count = 0
+        """Number of members whom the mirror has taken off on the last day."""
+
+    def put_on_by_hand(self, emails: Iterable[str]) -> None:
+        """Put people on the list, as a user of SendGrid does."""
+        for email in emails:
+            self.first_names.setdefault(email, None)
+            self.on_list.add(email)
 
     def live(self, day: Day) -> None:
-        """Go through a day, as if a day on which the target is killed ended as any other."""
+        """Go through a day, as if a day on which the target is killed, or SendGrid fails, ended as any other."""
         self.has_withheld = False
+        taken = day.rows if self.mode is Mode.REMOVE else day.rows_taken  # who is only taken off is under no cap
+        self.counts = +Counter(received=len(day.rows), over_cap=len(day.rows) - len(taken))
         # The last row of a person decides.
-        rows = {row.email.lower(): row for row in day.rows_taken}
-        for email, row in rows.items():
-            if row.is_deleted or self.mode is Mode.REMOVE:
-                self.on_list.discard(email)
-            elif self.mode is not Mode.UPDATE or email in self.first_names:
-                self.first_names[email] = row.first_name
-                self.on_list.add(email)
+        for email, row in {row.email.lower(): row for row in taken}.items():
+            self.counts[self._live_row(email, row)] += 1
+        self.absent_count = 0
         if self.mode is Mode.MIRROR:
             self._take_off_absent(day)
+
+    def _live_row(self, email: str, row: Row) -> str:
+        """Do what a row asks for, and return the bucket in which it ends."""
+        is_known = email in self.first_names
+        if self.mode is Mode.REMOVE or not row.puts_on_list:
+            self.on_list.discard(email)
+            return "removed" if is_known else "not_found"
+        if self.mode is Mode.UPDATE and not is_known:
+            return "not_found"
+        self.first_names[email] = row.first_name
+        self.on_list.add(email)
+        return "upserted"
 
     def _take_off_absent(self, day: Day) -> None:
         absent = self.on_list - {row.email.lower() for row in day.rows if not row.is_deleted}
@@ -175,5 +213,6 @@ class AudienceModel:
         most = day.max_removals if day.max_removals is not None else max(10, list_size / 10)
         if day.is_whole and len(absent) <= most:
             self.on_list -= absent
+            self.absent_count = len(absent)
         else:
             self.has_withheld = True

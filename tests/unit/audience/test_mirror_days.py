@@ -14,6 +14,8 @@ from tests.harness.seeds import seeds
 
 WHOLE, CHANGES = b'{"bookmarks": {"people": {}}}', b'{"bookmarks": {"people": {"updated_at": "2026-01-01"}}}'
 
+ENDED_EARLY = {Kind.KILLED, Kind.FAILED}
+
 
 class ListInMemory:
     """A list, with as much of a run as a mirror needs."""
@@ -53,7 +55,7 @@ class ListInMemory:
         )
         is_capped = day.rows_taken != day.rows
         return ListFacts(
-            label="'News'", streams=[stream], has_ended=day.kind is not Kind.KILLED, is_cap_reached=is_capped
+            label="'News'", streams=[stream], has_ended=day.kind not in ENDED_EARLY, is_cap_reached=is_capped
         )
 
 

@@ -1,0 +1,175 @@
+"""A segment lives through random days in each sync mode: whole runs, compared with a model of plain Python each day.
+
+With more people and days than here, `.ci/full days` runs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.harness.audience_model import AudienceModel, Kind, Mode, Segment
+from tests.harness.messages import PEOPLE, record, schema
+from tests.harness.processes import wait_for_log, write
+from tests.harness.removals import GONE, counts_of
+from tests.harness.seeds import seeds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.harness.account import Account
+    from tests.harness.audience_model import Day
+    from tests.harness.runs import Finished
+
+SEGMENT_SIZE = int(os.environ.get("DAYS_PEOPLE", "60"))
+DAY_COUNT = int(os.environ.get("DAYS_COUNT", "12"))
+CHANGES_EACH_DAY = max(1, SEGMENT_SIZE // 100)
+WITHOUT_ADDRESS = 3
+"""Number of members of the list whom the stream, which has only addresses, can't speak for."""
+
+STOPPED = {Kind.KILLED, Kind.FAILED}
+SCHEMA = schema(**{name: kind["type"][0] for name, kind in PEOPLE["schema"]["properties"].items()}, is_member="boolean")
+
+
+class Life:
+    """The days of one segment in one mode: the account, and the model of it."""
+
+    def __init__(self, account: Account, mode: Mode, seed: int) -> None:
+        self.account = account
+        self.mode = mode
+        self.model = AudienceModel(mode)
+        self.random = random.Random(seed)  # noqa: S311 - for tests, not for security
+        self.done_count = 0
+        """Number of records that the last state covers, if the day before was stopped."""
+        others = [{"external_id": str(number), "lists": ["Everybody"]} for number in range(WITHOUT_ADDRESS)]
+        known = [f"p{number}@example.com" for number in range(0, SEGMENT_SIZE + DAY_COUNT * CHANGES_EACH_DAY, 2)]
+        account.sandbox.seed(contacts=[*others, *({"email": email} for email in known)])
+        self.model.members_without_address = WITHOUT_ADDRESS
+        self.model.first_names = dict.fromkeys(known)
+
+    def live(self, day: Day) -> None:
+        """Live through a day that ends well, or one that is stopped and whose records come again on the next day."""
+        if not self.done_count and day.kind is not Kind.ALLOWED:
+            self.put_on_by_hand()
+        # A mirror needs all records again. In the other modes, the last state says from which one on the tap resumes.
+        day = day._replace(rows=day.rows[self.done_count :])
+        self.done_count = 0
+        before, has_left = set(self.model.on_list), self.leavers(day)
+        self.model.live(day)
+        if day.kind in STOPPED:
+            states = self.kill(day) if day.kind is Kind.KILLED else self.fail(day)
+            if self.mode is Mode.MIRROR:
+                # Only a killed run can have come to its end, and it may do then what the next one does.
+                assert day.kind is Kind.KILLED or before - has_left <= self.on_list()
+            elif states:
+                self.done_count = json.loads(states[-1])["after"]
+            return
+        run = self.account.feed(self.messages(day), **self.settings(day))
+        assert run.exit_code == int(self.model.has_withheld), day.kind.value + run.log
+        self.compare(day, run)
+
+    def put_on_by_hand(self) -> None:
+        """Have a user of SendGrid put some people on the list: some of the segment, and strangers."""
+        count = 2 + SEGMENT_SIZE // (5 if self.mode is Mode.REMOVE else 100)
+        numbers = self.random.sample(range(2 * SEGMENT_SIZE), count)
+        emails = [f"p{number}@example.com" for number in numbers]
+        self.account.sandbox.seed(contacts=[{"email": email, "lists": ["Everybody"]} for email in emails])
+        self.model.put_on_by_hand(emails)
+
+    def kill(self, day: Day) -> list[str]:
+        """Kill a run, with `kill -9`, when it begins, after its first import job, or at the end of its input."""
+        moments = ["Stream 'people'", "The input has ended"]
+        if self.mode in {Mode.UPSERT, Mode.MIRROR, Mode.MEMBERSHIP}:
+            moments.append("as import job")
+        moment = self.random.choice(moments)
+        with self.account.start_process(**self.settings(day)) as process:
+            write(process, *self.messages(day))
+            if moment == "The input has ended" and process.stdin is not None:
+                process.stdin.close()
+                process.stdin = None
+            wait_for_log(process, moment)
+            process.kill()
+            output, _ = process.communicate()
+        return [line for line in output.decode().split("\n")[:-1] if line]  # a state may be cut
+
+    def fail(self, day: Day) -> list[str]:
+        """Let SendGrid fail from some record on until the run gives up."""
+        messages = list(self.messages(day))
+        start = self.random.randrange(1, len(messages) - 1)
+
+        def tap() -> Iterator[Any]:
+            yield from messages[:start]
+            self.account.sandbox.add_fault("status", status=503, times=None)
+            yield from messages[start:]
+
+        run = self.account.feed(tap(), steps_at_states=True, **self.settings(day))
+        self.account.sandbox.clear_faults()
+        assert run.exit_code == 1, run.log
+        return run.states
+
+    def compare(self, day: Day, run: Finished) -> None:
+        """Compare account and report with the model."""
+        assert self.on_list() == self.model.on_list, day.kind.value
+        contacts = self.account.sandbox.contacts()
+        first_names = {one["email"]: one.get("first_name") for one in contacts if "email" in one}
+        assert first_names == self.model.first_names
+        on_list = sum("email" not in one and one["lists"] == ["Everybody"] for one in contacts)
+        assert on_list == WITHOUT_ADDRESS
+        assert (counts_of(run) if "people" in run.report["streams"] else {}) == self.model.counts
+        if self.mode is Mode.MIRROR:
+            assert run.report["removed_members"] == {"'Everybody'": self.model.absent_count}
+        if day.kind is not Kind.BROKEN:
+            assert run.states[-1] == json.dumps(self.state(day, len(day.rows))["value"])
+
+    def on_list(self) -> set[str]:
+        """Return the addresses on the list."""
+        return {one["email"] for one in self.account.sandbox.contacts("Everybody") if "email" in one}
+
+    def settings(self, day: Day) -> dict[str, Any]:
+        """Return the settings of a day's run."""
+        mode = {"membership_property": "is_member"} if self.mode is Mode.MEMBERSHIP else {"sync_mode": self.mode.value}
+        cap = {} if day.cap is None else {"profile_cap": day.cap, "on_profile_cap": "truncate"}
+        ceiling = {} if day.max_removals is None else {"max_removals": day.max_removals}
+        return {**mode, **cap, **ceiling, "batch_size_rows": SEGMENT_SIZE // 6}
+
+    def messages(self, day: Day) -> Iterator[dict[str, Any]]:
+        """Yield what a tap sends."""
+        yield SCHEMA
+        for number, row in enumerate(day.rows, 1):
+            yield record(
+                email=row.email,
+                first_name=row.first_name,
+                is_member=row.is_member,
+                _sdc_deleted_at=GONE if row.is_deleted else None,
+            )
+            if number % (SEGMENT_SIZE // 10) == 0 and number < len(day.rows):
+                yield self.state(day, number)
+        if day.kind is not Kind.BROKEN:
+            yield self.state(day, len(day.rows))
+
+    def state(self, day: Day, count: int) -> dict[str, Any]:
+        """Return the STATE after some records. Whatever counts them would be a replication position to a mirror."""
+        bookmark = {"replication_key_value": "2026-01-01"} if day.kind is Kind.CHANGES else {}
+        after = {} if self.mode is Mode.MIRROR else {"after": count}
+        return {"type": "STATE", "value": {"bookmarks": {"people": bookmark}} | after}
+
+    @staticmethod
+    def leavers(day: Day) -> set[str]:
+        """Return the addresses of those whom rows of a day take off the list."""
+        return {row.email.lower() for row in day.rows if not row.puts_on_list}
+
+
+@pytest.mark.parametrize("seed", seeds("DAYS_SEEDS", 1))
+@pytest.mark.parametrize("mode", Mode)
+def test_at_the_end_of_each_day_the_account_is_as_the_model_says(account: Account, mode: Mode, seed: int) -> None:
+    life = Life(account, mode, seed)
+    segment = Segment(seed, SEGMENT_SIZE, CHANGES_EACH_DAY, keeps_leavers=mode is Mode.MEMBERSHIP)
+    days = list(segment.days(DAY_COUNT))
+    for day in days:
+        life.live(day)
+    assert len(days) == DAY_COUNT
+    assert {day.kind for day in days} == set(Kind)
