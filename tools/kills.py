@@ -1,9 +1,10 @@
 """Kill runs at random moments and resume from the last state: ``uv run python -m tools.kills [KILLS] [SEED]``.
 
 Each round starts the target on the messages after the last state, and kills it (``kill -9``): while it starts, after a
-line of its log or a state, or while it waits for its last import jobs. This is repeated until a run ends by itself.
+line of its log or a state, while it waits for its last import jobs, or while it takes people off a list. This is
+repeated until a run ends by itself. In every other round the list is mirrored, and each run gets all messages again.
 Some jobs fail, so that not every accepted contact is stored. At the end no contact may be missing or have an older
-value.
+value, and the list must hold exactly those who belong on it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +32,8 @@ PEOPLE = 240
 STATE_EVERY = 10
 SLOW_JOBS = dataclasses.replace(QUICK, job_counts_after_seconds=0.1, job_final_after_seconds=0.3)
 _STREAMS = ("people", "customers")
+_LEFT = tuple(f"left{number}@example.com" for number in range(12))
+"""Members of a mirrored list who are not in the source: few enough for its guard."""
 
 
 class Moment(NamedTuple):
@@ -44,29 +48,46 @@ class Moment(NamedTuple):
 
 
 def random_moment(rng: random.Random) -> Moment:
-    """Return a moment at the start of a run, in its middle, or in the wait for its last import jobs."""
-    kind = rng.choice(["start", "middle", "middle", "last wait"])
+    """Return a moment at the start of a run, in its middle, in the wait for its last import jobs, or in removals."""
+    kind = rng.choice(["start", "middle", "middle", "last wait", "export", "removal"])
     if kind == "start":
         return Moment(None, 0, rng.uniform(0.0, 1.5))
     if kind == "middle":
         return Moment("", rng.randrange(1, 60), rng.uniform(0.0, 0.1))
+    if kind == "export":
+        return Moment("Reading the members", 1, rng.uniform(0.0, 3.0))
+    if kind == "removal":
+        return Moment("as list-removal job", 1, rng.uniform(0.0, 0.6))
     return Moment("The input has ended", 1, rng.uniform(0.0, 0.6))
 
 
-def messages(rng: random.Random) -> list[dict[str, Any]]:
-    """Return all messages of a tap: two streams, people who occur twice, bad records, states that count the records."""
+def messages(rng: random.Random, *, is_mirrored: bool = False) -> list[dict[str, Any]]:
+    """Return all messages of a tap.
+
+    There are two streams, people who occur twice, bad records, and rows that are deleted at the source.
+
+    Args:
+        rng: What is random.
+        is_mirrored: Whether states hold no replication position, so that all records come again in each run. Otherwise
+            they count the records.
+    """
     found: list[dict[str, Any]] = []
+    seen: list[str] = []
     for number in range(PEOPLE):
+        if seen and rng.random() < 0.1:
+            found.append(record(rng.choice(_STREAMS), mail=rng.choice(seen), given=None, _sdc_deleted_at="2026-01-01"))
         mail = "nobody" if rng.random() < 0.02 else f"p{rng.randrange(number + 1) if rng.random() < 0.1 else number}"
         values = {"mail": f"{mail}@example.com" if mail != "nobody" else mail, "given": f"No. {number}"}
         found.append(record(rng.choice(_STREAMS), **values))
+        if mail != "nobody":
+            seen.append(values["mail"])
         if (number + 1) % STATE_EVERY == 0:
-            found.append({"type": "STATE", "value": {"after": number + 1}})
+            found.append({"type": "STATE", "value": {} if is_mirrored else {"after": number + 1}})
     return found
 
 
 def run_until_killed(
-    sandbox: SandboxServer, folder: Path, lines: Sequence[dict[str, Any]], moment: Moment | None
+    sandbox: SandboxServer, folder: Path, lines: Sequence[dict[str, Any]], moment: Moment | None, *, sync_mode: str
 ) -> tuple[list[int], int]:
     """Run the target and kill it at a moment, if it has not ended before.
 
@@ -76,7 +97,7 @@ def run_until_killed(
     config = {
         "api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody", "batch_size_rows": 15,
         "field_mapping": {"email": "mail", "first_name": "given"}, "max_rejected_percent": 100,
-        "rejected_records_path": str(folder / "rejected.jsonl"),
+        "rejected_records_path": str(folder / "rejected.jsonl"), "sync_mode": sync_mode,
     }  # fmt: skip
     path = folder / "config.json"
     path.write_text(json.dumps(config), encoding="utf-8")
@@ -106,8 +127,14 @@ def run_until_killed(
     return states, process.returncode
 
 
-def missing_after_kills(
-    sandbox: SandboxServer, folder: Path, rng: random.Random, kills: int, *, failing_jobs: float
+def wrong_after_kills(
+    sandbox: SandboxServer,
+    folder: Path,
+    rng: random.Random,
+    kills: int,
+    *,
+    failing_jobs: float,
+    is_mirrored: bool = False,
 ) -> tuple[list[Moment], set[str]]:
     """Kill the target up to `kills` times while it sends one set of messages, then let it end.
 
@@ -117,23 +144,27 @@ def missing_after_kills(
         rng: What is random.
         kills: Most kills.
         failing_jobs: Share of import jobs that fail. The target waits half a minute and longer before it tries again.
+        is_mirrored: Whether the list is mirrored.
 
     Returns:
-        The moments at which it was killed, and the addresses that are neither in the account with their last value nor
-        among the rejected records.
+        The moments at which it was killed, and the addresses that are not among the rejected records, and either not in
+        the account with their last value, or wrongly on the list or not on it.
     """
     sandbox.reset()
     sandbox.set_options(**dataclasses.asdict(SLOW_JOBS))
+    if is_mirrored:
+        sandbox.seed(contacts=[{"email": email, "lists": ["Everybody"]} for email in _LEFT])
     sandbox.add_fault("job_failed", probability=failing_jobs, seed=rng.randrange(1000))
     (folder / "rejected.jsonl").unlink(missing_ok=True)
-    whole = messages(rng)
+    whole = messages(rng, is_mirrored=is_mirrored)
     done = 0
     killed: list[Moment] = []
     exit_code = -1
     while exit_code:
         start = next((n for n, message in enumerate(whole, 1) if message.get("value") == {"after": done}), 0)
         moment = random_moment(rng) if len(killed) < kills else None
-        states, exit_code = run_until_killed(sandbox, folder, whole[start:], moment)
+        sync_mode = "mirror" if is_mirrored else "upsert"
+        states, exit_code = run_until_killed(sandbox, folder, whole[start:], moment, sync_mode=sync_mode)
         if exit_code not in {0, -9}:
             sys.exit(f"The target ended with {exit_code}.")
         if exit_code and moment:
@@ -141,35 +172,46 @@ def missing_after_kills(
         done = states[-1] if states else done
     sandbox.settle()
     people = [message["record"] for message in whole if message["type"] == "RECORD"]
-    wanted = {person["mail"]: person["given"] for person in people}
+    wanted = {person["mail"]: person["given"] for person in people if person["given"]}
+    on_list = {mail for mail, last in {person["mail"]: person["given"] for person in people}.items() if last}
     found = {str(contact["email"]): contact.get("first_name") for contact in sandbox.contacts()}
+    found_on_list = {str(contact["email"]) for contact in sandbox.contacts("Everybody")}
     path = folder / "rejected.jsonl"
     rejected = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     kept = {json.loads(line)["message"]["record"]["mail"] for line in rejected if line.endswith("}")}
-    return killed, {mail for mail, given in wanted.items() if mail not in kept and found.get(mail) != given}
+    wrong = {mail for mail, given in wanted.items() if found.get(mail) != given} | (on_list ^ found_on_list)
+    wrong.update(mail for mail in _LEFT if is_mirrored and mail not in found)
+    return killed, wrong - kept
 
 
 def main() -> None:
-    """Print how many kills there were, and the addresses that are missing."""
+    """Print how many kills there were, and the addresses that are missing, old, or wrong about the list."""
     kills, seed = (int(argument) for argument in (*sys.argv[1:], *("200", "1")[len(sys.argv) - 1 :]))
     rng = random.Random(seed)  # noqa: S311 - no secret is made of it
     kill_moments: list[Moment] = []
-    lost: set[str] = set()
+    all_wrong: set[str] = set()
+    is_mirrored = False
     with SandboxServer(options=SLOW_JOBS) as sandbox, tempfile.TemporaryDirectory() as name:
         while len(kill_moments) < kills:
-            killed, missing = missing_after_kills(
-                sandbox, Path(name), rng, min(5, kills - len(kill_moments)), failing_jobs=0.1
+            killed, wrong = wrong_after_kills(
+                sandbox, Path(name), rng, min(5, kills - len(kill_moments)), failing_jobs=0.1, is_mirrored=is_mirrored
             )
+            is_mirrored = not is_mirrored
             kill_moments += killed
-            lost |= missing
-    count = {
-        "at the start": sum(moment.words is None for moment in kill_moments),
-        "in the middle": sum(moment.words == "" for moment in kill_moments),
-        "in the last wait": sum(bool(moment.words) for moment in kill_moments),
+            all_wrong |= wrong
+    kinds = {
+        None: "at the start",
+        "": "in the middle",
+        "The input has ended": "in the last wait",
+        "Reading the members": "in the export",
+        "as list-removal job": "in removals",
     }
-    kinds = ", ".join(f"{number} {when}" for when, number in count.items())
-    sys.stdout.write(f"{len(kill_moments)} kills ({kinds}), seed {seed}: {len(lost)} people missing {sorted(lost)}\n")
-    sys.exit(bool(lost))
+    count = Counter(kinds[moment.words] for moment in kill_moments)
+    told = ", ".join(f"{count[when]} {when}" for when in kinds.values())
+    sys.stdout.write(
+        f"{len(kill_moments)} kills ({told}), seed {seed}: {len(all_wrong)} people wrong {sorted(all_wrong)}\n"
+    )
+    sys.exit(bool(all_wrong))
 
 
 if __name__ == "__main__":

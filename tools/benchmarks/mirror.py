@@ -17,7 +17,15 @@ from tests.harness.messages import record, schema, singer
 from tools.benchmarks.runs import print_row, run_target, sandbox_process
 
 STATE = {"type": "STATE", "value": {"bookmarks": {"people": {}}}}
-KINDS = ("PUT /contacts", "GET /imports", "POST /exports", "GET /exports", "DELETE /lists", "POST /search")
+KINDS = {
+    ("PUT", "/contacts"): "upserts",
+    ("GET", "/imports/"): "polls of jobs",
+    ("POST", "/exports"): "exports",
+    ("GET", "/exports/"): "polls, files",
+    ("DELETE", "/lists/"): "removals",
+    ("POST", "/contacts/batch"): "look-ups",
+}
+"""What requests are for, by their method and words in their path."""
 
 
 def write_people(path: Path, numbers: range) -> None:
@@ -30,15 +38,10 @@ def write_people(path: Path, numbers: range) -> None:
         file.write(singer(STATE))
 
 
-def kind_of(entry: dict[str, Any]) -> str:
+def purpose(entry: dict[str, Any]) -> str:
     """Return what a request of the sandbox's log is for."""
-    path = str(entry["path"])
-    words = next((words for kind in KINDS for words in [kind.split()[1]] if f"{words}/" in f"{path}/"), "others")
-    for kind in KINDS:
-        method, words = kind.split()
-        if entry["method"] == method and f"{words}/" in f"{path}/":
-            return kind
-    return "others"
+    method, path = str(entry["method"]), str(entry["path"])
+    return next((name for (kind, words), name in KINDS.items() if kind == method and words in path), "others")
 
 
 def main() -> None:
@@ -55,20 +58,20 @@ def main() -> None:
         into.check_arrivals(list_id, count, "The first run")
         write_people(lines, range(left, count + left))
         report = folder / "report.json"
-        seen = {entry["id"] for entry in into.requests()}
+        last = max(entry["at"] for entry in into.requests())
         cost = run_target(
             "target_sendgrid", into, config | {"sync_mode": "mirror", "report_path": str(report)}, lines, folder
         )
         into.check_arrivals(list_id, count, "The mirror")
-        log = [entry for entry in into.requests() if entry["id"] not in seen]
+        log = [entry for entry in into.requests() if entry["at"] > last]
         ended = json.loads(report.read_bytes())
     print_row("people", f"{count:,}")
-    for what, number in {"took off": sum(ended["removed_members"].values()), "requests": ended["request_count"]}.items():
+    print_row("taken off", f"{sum(ended['removed_members'].values()):,}")
+    print_row("requests", f"{ended['requests']:,}")
+    for what, number in Counter(map(purpose, log)).most_common():
         print_row(what, f"{number:,}")
-    for kind, number in Counter(map(kind_of, log)).most_common():
-        print_row(kind, f"{number:,}")
-    for what, figures in {"upsert": first, "mirror": cost}.items():
-        print_row(what, f"{figures.wall_seconds:.1f} s", f"CPU {figures.cpu_seconds:.1f} s", f"{figures.peak_megabytes:.0f} MB")
+    for what, run in {"upsert": first, "mirror": cost}.items():
+        print_row(what, f"{run.wall_seconds:.1f} s", f"CPU {run.cpu_seconds:.1f} s", f"{run.peak_megabytes:.0f} MB")
 
 
 if __name__ == "__main__":

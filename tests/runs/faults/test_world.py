@@ -37,12 +37,13 @@ if TYPE_CHECKING:
 
 
 @proves(world_promises.KILLED)
-def test_kills_at_any_moment_lose_no_record(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_mirrored", [False, True])
+def test_kills_at_any_moment_lose_no_record(tmp_path: Path, *, is_mirrored: bool) -> None:
     with SandboxServer(options=kills.SLOW_JOBS) as sandbox:
         rng = random.Random(4)  # noqa: S311 - no secret is made of it
-        killed, missing = kills.missing_after_kills(sandbox, tmp_path, rng, 4, failing_jobs=0.0)
+        killed, wrong = kills.wrong_after_kills(sandbox, tmp_path, rng, 4, failing_jobs=0.0, is_mirrored=is_mirrored)
     assert len(killed) > 0
-    assert missing == set()
+    assert wrong == set()
 
 
 @proves(world_promises.OUTPUT_CLOSED)
