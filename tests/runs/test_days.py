@@ -9,6 +9,7 @@ import json
 import os
 import random
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -68,6 +69,7 @@ class Life:
             elif states:
                 self.done_count = json.loads(states[-1])["after"]
             return
+        self.account.sandbox.clear_requests()
         run = self.account.feed(self.messages(day), **self.settings(day))
         assert run.exit_code == int(self.model.has_withheld), day.kind.value + run.log
         self.compare(day, run)
@@ -120,6 +122,8 @@ class Life:
         on_list = sum("email" not in one and one["lists"] == ["Everybody"] for one in contacts)
         assert on_list == WITHOUT_ADDRESS
         assert (counts_of(run) if "people" in run.report["streams"] else {}) == self.model.counts
+        members = {one["id"] for one in self.account.sandbox.contacts("Everybody", detail=True)}
+        assert members.isdisjoint(self.removed_ids())  # who leaves and joins again starts automations again
         if self.mode is Mode.MIRROR:
             assert run.report["removed_members"] == {"'Everybody'": self.model.absent_count}
         if day.kind is not Kind.BROKEN:
@@ -128,6 +132,11 @@ class Life:
     def on_list(self) -> set[str]:
         """Return the addresses on the list."""
         return {one["email"] for one in self.account.sandbox.contacts("Everybody") if "email" in one}
+
+    def removed_ids(self) -> set[str]:
+        """Return the ids of all contacts that the last run has taken off the list."""
+        queries = [entry["query"] for entry in self.account.sandbox.requests() if entry["method"] == "DELETE"]
+        return {contact_id for query in queries for contact_id in parse_qs(query)["contact_ids"][0].split(",")}
 
     def settings(self, day: Day) -> dict[str, Any]:
         """Return the settings of a day's run."""
