@@ -36,6 +36,10 @@ class Kind(Enum):
     ALLOWED = "the same as on the day before, with `max_removals` set"
 
 
+LONGEST_NAME = 50
+"""Most characters of a first name."""
+
+
 class Row(NamedTuple):
     """A record of the segment."""
 
@@ -49,6 +53,11 @@ class Row(NamedTuple):
     @property
     def puts_on_list(self) -> bool:
         return self.is_member and not self.is_deleted
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether it puts somebody on the list and is not rejected."""
+        return self.puts_on_list and len(self.first_name) <= LONGEST_NAME
 
 
 class Day(NamedTuple):
@@ -69,8 +78,8 @@ class Day(NamedTuple):
         """Rows of those people that the cap lets through."""
         if self.cap is None:
             return self.rows
-        people = set(list(dict.fromkeys(row.email.lower() for row in self.rows if row.puts_on_list))[: self.cap])
-        return [row for row in self.rows if not row.puts_on_list or row.email.lower() in people]
+        people = set(list(dict.fromkeys(row.email.lower() for row in self.rows if row.is_sent))[: self.cap])
+        return [row for row in self.rows if not row.is_sent or row.email.lower() in people]
 
 
 class Segment:
@@ -94,7 +103,11 @@ class Segment:
         self._join(size)
 
     def days(self, count: int) -> Iterator[Day]:
-        """Yield days: the first one and the last one are ordinary, and each kind comes in a random order."""
+        """Yield days: the first one and the last one are ordinary, and each kind comes in a random order.
+
+        On days that do not show the whole segment, `max_removals` lets a mirror take off everybody, so that nothing but
+        the guard that is meant for such a day protects the list.
+        """
         special = [Kind.BROKEN, Kind.EMPTY, Kind.CAPPED, Kind.CHANGES, Kind.KILLED, Kind.FAILED, Kind.EXODUS]
         kinds = special + [Kind.ORDINARY] * max(0, count - 5 - len(special))
         self._random.shuffle(kinds)
@@ -109,13 +122,13 @@ class Segment:
             rows = [*self.people.values()]
         self._random.shuffle(rows)
         if kind is Kind.BROKEN:
-            yield Day(kind, rows[: len(rows) // 2])
+            yield Day(kind, rows[: len(rows) // 2], max_removals=len(rows))
         elif kind is Kind.EMPTY:
-            yield Day(kind, [])
+            yield Day(kind, [], max_removals=len(rows))
         elif kind is Kind.CAPPED:
-            yield Day(kind, rows, cap=len(self.people) // 2)
+            yield Day(kind, rows, cap=len(self.people) // 2, max_removals=len(rows))
         elif kind is Kind.CHANGES:
-            yield Day(kind, [*changed, *deleted])
+            yield Day(kind, [*changed, *deleted], max_removals=len(rows))
         else:
             yield Day(kind, rows)
         if kind in {Kind.KILLED, Kind.FAILED}:
@@ -132,7 +145,8 @@ class Segment:
         for number, key in enumerate(changed):
             row = self.people[key]
             if number % 4 == 0:
-                self.people[key] = row._replace(first_name=f"{row.first_name}+")
+                is_long = len(row.first_name) <= LONGEST_NAME and self._random.random() < 1 / 2
+                self.people[key] = row._replace(first_name=f"{key.upper()}+{'x' * LONGEST_NAME * is_long}")
             elif number % 4 == 1:
                 self.people[key] = row._replace(email=row.email.swapcase())
             elif number % 4 == 2:
@@ -201,6 +215,8 @@ class AudienceModel:
         if self.mode is Mode.REMOVE or not row.puts_on_list:
             self.on_list.discard(email)
             return "removed" if is_known else "not_found"
+        if not row.is_sent:
+            return "rejected"
         if self.mode is Mode.UPDATE and not is_known:
             return "not_found"
         self.first_names[email] = row.first_name
