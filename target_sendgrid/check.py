@@ -252,7 +252,7 @@ class _StreamChecks:
             "upsert": f"would fill {into}",
             "update": f"would update those people whom SendGrid has, and put them on {into}",
             "remove": f"would take people off {into}",
-            "mirror": f"would fill {into}, and take off who is not in the run",
+            "mirror": f"would fill {into}, and take off it who is not in a whole run",
         }
         yield Finding(Level.OK, f"Stream '{shown(plan.name)}' {would[plan.sync_mode]}: {pairs}.")
         if plan.membership_path:

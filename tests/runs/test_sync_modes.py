@@ -121,6 +121,7 @@ def test_a_dry_run_knows_each_mode(account: Account, mode: str, words: str) -> N
         ("upsert", "would fill list 'Everybody': email <- email, first_name <- first_name."),
         ("update", "would update those people whom SendGrid has, and put them on list 'Everybody': email <- email, "),
         ("remove", "would take people off list 'Everybody': email <- email."),
+        ("mirror", "would fill list 'Everybody', and take off it who is not in a whole run: email <- email, "),
     ],
 )
 def test_a_check_knows_each_mode(account: Account, mode: str, words: str) -> None:
