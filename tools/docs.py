@@ -20,7 +20,7 @@ from target_sendgrid.settings.schema import CONFIG_SCHEMA
 from target_sendgrid.target import TargetSendGrid
 from tests.runs.faults.promises import PROMISES
 from tests.runs.faults.world_promises import WORLD_PROMISES
-from tools import troubleshooting
+from tools import kept_members, troubleshooting
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -248,6 +248,9 @@ def generated() -> dict[Path, str]:
     mistakes = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     mistakes = between(mistakes, "<!-- errors", troubleshooting.entries())
     mistakes = between(mistakes, "<!-- warnings", troubleshooting.warnings())
+    kept = (ROOT / "docs" / "why-was-nobody-removed.md").read_text(encoding="utf-8")
+    for part in ("mirror", "member", "row"):
+        kept = between(kept, f"<!-- {part}", kept_members.table(part))
     architecture = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     architecture = between(architecture, "<!-- packages", package_list(of_sandbox=False))
     architecture = between(architecture, "<!-- sandbox", package_list(of_sandbox=True))
@@ -263,6 +266,7 @@ def generated() -> dict[Path, str]:
         ROOT / "docs" / "architecture.md": architecture,
         ROOT / "docs" / "what-can-go-wrong.md": between(faults, "<!-- promises", promises_table()),
         ROOT / "docs" / "troubleshooting.md": mistakes,
+        ROOT / "docs" / "why-was-nobody-removed.md": kept,
         ROOT / "meltano.yml": between(meltano, "# settings", indented.rstrip("\n")),
         ROOT / "pyproject.toml": pyproject,
         ROOT / "target-sendgrid.yml": plugin_definition(),

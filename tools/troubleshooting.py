@@ -97,10 +97,12 @@ ADVICE = {
     Code.PROFILE_CAP: "The run has more people than `profile_cap` allows. It guards the plan; 0 means no cap.",
     Code.MIRROR_WITHHELD: (
         "A mirrored list keeps members who were not in the run: a guard has not let them be taken off. What was sent is"
-        " on the list. See [Who leaves a list](../README.md#who-leaves-a-list)."
+        " on the list. [Why was nobody removed?](why-was-nobody-removed.md) has each reason, and what to do."
     ),
-    Code.TOO_MANY_REMOVALS: "More people would leave a list than `max_removals` allows. See"
-    " [Who leaves a list](../README.md#who-leaves-a-list).",
+    Code.TOO_MANY_REMOVALS: (
+        "More people would leave a list than `max_removals` allows. See"
+        " [Who leaves a list](../README.md#who-leaves-a-list)."
+    ),
     Code.TOO_MANY_REJECTED: (
         "More records were rejected than `max_rejected_percent` allows. The others were sent. No state is written while"
         " too many of the records before it are rejected, so the next run brings them again."

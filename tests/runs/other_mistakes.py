@@ -173,6 +173,13 @@ OTHER_MISTAKES = [
         prepare=lambda account: account.sandbox.seed(contacts=[{"email": "ada@example.com"}]),
     ),
     Mistake(
+        Code.MIRROR_WITHHELD,
+        "a tap that writes no STATE at its end fills a mirrored list",
+        "stream 'members' has no STATE after its last record",
+        config={"sync_mode": "mirror"},
+        lines=(MEMBERS, ADA),
+    ),
+    Mistake(
         Code.TOO_MANY_REJECTED,
         "all records are rejected",
         "Nobody was accepted: check the field mapping first",
