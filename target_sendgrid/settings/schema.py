@@ -47,7 +47,8 @@ _ON_DELETES = ["ignore", "remove_from_list"]
 _MAX_REMOVALS = (
     "Most people whom the records of one stream may take off lists in one run; 0 forbids it. At this number nobody"
     " more is taken off, the state stays before the first record that was not done, and the run exits 1. Left out: no"
-    " ceiling."
+    " ceiling. For a mirror: most members who may leave the list since they are absent; if there are more, nobody"
+    " leaves. Left out: 10, or 10 % of the list if that is more."
 )
 _FIELD_MAPPING = (
     "Which property of a record fills which contact field: `{contact field: record property}`. The field is a reserved"

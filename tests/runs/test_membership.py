@@ -132,7 +132,7 @@ def test_a_check_says_which_records_would_take_people_off(account: Account) -> N
 
 
 def test_the_recipe_of_the_readme_for_joiners_and_leavers(account: Account) -> None:
-    (block,) = [block for block in blocks("## Who leaves a list", "yaml") if "sync_mode" in block]
+    (block,) = blocks("### A table of people who have left", "yaml")
     account.sandbox.seed(contacts=[{"email": "a@x.com", "lists": ["Customers"]}])
     rows = [record("new_customers", email="b@x.com"), record("lost_customers", email="a@x.com")]
     schemas = [schema(stream, email="string") for stream in ("new_customers", "lost_customers")]
@@ -141,7 +141,7 @@ def test_the_recipe_of_the_readme_for_joiners_and_leavers(account: Account) -> N
 
 
 def test_the_recipe_of_the_readme_says_who_is_on_the_list(account: Account) -> None:
-    (block,) = [block for block in blocks("## Who leaves a list", "yaml") if "membership_property" in block]
+    (block,) = blocks("### A column that says who is in", "yaml")
     account.sandbox.seed(contacts=[{"email": "a@x.com", "lists": ["Customers"]}])
     opened = schema(email="string", is_customer="boolean")
     rows = [record(email="a@x.com", is_customer=False), record(email="b@x.com", is_customer=True)]
