@@ -7,6 +7,7 @@
     ├── InputError                      fix the tap: standard input is not a stream of Singer messages
     ├── CapReachedError                 raise the cap, or choose to truncate
     ├── TooManyRejectedError            look at the rejected records
+    ├── WithheldError                   see why a mirrored list keeps members, and run again
     ├── TooManyRemovalsError            allow that many people to be taken off lists, or find out why they are so many
     ├── LocalFileError                  fix a path, a disk or a pipe of this machine
     └── SendGridError                   SendGrid refused, or could not be reached

@@ -77,7 +77,8 @@ class Mirrors:
         self._report = report
         self._clock = clock
         self._tracker = tracker
-        self._check_stop = check_stop
+        self.is_planning = False
+        """Whether the members of a list are read. A signal may stop the run at once then: everything is settled."""
         self._modes: dict[str, dict[str, str]] = {}
         """The sync mode of each stream that fills a list, by the list's id."""
         self._presence: dict[str, Presence] = {}
@@ -195,7 +196,11 @@ class Mirrors:
         for list_id in self._presence:
             if is_new(list_id):  # a dry run has not created it
                 continue
-            label, plan = self._label(list_id), self._plan(list_id)
+            self.is_planning = True
+            try:
+                label, plan = self._label(list_id), self._plan(list_id)
+            finally:
+                self.is_planning = False
             self._report.removed_members[label] = plan.removal_count
             members = counted(plan.list_size, "member")
             if plan.withheld is not None:

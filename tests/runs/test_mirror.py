@@ -213,6 +213,24 @@ def test_nobody_leaves_in_a_run_that_does_not_end_well(account: Account, end: An
     assert account.count("POST", "/exports") == 0
 
 
+def test_a_signal_ends_the_wait_for_an_export(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    members(account, "bob")
+    account.sandbox.add_fault("export_stuck", times=None)
+    sleep, waits = account.clock.sleep, []
+
+    def interrupt(seconds: float) -> None:
+        sleep(seconds)
+        if account.count("POST", "/exports"):
+            waits.append(seconds)
+            if len(waits) == 1:
+                signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(account.clock, "sleep", interrupt)
+    run = account.run(PEOPLE, *people("ada"), END, **MIRROR)
+    assert run.exit_code == 128 + signal.SIGTERM, run.log
+    assert (on_list(account), run.states, len(waits)) == (["ada", "bob"], ["{}"], 1)
+
+
 def test_a_list_that_another_stream_fills_in_another_way_is_an_error(account: Account) -> None:
     members(account, "bob")
     own = {"streams": {"people": MIRROR, "more": {}}}

@@ -133,7 +133,7 @@ class TestJson:
             "run_id": "3f2a", "host": "api.sendgrid.com", "sandbox": False,
             "state_held_from_line": 12, "seconds": 1.235,
             "distinct_profiles": 3, "import_jobs": 1,
-            "requests": 7, "created_custom_fields": ["plan"],
+            "requests": 7, "created_custom_fields": ["plan"], "removed_members": {},
             "streams": {
                 "people": {
                     "list_id": "L", "list_name": "News", "received": 9, "upserted": 3, "duplicates": 2,
