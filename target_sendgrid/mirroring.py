@@ -203,6 +203,11 @@ class Mirrors:
                 self.is_planning = False
             self._report.removed_members[label] = plan.removal_count
             members = counted(plan.list_size, "member")
+            if plan.unidentified_count:
+                stay = counted(plan.unidentified_count, "member")
+                log.info(
+                    "%s without an identifier that a stream maps: nobody like that leaves the list %s.", stay, label
+                )
             if plan.withheld is not None:
                 problems.append(plan.withheld)
             elif self._report.dry_run is not None:

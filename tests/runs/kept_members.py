@@ -239,7 +239,7 @@ KEPT_MEMBERS = [
     ),
     KeptMember(
         "member",
-        "",
+        "1 member without an identifier that a stream maps",
         "The member has none of the identifiers that the streams of the list map. A stream of addresses does not show"
         " whether somebody without an address is in the source.",
         "Map an identifier that the member has, such as `external_id`, or take the member off in SendGrid.",

@@ -66,7 +66,7 @@ def test_each_reason_of_the_guards_is_on_the_page() -> None:
         position="`lsn`",
     )
     facts = ListFacts(label="'News'", streams=[stream], is_cap_reached=True)
-    reasons = [reason for reason, _ in [*guards._run_reasons(facts), *guards._stream_reasons(stream)]]  # noqa: SLF001 - all reasons
+    reasons = [reason for reason, _ in [*guards._run_reasons(facts), *guards._stream_reasons(stream)]]  # noqa: SLF001 - all of them at once
     for limit in (None, 0, 20):
         few = ListFacts(label="'News'", streams=[StreamFacts(name="people", record_count=1, max_removals=limit)])
         reasons.append(str(guards.size_objection(few, 21, 21)))
