@@ -239,7 +239,8 @@ class OutputStreams:
             log.info("Stream '%s' %s %s (%s).", name, does, counted(len(counts.records_by_list), "list"), field_count)
         for planned in plan.mapping.fields:
             log.debug("%s <- %s", planned.field, planned.source)
-        removes_deleted = self._settings.for_stream(name).on_delete == "remove_from_list"
+        # A mirror takes off who is deleted with all others who are absent, under the same guards.
+        removes_deleted = self._settings.for_stream(name).on_delete == "remove_from_list" and plan.sync_mode != "mirror"
         return Stream(
             name,
             counts,

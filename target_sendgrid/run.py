@@ -318,6 +318,8 @@ class Run:
         for name, counts in self.report.streams.items():
             if counts.buckets[Bucket.DELETED_AT_SOURCE]:
                 message = "Stream '%s': rows that are deleted at the source change nothing in SendGrid."
+                if self._settings.for_stream(name).sync_mode == "mirror":
+                    message = "Stream '%s': people whose rows are deleted at the source count as absent."
                 log.info(message, shown(name))
             without = counts.buckets[Bucket.DELETED_WITHOUT_IDENTIFIER]
             if without:

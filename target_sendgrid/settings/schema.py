@@ -41,7 +41,8 @@ _MEMBERSHIP_PROPERTY = (
 )
 _ON_DELETE = (
     "What a row does that is deleted at the source, with `_sdc_deleted_at` set: `remove_from_list` takes the person off"
-    " the stream's list, by any mapped identifier; `ignore` changes nothing. The contact stays in SendGrid."
+    " the stream's list, by any mapped identifier; `ignore` changes nothing. The contact stays in SendGrid. With"
+    " `sync_mode: mirror`, such a row only makes its person absent."
 )
 _ON_DELETES = ["ignore", "remove_from_list"]
 _MAX_REMOVALS = (
