@@ -212,6 +212,8 @@ class AudienceModel:
     def _live_row(self, email: str, row: Row) -> str:
         """Do what a row asks for, and return the bucket in which it ends."""
         is_known = email in self.first_names
+        if self.mode is Mode.MIRROR and row.is_deleted:
+            return "deleted_at_source"
         if self.mode is Mode.REMOVE or not row.puts_on_list:
             self.on_list.discard(email)
             return "removed" if is_known else "not_found"
