@@ -39,6 +39,9 @@ class Kind(Enum):
 LONGEST_NAME = 50
 """Most characters of a first name."""
 
+ANY = 1_000_000
+"""A ceiling of removals that allows all of them."""
+
 
 class Row(NamedTuple):
     """A record of the segment."""
@@ -122,13 +125,13 @@ class Segment:
             rows = [*self.people.values()]
         self._random.shuffle(rows)
         if kind is Kind.BROKEN:
-            yield Day(kind, rows[: len(rows) // 2], max_removals=len(rows))
+            yield Day(kind, rows[: len(rows) // 2], max_removals=ANY)
         elif kind is Kind.EMPTY:
-            yield Day(kind, [], max_removals=len(rows))
+            yield Day(kind, [], max_removals=ANY)
         elif kind is Kind.CAPPED:
-            yield Day(kind, rows, cap=len(self.people) // 2, max_removals=len(rows))
+            yield Day(kind, rows, cap=len(self.people) // 2, max_removals=ANY)
         elif kind is Kind.CHANGES:
-            yield Day(kind, [*changed, *deleted], max_removals=len(rows))
+            yield Day(kind, [*changed, *deleted], max_removals=ANY)
         else:
             yield Day(kind, rows)
         if kind in {Kind.KILLED, Kind.FAILED}:
@@ -146,7 +149,8 @@ class Segment:
             row = self.people[key]
             if number % 4 == 0:
                 is_long = len(row.first_name) <= LONGEST_NAME and self._random.random() < 1 / 2
-                self.people[key] = row._replace(first_name=f"{key.upper()}+{'x' * LONGEST_NAME * is_long}")
+                name = f"{key.upper()}+{'x' * LONGEST_NAME * is_long}"
+                self.people[key] = Row(row.email.swapcase() if is_long else row.email, name, is_member=row.is_member)
             elif number % 4 == 1:
                 self.people[key] = row._replace(email=row.email.swapcase())
             elif number % 4 == 2:
@@ -154,6 +158,8 @@ class Segment:
                 swapped = self.people[other].email, row.email
                 self.people[key] = row._replace(email=swapped[0])
                 self.people[other] = self.people[other]._replace(email=swapped[1])
+        # Some have left and come back, or the other way round: the order of their two rows is random.
+        deleted += [self.people[key]._replace(is_deleted=True) for key in changed[::4]]
         return [self.people[key] for key in dict.fromkeys([*joined, *changed, *turned])], deleted
 
     def _join(self, count: int) -> list[str]:
@@ -200,26 +206,31 @@ class AudienceModel:
     def live(self, day: Day) -> None:
         """Go through a day, as if a day on which the target is killed, or SendGrid fails, ended as any other."""
         self.has_withheld = False
-        taken = day.rows if self.mode is Mode.REMOVE else day.rows_taken  # who is only taken off is under no cap
-        self.counts = +Counter(received=len(day.rows), over_cap=len(day.rows) - len(taken))
-        # The last row of a person decides.
-        for email, row in {row.email.lower(): row for row in taken}.items():
-            self.counts[self._live_row(email, row)] += 1
+        self.counts = Counter(received=len(day.rows))
+        taken = set(day.rows_taken)
+        leaving: set[str] = set()
+        for row in day.rows:
+            email = row.email.lower()
+            if email in leaving:  # the later row of a person decides
+                leaving.remove(email)
+                self.counts["duplicates"] += 1
+            if self.mode is Mode.REMOVE or not row.puts_on_list:
+                leaving.add(email)
+            else:
+                self.counts[self._put(email, row) if row in taken else "over_cap"] += 1
+        for email in leaving:
+            self.on_list.discard(email)
+            self.counts["removed" if email in self.first_names else "not_found"] += 1
         self.absent_count = 0
         if self.mode is Mode.MIRROR:
             self._take_off_absent(day)
+        self.counts = +self.counts
 
-    def _live_row(self, email: str, row: Row) -> str:
-        """Do what a row asks for, and return the bucket in which it ends."""
-        is_known = email in self.first_names
-        if self.mode is Mode.MIRROR and row.is_deleted:
-            return "deleted_at_source"
-        if self.mode is Mode.REMOVE or not row.puts_on_list:
-            self.on_list.discard(email)
-            return "removed" if is_known else "not_found"
+    def _put(self, email: str, row: Row) -> str:
+        """Put somebody on the list, and return the bucket in which the row ends."""
         if not row.is_sent:
             return "rejected"
-        if self.mode is Mode.UPDATE and not is_known:
+        if self.mode is Mode.UPDATE and email not in self.first_names:
             return "not_found"
         self.first_names[email] = row.first_name
         self.on_list.add(email)
