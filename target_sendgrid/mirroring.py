@@ -16,7 +16,6 @@ from target_sendgrid.audience.presence import IDENTITY_FIELDS, Presence, shown_t
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_ABSENT
 from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.errors import ConfigError, Reason, WithheldError
-from target_sendgrid.mapping.field_mapping import value_at
 from target_sendgrid.origin import Origin
 from target_sendgrid.report.rejection_limit import LimitCounts
 from target_sendgrid.report.report import Bucket
@@ -162,8 +161,7 @@ class Mirrors:
         noted = self._streams.get(stream.name)
         if noted is None:
             return
-        fields = stream.mapping.fields
-        values = {field.key: value_at(record, field.path) for field in fields if field.key in IDENTITY_FIELDS}
+        values = stream.mapping.identity_values(record)
         if any(map(shown_texts, values.values())):
             self._add(stream.name, stream.list_ids, values)
         elif reason is not Reason.NO_IDENTIFIER:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.audience.cap import NEW, OVER_CAP, ProfileCap
-from target_sendgrid.audience.intents import Intents, Removal, keys_of
+from target_sendgrid.audience.intents import Intents, Removal
+from target_sendgrid.audience.presence import identity_keys
 from target_sendgrid.audience.removal_limit import RemovalLimit
 from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.delivery import Delivery
@@ -194,9 +194,7 @@ class Run:
         """
         self.mirrors.note_rejected(stream, record, error.reason)
         if self._intents.waiting:
-            with contextlib.suppress(RecordRejectedError, RecursionError):
-                contact = contacts.encode(stream.mapping.identifiers(record))
-                self._removals.cancel(contact, stream.list_ids)
+            self._removals.cancel(identity_keys(stream.mapping.identity_values(record)), stream.list_ids)
         self.reject(origin, error)
 
     def remove(self, stream: Stream, record: Mapping[str, Any], origin: Origin) -> None:
@@ -208,7 +206,7 @@ class Run:
         contact = stream.mapping.identifiers(record)
         purpose = stream.purpose_of(value_at(record, stream.list_path))
         if purpose is not None:
-            identity, keys = contacts.identity(contact) or "", keys_of(contact)
+            identity, keys = contacts.identity(contact) or "", identity_keys(contact)
             self._removals.add(Removal(identity, keys, contacts.encode(contact), purpose.list_ids, origin))
 
     def receive_deleted(self, stream: Stream, record: Mapping[str, Any], origin: Origin) -> None:
@@ -228,7 +226,7 @@ class Run:
             CapReachedError: It is one person more than the cap allows, and that is to end the run.
         """
         if self._intents.waiting:
-            self._removals.cancel(contact, purpose.list_ids)
+            self._removals.cancel(identity_keys(contacts.decode(contact)), purpose.list_ids)
         if self.mirrors.is_active:
             self.mirrors.note(stream, purpose.list_ids, identity, contact)
         admission = self.cap.admit(identity)

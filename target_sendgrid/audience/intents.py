@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_sendgrid.sendgrid.fields import IDENTIFIERS
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from target_sendgrid.origin import Origin
-    from target_sendgrid.sendgrid.contact import Contact
 
 MAX_WAITING = 10_000
 """Most removals that wait for a checkpoint."""
@@ -118,7 +115,7 @@ class Intents:
         """Cancel the removals of a person from some lists, because a later record puts the person there.
 
         Args:
-            keys: The person's identifiers (`keys_of`).
+            keys: The person's identifiers (`identity_keys`).
             list_ids: The lists.
 
         Yields:
@@ -154,12 +151,3 @@ class Intents:
                 del self._numbers[key]
         if not self.waiting:
             self._state_since = None
-
-
-def keys_of(contact: Contact) -> tuple[str, ...]:
-    """Return the identifiers of a contact, each with its kind.
-
-    Addresses are the same whatever the case of their letters: which letters SendGrid changes is not known.
-    """
-    found = {kind: str(contact[kind]) for kind in IDENTIFIERS if contact.get(kind)}
-    return tuple(f"{kind} {value.casefold() if kind == 'email' else value}" for kind, value in found.items())

@@ -87,9 +87,8 @@ class Presence:
                 numbers and arrays of them.
         """
         for field, kind in _FIELDS.items():
-            for text in shown_texts(values.get(field)):
-                for key in _keys(kind, text):
-                    self._keys.add(key)
+            for key in _shown_keys(kind, values.get(field)):
+                self._keys.add(key)
 
     def __contains__(self, member: ListMember) -> bool:
         """Return whether a record has shown any identifier of a member of the list."""
@@ -101,6 +100,20 @@ class Presence:
         Nobody can tell from a stream that maps addresses alone whether somebody without an address is in the source.
         """
         return any(getattr(member, kind) for kind in self._kinds)
+
+
+def identity_keys(values: Mapping[str, object]) -> tuple[str, ...]:
+    """Return texts by which the person of a record is known: two records are of one person if they share one.
+
+    Args:
+        values: Value of each contact field, as of `Presence.add`. Alternate addresses are not considered.
+    """
+    return tuple(key for kind in IDENTIFIERS for key in _shown_keys(kind, values.get(kind)))
+
+
+def _shown_keys(kind: str, value: object) -> Iterator[str]:
+    for text in shown_texts(value):
+        yield from _keys(kind, text)
 
 
 def shown_texts(value: object) -> list[str]:

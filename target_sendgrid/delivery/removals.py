@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from target_sendgrid.audience.intents import keys_of
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST
 from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.errors import (
@@ -20,7 +19,6 @@ from target_sendgrid.errors import (
     TooManyRemovalsError,
 )
 from target_sendgrid.report.report import Bucket
-from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.wording import counted, shown
 
 if TYPE_CHECKING:
@@ -87,9 +85,9 @@ class Removals:
             self._hold_checkpoint()
             self._drop()
 
-    def cancel(self, contact: bytes, list_ids: Collection[str]) -> None:
-        """Cancel what waits for a person whom a later record puts on lists."""
-        for origin in self._intents.cancel(keys_of(contacts.decode(contact)), list_ids):
+    def cancel(self, keys: Collection[str], list_ids: Collection[str]) -> None:
+        """Cancel what waits for a person, given by `identity_keys`, whom a later record puts on lists."""
+        for origin in self._intents.cancel(keys, list_ids):
             self._report.stream(origin.stream).buckets[Bucket.DUPLICATE] += 1
 
     def do_due(self) -> None:

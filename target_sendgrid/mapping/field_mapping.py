@@ -62,6 +62,7 @@ class FieldMapping:
         self._warned: set[str] = set()
         """Labels of the fields that a warning has named."""
         self._identifiers = [field for field in mapped if field.key in IDENTIFIERS]
+        self._identity_fields = [field for field in mapped if field.key in (*IDENTIFIERS, "alternate_emails")]
         self._awaited = {field.label: field for field in mapped if not field.is_listed}
         """Fields whose property the schema does not list, and that no record has had yet, by label."""
         self._has_seen_records = False
@@ -126,6 +127,10 @@ class FieldMapping:
         if not self._is_identified(contact):
             raise problem or self._unidentified()
         return contact
+
+    def identity_values(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values in a record of the fields that show who somebody is, as they are there."""
+        return {field.key: value_at(record, field.path) for field in self._identity_fields}
 
     def reader(self, field: MappedField, rest: Path) -> Callable[[Any], Any]:
         """Return a function that reads one field out of a value of a record, for the fast path.

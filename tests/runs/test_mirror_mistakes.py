@@ -86,6 +86,20 @@ def test_who_is_deleted_and_added_again_in_other_capitals_stays(account: Account
     assert on_list(account) == "é"
 
 
+@pytest.mark.parametrize(
+    "row", [{"email": ["ada@x.com"]}, {"email": "Ada ada@x.com"}, {"email": "ada@x.com", "first_name": "x" * 51}]
+)
+@pytest.mark.parametrize("mode", ["upsert", "update", "mirror"])
+def test_who_is_deleted_and_shown_by_a_rejected_record_afterwards_stays(
+    account: Account, row: dict[str, Any], mode: str
+) -> None:
+    members(account, "ada", "bob")
+    rows = [deleted(email="ada@x.com"), record(email="bob@x.com"), record(**row)]
+    run = account.run(PEOPLE, *rows, END, sync_mode=mode)
+    assert run.exit_code == 0, run.log
+    assert on_list(account) == "ab"
+
+
 def test_a_signal_ends_the_wait_for_an_export(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     members(account, "ada", "bob")
     account.sandbox.set_options(export_ready_after_seconds=1000.0)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.audience import intents as module
-from target_sendgrid.audience.intents import LONGEST_WAIT_SECONDS, Intents, Removal, keys_of
+from target_sendgrid.audience.intents import LONGEST_WAIT_SECONDS, Intents, Removal
+from target_sendgrid.audience.presence import identity_keys
 from target_sendgrid.origin import Origin
 
 
@@ -78,8 +79,8 @@ def test_what_was_cancelled_takes_no_room(steps: list[tuple[str, bool]]) -> None
 
 
 def test_keys_tell_kinds_of_identifiers_apart() -> None:
-    assert keys_of({"email": "a@x.com", "external_id": "7", "city": "York"}) == ("email a@x.com", "external_id 7")
-    assert keys_of({"anonymous_id": "7"}) == ("anonymous_id 7",)
+    assert identity_keys({"email": "a@x.com", "external_id": "7", "city": "York"}) == ("email a@x.com", "external_id 7")
+    assert identity_keys({"anonymous_id": "7"}) == ("anonymous_id 7",)
 
 
 def test_no_value_shows_in_a_representation() -> None:
