@@ -32,11 +32,9 @@ class ListInMemory:
             if not row.is_deleted:
                 presence.add({"email": row.email})
         taken = set(day.rows_taken)
-        for row in {row.email.lower(): row for row in day.rows}.values():
+        for row in day.rows:
             contact_id = f"id-{row.email.lower()}"
-            if row.is_deleted:
-                self.ids.pop(contact_id, None)
-            elif row.is_sent and row in taken:
+            if not row.is_deleted and row.is_sent and row in taken:
                 self.ids[contact_id] = row.email.lower()
         members = [FakeMember(contact_id, email=email or None) for contact_id, email in self.ids.items()]
         plan = RemovalPlan(self.facts(day), presence, FakeExport(members))
