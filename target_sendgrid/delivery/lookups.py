@@ -41,7 +41,8 @@ _LONGEST_WAIT_SECONDS = 30.0
 def find_people(client: Client, changes: Mapping[str, Change]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Look people up by SendGrid's own id where their changes have it, or else by the first identifier of each.
 
-    One request is for 100 people.
+    One request is for 100 people. Who is not found is looked up by the next identifier: somebody whose address has
+    changed is still known by the others.
 
     Args:
         client: SendGrid.
@@ -52,16 +53,13 @@ def find_people(client: Client, changes: Mapping[str, Change]) -> Iterator[tuple
     """
     if len(changes) > SAMPLE_SIZE:
         log.info("Looking up %s.", counted(len(changes), "contact"))
-    by_kind: dict[str, dict[str, str]] = {}
-    for identity, change in changes.items():
-        contact = contacts.decode(change.contact)
-        kind = next(kind for kind in (CONTACT_ID, *IDENTIFIERS) if kind in contact)
-        by_kind.setdefault(kind, {})[str(contact[kind])] = identity
-    for kind, index in by_kind.items():
-        if kind == CONTACT_ID:
-            yield from ((index[found], holder) for found, holder in client.find_by_ids(list(index)) if found in index)
-        else:
-            yield from _holders(client, kind, index)
+    left = {identity: contacts.decode(change.contact) for identity, change in changes.items()}
+    for kind in (CONTACT_ID, *IDENTIFIERS):
+        index = {str(contact[kind]): identity for identity, contact in left.items() if kind in contact}
+        found = _with_ids(client, index) if kind == CONTACT_ID else _holders(client, kind, index)
+        for identity, holder in found:
+            left.pop(identity, None)
+            yield identity, holder
 
 
 def find_present(client: Client, changes: Mapping[str, Change], clock: Clock) -> dict[str, dict[str, Any]]:
@@ -195,6 +193,11 @@ def _holders(client: Client, kind: str, index: Mapping[str, str]) -> Iterator[tu
         found = holder.get(kind)
         if identifier is not None and (found == identifier or (kind == "email" and is_same_email(identifier, found))):
             yield index[identifier], holder
+
+
+def _with_ids(client: Client, index: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    if index:
+        yield from ((index[found], holder) for found, holder in client.find_by_ids(list(index)) if found in index)
 
 
 def _is_same(sent: object, found: object) -> bool:

@@ -69,6 +69,16 @@ def test_a_deleted_row_needs_its_identifier_alone(account: Account, own: dict[st
     assert [contact["first_name"] for contact in account.sandbox.contacts()] == ["Ada", "Bob", "Cy"]
 
 
+@pytest.mark.parametrize("mode", ["upsert", "remove"])
+def test_a_person_whose_address_has_changed_is_found_by_the_other_identifier(account: Account, mode: str) -> None:
+    members(account, "a", external_id="1")
+    members(account, "b", external_id="2")
+    run = account.run(KEYED, deleted(id=1, email="new@x.com"), state(1), field_mapping=MAPPING, sync_mode=mode)
+    assert run.exit_code == 0, run.log
+    assert counts_of(run) == {"received": 1, "removed": 1}
+    assert on_list(account) == "b"
+
+
 @pytest.mark.parametrize("own", [{}, {"stream_maps": {"people": {"email": "email.lower()"}}}])
 def test_deleted_rows_without_an_identifier_are_kept_and_do_not_count_for_the_limit(
     account: Account, own: dict[str, Any]

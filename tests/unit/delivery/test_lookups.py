@@ -178,6 +178,7 @@ class TestValues:
 class TestSearch:
     def test_contacts_are_found_by_their_first_identifier(self, client: Client, stub: ClientStub) -> None:
         people = [{"email": "a@x.com", "external_id": "1"}, {"external_id": "2"}, {"anonymous_id": "3"}]
+        stub.hold("a@x.com")
         stored_of(client, changes_of(*people))
         assert stub.searches == [("email", ["a@x.com"]), ("external_id", ["2"]), ("anonymous_id", ["3"])]
 
