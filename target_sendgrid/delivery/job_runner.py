@@ -322,12 +322,14 @@ class JobRunner:
             return
         if job.count:
             self._isolation.succeeded(Level.JOB, job.last_request.sent_at)
+        told = f"{counted(job.count, 'contact')} confirmed"  # a look-up that confirms contacts settles them
         if not operation.is_proven_by_completion and not self._is_confirmed(job):
             return
         if not named and not job.progress.is_probe:
             self._isolation.keep_completed(job.purpose, job.last_request.last_contact)
-        name, confirmed, changed = job.name, counted(job.count, "contact"), f"{status.changed_count:,}"
-        log.info("%s %s: %s confirmed, %s of them created or changed.", name, status.status, confirmed, changed)
+        if operation.is_proven_by_completion:
+            told += f", {status.changed_count:,} of them created or changed"
+        log.info("%s %s: %s.", job.name, status.status, told)
         self._finish_job(job)
 
     def _outcome(self, job: Job, status: JobStatus, named: Mapping[str, str]) -> JobOutcome:

@@ -37,6 +37,13 @@ def test_a_stream_of_leavers_takes_its_people_off_the_list(account: Account, own
     assert "Stream 'people' takes people off list 'Everybody' (1 field)." in run.log
 
 
+def test_the_log_says_of_how_many_a_removal_is_confirmed(account: Account) -> None:
+    members(account, "a", "b")
+    run = account.run(PEOPLE, record(email="a@x.com"), record(email="b@x.com"), state(1), sync_mode="remove")
+    (line,) = (line for line in run.log.splitlines() if " completed: " in line)
+    assert line.endswith(" completed: 2 contacts confirmed.")
+
+
 def test_leavers_leave_the_lists_that_they_name(account: Account) -> None:
     lists = {"vip": "VIP", "new": "New"}
     people = [{"email": f"{one}@x.com", "lists": ["VIP", "New"]} for one in "abc"]
