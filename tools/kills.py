@@ -173,7 +173,9 @@ def wrong_after_kills(
     sandbox.settle()
     people = [message["record"] for message in whole if message["type"] == "RECORD"]
     wanted = {person["mail"]: person["given"] for person in people if person["given"]}
-    on_list = {mail for mail, last in {person["mail"]: person["given"] for person in people}.items() if last}
+    last = {person["mail"]: person["given"] for person in people}
+    # To a mirror, whoever has a row that is not deleted is in the source.
+    on_list = set(wanted) if is_mirrored else {mail for mail, given in last.items() if given}
     found = {str(contact["email"]): contact.get("first_name") for contact in sandbox.contacts()}
     found_on_list = {str(contact["email"]) for contact in sandbox.contacts("Everybody")}
     path = folder / "rejected.jsonl"
