@@ -371,6 +371,16 @@ KEPT_MEMBERS = [
     ),
     KeptMember(
         "row",
+        "1 not found",
+        "Two rows of one person were merged at the source: the one that lost is deleted, with the address, and SendGrid"
+        " has the contact with the `external_id` of the one that won.",
+        "Nothing.",
+        lines=(KEYED, deleted(id="1", email=BOB), END),
+        config={"field_mapping": {"external_id": "id", "email": "email"}},
+        bob={"external_id": "2"},
+    ),
+    KeptMember(
+        "row",
         "is not valid JSON",
         "An error or a signal ended the run before the checkpoint at which the row would have been done.",
         "Do what the error says, and run again. The next run brings the row again.",

@@ -16,6 +16,7 @@ from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid.answers import as_shape
 from target_sendgrid.sendgrid.client import MAX_IDS_PER_REMOVAL
 from target_sendgrid.sendgrid.contact import CONTACT_ID, decode
+from target_sendgrid.sendgrid.fields import IDENTIFIERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from target_sendgrid.delivery.job import Job
     from target_sendgrid.delivery.pending import Change
     from target_sendgrid.sendgrid.client import Client, JobStatus
+    from target_sendgrid.sendgrid.contact import Contact
     from target_sendgrid.sendgrid.lists import ListTracker
 
 MAX_CONTACTS = 10_000
@@ -91,7 +93,8 @@ class RemoveFromList:
         """Ask for the removal of the contacts, after looking up the ids that are not known.
 
         One id that SendGrid does not know fails the whole request, or its removal can never be confirmed. So after the
-        first request, all are looked up. People who are absent from the account are settled.
+        first request, all are looked up. People who are absent from the account are left out, and so are those
+        who turn out to be somebody else, and those whom the ceiling does not allow.
 
         Raises:
             BadRequestError: SendGrid refuses the request again and again, because one of the contacts is unknown to it.
@@ -103,7 +106,25 @@ class RemoveFromList:
             if number:
                 self._clock.sleep(_WAIT_SECONDS)
                 job.settle(self.confirm(job, job.changes()))
-            contact_ids = self._contact_ids(job, must_look_up=number > 0 or job.send_count > 0)
+            changes = job.changes()
+            known = {} if number or job.send_count else _known_ids(changes)
+            unknown = {identity: change for identity, change in changes.items() if identity not in known}
+            found = lookups.find_present(self._client, unknown, self._clock)
+            found = {
+                identity: contact
+                for identity, contact in found.items()
+                if not _is_somebody_else(decode(changes[identity].contact), contact)
+            }
+            job.leave_out(unknown.keys() - found.keys())
+            if not job.was_looked_up:
+                withheld = not_admitted(job.changes(), self._limit)
+                job.withhold(withheld)
+                found = {identity: contact for identity, contact in found.items() if identity not in withheld}
+                known = {identity: contact_id for identity, contact_id in known.items() if identity not in withheld}
+                job.was_looked_up = True
+            # Two identifiers may be of one contact.
+            ids = [*known.values(), *(as_shape(contact.get(CONTACT_ID), str) for contact in found.values())]
+            contact_ids = list(dict.fromkeys(ids))
             if not contact_ids:
                 return None
             try:
@@ -150,6 +171,15 @@ class RemoveFromList:
                 self._check_allowed()
                 job_id = self._client.remove_from_list(list_id, part)
         return Submission(job_id, list_ids, sum(map(len, part)), len(part))
+
+
+def _is_somebody_else(sent: Contact, found: Mapping[str, object]) -> bool:
+    """Return whether a contact that was found by one identifier has another value of a second one.
+
+    Of two records of one person that were merged at the source, the one that lost is deleted, and it has the address of
+    the one that won.
+    """
+    return any(sent.get(kind) and found.get(kind) and sent[kind] != found[kind] for kind in IDENTIFIERS[1:])
 
 
 def _known_ids(changes: Mapping[str, Change]) -> dict[str, str]:
