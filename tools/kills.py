@@ -174,7 +174,7 @@ def wrong_after_kills(
     people = [message["record"] for message in whole if message["type"] == "RECORD"]
     wanted = {person["mail"]: person["given"] for person in people if person["given"]}
     last = {person["mail"]: person["given"] for person in people}
-    # To a mirror, whoever has a row that is not deleted is in the source.
+    # To a mirror, everybody who has a row that is not deleted is in the source.
     on_list = set(wanted) if is_mirrored else {mail for mail, given in last.items() if given}
     found = {str(contact["email"]): contact.get("first_name") for contact in sandbox.contacts()}
     found_on_list = {str(contact["email"]) for contact in sandbox.contacts("Everybody")}

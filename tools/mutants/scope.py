@@ -71,6 +71,7 @@ TEXT_NAMES = frozenset(
         "others",
         "where",
         "overdue",
+        "told",
         "are",
         "were",
         "higher",
