@@ -50,6 +50,7 @@ ENDINGS = {
     "SendGrid refuses many": Ending("too many records", 1, [1], {"max_rejected_percent": 0}, record(email="b@nowhere")),
     "the cap is reached": Ending("cap reached", 1, [1], {"profile_cap": 1}),
     "more leave than allowed": Ending("more people would leave", 1, [1], {"max_removals": 0}, LEAVES),
+    "a mirror is withheld": Ending("a mirrored list keeps members", 1, [1, 2, 3, 9], {"sync_mode": "mirror"}),
     "the key is wrong": Ending("a setting, the key", 1, [], {"api_key": "SG.no.key"}),
     "the list is wrong": Ending("a setting, the key", 1, [], {"create_list": False}),
     "the mapping is wrong": Ending("the list or the mapping", 1, [1], {}, schema("others", name="string")),
