@@ -142,6 +142,12 @@ class TargetSendGridError(Exception):
         self.problems = [Problem(what, next_step, code or self.code)]
         super().__init__(self.problems[0])
 
+    def _hold(self, problems: Sequence[str], code: Code | None = None) -> None:
+        """Hold several problems; `code` is that of those that have none of their own."""
+        self.problems = [problem if isinstance(problem, Problem) else Problem(problem) for problem in problems]
+        for problem in self.problems:
+            problem.code = problem.code or code or self.code
+
     @property
     def codes(self) -> list[Code]:
         """The codes of the problems, each once."""
@@ -154,32 +160,20 @@ class TargetSendGridError(Exception):
         return [coded(line, Code(code)) for line, code in lines]
 
 
-class _SeveralError(TargetSendGridError):
-    """Several things that are wrong.
+class ConfigError(TargetSendGridError):
+    """The settings, the key, a list or the mapping are wrong.
 
     Args:
         problems: Everything that is wrong.
         code: The code of those problems that have none of their own.
     """
 
+    code = Code.WRONG_SETTING
+
     def __init__(self, problems: str | Sequence[str], *, code: Code | None = None) -> None:
         given = [problems] if isinstance(problems, str) else problems
         super().__init__("\n".join(given))
-        self.problems = [problem if isinstance(problem, Problem) else Problem(problem) for problem in given]
-        for problem in self.problems:
-            problem.code = problem.code or code or self.code
-
-
-class ConfigError(_SeveralError):
-    """The settings, the key, a list or the mapping are wrong."""
-
-    code = Code.WRONG_SETTING
-
-
-class WithheldError(_SeveralError):
-    """Mirrored lists keep members who were not in the run."""
-
-    code = Code.MIRROR_WITHHELD
+        self._hold(given, code)
 
 
 class InputError(TargetSendGridError):
@@ -198,6 +192,20 @@ class TooManyRejectedError(TargetSendGridError):
     """The share of rejected records is above the limit."""
 
     code = Code.TOO_MANY_REJECTED
+
+
+class WithheldError(TargetSendGridError):
+    """Mirrored lists keep members who were not in the run.
+
+    Args:
+        problems: A sentence for each list.
+    """
+
+    code = Code.MIRROR_WITHHELD
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self._hold(problems)
 
 
 class TooManyRemovalsError(TargetSendGridError):

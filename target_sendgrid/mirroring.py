@@ -76,8 +76,7 @@ class Mirrors:
         self._report = report
         self._clock = clock
         self._tracker = tracker
-        self.is_planning = False
-        """Whether the members of a list are read. A signal may stop the run at once then: everything is settled."""
+        self._check_stop = check_stop
         self._modes: dict[str, dict[str, str]] = {}
         """The sync mode of each stream that fills a list, by the list's id."""
         self._presence: dict[str, Presence] = {}
@@ -194,11 +193,7 @@ class Mirrors:
         for list_id in self._presence:
             if is_new(list_id):  # a dry run has not created it
                 continue
-            self.is_planning = True
-            try:
-                label, plan = self._label(list_id), self._plan(list_id)
-            finally:
-                self.is_planning = False
+            label, plan = self._label(list_id), self._plan(list_id)
             self._report.removed_members[label] = plan.removal_count
             members = counted(plan.list_size, "member")
             if plan.unidentified_count:
@@ -220,7 +215,7 @@ class Mirrors:
             raise WithheldError(problems)
         if delivery.kept_members:
             what = f"{counted(len(delivery.kept_members), 'member')} could not be taken off a mirrored list."
-            raise WithheldError(f"{what} {delivery.kept_members[0]} Run again.")
+            raise WithheldError([f"{what} {delivery.kept_members[0]} Run again."])
 
     def _plan(self, list_id: str) -> RemovalPlan:
         from target_sendgrid.audience.mirror import RemovalPlan  # noqa: PLC0415 - only mirrors need it

@@ -268,11 +268,6 @@ class Run:
 
     # Ending
 
-    @property
-    def may_stop_at_once(self) -> bool:
-        """Whether a signal may stop the run wherever it is: it takes no record then, and changes nothing."""
-        return self.streams.is_opening or self.mirrors.is_planning
-
     def finish(self) -> None:
         """Send and settle everything, then check whether too many records were rejected.
 

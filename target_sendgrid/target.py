@@ -374,7 +374,7 @@ class TargetSendGrid(Target):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Record the signal; the reader and waiting code check for it.
 
-        While a run or a stream is opened, or the members of a list are read, stop at once. The second signal stops the
+        While a run or a stream is opened, stop at once. The second signal stops the
         run at once, wherever it is, and nothing is settled after it: a record that was being taken might be in no batch
         yet, and a state written then could cover it.
         """
@@ -382,7 +382,7 @@ class TargetSendGrid(Target):
         self._signals.append(signum)
         if self._is_over:
             return
-        if len(self._signals) == 2 or self._run is None or self._run.may_stop_at_once:  # noqa: PLR2004 - the second signal
+        if len(self._signals) == 2 or self._run is None or self._run.streams.is_opening:  # noqa: PLR2004 - the second signal
             raise TerminatedError(signum)
 
     def _check_stop(self) -> None:

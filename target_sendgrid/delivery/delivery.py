@@ -229,9 +229,13 @@ class Delivery:
         self._note_withheld(result.withheld)
         self._batcher.release(batch, free_at=result.people_free_at)
         self._batcher.set_max_bytes(batch.purpose.kind, result.max_bytes)
-        if batch.purpose.kind.bucket is Bucket.UPSERTED:
+        bucket = batch.purpose.kind.bucket
+        if bucket is None:
+            self.kept_members += [rejection.sentence for _, rejection in result.rejected]
+            return
+        if bucket is Bucket.UPSERTED:
             self._report.job_count += result.job_count
-        self._count(result)
+        self._count(result, bucket)
         try:
             for change, rejection in result.rejected:
                 for origin in change.origins:

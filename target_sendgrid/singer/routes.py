@@ -241,7 +241,7 @@ def _fast_path(
 ) -> FastPath | None:
     """Return the fast path of a stream with one route, or ``None`` if all its records have to take the slow path.
 
-    Rows that are deleted at the source have to take it: they are not validated, and only counted.
+    Rows that are deleted at the source have to take it: they are not validated.
     """
     from target_sendgrid.mapping.fast_path import fast_path_for  # noqa: PLC0415 - only records need it
 

@@ -211,10 +211,15 @@ class AudienceModel:
         leaving: set[str] = set()
         for row in day.rows:
             email = row.email.lower()
+            if self.mode is Mode.MIRROR and row.is_deleted:
+                self.counts["deleted_at_source"] += 1  # it only does not show that the person is present
+                continue
             if email in leaving:  # the later row of a person decides
                 leaving.remove(email)
                 self.counts["duplicates"] += 1
-            if self.mode is Mode.REMOVE or not row.puts_on_list:
+            if self.mode is Mode.MIRROR and row.is_deleted:
+                self.counts["deleted_at_source"] += 1
+            elif self.mode is Mode.REMOVE or not row.puts_on_list:
                 leaving.add(email)
             else:
                 self.counts[self._put(email, row) if row in taken else "over_cap"] += 1

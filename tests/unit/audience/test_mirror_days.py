@@ -31,11 +31,9 @@ class ListInMemory:
         for row in day.rows:
             if not row.is_deleted:
                 presence.add({"email": row.email})
-        taken = set(day.rows_taken)
-        for row in day.rows:
-            contact_id = f"id-{row.email.lower()}"
-            if not row.is_deleted and row.is_sent and row in taken:
-                self.ids[contact_id] = row.email.lower()
+        for row in day.rows_taken:
+            if row.is_sent:
+                self.ids[f"id-{row.email.lower()}"] = row.email.lower()
         members = [FakeMember(contact_id, email=email or None) for contact_id, email in self.ids.items()]
         plan = RemovalPlan(self.facts(day), presence, FakeExport(members))
         for contact_id in plan.contact_ids():
