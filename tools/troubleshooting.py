@@ -99,6 +99,19 @@ ADVICE = {
         "A mirrored list keeps members who were not in the run: a guard has not let them be taken off. What was sent is"
         " on the list. [Why was nobody removed?](why-was-nobody-removed.md) has each reason, and what to do."
     ),
+    Code.TOO_MANY_SUPPRESSIONS: (
+        "More people would be unsubscribed than `max_suppressions` allows: none of them was unsubscribed or sent. A"
+        " property that is read the wrong way round is the most likely reason. See"
+        " [Who gets no mail](../README.md#who-gets-no-mail)."
+    ),
+    Code.WRONG_GROUP: (
+        "The account has no unsubscribe group with the id in `suppression_group_id`. SendGrid would unsubscribe people"
+        " from everything for an unknown group. The ids are in SendGrid under Suppressions > Unsubscribe Groups."
+    ),
+    Code.ACCOUNT_LIMIT: (
+        "The account has as many contacts as `account_contact_limit` allows. People whom SendGrid has were sent; the"
+        " next run brings the others again."
+    ),
     Code.TOO_MANY_REMOVALS: (
         "More people would leave a list than `max_removals` allows. See"
         " [Who leaves a list](../README.md#who-leaves-a-list)."

@@ -69,8 +69,12 @@ def normalised_email(text: str) -> str:
     Other letters stay as they are: the lower case of some, such as the Kelvin sign, is an ASCII letter, so that two
     people would become one.
     """
-    email = trimmed(text)
-    return email.lower() if email.isascii() else email.translate(_ASCII_LOWER)
+    return ascii_lower(trimmed(text))
+
+
+def ascii_lower(text: str) -> str:
+    """Return a text with its ASCII letters in lower case."""
+    return text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
 
 
 def is_same_email(sent: object, found: object) -> bool:

@@ -130,9 +130,8 @@ def _rule(error: ValidationError) -> str:
         return "must be one of: " + ", ".join(str(value) for value in wanted if value is not None)
     if error.validator in {"minimum", "exclusiveMinimum"}:
         return f"must be {'at least' if error.validator == 'minimum' else 'more than'} {wanted}"
-    if error.validator == "maximum":
-        return f"must be at most {wanted}"
-    return f"breaks the rule {error.validator}"
+    others = {"maximum": f"must be at most {wanted}", "minItems": "must not be empty"}
+    return others.get(str(error.validator), f"breaks the rule {error.validator}")
 
 
 def example(schema: Mapping[str, Any]) -> str:
@@ -169,6 +168,7 @@ def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
     )
     yield from _list_problems(config)
     yield from _mode_problems(config)
+    yield from _subscription_problems(config)
     streams = config.get("streams", {})
     if "*" in streams and not any(own.get("enabled", True) for own in streams.values()):
         yield 'The setting `streams` leaves out all streams. Give those to be sent an entry, such as `"people": {}`.'
@@ -261,6 +261,28 @@ def _mode_problems(config: Mapping[str, Any]) -> Iterator[str]:
             yield (
                 f"With `{prefix}sync_mode` set to `remove` all records take people off the list, so"
                 " `membership_property` has no meaning there. Leave one of them out."
+            )
+
+
+def _subscription_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is missing or has no effect among the settings about people who have unsubscribed."""
+    names = ("subscription_property", "unsubscribed_values", "suppression_group_id")
+    for prefix, own in _places(config):
+        if own.keys().isdisjoint(names):
+            continue
+        name, values, group = (own.get(name, config.get(name)) for name in names)
+        if name and not values:
+            yield (
+                f"Set `{prefix}unsubscribed_values`, too: the values of `{prefix}subscription_property` that say that"
+                " somebody has unsubscribed, such as [false] where the property says who wants email, or [true] where"
+                " it says who wants none. SendGrid takes unsubscribed people back only one by one."
+            )
+        if values and not name:
+            yield f"Set `{prefix}subscription_property`, too: the property with one of `{prefix}unsubscribed_values`."
+        if group and not name and not config.get("skip_suppressed"):
+            yield (
+                f"`{prefix}suppression_group_id` has no effect without `{prefix}subscription_property` or"
+                " `skip_suppressed`. Set one of them, or leave it out."
             )
 
 

@@ -41,15 +41,44 @@ _MEMBERSHIP_PROPERTY = (
 )
 _ON_DELETE = (
     "What a row does that is deleted at the source, with `_sdc_deleted_at` set: `remove_from_list` takes the person off"
-    " the stream's list, by any mapped identifier; `ignore` changes nothing. The contact stays in SendGrid. With"
-    " `sync_mode: mirror`, such a row only makes its person absent."
+    " the stream's list, by any mapped identifier, and the contact stays in SendGrid; `delete_contact` deletes the"
+    " contact from the account; `erase` does so and then has SendGrid erase what its mail records say of the person;"
+    " `ignore` changes nothing. With `sync_mode: mirror`, `remove_from_list` only makes the person absent."
 )
-_ON_DELETES = ["ignore", "remove_from_list"]
+_ON_DELETES = ["ignore", "remove_from_list", "delete_contact", "erase"]
 _MAX_REMOVALS = (
     "Most people whom the records of one stream may take off lists in one run; 0 forbids it. At this number nobody"
     " more is taken off, the state stays before the first record that was not done, and the run exits 1. Left out: no"
     " ceiling. For a mirror: most members who may leave the list since they are absent; if there are more, nobody"
-    " leaves. Left out: 10, or 10 % of the list if that is more."
+    " leaves. Left out: 10, or 10 % of the list if that is more. People who are deleted or erased count, too; left out,"
+    " they may be 10, or 10 % of the account's contacts if that is more, and if there are more, nobody is."
+)
+_SUBSCRIPTION_PROPERTY = (
+    "Property that says who has unsubscribed. People with one of `unsubscribed_values` there are put on SendGrid's list"
+    " of global unsubscribes, or of `suppression_group_id`, before anything else is done for them. Nobody is ever taken"
+    " off such a list."
+)
+_UNSUBSCRIBED_VALUES = (
+    "Values of `subscription_property` that say that somebody has unsubscribed; required with it. `false` means the"
+    " opposite in an opt-in and in an opt-out column. Texts are compared without blanks around them and without regard"
+    " to ASCII case, numbers and booleans by type and value."
+)
+_UNSUBSCRIBED_VALUES_TYPE = th.CustomType(
+    {
+        "type": ["array", "null"],
+        "items": {"type": ["string", "number", "boolean"]},
+        "minItems": 1,
+        "examples": [["unsubscribed"]],
+    }
+)
+_SUPPRESSION_GROUP_ID = (
+    "Id of the unsubscribe group that `subscription_property` and `skip_suppressed` are about. Left out: unsubscribes"
+    " from everything."
+)
+_MAX_SUPPRESSIONS = (
+    "Most people whom the records of one stream may unsubscribe in one run, those not counted who have unsubscribed in"
+    " SendGrid already; 0 forbids it. If there are more, none of them is unsubscribed or sent, the state stays before"
+    " the first of them, and the run exits 1. Left out: 10, or half of the people of the run if that is more."
 )
 _FIELD_MAPPING = (
     "Which property of a record fills which contact field: `{contact field: record property}`. The field is a reserved"
@@ -72,6 +101,56 @@ _FIELD_MAPPING_TYPE = th.CustomType(
         "examples": [{"email": "profile_email"}],
     }
 )
+
+_LISTS_OF_STREAMS: list[th.Property[Any]] = [
+    th.Property("list_id", th.StringType, title="List id", description=_LIST_ID),
+    th.Property("list_name", th.StringType, title="List name", description=_LIST_NAME),
+    th.Property("list_property", th.StringType, title="List property", description=_LIST_PROPERTY),
+    th.Property("lists", _LISTS_TYPE, title="Lists", description=_LISTS),
+]
+_FIELDS_OF_STREAMS: th.Property[Any] = th.Property(
+    "field_mapping", _FIELD_MAPPING_TYPE, title="Field mapping", description=_FIELD_MAPPING
+)
+_PLACES = [*_LISTS_OF_STREAMS, _FIELDS_OF_STREAMS]
+"""Settings of all streams, and of single ones, that say where records go."""
+
+_AUDIENCES: list[th.Property[Any]] = [
+    th.Property(
+        "sync_mode", th.StringType(allowed_values=_SYNC_MODES), default="upsert", title="Sync mode",
+        description=_SYNC_MODE,
+    ),
+    th.Property(
+        "membership_property", th.StringType, title="Membership property", description=_MEMBERSHIP_PROPERTY,
+    ),
+    th.Property(
+        "on_delete", th.StringType(allowed_values=_ON_DELETES), default="remove_from_list", title="On delete",
+        description=_ON_DELETE,
+    ),
+    th.Property(
+        "max_removals", th.IntegerType(minimum=0), title="Most removals", description=_MAX_REMOVALS,
+    ),
+    th.Property(
+        "subscription_property", th.StringType, title="Subscription property", description=_SUBSCRIPTION_PROPERTY,
+    ),
+    th.Property(
+        "unsubscribed_values", _UNSUBSCRIBED_VALUES_TYPE, title="Unsubscribed values",
+        description=_UNSUBSCRIBED_VALUES,
+    ),
+    th.Property(
+        "suppression_group_id", th.IntegerType(minimum=1), title="Unsubscribe group",
+        description=_SUPPRESSION_GROUP_ID,
+    ),
+    th.Property(
+        "max_suppressions", th.IntegerType(minimum=0), title="Most unsubscribes", description=_MAX_SUPPRESSIONS,
+    ),
+]  # fmt: skip
+"""Settings of all streams, and of single ones, that say what records do."""
+
+
+def _without_default(prop: th.Property[Any]) -> th.Property[Any]:
+    """Return a setting of all streams as one of a single stream, which has that of all streams where it is left out."""
+    return th.Property(prop.name, prop.wrapped, description=prop.description)
+
 
 CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property(
@@ -97,53 +176,43 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         description="Set to true to confirm that you may move these people's personal data to SendGrid. Not needed for"
         " a sandbox or on loopback.",
     ),
-    th.Property("list_id", th.StringType, title="List id", description=_LIST_ID),
-    th.Property("list_name", th.StringType, title="List name", description=_LIST_NAME),
-    th.Property("list_property", th.StringType, title="List property", description=_LIST_PROPERTY),
-    th.Property("lists", _LISTS_TYPE, title="Lists", description=_LISTS),
+    *_LISTS_OF_STREAMS,
     th.Property(
         "create_list", th.BooleanType, default=True, title="Create list",
         description="Create the named list when it is missing.",
     ),
-    th.Property(
-        "field_mapping", _FIELD_MAPPING_TYPE, title="Field mapping", description=_FIELD_MAPPING,
-    ),
+    _FIELDS_OF_STREAMS,
     th.Property(
         "streams",
         th.ObjectType(
             additional_properties=th.ObjectType(
-                th.Property("list_id", th.StringType, description=_LIST_ID),
-                th.Property("list_name", th.StringType, description=_LIST_NAME),
-                th.Property("list_property", th.StringType, description=_LIST_PROPERTY),
-                th.Property("lists", _LISTS_TYPE, description=_LISTS),
-                th.Property("field_mapping", _FIELD_MAPPING_TYPE, description=_FIELD_MAPPING),
-                th.Property("sync_mode", th.StringType(allowed_values=_SYNC_MODES), description=_SYNC_MODE),
-                th.Property("membership_property", th.StringType, description=_MEMBERSHIP_PROPERTY),
-                th.Property("on_delete", th.StringType(allowed_values=_ON_DELETES), description=_ON_DELETE),
-                th.Property("max_removals", th.IntegerType(minimum=0), description=_MAX_REMOVALS),
+                *(_without_default(prop) for prop in (*_PLACES, *_AUDIENCES)),
                 th.Property("enabled", th.BooleanType, description="False reads the stream and sends nothing of it."),
                 additional_properties=False,
             ),
         ),
         title="Streams", examples=[{"people": {"list_name": "Customers"}}],
-        description="Settings of single streams, by stream name: `list_id`, `list_name`, `list_property`,"
-        " `lists`, `field_mapping`, `sync_mode`, `membership_property`, `on_delete`, `max_removals`, `enabled`."
-        " A `*` in a name matches any characters; an exact name comes before a pattern, a longer pattern before a"
-        " shorter one.",
+        description="Settings of single streams, by stream name: "
+        + ", ".join(f"`{prop.name}`" for prop in (*_PLACES, *_AUDIENCES))
+        + ", `enabled`. A `*` in a name matches any characters; an exact name comes before a pattern, a longer pattern"
+        " before a shorter one.",
+    ),
+    *_AUDIENCES,
+    th.Property(
+        "skip_suppressed", th.BooleanType, default=False, title="Skip suppressed",
+        description="Do not send people who have unsubscribed from everything, or from `suppression_group_id`, and"
+        " count them. All unsubscribes are read before the first record, 500 in a request.",
     ),
     th.Property(
-        "sync_mode", th.StringType(allowed_values=_SYNC_MODES), default="upsert", title="Sync mode",
-        description=_SYNC_MODE,
+        "account_contact_limit", th.IntegerType(minimum=1), title="Contact limit of the account",
+        description="Most contacts that the account may have, such as the number that your plan includes: no contact is"
+        " created beyond it, and people whom SendGrid has are still updated.",
     ),
     th.Property(
-        "membership_property", th.StringType, title="Membership property", description=_MEMBERSHIP_PROPERTY,
-    ),
-    th.Property(
-        "on_delete", th.StringType(allowed_values=_ON_DELETES), default="remove_from_list", title="On delete",
-        description=_ON_DELETE,
-    ),
-    th.Property(
-        "max_removals", th.IntegerType(minimum=0), title="Most removals", description=_MAX_REMOVALS,
+        "on_account_limit", th.StringType(allowed_values=["fail", "truncate"]), default="fail",
+        title="On the account's limit",
+        description="What happens to new people beyond `account_contact_limit`: `fail` leaves them out, holds the state"
+        " before the first of them and exits 1; `truncate` leaves them out, counts them and exits 0.",
     ),
     th.Property(
         "create_custom_fields", th.BooleanType, default=False, title="Create custom fields",

@@ -54,6 +54,10 @@ class StreamSettings:
     list_property: str | None = None
     lists: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Name of the list for each value of `list_property`; empty without one."""
+    subscription_property: str | None = None
+    unsubscribed_values: Sequence[str | float | Decimal | bool] = ()
+    suppression_group_id: int | None = None
+    max_suppressions: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +80,13 @@ class Settings:
     membership_property: str | None
     on_delete: str
     max_removals: int | None
+    subscription_property: str | None
+    unsubscribed_values: Sequence[str | float | Decimal | bool] | None
+    suppression_group_id: int | None
+    max_suppressions: int | None
+    skip_suppressed: bool
+    account_contact_limit: int | None
+    on_account_limit: str
     create_custom_fields: bool
     null_handling: str
     profile_cap: int | None
@@ -196,7 +207,26 @@ class Settings:
             membership_property=own.get("membership_property", self.membership_property),
             max_removals=own.get("max_removals", self.max_removals),
             on_delete=own.get("on_delete", self.on_delete),
+            subscription_property=own.get("subscription_property", self.subscription_property),
+            unsubscribed_values=own.get("unsubscribed_values", self.unsubscribed_values) or (),
+            suppression_group_id=own.get("suppression_group_id", self.suppression_group_id),
+            max_suppressions=own.get("max_suppressions", self.max_suppressions),
         )
+
+    def enabled_streams(self) -> list[tuple[str, StreamSettings]]:
+        """Return the settings of all streams that may come, with what the names of each begin with in sentences.
+
+        Those that hold for all streams come first, unless the pattern `*` replaces them.
+        """
+        places = [(f"streams.{name}.", self.for_stream(name)) for name in self.streams]
+        if "*" not in self.streams:
+            places.insert(0, ("", self.for_stream("")))
+        return [(prefix, place) for prefix, place in places if place.is_enabled]
+
+    def suppression_groups(self) -> list[int | None]:
+        """Return the unsubscribe groups that streams may put people on; ``None`` is that of global unsubscribes."""
+        groups = [place.suppression_group_id for _, place in self.enabled_streams() if place.subscription_property]
+        return list(dict.fromkeys(groups))
 
 
 def _matches(entry: str, stream: str) -> bool:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -20,7 +20,7 @@ from target_sendgrid.settings.settings import Settings, Source, StreamSettings
 
 MARKER = "zaphod"
 BASE = {"api_key": "SG.a.b", "data_privacy_consent": True, "list_name": "News"}
-TYPES = {"string": str, "boolean": bool, "integer": int, "number": float, "object": Mapping}
+TYPES = {"string": str, "boolean": bool, "integer": int, "number": float, "object": Mapping, "array": Sequence}
 SANDBOX = {"api_url": "sandbox", "list_name": "News"}
 
 
@@ -93,6 +93,8 @@ class TestDefaults:
             ("max_rejected_percent", 10),
             ("job_timeout_seconds", 3600), ("request_timeout_seconds", 60), ("dry_run", False),
             ("field_mapping", None), ("streams", {}),
+            ("subscription_property", None), ("unsubscribed_values", None), ("skip_suppressed", False),
+            ("account_contact_limit", None), ("on_account_limit", "fail"),
             ("rejected_records_path", None), ("report_path", None), ("on_behalf_of", None), ("api_url", None),
         ],
     )  # fmt: skip
@@ -568,3 +570,63 @@ def test_no_error_ever_quotes_a_value_that_was_given(config: dict[str, Any]) -> 
 def test_no_error_ever_quotes_a_variable(environment: dict[str, str]) -> None:
     variables = {f"TARGET_SENDGRID_{name}": value for name, value in environment.items()}
     assert MARKER not in "".join(environment_problems(variables, CONFIG_SCHEMA))
+
+
+class TestSubscriptions:
+    def test_what_says_that_somebody_has_unsubscribed_has_no_default(self) -> None:
+        (problem,) = problems_of(subscription_property="wants_mail")
+        assert problem.startswith("Set `unsubscribed_values`, too: the values of `subscription_property`")
+
+    def test_values_need_a_property(self) -> None:
+        (problem,) = problems_of(unsubscribed_values=[False])
+        assert problem == ("Set `subscription_property`, too: the property with one of `unsubscribed_values`.")
+
+    @pytest.mark.parametrize(
+        ("values", "words"),
+        [
+            ([], "must not be empty"),
+            ("no", 'must be a JSON array, such as ["unsubscribed"]'),
+            ([None], "must be a text or a number or true or false"),
+            ([["no"]], "must be a text or a number or true or false"),
+        ],
+    )
+    def test_values_are_texts_numbers_or_booleans(self, values: object, words: str) -> None:
+        (problem,) = problems_of(subscription_property="status", unsubscribed_values=values)
+        assert words in problem
+
+    def test_a_stream_has_settings_of_its_own(self) -> None:
+        own = {"subscription_property": "opt_out", "unsubscribed_values": [True], "suppression_group_id": 7}
+        settings = settings_of(
+            subscription_property="wants", unsubscribed_values=[False], streams={"b": own, "c": {"max_suppressions": 5}}
+        )
+        first, second, third = (settings.for_stream(name) for name in "abc")
+        assert (first.subscription_property, first.unsubscribed_values, first.suppression_group_id) == (
+            "wants", [False], None,
+        )  # fmt: skip
+        assert (second.subscription_property, second.unsubscribed_values, second.suppression_group_id) == (
+            "opt_out", [True], 7,
+        )  # fmt: skip
+        assert (third.subscription_property, third.max_suppressions) == ("wants", 5)
+        assert settings.suppression_groups() == [None, 7]
+
+    def test_an_entry_with_a_property_of_its_own_may_take_over_the_values(self) -> None:
+        streams = {"b": {"subscription_property": "status"}}
+        settings = settings_of(subscription_property="wants", unsubscribed_values=["no"], streams=streams)
+        assert settings.for_stream("b").unsubscribed_values == ["no"]
+        (problem,) = problems_of(streams=streams)
+        assert problem.startswith("Set `streams.b.unsubscribed_values`, too")
+
+    def test_a_group_without_a_use_is_named(self) -> None:
+        (problem,) = problems_of(suppression_group_id=7)
+        assert problem.startswith("`suppression_group_id` has no effect without `subscription_property` or")
+        assert settings_of(suppression_group_id=7, skip_suppressed=True).suppression_groups() == []
+
+    def test_streams_that_are_left_out_need_no_group(self) -> None:
+        own = {"subscription_property": "wants", "unsubscribed_values": [0], "enabled": False}
+        assert settings_of(streams={"b": own}).suppression_groups() == []
+
+    def test_settings_of_all_streams_do_not_count_where_a_pattern_replaces_them(self) -> None:
+        rest = {"*": {"list_name": "Rest", "suppression_group_id": 3}}
+        settings = settings_of(subscription_property="wants", unsubscribed_values=[0], streams=rest)
+        assert settings.suppression_groups() == [3]
+        assert [prefix for prefix, _ in settings.enabled_streams()] == ["streams.*."]
