@@ -217,6 +217,12 @@ class TooManyRemovalsError(TargetSendGridError):
     code = Code.TOO_MANY_REMOVALS
 
 
+class AccountLimitError(TargetSendGridError):
+    """The account has no room for new people of the run."""
+
+    code = Code.ACCOUNT_LIMIT
+
+
 class LocalFileError(TargetSendGridError):
     """A file or pipe of this machine could not be written."""
 

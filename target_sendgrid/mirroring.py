@@ -252,8 +252,11 @@ class Mirrors:
             for name in self._settings.unused_entries(self._modes[list_id])
             if self._may_fill(name, list_id)
         ]
-        is_over = any(counts.buckets[Bucket.OVER_CAP] for counts in self._report.streams.values())
-        return ListFacts(label=label, streams=[*came, *absent], is_cap_reached=is_over)
+        over_cap, over_limit = (
+            any(counts.buckets[bucket] for counts in self._report.streams.values())
+            for bucket in (Bucket.OVER_CAP, Bucket.OVER_ACCOUNT_LIMIT)
+        )
+        return ListFacts(label=label, streams=[*came, *absent], is_cap_reached=over_cap, is_account_full=over_limit)
 
     def _stream_facts(self, name: str, list_id: str) -> StreamFacts:
         from target_sendgrid.audience.bookmarks import replication_position  # noqa: PLC0415 - only mirrors need it

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from target_sendgrid.audience.account_limit import AccountLimit
 from target_sendgrid.errors import Code, ConfigError, ForbiddenError, LocalFileError, TargetSendGridError
 from target_sendgrid.report.rejected_records import check_rejected_records_path
 from target_sendgrid.report.rejections import Rejections
@@ -64,6 +65,8 @@ class Connection(msgspec.Struct, frozen=True):
     rejections: Rejections
     resources: contextlib.ExitStack
     """What `close` closes."""
+    account_limit: AccountLimit | None = None
+    """The limit of the account's contacts, where one is set."""
 
     @property
     def request_count(self) -> int:
@@ -181,12 +184,15 @@ def _connect(
         result.add_ok(f"The account has {counted(len(catalogue.names()), 'custom field')}.")
         lists = Lists(client, can_create=settings.create_list)
         _check_lists(lists, settings, result)
+        account_limit = _check_account_limit(client, settings, clock, result)
     finally:
         result.request_count = transports[0].request_count
     for transport in transports:
         transport.start_run()
     clients = client, make_client(transports[1])
-    result.connection = Connection(transports, clients, catalogue, lists, rejections, resources.pop_all())
+    result.connection = Connection(
+        transports, clients, catalogue, lists, rejections, resources.pop_all(), account_limit
+    )
 
 
 def _transports(
@@ -242,6 +248,23 @@ def _check_scopes(client: Client, host: str, result: PreflightResult) -> None:
         return
     what = "The API key does not list the scope `marketing.read`: SendGrid may refuse it."
     result.findings.append(Finding(Level.WARNING, what, "If it does, give the key Marketing access."))
+
+
+def _check_account_limit(
+    client: Client, settings: Settings, clock: Clock, result: PreflightResult
+) -> AccountLimit | None:
+    """Count the account's contacts where the settings limit them."""
+    limit = settings.account_contact_limit
+    if limit is None:
+        return None
+    counted_at = clock.now() - (client.transport.clock_skew_seconds or 0.0)
+    account_limit = AccountLimit(limit, client.contact_count(), counted_at, max_people=settings.profile_cap)
+    if account_limit.room:
+        result.add_ok(account_limit.sentence)
+    else:
+        next_step = "People whom SendGrid has are sent, new ones are left out (`on_account_limit`)."
+        result.findings.append(Finding(Level.WARNING, account_limit.sentence, next_step))
+    return account_limit
 
 
 def _check_lists(lists: Lists, settings: Settings, result: PreflightResult) -> None:

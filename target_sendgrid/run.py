@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from target_sendgrid.audience.removal_limit import RemovalLimit
 from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.delivery import Delivery
 from target_sendgrid.delivery.job_runner import JobRunner
+from target_sendgrid.delivery.operations.limited_upsert import LimitedUpsert
 from target_sendgrid.delivery.operations.remove_from_list import (
     REMOVE_ABSENT,
     REMOVE_FROM_LIST,
@@ -19,6 +21,7 @@ from target_sendgrid.delivery.operations.remove_from_list import (
 )
 from target_sendgrid.delivery.operations.update import Update
 from target_sendgrid.delivery.operations.upsert import Upsert, upsert_kind
+from target_sendgrid.delivery.over_limit import OverLimit, count_contacts_after
 from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.delivery.removals import RemovalPermit, Removals
 from target_sendgrid.delivery.state import StateGate
@@ -91,16 +94,20 @@ class Run:
         removal_limit = RemovalLimit(lambda stream: settings.for_stream(stream).max_removals)
         self.mirrors = Mirrors(connection, settings, report, clock, self._list_tracker, check_stop)
         self._permit = RemovalPermit(check_stop)
-        field_name = connection.catalogue.name_of
+        field_name, account_limit = connection.catalogue.name_of, connection.account_limit
+        report.contacts_before = None if account_limit is None else account_limit.count
         runner: Runner
         if report.dry_run is not None:
             from target_sendgrid.delivery.dry_run import DryRunner  # noqa: PLC0415 - a run does not need it
 
-            runner = DryRunner(worker_client, report.dry_run, field_name, removal_limit)
+            runner = DryRunner(worker_client, report.dry_run, field_name, removal_limit, account_limit)
         else:
+            make_upsert = (
+                Upsert if account_limit is None else functools.partial(LimitedUpsert, account_limit=account_limit)
+            )
             upsert, update = (
                 operation(kind, worker_client, clock, list_tracker=self._list_tracker, field_name=field_name)
-                for operation, kind in zip((Upsert, Update), kinds.values(), strict=True)
+                for operation, kind in zip((make_upsert, Update), kinds.values(), strict=True)
             )
             remove, remove_absent = (
                 RemoveFromList(worker_client, clock, self._list_tracker, limit, self._permit.check, kind=kind)
@@ -116,11 +123,15 @@ class Run:
         self._batcher = Batcher(clock.monotonic)
         self._intents = Intents()
         self._gate = StateGate(write_state, connection.rejections.limit)
+        self._over_limit = OverLimit(
+            settings.account_contact_limit, self._gate, is_failure=settings.on_account_limit == "fail"
+        )
         self._delivery = Delivery(
             batcher=self._batcher,
             intents=self._intents,
             worker=make_worker(runner) if make_worker is not None else WorkerThread(runner, clock),
             gate=self._gate,
+            over_limit=self._over_limit,
             report=report,
             rejections=connection.rejections,
             clock=clock,
@@ -278,6 +289,7 @@ class Run:
         self._delivery.finish()
         self._removals.finish()
         self._is_finished = True
+        count_contacts_after(self._connection.clients[0], self.report)
         # Streams without any entry were named when they came.
         by_pattern = [name for name in self.report.streams if self._settings.entry_of(name) not in {None, name}]
         for entry in self._settings.unused_entries(self.report.streams):
@@ -285,6 +297,7 @@ class Run:
             log.warning("%s%s", sentence, suggest(entry, by_pattern))
         self._connection.rejections.check(self.report, self._gate.held_from_line)
         self._removals.check()
+        self._over_limit.check()
         self.mirrors.finish(self._batcher, self._delivery)
 
     def settle_after(self, error: BaseException) -> None:

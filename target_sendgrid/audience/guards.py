@@ -57,6 +57,8 @@ class ListFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the input has ended, without a signal and without an error."""
     is_cap_reached: bool = False
     """Whether a person was over the cap."""
+    is_account_full: bool = False
+    """Whether a person was over the account's limit."""
     unsettled_count: int = 0
     """Number of records for the list that no import job has settled."""
 
@@ -139,6 +141,11 @@ def _run_reasons(facts: ListFacts) -> list[tuple[str, str]]:
             facts.is_cap_reached,
             "the run has reached `profile_cap`, so some people of the source were left out",
             "Raise `profile_cap` (0 means no cap), and run again.",
+        ),
+        (
+            facts.is_account_full,
+            "the account has reached `account_contact_limit`, so some people of the source were left out",
+            "Raise `account_contact_limit` if the plan allows it, and run again.",
         ),
         (
             facts.unsettled_count > 0,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batcher
     from target_sendgrid.delivery.events import BatchResult, JobEvent
+    from target_sendgrid.delivery.over_limit import OverLimit
     from target_sendgrid.delivery.pending import Change, Purpose
     from target_sendgrid.delivery.state import StateGate
     from target_sendgrid.delivery.worker import Worker
@@ -59,6 +60,7 @@ class Delivery:
         intents: What waits for a checkpoint: no state covers it.
         worker: Runs the jobs of sealed batches.
         gate: Holds states back.
+        over_limit: Notes who was left out, since the account has no room.
         report: Counts outcomes.
         rejections: Takes rejected records.
         clock: Where time comes from.
@@ -72,6 +74,7 @@ class Delivery:
         intents: Intents,
         worker: Worker,
         gate: StateGate,
+        over_limit: OverLimit,
         report: Report,
         rejections: Rejections,
         clock: Clock,
@@ -81,6 +84,7 @@ class Delivery:
         self._intents = intents
         self._worker = worker
         self._gate = gate
+        self._over_limit = over_limit
         self._report = report
         self._rejections = rejections
         self._clock = clock
@@ -227,6 +231,7 @@ class Delivery:
     def _settle(self, result: BatchResult) -> None:
         batch = result.batch
         self._note_withheld(result.withheld)
+        self._over_limit.note(result.over_limit)
         self._batcher.release(batch, free_at=result.people_free_at)
         self._batcher.set_max_bytes(batch.purpose.kind, result.max_bytes)
         bucket = batch.purpose.kind.bucket
@@ -254,11 +259,13 @@ class Delivery:
     def _count(self, result: BatchResult, bucket: Bucket) -> None:
         rejected = stream_counts([change for change, _ in result.rejected])
         not_found, withheld = stream_counts(result.not_found), stream_counts(result.withheld)
+        over_limit = stream_counts(result.over_limit)
         for stream, sent in result.batch.counts.items():
             lost, absent = rejected.get(stream, NOTHING), not_found.get(stream, NOTHING)
-            undone = withheld.get(stream, NOTHING)
+            undone, left_out = withheld.get(stream, NOTHING), over_limit.get(stream, NOTHING)
             people = sent.contacts - lost.contacts - undone.contacts
             buckets = self._report.stream(stream).buckets
-            buckets[bucket] += people - absent.contacts
+            buckets[bucket] += people - absent.contacts - left_out.contacts
             buckets[Bucket.NOT_FOUND] += absent.contacts
+            buckets[Bucket.OVER_ACCOUNT_LIMIT] += left_out.contacts
             buckets[Bucket.DUPLICATE] += sent.records - lost.records - undone.records - people

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.events import BatchResult, UnderWay
+from target_sendgrid.delivery.operations.limited_upsert import admit_found, in_order
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST, not_admitted
 from target_sendgrid.delivery.pending import unpack
 from target_sendgrid.report.dry_run import Effect, masked
@@ -17,6 +18,7 @@ from target_sendgrid.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_sendgrid.audience.account_limit import AccountLimit
     from target_sendgrid.audience.removal_limit import RemovalLimit
     from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.events import JobEvent
@@ -38,6 +40,7 @@ class DryRunner:
         report: Takes what is found.
         field_name: Returns the name of a custom field, given its id.
         removal_limit: The ceiling of removals.
+        account_limit: The limit of the account's contacts; ``None`` for no limit.
     """
 
     def __init__(
@@ -46,11 +49,15 @@ class DryRunner:
         report: DryRunReport,
         field_name: Callable[[str], str],
         removal_limit: RemovalLimit,
+        account_limit: AccountLimit | None = None,
     ) -> None:
         self._client = client
         self._report = report
         self._field_name = field_name
         self._removal_limit = removal_limit
+        self._account_limit = account_limit
+        if account_limit is not None:
+            log.info("%s", account_limit.sentence)
         self._batches: list[Batch] = []
         self._events: list[JobEvent] = []
         self.is_awaited = False
@@ -71,8 +78,11 @@ class DryRunner:
         """
         if self._batches:
             batch = self._batches.pop(0)
-            absent, withheld = self._look_up(batch)
-            self._events.append(BatchResult(batch, (), job_count=0, not_found=absent, withheld=withheld))
+            over_limit: list[Change] = []
+            absent, withheld = self._look_up(batch, over_limit)
+            self._events.append(
+                BatchResult(batch, (), job_count=0, not_found=absent, withheld=withheld, over_limit=over_limit)
+            )
         return 0.0 if self._batches else None
 
     def take_events(self) -> list[JobEvent]:
@@ -80,8 +90,12 @@ class DryRunner:
         events, self._events = self._events, []
         return events
 
-    def _look_up(self, batch: Batch) -> tuple[list[Change], list[Change]]:
+    def _look_up(self, batch: Batch, over_limit: list[Change]) -> tuple[list[Change], list[Change]]:
         """Look up people of a batch.
+
+        Args:
+            batch: The batch.
+            over_limit: Takes the changes for new people for whom the account has no room.
 
         Returns:
             The changes for those who are not in the account and are not created, and those that the ceiling of removals
@@ -90,8 +104,14 @@ class DryRunner:
         if batch.packed is None:
             return [], []
         changes, batch.packed = unpack(batch.packed, batch.purpose), None
-        sample = self._sample(changes) if batch.purpose.kind.creates_contacts else changes
+        limit = self._account_limit if batch.purpose.kind.creates_contacts else None
+        is_limited = limit is not None and not limit.is_out_of_reach
+        sample = changes if is_limited or not batch.purpose.kind.creates_contacts else self._sample(changes)
         found = dict(lookups.find_people(self._client, sample))
+        if limit is not None and is_limited:  # unlike in a run, one look-up decides
+            admit_found(limit, found)
+            new = [change for identity, change in changes.items() if identity not in found]
+            over_limit += [changes.pop(identity) for identity in limit.admit_new(in_order(new))]
         absent = []
         if not batch.purpose.kind.creates_contacts:
             absent = [change for identity, change in changes.items() if identity not in found]

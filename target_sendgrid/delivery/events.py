@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class BatchResult(msgspec.Struct, frozen=True):
-    """A batch is settled: every contact is confirmed, rejected, not in the account, or withheld."""
+    """A batch is settled: every contact is confirmed, rejected, not in the account, withheld, or over the limit."""
 
     batch: Batch
     rejected: Sequence[RejectedContact]
@@ -33,6 +33,8 @@ class BatchResult(msgspec.Struct, frozen=True):
     """Changes for people who are not in the account, and whom their operation does not create."""
     withheld: Sequence[Change] = ()
     """Changes that the ceiling of removals does not allow. They are not done."""
+    over_limit: Sequence[Change] = ()
+    """Changes for new people for whom the account has no room. They are not done."""
 
 
 class Spooled(msgspec.Struct, frozen=True):

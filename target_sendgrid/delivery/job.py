@@ -106,6 +106,8 @@ class BatchProgress(msgspec.Struct):
     """Changes for people who are not in the account, and whom their operation does not create."""
     withheld: list[Change] = []
     """Changes that the ceiling of removals does not allow."""
+    over_limit: list[Change] = []
+    """Changes for new people for whom the account has no room."""
     job_count: int = 0
     is_reported: bool = False
     """Whether its outcome was reported, or need not be."""
@@ -118,7 +120,14 @@ class BatchProgress(msgspec.Struct):
     def result(self, max_bytes: int | None, people_free_at: float | None) -> BatchResult:
         """Return the outcome of the batch, once it is settled. The arguments are members of `BatchResult`."""
         return BatchResult(
-            self.batch, self.rejected, self.job_count, max_bytes, people_free_at, self.not_found, self.withheld
+            self.batch,
+            self.rejected,
+            self.job_count,
+            max_bytes,
+            people_free_at,
+            self.not_found,
+            self.withheld,
+            self.over_limit,
         )
 
 
@@ -144,7 +153,7 @@ class Job:
         self.must_look_up = False
         """Whether some of the people may have the changes already, so that they are looked up before they are sent."""
         self.was_looked_up = False
-        """Whether people who are not in the account have been left out, before the changes were first sent."""
+        """Whether people who may not be created have been left out, before the changes were first sent."""
         self.is_trial = False
         """Whether the changes are sent to find out whether the account works (`isolation`)."""
         self.failed_at: dict[Level, float] = {}
@@ -260,6 +269,12 @@ class Job:
         self.progress.withheld += [changes[identity] for identity in withheld]
         self.settle(withheld)
 
+    def leave_out_over_limit(self, identities: Collection[str]) -> None:
+        """Settle changes for new people for whom the account has no room."""
+        changes = self.changes()
+        self.progress.over_limit += [changes[identity] for identity in identities]
+        self.settle(identities)
+
     def reject_named(self, reasons: Mapping[str, str], rejection: Rejection, amended: Collection[str]) -> None:
         """Settle the changes that SendGrid has named as rejected, but for those that were amended.
 
@@ -273,7 +288,7 @@ class Job:
                 self.reject(identity, rejection._replace(sendgrid_message=reason))
 
     def settle(self, identities: Iterable[str]) -> None:
-        """Settle changes as confirmed, or as `reject`, `leave_out` and `withhold` have noted."""
+        """Settle changes as confirmed, or as `reject`, `leave_out`, `withhold` and the like have noted."""
         changes = self.changes()
         for identity in list(identities):
             del changes[identity]

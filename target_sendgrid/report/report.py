@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from target_sendgrid.report.dry_run import DryRunReport, StreamPreview
+    from target_sendgrid.sendgrid.client import ContactCount
 
 
 class Bucket(str, Enum):
@@ -44,6 +45,7 @@ class Bucket(str, Enum):
     UPSERTED = "upserted", "upserted", "upserted", True, True
     DUPLICATE = "duplicates", "duplicates", "duplicate", False, True
     OVER_CAP = "over_cap", "over the cap", "over the cap", False, True
+    OVER_ACCOUNT_LIMIT = "over_account_limit", "over the account's limit", "over the account's limit", False, False
     REMOVED = "removed", "removed", "removed", False, False
     NOT_FOUND = "not_found", "not found", "not found", False, False
     DELETED_AT_SOURCE = "deleted_at_source", "deleted at the source", "deleted at the source", False, False
@@ -163,6 +165,10 @@ class Report(msgspec.Struct):
     created_fields: list[str] = msgspec.field(default_factory=list)
     removed_members: dict[str, int] = msgspec.field(default_factory=dict)
     """Number of members who were taken off, or would be in a dry run, for each mirrored list, by its name."""
+    contacts_before: ContactCount | None = None
+    """How many contacts the account had before the run; ``None`` where no limit is set."""
+    contacts_after: ContactCount | None = None
+    """How many it had after the run, as far as SendGrid had counted them; ``None`` if the run ended early."""
     dry_run: DryRunReport | None = None
     """What a run would do; ``None`` in a run."""
 
@@ -226,6 +232,8 @@ class Report(msgspec.Struct):
                 " rejected than `max_rejected_percent` allows."
             )
             yield SummaryLine(text, {"state_held_from_line": self.state_held_from_line})
+        if self.contacts_before is not None:
+            yield SummaryLine(self._account_sentence(self.contacts_before), {})
         outcome = "failed" if self.error is not None else "done"
         fields = self.to_dict()
         del fields["streams"]
@@ -243,6 +251,15 @@ class Report(msgspec.Struct):
             f" {counted(self.job_count, 'import job')}, {counted(self.request_count, 'request')}.{self._where()}"
         )
         yield SummaryLine(text, fields)
+
+    def _account_sentence(self, before: ContactCount) -> str:
+        text = f"The account had {_stored_and_billed(before)} before the run"
+        if self.contacts_after is None:
+            return f"{text}."
+        return (
+            f"{text}, and {_stored_and_billed(self.contacts_after)} after it. SendGrid may count new ones some minutes"
+            " late."
+        )
 
     def _where(self) -> str:
         words = " Nothing was sent to SendGrid: with this `api_url` everything stays on this machine."
@@ -266,8 +283,18 @@ class Report(msgspec.Struct):
             "requests": self.request_count,
             "created_custom_fields": self.created_fields,
             "removed_members": {_encodable(name): count for name, count in self.removed_members.items()},
+            **self._account_counts(),
             "streams": {_encodable(name): stream.to_dict() for name, stream in self.streams.items()},
             **({} if self.dry_run is None else {"dry_run": self.dry_run.to_dict(self._upserted())}),
+        }
+
+    def _account_counts(self) -> dict[str, Any]:
+        if self.contacts_before is None:
+            return {}
+        counts = {"contacts_before": self.contacts_before, "contacts_after": self.contacts_after}
+        return {
+            name: None if count is None else {"stored": count.contact_count, "billable": count.billable_count}
+            for name, count in counts.items()
         }
 
     def _upserted(self) -> dict[str, int]:
@@ -285,6 +312,10 @@ class Report(msgspec.Struct):
         except (OSError, ValueError, RuntimeError) as error:  # a null byte is a ValueError, no home a RuntimeError
             message = f"`report_path`: the report can't be written to {path}: {words_of(error)}."
             raise LocalFileError(message) from None
+
+
+def _stored_and_billed(count: ContactCount) -> str:
+    return f"{counted(count.contact_count, 'contact')} ({count.billable_count:,} billed)"
 
 
 def _encodable(name: str) -> str:

@@ -17,6 +17,7 @@ from target_sendgrid.delivery.delivery import Delivery
 from target_sendgrid.delivery.job_runner import JobRunner
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST, RemoveFromList
 from target_sendgrid.delivery.operations.upsert import Upsert, upsert_kind
+from target_sendgrid.delivery.over_limit import OverLimit
 from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.delivery.poll_schedule import SHORTEST_POLL_SECONDS
 from target_sendgrid.delivery.state import StateGate
@@ -57,11 +58,13 @@ class DeliveryHarness:
         self._line = 0
         self.batcher = Batcher(self.clock.monotonic)
         self.kind = upsert_kind(max_rows, 3_500_000)
+        gate = StateGate(lambda state: self.states.append(state.decode()), RejectionLimit(100))
         self.delivery = Delivery(
             batcher=self.batcher,
             intents=Intents(),
             worker=StepwiseWorker(self._runner(), self.clock),
-            gate=StateGate(lambda state: self.states.append(state.decode()), RejectionLimit(100)),
+            gate=gate,
+            over_limit=OverLimit(None, gate, is_failure=True),
             report=self.report,
             rejections=Rejections(None, 100),
             clock=self.clock,

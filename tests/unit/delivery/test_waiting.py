@@ -13,6 +13,7 @@ from target_sendgrid.delivery.delivery import LONGEST_OPEN_SECONDS, Delivery
 from target_sendgrid.delivery.events import BatchResult, Spooled, UnderWay
 from target_sendgrid.delivery.job import RejectedContact, Rejection
 from target_sendgrid.delivery.operations.upsert import upsert_kind
+from target_sendgrid.delivery.over_limit import OverLimit
 from target_sendgrid.delivery.pending import Change, Purpose, unpack
 from target_sendgrid.delivery.state import StateGate
 from target_sendgrid.errors import LocalFileError, Reason, TerminatedError
@@ -111,11 +112,13 @@ class Harness:
         self.batcher = Batcher(self.clock.monotonic)
         self.checks = 0
         self.on_check: Callable[[], None] = lambda: None
+        gate = StateGate(lambda state: self.notes.append(f"state {state.decode()}"), RejectionLimit(max_percent))
         self.delivery = Delivery(
             batcher=self.batcher,
             intents=Intents(),
             worker=self.worker,
-            gate=StateGate(lambda state: self.notes.append(f"state {state.decode()}"), RejectionLimit(max_percent)),
+            gate=gate,
+            over_limit=OverLimit(None, gate, is_failure=True),
             report=self.report,
             rejections=self.rejections,
             clock=self.clock,
