@@ -124,7 +124,7 @@ class Run:
         self._intents = Intents()
         self._gate = StateGate(write_state, connection.rejections.limit)
         self._over_limit = OverLimit(
-            settings.account_contact_limit, self._gate, is_failure=settings.on_account_limit == "fail"
+            settings.account_contact_limit or 0, self._gate, is_failure=settings.on_account_limit == "fail"
         )
         self._delivery = Delivery(
             batcher=self._batcher,

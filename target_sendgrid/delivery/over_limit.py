@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from target_sendgrid.audience.hash_set import HashSet
 from target_sendgrid.errors import AccountLimitError, SendGridError
+from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,12 +25,12 @@ class OverLimit:
     """Notes who was left out, since the account has no room for them.
 
     Args:
-        limit: Most contacts of the account; ``None`` where nobody is left out.
+        limit: Most contacts of the account.
         gate: Holds states back.
         is_failure: Whether no state may cover who was left out, and the run is to fail.
     """
 
-    def __init__(self, limit: int | None, gate: StateGate, *, is_failure: bool) -> None:
+    def __init__(self, limit: int, gate: StateGate, *, is_failure: bool) -> None:
         self._limit = limit
         self._gate = gate
         self._is_failure = is_failure
@@ -59,8 +60,8 @@ class OverLimit:
             return
         people = "1 new person was" if len(self._people) == 1 else f"{len(self._people):,} new people were"
         what = (
-            f"{people} left out: the account may have {self._limit:,} contacts (`account_contact_limit`), and has no"
-            f" room for them. The first is at {self._first}. People whom SendGrid has were sent."
+            f"{people} left out: the account may have {counted(self._limit, 'contact')} (`account_contact_limit`), and"
+            f" has no room for them. The first is at {self._first}. People whom SendGrid has were sent."
         )
         next_step = (
             "Raise `account_contact_limit` if the plan allows it, or set `on_account_limit` to `truncate` to go on"

@@ -166,6 +166,13 @@ OTHER_MISTAKES = [
         lines=(MEMBERS, ADA, record("members", mail="grace@example.com")),
     ),
     Mistake(
+        Code.ACCOUNT_LIMIT,
+        "the account has as many contacts as `account_contact_limit` allows, and the tap brings new people",
+        "1 new person was left out: the account may have 1 contact (`account_contact_limit`)",
+        config={"account_contact_limit": 1},
+        prepare=lambda account: account.sandbox.seed(contacts=[{"email": "grace@example.com"}]),
+    ),
+    Mistake(
         Code.TOO_MANY_REMOVALS,
         "more people leave a list than `max_removals` allows",
         "1 person was not taken off a list, since `max_removals` allows 0",

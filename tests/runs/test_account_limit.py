@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
+from target_sendgrid.delivery import dry_run
 from tests.harness.endpoints import POLL, PUT, SEARCH
 from tests.harness.messages import LAST_STATE, PEOPLE, record, schema, state
 from tests.harness.removals import counts_of, deleted, members, on_list
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.harness.account import Account
     from tests.harness.runs import Finished
 
@@ -33,6 +38,14 @@ def load(account: Account, *messages: Any, limit: int, mode: str = "truncate", *
     )  # fmt: skip
 
 
+def killed_after(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield rows, and stop the run at once after the requests that they lead to."""
+    yield from [PEOPLE, *rows, state(1)]
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
+    yield LAST_STATE
+
+
 def in_account(account: Account) -> str:
     """Return the letters of all people in the account."""
     return "".join(email[0] for email in account.emails())
@@ -46,7 +59,9 @@ def test_known_people_go_and_new_ones_as_long_as_there_is_room(account: Account)
     assert counts_of(run) == {"received": 6, "upserted": 4, "over_account_limit": 2}
     assert run.states == ['{"n": 9}']
     assert "4 upserted, 2 over the account's limit." in run.log
-    assert "The account has no room for more contacts: new people are left out, as the one at stream 'people'" in run.log
+    assert (
+        "The account has no room for more contacts: new people are left out, as the one at stream 'people'" in run.log
+    )
     assert "Room" not in run.log
 
 
@@ -85,8 +100,10 @@ def test_without_a_cap_everybody_is_looked_up(account: Account) -> None:
 
 def test_deleted_contacts_count_as_long_as_they_are_billed(account: Account) -> None:
     known(account, "klm")
-    ids = ",".join(contact["id"] for contact in account.sandbox.contacts() if contact["email"] != "k@x.com")
-    account.sandbox.client().call("DELETE", f"/v3/marketing/contacts?ids={ids}")
+    found = account.sandbox.contacts(detail=True)
+    ids = ",".join(contact["id"] for contact in found if contact["email"] != "k@x.com")
+    key = {"Authorization": f"Bearer {account.sandbox.api_key}"}
+    requests.delete(f"{account.sandbox.url}/v3/marketing/contacts", params={"ids": ids}, headers=key, timeout=5)
     account.sandbox.settle()
     run = load(account, *people("abk"), limit=4)
     assert run.report["contacts_before"] == {"stored": 1, "billable": 3}
@@ -234,7 +251,6 @@ class TestSentAgain:
             {"kind": "job_lost", "applied": True},
             {"kind": "job_stuck", "applied": True},
             {"kind": "status", "status": 400, "body": {}, **PUT, "times": 2},
-            {"kind": "refusal", **PUT, "names": "everybody"},
             {"kind": "status", "status": 404, **POLL, "times": 2},
         ],
         ids=str,
@@ -263,10 +279,106 @@ class TestSentAgain:
 class TestAfterAKill:
     def test_contacts_that_an_earlier_run_creates_after_the_count_take_room(self, account: Account) -> None:
         account.sandbox.set_options(job_counts_after_seconds=40.0, job_final_after_seconds=40.0)
-        account.sandbox.add_fault("status", **POLL, status=401, body={}, times=1)  # ends the run with its job under way
-        assert load(account, *people("abc"), limit=4).exit_code == 1
-        account.sandbox.add_fault("status", **SEARCH, status=503, times=3)  # until the job has ended
-        assert in_account(account) == ""
-        run = load(account, *people("abcde"), limit=4)
+        config: dict[str, Any] = {"account_contact_limit": 4, "on_account_limit": "truncate"}
+        killed = account.feed(killed_after(people("abc")), steps_at_states=True, batch_size_rows=3, **config)
+        assert (killed.exit_code, account.puts(), in_account(account)) == (143, [202], "")
+
+        def later() -> Iterator[dict[str, Any]]:
+            yield PEOPLE
+            account.clock.sleep(60)  # the run has counted, and now the job ends
+            yield from [*people("abcde"), LAST_STATE]
+
+        run = account.feed(later(), **config)
         assert run.report["contacts_before"] == {"stored": 0, "billable": 0}
-        assert in_account(account) == "abcd"
+        assert (in_account(account), counts_of(run)["over_account_limit"]) == ("abcd", 1)
+
+    def test_contacts_that_were_counted_take_no_room(self, account: Account) -> None:
+        load(account, *people("ab"), limit=4)
+        account.sandbox.advance(60)
+        run = load(account, *people("abcd"), limit=4, mode="fail")
+        assert (run.exit_code, in_account(account)) == (0, "abcd")
+
+
+class TestMirrors:
+    def test_nobody_is_taken_off_when_somebody_was_left_out(self, account: Account) -> None:
+        members(account, *"klmn")
+        account.sandbox.advance(7200)
+        run = load(account, *people("aklm"), limit=4, sync_mode="mirror", max_removals=1)
+        assert (run.exit_code, on_list(account)) == (1, "klmn")
+        assert "the account has reached `account_contact_limit`, so some people of the source were left out" in run.log
+        assert run.report["error_codes"] == ["mirror-withheld"]
+
+    def test_a_run_that_fails_at_the_limit_takes_nobody_off(self, account: Account) -> None:
+        members(account, *"klmn")
+        account.sandbox.advance(7200)
+        run = load(account, *people("aklm"), limit=4, mode="fail", sync_mode="mirror", max_removals=1)
+        assert (run.exit_code, on_list(account)) == (1, "klmn")
+        assert run.report["error_codes"] == ["account-limit"]
+
+    def test_a_mirror_acts_within_the_limit(self, account: Account) -> None:
+        members(account, *"klmn")
+        account.sandbox.advance(7200)
+        end = {"type": "STATE", "value": {}}
+        config = {"account_contact_limit": 5, "sync_mode": "mirror", "max_removals": 1}
+        run = account.run(PEOPLE, *people("aklm"), end, **config)
+        assert (run.exit_code, on_list(account)) == (0, "aklm")
+
+
+class TestDryRun:
+    def test_those_over_the_limit_are_counted(self, account: Account) -> None:
+        known(account, "kl")
+        run = load(account, *people("akbcl"), limit=4, dry_run=True, batch_size_rows=2)
+        assert run.exit_code == 0, run.log
+        assert "4 would be upserted (2 created, 2 updated, 0 unchanged), 1 over the account's limit." in run.log
+        assert "the account has room for 2 new contacts." in run.log
+        assert (run.report["contacts_before"], run.report["contacts_after"]) == ({"stored": 2, "billable": 2}, None)
+        account.check_only_reads()
+
+    def test_a_run_that_would_fail_fails_dry(self, account: Account) -> None:
+        run = load(account, *people("abc"), limit=2, mode="fail", dry_run=True)
+        assert run.exit_code == 1
+        assert "1 new person was left out" in run.log
+
+    def test_nobody_is_sent_when_all_are_over_the_limit(self, account: Account) -> None:
+        known(account, "k")
+        run = load(account, *people("ab"), limit=1, dry_run=True)
+        assert "0 would be upserted, 2 over the account's limit." in run.log
+
+    def test_all_are_looked_up_of_a_batch_that_is_otherwise_sampled(
+        self, account: Account, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dry_run, "MAX_LOOKED_UP", 2)
+        run = load(account, *people("abcdef"), limit=4, dry_run=True)
+        assert "4 would be upserted (4 created, 0 updated, 0 unchanged), 2 over the account's limit." in run.log
+        assert "a sample of" in load(account, *people("abcdef"), limit=10, profile_cap=10, dry_run=True).log
+
+
+class TestPreflight:
+    @pytest.mark.parametrize(
+        ("limit", "level", "words"),
+        [
+            (3, "ok", "with 3 as `account_contact_limit`, the account has room for 1 new contact."),
+            (2, "warning", "the account has no room for new contacts. People whom SendGrid has are sent, new ones"),
+            (1, "warning", "the account has no room for new contacts."),
+        ],
+    )
+    def test_the_check_says_how_much_room_there_is(self, account: Account, limit: int, level: str, words: str) -> None:
+        known(account, "kl")
+        checked = account.check(account_contact_limit=limit)
+        assert [found for found, what in checked.findings if words in what] == [level]
+        assert account.count("GET", "contacts/count") == 1
+
+    def test_a_run_that_can_not_count_sends_nothing(self, account: Account) -> None:
+        account.sandbox.add_fault("status", path="/v3/marketing/contacts/count", status=403, body={}, times=None)
+        run = load(account, *people("a"), limit=3)
+        assert (run.exit_code, account.puts()) == (1, [])
+        assert run.report["error_codes"] == ["key-forbidden"]
+
+    def test_a_run_that_can_not_count_at_its_end_says_so(self, account: Account) -> None:
+        account.sandbox.add_fault(
+            "status", path="/v3/marketing/contacts/count", skip=1, status=403, body={}, times=None
+        )
+        run = load(account, *people("a"), limit=3)
+        assert (run.exit_code, run.report["contacts_after"]) == (0, None)
+        assert "The contacts of the account could not be counted after the run." in run.log
+        assert "The account had 0 contacts (0 billed) before the run." in run.log

@@ -64,7 +64,7 @@ class DeliveryHarness:
             intents=Intents(),
             worker=StepwiseWorker(self._runner(), self.clock),
             gate=gate,
-            over_limit=OverLimit(None, gate, is_failure=True),
+            over_limit=OverLimit(1, gate, is_failure=True),
             report=self.report,
             rejections=Rejections(None, 100),
             clock=self.clock,

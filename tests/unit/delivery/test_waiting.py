@@ -118,7 +118,7 @@ class Harness:
             intents=Intents(),
             worker=self.worker,
             gate=gate,
-            over_limit=OverLimit(None, gate, is_failure=True),
+            over_limit=OverLimit(1, gate, is_failure=True),
             report=self.report,
             rejections=self.rejections,
             clock=self.clock,
