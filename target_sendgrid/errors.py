@@ -9,6 +9,7 @@
     ├── TooManyRejectedError            look at the rejected records
     ├── WithheldError                   see why a mirrored list keeps members, and run again
     ├── TooManyRemovalsError            allow that many people to be taken off lists, or find out why they are so many
+    ├── AccountLimitError               raise the account's limit, or leave new people out
     ├── LocalFileError                  fix a path, a disk or a pipe of this machine
     └── SendGridError                   SendGrid refused, or could not be reached
         ├── UnreachableError            wait and run again

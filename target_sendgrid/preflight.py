@@ -184,7 +184,7 @@ def _connect(
         result.add_ok(f"The account has {counted(len(catalogue.names()), 'custom field')}.")
         lists = Lists(client, can_create=settings.create_list)
         _check_lists(lists, settings, result)
-        account_limit = _check_account_limit(client, settings, clock, result)
+        account_limit = _check_account_limit(client, settings, result)
     finally:
         result.request_count = transports[0].request_count
     for transport in transports:
@@ -250,15 +250,12 @@ def _check_scopes(client: Client, host: str, result: PreflightResult) -> None:
     result.findings.append(Finding(Level.WARNING, what, "If it does, give the key Marketing access."))
 
 
-def _check_account_limit(
-    client: Client, settings: Settings, clock: Clock, result: PreflightResult
-) -> AccountLimit | None:
+def _check_account_limit(client: Client, settings: Settings, result: PreflightResult) -> AccountLimit | None:
     """Count the account's contacts where the settings limit them."""
     limit = settings.account_contact_limit
     if limit is None:
         return None
-    counted_at = clock.now() - (client.transport.clock_skew_seconds or 0.0)
-    account_limit = AccountLimit(limit, client.contact_count(), counted_at, max_people=settings.profile_cap)
+    account_limit = AccountLimit(limit, client.contact_count(), max_people=settings.profile_cap)
     if account_limit.room:
         result.add_ok(account_limit.sentence)
     else:

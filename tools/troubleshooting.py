@@ -110,7 +110,8 @@ ADVICE = {
     ),
     Code.ACCOUNT_LIMIT: (
         "The account has as many contacts as `account_contact_limit` allows. People whom SendGrid has were sent; the"
-        " next run brings the others again."
+        " next run brings the others again. See"
+        " [The contact limit of your plan](../README.md#the-contact-limit-of-your-plan)."
     ),
     Code.TOO_MANY_REMOVALS: (
         "More people would leave a list than `max_removals` allows. See"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.events import BatchResult, UnderWay
-from target_sendgrid.delivery.operations.limited_upsert import admit_found, in_order
+from target_sendgrid.delivery.operations.limited_upsert import in_order
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST, not_admitted
 from target_sendgrid.delivery.pending import unpack
 from target_sendgrid.report.dry_run import Effect, masked
@@ -109,7 +109,7 @@ class DryRunner:
         sample = changes if is_limited or not batch.purpose.kind.creates_contacts else self._sample(changes)
         found = dict(lookups.find_people(self._client, sample))
         if limit is not None and is_limited:  # unlike in a run, one look-up decides
-            admit_found(limit, found)
+            limit.admit_known(found)
             new = [change for identity, change in changes.items() if identity not in found]
             over_limit += [changes.pop(identity) for identity in limit.admit_new(in_order(new))]
         absent = []

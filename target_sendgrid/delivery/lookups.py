@@ -175,12 +175,6 @@ def is_stored(
     return all(_is_same(value, found.get(key)) for key, value in sent.items() if key not in {"custom_fields", "email"})
 
 
-def timestamp(value: object) -> float | None:
-    """Return the seconds since the epoch that a date of SendGrid's means; ``None`` where the value is none."""
-    moment = _as_moment(value)
-    return None if moment is None else moment.timestamp()
-
-
 def _holders(client: Client, kind: str, index: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the identity and the contact of everybody found by one kind of identifier.
 

@@ -140,6 +140,14 @@ KEPT_MEMBERS = [
     ),
     KeptMember(
         "mirror",
+        "the account has reached `account_contact_limit`",
+        "With `on_account_limit: truncate` new people for whom the account has no room were left out.",
+        "Raise `account_contact_limit` if the plan allows it, and run again.",
+        config={**MIRROR, "account_contact_limit": 1, "on_account_limit": "truncate"},
+        exit_code=1,
+    ),
+    KeptMember(
+        "mirror",
         "more than 10 and more than 10 % of the list is not taken off",
         "So many members at once are more often a mistake than a wish.",
         "If they have left the source, set `max_removals` for the stream to the number in the log. If not, find out why"

@@ -65,7 +65,7 @@ def test_each_reason_of_the_guards_is_on_the_page() -> None:
         has_final_state=False,
         position="`lsn`",
     )
-    facts = ListFacts(label="'News'", streams=[stream], is_cap_reached=True)
+    facts = ListFacts(label="'News'", streams=[stream], is_cap_reached=True, is_account_full=True)
     reasons = [reason for reason, _ in [*guards._run_reasons(facts), *guards._stream_reasons(stream)]]  # noqa: SLF001 - all of them at once
     for limit in (None, 0, 20):
         few = ListFacts(label="'News'", streams=[StreamFacts(name="people", record_count=1, max_removals=limit)])

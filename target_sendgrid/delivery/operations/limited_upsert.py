@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.operations.upsert import Upsert
@@ -66,10 +66,7 @@ class LimitedUpsert(Upsert):
         just created is visible after about half a minute, and one answer of a proxy proves nothing.
         """
         limit = self._account_limit
-        asked = {identity: change for identity, change in changes.items() if not limit.was_admitted(identity)}
-        found = dict(lookups.find_people(self._client, asked))
-        absent = {identity: change for identity, change in asked.items() if identity not in found}
-        admit_found(limit, found)
+        absent = self._without_known({who: change for who, change in changes.items() if not limit.was_admitted(who)})
         if len(absent) > limit.room:
             log.info(
                 "%s not in the account, and there is room for %s: looking them up once more in %.0f s.",
@@ -78,22 +75,20 @@ class LimitedUpsert(Upsert):
                 lookups.ABSENT_SECONDS,
             )
             self._clock.sleep(lookups.ABSENT_SECONDS)
-            found = dict(lookups.find_people(self._client, absent))
-            absent = {identity: change for identity, change in absent.items() if identity not in found}
-            admit_found(limit, found)
+            absent = self._without_known(absent)
         return limit.admit_new(in_order(absent.values()))
 
+    def _without_known(self, changes: dict[str, Change]) -> dict[str, Change]:
+        """Look people up, admit those whom the account has, and return the others.
 
-def admit_found(limit: AccountLimit, found: Mapping[str, Mapping[str, Any]]) -> None:
-    """Admit people whom a look-up has found.
-
-    Args:
-        limit: The limit.
-        found: The contacts as SendGrid's search returns them, by identity.
-    """
-    for identity, holder in found.items():
-        created_at, updated_at = (lookups.timestamp(holder.get(name)) for name in ("created_at", "updated_at"))
-        limit.admit_known(identity, created_at, updated_at)
+        Then contacts are counted: among those found, some may have been created since the last count.
+        """
+        found = dict(lookups.find_people(self._client, changes))
+        self._account_limit.admit_known(found)
+        absent = {identity: change for identity, change in changes.items() if identity not in found}
+        if absent:
+            self._account_limit.note_count(self._client.contact_count())
+        return absent
 
 
 def in_order(changes: Collection[Change]) -> list[str]:

@@ -313,5 +313,13 @@ ADDRESS_REFUSED = Promise(
     0,
 )
 
+FALSELY_NEW = Promise(
+    LISTS_AND_FIELDS,
+    "a search does not find people whom SendGrid has, while `account_contact_limit` leaves no room for new ones",
+    "looks all who were not found up once more after a minute, before it leaves anybody out",
+    "looking them up once more in 60 s",
+    0,
+)
+
 PROMISES = [value for value in list(globals().values()) if isinstance(value, Promise)]
 """All promises about SendGrid, in the order of the tables."""

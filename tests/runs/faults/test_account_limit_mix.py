@@ -51,7 +51,6 @@ def test_the_account_never_has_more_contacts_than_the_limit(account: Account, se
     random.seed(seed)
     known = rng.sample("abcdefghijkl", rng.randint(0, 5))
     account.sandbox.seed(contacts=[{"email": f"{one}@x.com"} for one in known])
-    account.sandbox.advance(7200)
     account.sandbox.set_options(
         job_counts_after_seconds=rng.choice([0.0, 20.0]), job_final_after_seconds=rng.choice([0.0, 40.0])
     )
@@ -93,7 +92,6 @@ def test_the_account_never_has_more_contacts_than_the_limit(account: Account, se
         load(rng.choice([None, rng.randint(0, len(messages))]))
         account.sandbox.clear_faults()
     account.sandbox.settle()
-    account.sandbox.advance(7200)
     messages = first_messages  # as a tap without a state
     last = load(None)
     account.sandbox.settle()

@@ -1,4 +1,4 @@
-"""Lists and custom fields that other users delete or create during a run."""
+"""Lists and custom fields that other users delete or create during a run, and look-ups."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.harness.endpoints import PUT
+from tests.harness.endpoints import PUT, SEARCH
 from tests.harness.messages import record, schema, state
 from tests.runs.faults import promises
 from tests.runs.faults.promises import proves
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 ADA, GRACE, JOAN = (record(email=f"{name}@example.com") for name in ("ada", "grace", "joan"))
 SCORED = {"email": "email", "score": "score"}
 NOT_FOUND = {"errors": [{"field": "list_ids", "message": "not found"}]}
+
+
+@proves(promises.FALSELY_NEW)
+def test_one_false_answer_of_a_search_leaves_nobody_out(account: Account) -> None:
+    names = ["ada@example.com", "grace@example.com"]
+    account.sandbox.seed(contacts=[{"email": name} for name in names])
+    account.sandbox.add_fault("status", **SEARCH, status=404, body={"errors": [{"message": "not found"}]})
+    run = account.send([ADA, GRACE], account_contact_limit=2)
+    assert promises.FALSELY_NEW.is_kept_by(run), run
+    assert account.emails("Everybody") == names
 
 
 @proves(promises.NAMED_LIST_GONE)

@@ -216,7 +216,7 @@ class TestSuccess:
         assert harness.step() == 0.5
         harness.run()
         (result,) = harness.results
-        assert result == BatchResult(batch, [], 1, None, None, [], [])
+        assert result == BatchResult(batch, [], 1, None, None, [], [], [])
         assert 1_000 + JOB_SECONDS <= harness.clock.seconds < 1_000 + 1.2 * JOB_SECONDS
         assert (harness.account.sent, harness.account.looked_up) == (["ab"], [])
         assert harness.step() is None
