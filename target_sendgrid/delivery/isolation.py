@@ -91,7 +91,7 @@ class Settled(NamedTuple):
         change = Change(self.purpose, self.identity, self.contact, Origin("", 0))
         packed, people = pack({change.identity: change}), IdentitySet([change.identity])
         job = Job.of(Batch(self.purpose, packed, 0, len(self.contact), {}, people))
-        job.is_trial = job.was_looked_up = job.progress.is_probe = job.progress.is_reported = True
+        job.is_trial = job.progress.is_probe = job.progress.is_reported = True
         return job
 
 

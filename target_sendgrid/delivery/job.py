@@ -153,7 +153,7 @@ class Job:
         self.must_look_up = False
         """Whether some of the people may have the changes already, so that they are looked up before they are sent."""
         self.was_looked_up = False
-        """Whether people who may not be created have been left out, before the changes were first sent."""
+        """Whether people who are not in the account have been left out, before the changes were first sent."""
         self.is_trial = False
         """Whether the changes are sent to find out whether the account works (`isolation`)."""
         self.failed_at: dict[Level, float] = {}

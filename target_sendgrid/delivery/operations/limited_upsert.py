@@ -50,13 +50,15 @@ class LimitedUpsert(Upsert):
         self._has_logged_room = not account_limit.room  # preflight has warned if there is none
 
     def submit(self, job: Job) -> Submission | None:
-        """Look people up, 100 in a request, before they are first sent; settle those for whom there is no room."""
+        """Look people up, 100 in a request, before they are first sent; settle those for whom there is no room.
+
+        Contacts that are sent again were admitted before, and are not looked up.
+        """
         if not self._has_logged_room:
             self._has_logged_room = True
             log.info("%s", self._account_limit.sentence)
-        if not job.was_looked_up and not self._account_limit.is_out_of_reach:
+        if not self._account_limit.is_out_of_reach:
             job.leave_out_over_limit(self._beyond(job.changes()))
-            job.was_looked_up = True
         return super().submit(job) if job.count else None
 
     def _beyond(self, changes: Mapping[str, Change]) -> list[str]:
