@@ -19,6 +19,7 @@ from target_sendgrid.delivery.job import Job, Level, Rejection, Request
 from target_sendgrid.delivery.job_failures import JobFailures
 from target_sendgrid.delivery.job_outcome import JobOutcome, read_outcome
 from target_sendgrid.delivery.poll_schedule import PollSchedule
+from target_sendgrid.delivery.probe_order import ProbeOrder
 from target_sendgrid.delivery.request_failures import RequestFailures
 from target_sendgrid.delivery.send_queue import SendQueue
 from target_sendgrid.delivery.spool import Spooler
@@ -85,10 +86,7 @@ class JobRunner:
         self._request_failures = RequestFailures(self._queue, self._isolation, clock, new_tries=client.new_tries)
         self._job_failures = JobFailures(self._queue, self._isolation, clock)
         self._spooler = Spooler()
-        self._behind_probe: list[Job] = []
-        """Jobs with a newer value of a person whose old one was sent as a probe, until the probe's job has ended."""
-        self._lost_probes: list[tuple[str, float]] = []
-        """People whose old value an untracked job may bring back, because it was sent as a probe, and until when."""
+        self._probe_order = ProbeOrder(self._queue, self._poll_schedule)
         self._poll_tries: Tries | None = None
         """The polls that have failed since one was last answered, whichever jobs they were for."""
         self._job_ids: set[str] = set()
@@ -105,12 +103,7 @@ class JobRunner:
         if self._error is not None:
             return
         self._isolation.forget_changed(batch.people)
-        is_behind_probe = any(identity in batch.people for probe in self._probes() for identity in probe.changes())
-        job = Job.of(batch)
-        job.not_before = max(
-            (free_at for identity, free_at in self._lost_probes if identity in batch.people), default=0.0
-        )
-        (self._behind_probe if is_behind_probe else self._queue).append(job)
+        self._probe_order.put(Job.of(batch), batch)
 
     def step(self) -> float | None:
         """Submit one job or poll one. Where an outcome is unclear, look its people up, which may take two minutes.
@@ -142,10 +135,8 @@ class JobRunner:
         if self._error is not None:
             self._queue.clear()
             self._isolation.clear()
-            self._behind_probe.clear()
-        if self._behind_probe and not self._probes():
-            self._queue.extend(self._behind_probe)
-            self._behind_probe.clear()
+            self._probe_order.clear()
+        self._probe_order.release()
         if (job := self._queue.take_due(only_trials=self._isolation.is_pausing)) is not None:
             self._submit(job)
         elif (job := self._poll_schedule.due()) is not None:
@@ -157,7 +148,7 @@ class JobRunner:
             self._isolation.make_trial()
         if job is not None:
             self._report_if_settled(job)
-            self._note_lost_probe(job)
+            self._probe_order.note_lost(job)
 
     def _wait_seconds(self) -> float | None:
         waits = [
@@ -168,17 +159,6 @@ class JobRunner:
         if (self._error is not None or self._isolation.has_suspended) and self._poll_schedule.likely_seconds_left() > 0:
             waits.append(self._poll_schedule.likely_seconds_left())
         return min((wait for wait in waits if wait is not None), default=None)
-
-    def _note_lost_probe(self, job: Job) -> None:
-        taken_at = job.progress.maybe_taken_at
-        if job.progress.is_probe and taken_at is not None:
-            free_at = taken_at + self._poll_schedule.untracked_job_seconds()
-            self._lost_probes += [(identity, free_at) for identity in job.changes()]
-            for waiting in self._behind_probe:
-                waiting.not_before = max(waiting.not_before, free_at)
-
-    def _probes(self) -> list[Job]:
-        return [job for job in (*self._queue, *self._poll_schedule) if job.progress.is_probe]
 
     def _seconds_until_trial(self) -> float | None:
         if not self._isolation.has_suspended:  # the usual case, without looking at the jobs under way

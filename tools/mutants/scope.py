@@ -16,6 +16,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "delivery/delivery.py": ("unit/delivery/test_waiting.py",),
     "delivery/job_runner.py": ("unit/delivery/test_delivery.py",),
     "delivery/isolation.py": (),
+    "delivery/probe_order.py": ("unit/delivery/test_job_runner.py",),
     "delivery/job_failures.py": (),
     "delivery/request_failures.py": (),
     "delivery/job_outcome.py": (),
