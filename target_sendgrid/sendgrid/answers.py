@@ -129,10 +129,11 @@ _UNAUTHORIZED = (
     "SendGrid refused the API key (401): it is unknown, revoked, malformed or of the other region.",
     "Check `api_key`, and `region` if the account is in the EU.",
 )
-_FORBIDDEN_NEXT_STEP = (
+MARKETING_ACCESS = (
     "Give the key Marketing access (scope `marketing.read`, which gates writes too; there is no `marketing.write`)."
     " Keys of legacy Marketing Campaigns accounts have no access to this API whatever their scopes."
 )
+"""What to do about a key that may not use contacts, lists or custom fields."""
 _RUN_LATER = "Run again later."
 _NEXT_STEPS = {
     402: "Check the billing of the SendGrid account.",
@@ -159,7 +160,19 @@ def action_for(status: int, body: object) -> Action:
     )
 
 
-def error_for(status: int, content: bytes, *, request: str, what: str, wait_seconds: float | None) -> Exception:
+def scope_needed(scope: str, setting: str) -> str:
+    """Return what to do about a key that lacks another scope than Marketing access.
+
+    Args:
+        scope: The scope, in SendGrid's words.
+        setting: The setting that needs it.
+    """
+    return f"Give the key the scope `{scope}`, which `{setting}` needs."
+
+
+def error_for(
+    status: int, content: bytes, *, request: str, what: str, wait_seconds: float | None, access: str = MARKETING_ACCESS
+) -> Exception:
     """Return the exception for an answer that is not a success.
 
     Args:
@@ -168,6 +181,7 @@ def error_for(status: int, content: bytes, *, request: str, what: str, wait_seco
         request: Method and path of the request, without ids.
         what: What the request was to do, such as ``to read lists``.
         wait_seconds: How many seconds the headers ask to wait; ``None`` when they don't say.
+        access: What to do if the key may not send the request.
     """
     body = body_of(content)
     match action_for(status, body):
@@ -181,17 +195,17 @@ def error_for(status: int, content: bytes, *, request: str, what: str, wait_seco
             message = f"{request} answered {status}"
             return TransientError(message, budget_seconds=SHORT_RETRY_SECONDS, final_error=final_error)
         case action:
-            return _refusal(action, status, body, request=request, what=what)
+            return _refusal(action, status, body, request=request, what=what, access=access)
 
 
-def _refusal(action: Action, status: int, body: object, *, request: str, what: str) -> SendGridError:
+def _refusal(action: Action, status: int, body: object, *, request: str, what: str, access: str) -> SendGridError:
     """Return the error for an answer that would be the same if the request was sent again."""
     error = SendGridError(f"{request} answered {status}, an unknown status.", "Check `api_url`.")
     match action:
         case Action.UNAUTHORIZED:
             error = UnauthorizedError(*_UNAUTHORIZED)
         case Action.FORBIDDEN:
-            error = ForbiddenError(f"SendGrid forbids this API key {what} ({status}).", _FORBIDDEN_NEXT_STEP)
+            error = ForbiddenError(f"SendGrid forbids this API key {what} ({status}).", access)
         case Action.CONTACT_LIMIT:
             error = ContactLimitError()
         case Action.NOT_FOUND:
@@ -241,12 +255,20 @@ def json_object(content: bytes) -> dict[str, Any]:
     Raises:
         TransientError: It is not a JSON object, as when a proxy answers in SendGrid's place.
     """
+    return _decoded(content, dict[str, Any])
+
+
+def _decoded(content: bytes, json_type: type[Shape]) -> Shape:
+    """Return the body of a success as JSON of a type.
+
+    Raises:
+        TransientError: It is not.
+    """
     try:
-        answer: dict[str, Any] = msgspec.json.decode(content, type=dict[str, Any])
+        return msgspec.json.decode(content, type=json_type)
     except _NOT_JSON:
         message = "an answer was not the JSON that SendGrid documents"
         raise TransientError(message) from None
-    return answer
 
 
 def as_shape(value: object, shape: type[Shape]) -> Shape:
@@ -269,7 +291,7 @@ def as_retried_shape(content: bytes, shape: type[Shape]) -> Shape:
         TransientError: It has another type. Its `final_error` is the error of `as_shape`.
     """
     try:
-        return as_shape(json_object(content), shape)
+        return as_shape(_decoded(content, object), shape)
     except SendGridError as error:
         message = "an answer was in a shape that the target does not know"
         raise TransientError(message, final_error=error) from None

@@ -9,6 +9,7 @@ import msgspec
 
 from target_sendgrid.errors import BadRequestError, NotFoundError, SendGridError, TooLargeError
 from target_sendgrid.sendgrid import answers, shapes
+from target_sendgrid.sendgrid.consent import ConsentCalls
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from target_sendgrid.sendgrid.contact import Body
     from target_sendgrid.sendgrid.retry import Tries
-    from target_sendgrid.sendgrid.transport import Transport
 
 FINAL_STATUSES = frozenset({"completed", "errored", "failed"})
 """Statuses that an import job keeps (the vendor's contacts API description); with any other it is under way."""
@@ -26,10 +26,10 @@ MAX_IDENTIFIERS_PER_SEARCH = 100
 MAX_EMAIL_PER_SEARCH = 100
 """Most characters of an email in a search by emails (the vendor's contacts API description)."""
 MAX_REMOVAL_PATH_BYTES = 8150
-"""Longest path and query of a request that takes contacts off a list. The web server refuses request lines of more
-than 8,192 bytes (users of other clients have seen 414), and documents no limit of ids."""
+"""Longest path and query of a request that takes contacts off a list or deletes them. The web server refuses request
+lines of more than 8,192 bytes (users of other clients have seen 414), and documents no limit of ids."""
 MAX_IDS_PER_REMOVAL = 218
-"""Most contacts that one request takes off a list: so many ids of 36 characters fit into it."""
+"""Most contacts that one request takes off a list or deletes: so many ids of 36 characters fit into it."""
 
 _FIELDS_PATH = "/v3/marketing/field_definitions"
 _CONTACTS_PATH = "/v3/marketing/contacts"
@@ -93,18 +93,11 @@ class ExportStatus(msgspec.Struct, frozen=True):
     contact_count: shapes.Count | None = None
 
 
-class Client:
-    """Calls SendGrid. Safe to use from one thread at a time.
-
-    Args:
-        transport: Sends the requests; it belongs to this client alone.
-    """
+class Client(ConsentCalls):
+    """Calls SendGrid. Safe to use from one thread at a time."""
 
     only_reads = False
     """Whether nothing is written: what is created is only what a run would create."""
-
-    def __init__(self, transport: Transport) -> None:
-        self.transport = transport
 
     def new_tries(self) -> Tries:
         """Return the tries of one request, for code that waits between them itself."""
@@ -189,15 +182,8 @@ class Client:
             TooLargeError: The ids make the URL too long.
             ValueError: There are too many ids, or none.
         """
-        if not 1 <= len(contact_ids) <= MAX_IDS_PER_REMOVAL:
-            message = f"One request removes from 1 to {MAX_IDS_PER_REMOVAL} contacts, not {len(contact_ids)}."
-            raise ValueError(message)
-        ids = ",".join(quote(contact_id, safe="") for contact_id in contact_ids)
-        path = f"{_list_path(list_id)}/contacts?contact_ids={ids}"
-        if len(path) > MAX_REMOVAL_PATH_BYTES and len(contact_ids) > 1:
-            message = f"SendGrid takes no request whose URL has more than {MAX_REMOVAL_PATH_BYTES} bytes."
-            raise TooLargeError(message)
-        return self.transport.attempt("DELETE", path, what="to remove contacts from lists", read=shapes.job_id)
+        path = f"{_list_path(list_id)}/contacts?contact_ids="
+        return self._remove(path, contact_ids, what="to remove contacts from lists")
 
     def list_size(self, list_id: str) -> int:
         """Return how many contacts are on a list. SendGrid counts them some minutes late.
@@ -248,6 +234,20 @@ class Client:
             TooLargeError: The body has too many bytes.
         """
         return self.transport.attempt("PUT", _CONTACTS_PATH, body=body, what="to write contacts", read=shapes.job_id)
+
+    def delete_contacts(self, contact_ids: Sequence[str]) -> str:
+        """Delete contacts from the account, once, and return the id of the job that does it.
+
+        Args:
+            contact_ids: From 1 to `MAX_IDS_PER_REMOVAL` of SendGrid's own ids of contacts.
+
+        Raises:
+            TransientError: The request may succeed later. The job runner repeats it, and does other work meanwhile.
+            NotFoundError: SendGrid does not know one of the contacts. It documents neither this answer nor another.
+            TooLargeError: The ids make the URL too long.
+            ValueError: There are too many ids, or none.
+        """
+        return self._remove(f"{_CONTACTS_PATH}?ids=", contact_ids, what="to delete contacts")
 
     def contact_count(self) -> ContactCount:
         """Return how many contacts the account has. SendGrid tells nobody how many its plan allows."""
@@ -332,6 +332,17 @@ class Client:
     def stream(self, url: str) -> AbstractContextManager[Iterator[bytes]]:
         """Give the content of the file behind a download link in pieces (`Transport.stream`)."""
         return self.transport.stream(url)
+
+    def _remove(self, path: str, contact_ids: Sequence[str], *, what: str) -> str:
+        """Send the ids of contacts, once, as one value at the end of a path, and return the id of the job."""
+        if not 1 <= len(contact_ids) <= MAX_IDS_PER_REMOVAL:
+            message = f"One request removes from 1 to {MAX_IDS_PER_REMOVAL} contacts, not {len(contact_ids)}."
+            raise ValueError(message)
+        path += ",".join(quote(contact_id, safe="") for contact_id in contact_ids)
+        if len(path) > MAX_REMOVAL_PATH_BYTES and len(contact_ids) > 1:
+            message = f"SendGrid takes no request whose URL has more than {MAX_REMOVAL_PATH_BYTES} bytes."
+            raise TooLargeError(message)
+        return self.transport.attempt("DELETE", path, what=what, read=shapes.job_id)
 
     def _call(self, method: str, path: str, body: object = None, *, what: str) -> dict[str, Any]:
         """Send a request with a JSON body, and return the JSON object of the answer."""

@@ -55,6 +55,36 @@ class ReadingClient(Client):
         message = "a dry run removes no contacts"
         raise LookupError(message)
 
+    def suppress(self, emails: Sequence[str], group_id: int | None) -> NoReturn:
+        """Refuse to suppress people: a dry run that comes here has a mistake.
+
+        Raises:
+            LookupError: Always.
+        """
+        del emails, group_id
+        message = "a dry run suppresses nobody"
+        raise LookupError(message)
+
+    def delete_contacts(self, contact_ids: Sequence[str]) -> NoReturn:
+        """Refuse to delete contacts: a dry run that comes here has a mistake.
+
+        Raises:
+            LookupError: Always.
+        """
+        del contact_ids
+        message = "a dry run deletes no contacts"
+        raise LookupError(message)
+
+    def erase(self, emails: Sequence[str]) -> NoReturn:
+        """Refuse to erase people: a dry run that comes here has a mistake.
+
+        Raises:
+            LookupError: Always.
+        """
+        del emails
+        message = "a dry run erases nobody"
+        raise LookupError(message)
+
 
 def is_new(list_id: str) -> bool:
     """Return whether a list is one that a run would create."""

@@ -18,6 +18,21 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
 
+class Suppressed(msgspec.Struct):
+    """The answer to a request to suppress addresses."""
+
+    recipient_emails: list[str]
+    is_global: Any = msgspec.field(default=None, name="global")
+    """Whether all mail to them is suppressed. It is part of answers about a group."""
+
+
+class Unsubscribe(msgspec.Struct):
+    """A global suppression."""
+
+    email: str
+    created: Any = None
+
+
 class ListSize(msgspec.Struct):
     """The answer about the number of contacts on a list."""
 

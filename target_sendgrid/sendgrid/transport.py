@@ -42,6 +42,7 @@ _PATH_WORDS = frozenset(
     {
         "v3", "scopes", "marketing", "contacts", "imports", "exports", "lists", "field_definitions", "search", "emails",
         "identifiers", "phone_number_id", "external_id", "anonymous_id", "count", "batch",
+        "asm", "groups", "suppressions", "global", "suppression", "unsubscribes", "recipients", "erasejob",
     }
 )  # fmt: skip
 """Parts of paths that name endpoints. All other parts are ids."""
@@ -126,6 +127,7 @@ class Transport:
         what: str,
         read: Callable[[bytes], Answer],
         body: Body | bytes | None = None,
+        access: str = answers.MARKETING_ACCESS,
     ) -> Answer:
         """Send a request until it succeeds, and return what its answer says. The arguments are those of `attempt`.
 
@@ -135,7 +137,7 @@ class Transport:
         """
 
         def attempt() -> Answer:
-            return self.attempt(method, path, what=what, read=read, body=body)
+            return self.attempt(method, path, what=what, read=read, body=body, access=access)
 
         try:
             return self._retry.call(attempt, retry_budget_seconds=self.retry_budget_seconds)
@@ -150,6 +152,7 @@ class Transport:
         what: str,
         read: Callable[[bytes], Answer],
         body: Body | bytes | None = None,
+        access: str = answers.MARKETING_ACCESS,
     ) -> Answer:
         """Send a request once, and return what its answer says.
 
@@ -159,13 +162,14 @@ class Transport:
             what: What the request is to do, such as ``to read lists``; it completes the sentences of errors.
             read: Turns the body of a success into a value. It raises `TransientError` for a body that is no answer.
             body: JSON.
+            access: What to do if the key may not send the request.
 
         Raises:
             TransientError: The request may succeed later. If it does not, its `final_error` is the one to raise.
             SendGridError: SendGrid refused the request; the table in `answers` says which error each status becomes.
         """
         try:
-            return read(self._send(method, path, body, what))
+            return read(self._send(method, path, body, what=what, access=access))
         except TransientError as error:
             error.final_error = self._final_error(error, what)
             raise
@@ -257,7 +261,7 @@ class Transport:
             message = f"The download was answered with {status}."
             raise SendGridError(message)
 
-    def _send(self, method: str, path: str, body: Body | bytes | None, what: str) -> bytes:
+    def _send(self, method: str, path: str, body: Body | bytes | None, *, what: str, access: str) -> bytes:
         """Send one request, once, and return the body of a 2xx answer."""
         bucket = f"{method} {_template(path)}"
         self._wait_for_rate_limit(bucket)
@@ -289,7 +293,7 @@ class Transport:
         self._note_rate_limit(bucket, response.headers, wait_seconds)
         if response.ok and status < requests.codes.multiple_choices:
             return content
-        raise answers.error_for(status, content, request=bucket, what=what, wait_seconds=wait_seconds)
+        raise answers.error_for(status, content, request=bucket, what=what, wait_seconds=wait_seconds, access=access)
 
     def _wait_for_rate_limit(self, bucket: str) -> None:
         wait_seconds = self._resume_at.pop(bucket, 0.0) - self._clock.monotonic()

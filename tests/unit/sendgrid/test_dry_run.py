@@ -11,6 +11,8 @@ from target_sendgrid.sendgrid.dry_run import ReadingClient, is_new
 from target_sendgrid.sendgrid.fields import FieldType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from target_sendgrid.sendgrid.transport import Transport
 
 NO_TRANSPORT = cast("Transport", None)
@@ -37,3 +39,15 @@ def test_it_refuses_to_send_contacts() -> None:
 def test_it_refuses_to_remove_contacts() -> None:
     with pytest.raises(LookupError):
         ReadingClient(NO_TRANSPORT).remove_from_list("one", ["two"])
+
+
+def test_it_refuses_to_suppress_delete_and_erase() -> None:
+    client = ReadingClient(NO_TRANSPORT)
+    writes: list[Callable[[], object]] = [
+        lambda: client.suppress(["ada@example.com"], None),
+        lambda: client.delete_contacts(["two"]),
+        lambda: client.erase(["ada@example.com"]),
+    ]
+    for write in writes:
+        with pytest.raises(LookupError):
+            write()

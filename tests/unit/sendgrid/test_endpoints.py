@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from target_sendgrid.errors import BadRequestError, NotFoundError, SendGridError, TransientError
+from target_sendgrid.sendgrid import answers
 from target_sendgrid.sendgrid.client import Client, ContactCount, ContactList, ExportStatus, JobStatus
 from target_sendgrid.sendgrid.contact import Body
 from target_sendgrid.sendgrid.fields import CustomField, FieldType
@@ -26,15 +27,24 @@ JOB = {"status": "pending", "results": {}}
 class Recorder:
     """A stub of the transport that keeps requests and returns the given answers."""
 
-    def __init__(self, *answers: object) -> None:
-        self.answers = list(answers)
+    def __init__(self, *contents: object) -> None:
+        self.answers = list(contents)
         self.requests: list[tuple[str, ...]] = []
+        self.access: list[str] = []
 
     def attempt(
-        self, method: str, path: str, *, what: str, read: Callable[[bytes], Any], body: Body | bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        read: Callable[[bytes], Any],
+        body: Body | bytes | None = None,
+        access: str = answers.MARKETING_ACCESS,
     ) -> Any:
         content = "" if body is None else b"".join(body).decode() if isinstance(body, Body) else body.decode()
         self.requests.append((method, path, what, content))
+        self.access.append(access)
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -48,8 +58,8 @@ class Recorder:
         return b"content"
 
 
-def client_of(*answers: object) -> tuple[Client, Recorder]:
-    recorder = Recorder(*answers)
+def client_of(*contents: object) -> tuple[Client, Recorder]:
+    recorder = Recorder(*contents)
     return Client(cast("Transport", recorder)), recorder
 
 
@@ -133,6 +143,12 @@ def client_of(*answers: object) -> tuple[Client, Recorder]:
             {"job_id": "A-z_9"},
             ("PUT", CONTACTS, "to write contacts", '{"list_ids":["L"],"contacts":[{}]}'),
             "A-z_9",
+        ),
+        (
+            lambda client: client.delete_contacts(["c/d", "e,f", "g"]),
+            {"job_id": "7"},
+            ("DELETE", f"{CONTACTS}?ids=c%2Fd,e%2Cf,g", "to delete contacts", ""),
+            "7",
         ),
         (
             lambda client: client.job_status("a/b"),
