@@ -33,8 +33,8 @@ class BatchResult(msgspec.Struct, frozen=True):
     """Changes for people who are not in the account, and whom their operation does not create."""
     withheld: Sequence[Change] = ()
     """Changes that the ceiling of removals does not allow. They are not done."""
-    over_limit: Sequence[Change] = ()
-    """Changes for new people for whom the account has no room. They are not done."""
+    settled: Sequence[Change] = ()
+    """Changes that were carried out, where their kind keeps them (`OperationKind.keeps_settled`)."""
 
 
 class Spooled(msgspec.Struct, frozen=True):

@@ -82,9 +82,12 @@ class Settled(NamedTuple):
 
     @property
     def is_certain(self) -> bool:
-        """Whether the contact has a single identifier: with another one, its records may have had only that."""
+        """Whether it can be sent again, and is of the person that its records were about.
+
+        So it has a single identifier: with another one, its records may have had only that.
+        """
         fields = contacts.decode(self.contact)
-        return sum(1 for kind in IDENTIFIERS if fields.get(kind)) == 1
+        return self.purpose.kind.can_repeat and sum(1 for kind in IDENTIFIERS if fields.get(kind)) == 1
 
     def probe(self) -> Job:
         """Return a job that sends the contact once more."""

@@ -106,8 +106,8 @@ class BatchProgress(msgspec.Struct):
     """Changes for people who are not in the account, and whom their operation does not create."""
     withheld: list[Change] = []
     """Changes that the ceiling of removals does not allow."""
-    over_limit: list[Change] = []
-    """Changes for new people for whom the account has no room."""
+    settled: list[Change] = []
+    """Changes that were carried out, where their kind keeps them."""
     job_count: int = 0
     is_reported: bool = False
     """Whether its outcome was reported, or need not be."""
@@ -127,7 +127,7 @@ class BatchProgress(msgspec.Struct):
             people_free_at,
             self.not_found,
             self.withheld,
-            self.over_limit,
+            self.settled,
         )
 
 
@@ -253,21 +253,21 @@ class Job:
     def reject(self, identity: str, rejection: Rejection) -> None:
         """Settle a change as rejected."""
         self.progress.rejected.append(RejectedContact(self.changes()[identity], rejection))
-        self.settle([identity])
+        self._take_out([identity])
 
     def leave_out(self, identities: Iterable[str]) -> None:
         """Settle changes for people who are not in the account."""
         absent = list(identities)
         changes = self.changes()
         self.progress.not_found += [changes[identity] for identity in absent]
-        self.settle(absent)
+        self._take_out(absent)
 
     def withhold(self, identities: Iterable[str]) -> None:
         """Settle changes that are not done, since the ceiling of removals does not allow them."""
         withheld = list(identities)
         changes = self.changes()
         self.progress.withheld += [changes[identity] for identity in withheld]
-        self.settle(withheld)
+        self._take_out(withheld)
 
     def leave_out_over_limit(self, identities: Collection[str]) -> None:
         """Settle changes for new people for whom the account has no room."""
@@ -288,20 +288,30 @@ class Job:
                 self.reject(identity, rejection._replace(sendgrid_message=reason))
 
     def settle(self, identities: Iterable[str]) -> None:
-        """Settle changes as confirmed, or as `reject`, `leave_out`, `withhold` and the like have noted."""
-        changes = self.changes()
-        for identity in list(identities):
-            del changes[identity]
-            self.count -= 1
-            self.progress.open_count -= 1
+        """Settle changes as confirmed."""
+        confirmed = list(identities)
+        if self.purpose.kind.keeps_settled:
+            changes = self.changes()
+            self.progress.settled += [changes[identity] for identity in confirmed]
+        self._take_out(confirmed)
 
     def settle_all(self) -> None:
         """Settle all remaining changes as confirmed."""
+        if self.purpose.kind.keeps_settled:
+            self.progress.settled += self.changes().values()
         self.progress.open_count -= self.count
         self.count = 0
         if isinstance(self._content, _OnDisk):
             self._content.spooled_file.file.close()
         self._content = {}
+
+    def _take_out(self, identities: Iterable[str]) -> None:
+        """Take changes out that are settled, one way or another."""
+        changes = self.changes()
+        for identity in list(identities):
+            del changes[identity]
+            self.count -= 1
+            self.progress.open_count -= 1
 
     def _load(self) -> PackedChanges | dict[str, Change]:
         if isinstance(self._content, _OnDisk):

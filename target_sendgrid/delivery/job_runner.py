@@ -201,16 +201,32 @@ class JobRunner:
             return
         if submission is None:
             return
+        job_id, list_ids, byte_count, contact_count, _ = submission
+        size = counted(byte_count, "byte")
+        if job_id is None:
+            log.info("Sent %s in %s as %s.", counted(contact_count, "contact"), size, operation.kind.job_name)
+            self._settle_carried_out(job, list(submission.carried_out))
+            return
         job.pack()
         job.progress.job_count += 1
         job.send_count += 1
-        job.last_request = Request(*submission, self._clock.monotonic(), job.contacts()[-1])
-        self._job_ids.add(submission.job_id)
+        job.last_request = Request(
+            job_id, list_ids, byte_count, contact_count, self._clock.monotonic(), job.contacts()[-1]
+        )
+        self._job_ids.add(job_id)
         self._poll_schedule.start(job)
-        sent, size = counted(job.count, "contact"), counted(submission.byte_count, "byte")
-        log.info("Sent %s in %s as %s %s.", sent, size, operation.kind.job_name, submission.job_id)
+        log.info("Sent %s in %s as %s %s.", counted(job.count, "contact"), size, operation.kind.job_name, job_id)
         self._request_failures.accepted(job)
         self._spool_older_jobs()
+
+    def _settle_carried_out(self, job: Job, carried_out: list[str]) -> None:
+        """Settle changes that an answer says are carried out, and send those again that it leaves out."""
+        if carried_out and not job.progress.is_probe:
+            self._isolation.keep_completed(job.purpose, job.changes()[carried_out[-1]].contact)
+        job.settle(carried_out)
+        self._request_failures.accepted(job)
+        if job.count:
+            self._queue.put_first(job)
 
     def _settle_found(self, job: Job) -> None:
         """Settle the people of a job whom a look-up finds as they were sent."""

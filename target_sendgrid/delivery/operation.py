@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 class Submission(NamedTuple):
     """A request that SendGrid has accepted."""
 
-    job_id: str
+    job_id: str | None
+    """SendGrid's id of the job that does it; ``None`` where the answer says itself whose changes are carried out."""
     list_ids: tuple[str, ...]
     """Ids of the lists that it was sent for, as they are now."""
     byte_count: int
     contact_count: int
+    carried_out: Collection[str] = ()
+    """Without a job: the identities of those whose changes are carried out. The others are sent again."""
 
 
 class Operation(Protocol):
@@ -52,7 +55,8 @@ class Operation(Protocol):
             What SendGrid has accepted; ``None`` when nothing was left to send.
 
         Raises:
-            TransientError: There was no usable answer, and the same request may succeed later.
+            TransientError: There was no usable answer, and the same request may succeed later. An answer without a job
+                that settles nobody is not usable.
             TooLargeError: SendGrid takes smaller requests.
             BadRequestError: SendGrid refuses some of the changes.
             ConfigError: A list or a custom field is gone.

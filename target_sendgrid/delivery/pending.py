@@ -33,6 +33,10 @@ class OperationKind(msgspec.Struct, frozen=True, eq=False):
     """Where the report counts the records of confirmed changes; ``None`` for changes that are not made of records."""
     creates_contacts: bool = False
     """Whether people who are not in the account are created. If not, they are counted as not found."""
+    keeps_settled: bool = False
+    """Whether the changes that were carried out are kept for the result of their batch."""
+    can_repeat: bool = True
+    """Whether a change that was carried out can be asked for again, to find out whether the account works."""
 
 
 class Purpose(NamedTuple):

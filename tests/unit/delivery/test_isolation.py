@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from target_sendgrid.audience.identities import IdentitySet
@@ -361,6 +362,10 @@ class TestProbes:
         harness.isolation.keep_completed(PURPOSE, encode({"email": "b@example.com", "external_id": "7"}))
         harness.isolation.keep_completed(PURPOSE, encode({"first_name": "Ada"}))
         assert self.probes(harness) == [ADA]
+
+    def test_a_change_that_cannot_be_asked_for_twice_is_no_probe(self) -> None:
+        once = Purpose(msgspec.structs.replace(PURPOSE.kind, can_repeat=False), ("L",))
+        assert [Settled(purpose, ADA).is_certain for purpose in (PURPOSE, once)] == [True, False]
 
     def test_contacts_that_were_found_are_probes_where_none_was_completed(self, harness: IsolationHarness) -> None:
         found = [encode({"email": f"p{number}@example.com"}) for number in range(20)]

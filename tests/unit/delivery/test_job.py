@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from target_sendgrid.delivery.batching import Batcher
@@ -125,6 +126,25 @@ def test_a_batch_knows_how_many_of_its_contacts_are_open() -> None:
     assert (part.count, part.progress.open_count) == (1, 1)
     part.settle_all()
     assert part.progress.open_count == 0
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_only_changes_that_were_carried_out_are_kept_and_only_where_their_kind_says_so(*, keeps: bool) -> None:
+    kind = msgspec.structs.replace(PURPOSE_OF_JOBS.kind, keeps_settled=keeps)
+    job = job_of("a", "b", "c", "d", "e", "f", purpose=Purpose(kind, ("L",)))
+    identities = list(job.changes())
+    changes = job.changes().copy()
+    job.reject(identities[0], Rejection(Reason.NOT_STORED, ""))
+    job.leave_out([identities[1]])
+    job.withhold([identities[2]])
+    job.settle([identities[3]])
+    job.spool(Spool())
+    job.settle_all()
+    result = job.progress.result(None, None)
+    kept = [changes[identity].contact for identity in identities[3:]]
+    assert [change.contact for change in result.settled] == (kept if keeps else [])
+    assert (job.count, job.progress.open_count, job.changes()) == (0, 0, {})
+    assert (len(result.rejected), len(result.not_found), len(result.withheld)) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(("count", "failed_at"), [(1, {}), (2, {Level.JOB: 7.0}), (3, {Level.JOB: 7.0})])

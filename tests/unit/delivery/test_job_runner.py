@@ -88,6 +88,8 @@ class SendGridStub:
         self.completes = ""
         self.stored = ""
         """The people whom look-ups find."""
+        self.answers_at_once: str | None = None
+        """The people whose changes answers say are carried out, without a job; ``None`` where there are jobs."""
         self.list_id = "L"
         self.job_ids = (f"job{number}" for number in itertools.count(1))
         self._jobs: dict[str, tuple[str, float]] = {}
@@ -101,6 +103,12 @@ class SendGridStub:
         self.sent_at.append(self.clock.seconds)
         if self.refuses:
             self.refuses.pop(0)(people)
+        if self.answers_at_once is not None:
+            carried_out = [identity for identity in job.changes() if names([identity]) in self.answers_at_once]
+            if not carried_out:
+                what = "an answer names nobody"
+                raise TransientError(what, may_have_been_taken=False)
+            return Submission(None, (), 100, job.count, carried_out)
         job_id = next(self.job_ids)
         self._jobs[job_id] = people, self.clock.seconds
         return Submission(job_id, self.current(job.purpose.list_ids), 100, job.count)
@@ -322,6 +330,44 @@ class TestRequests:
         harness.accept("a")
         assert harness.step() is None
         assert (harness.results[0].job_count, harness.rejected()) == (0, [])
+
+
+class TestAnswersWithoutJobs:
+    def test_an_answer_settles_at_once_and_nothing_is_polled(
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO")
+        harness.account.answers_at_once = "ab"
+        batch = harness.accept("ab")
+        assert harness.step() is None
+        assert harness.results == [BatchResult(batch, [], 0, None, None, [], [], [])]
+        assert (harness.account.sent, harness.account.polls) == (["ab"], [])
+        assert "Sent 2 contacts in 100 bytes as import job." in caplog.messages
+
+    def test_those_whom_an_answer_leaves_out_are_sent_again(self, harness: Harness) -> None:
+        harness.account.answers_at_once = "ac"
+        harness.accept("abc")
+        harness.step()
+        harness.account.answers_at_once = "b"
+        harness.run()
+        assert (harness.account.sent, harness.rejected(), len(harness.results)) == (["abc", "b"], [], 1)
+
+    def test_a_person_whom_each_answer_leaves_out_is_rejected_while_others_are_carried_out(
+        self, harness: Harness
+    ) -> None:
+        harness.account.answers_at_once = "acd"
+        harness.accept("abcd")
+        harness.run()
+        assert harness.rejected() == [("b", Reason.REFUSED_BY_SENDGRID)]
+        assert set(harness.account.sent) == {"abcd", "b", "d"}  # d is the probe
+        assert harness.clock.seconds < 1_000 + 2_000
+
+    def test_answers_that_never_name_anybody_end_the_run_and_reject_nobody(self, harness: Harness) -> None:
+        harness.account.answers_at_once = ""
+        harness.accept("ab")
+        with pytest.raises(JobFailedError, match="an answer names nobody"):
+            harness.run()
+        assert harness.rejected() == []
 
 
 class TestErrorsFiles:
