@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from target_sendgrid.audience.list_choice import ListChoice
+from target_sendgrid.audience.subscription import Subscription, unsubscribed_values
 from target_sendgrid.delivery.pending import Purpose
 from target_sendgrid.errors import BadRequestError, Code, ConfigError, Reason, RecordRejectedError
 from target_sendgrid.mapping.field_mapping import value_at
@@ -50,15 +51,27 @@ class Stream(msgspec.Struct, frozen=True):
     """All lists that records may be for."""
     removes_all: bool = False
     """Whether all records take their people off the list."""
-    removes_deleted: bool = False
-    """Whether a row that is deleted at the source takes the person off the list."""
+    on_delete: str = "ignore"
+    """What a row does that is deleted at the source, as the setting says."""
     membership_path: Path = ()
     """Steps to the property that says who is on the list; none without one."""
+    subscription: Subscription | None = None
+    """Which of its people have unsubscribed."""
+    subscription_path: Path = ()
+    """Steps to the property that says it; none without one."""
 
     @property
-    def may_remove(self) -> bool:
-        """Whether a record that is not deleted at the source may ask to take its person off the list."""
-        return self.removes_all or bool(self.membership_path)
+    def reads_rejected(self) -> bool:
+        """Whether a record matters that is wrong, and not deleted at the source.
+
+        It may ask to take its person off the list, or say that the person has unsubscribed.
+        """
+        return self.removes_all or bool(self.membership_path) or self.subscription is not None
+
+    def says_unsubscribed(self, record: Mapping[str, Any]) -> bool:
+        """Return whether a record says that its person has unsubscribed."""
+        says = self.subscription
+        return says is not None and says.is_unsubscribed(value_at(record, self.subscription_path))
 
     def asks_to_remove(self, record: Mapping[str, Any]) -> bool:
         """Return whether a record asks to take its person off the list."""
@@ -105,11 +118,14 @@ class StreamPlan(msgspec.Struct, frozen=True):
     membership_path: Path = ()
     """Steps to the property that says who is on the list; none without one."""
     sync_mode: str = "upsert"
+    subscription_path: Path = ()
+    """Steps to the property that says who has unsubscribed; none without one."""
 
     @property
     def paths(self) -> list[Path]:
         """Paths of the properties that are needed."""
-        return [*self.mapping.paths, *(path for path in (self.list_path, self.membership_path) if path)]
+        rules = (self.list_path, self.membership_path, self.subscription_path)
+        return [*self.mapping.paths, *(path for path in rules if path)]
 
 
 class OutputStreams:
@@ -182,7 +198,8 @@ class OutputStreams:
             plan = plan.of_identifiers()
         membership_path = _path_of("membership_property", settings.membership_property, name, schema)
         list_path = _path_of("list_property", settings.list_property, name, schema)
-        used = {settings.list_property, settings.membership_property}
+        subscription_path = _path_of("subscription_property", settings.subscription_property, name, schema)
+        used = {settings.list_property, settings.membership_property, settings.subscription_property}
         plan = msgspec.structs.replace(plan, unused=tuple(one for one in plan.unused if one not in used))
         return StreamPlan(
             name,
@@ -193,6 +210,7 @@ class OutputStreams:
             settings.lists,
             membership_path,
             settings.sync_mode,
+            subscription_path,
         )
 
     def open(self, plan: StreamPlan, key_properties: Sequence[str]) -> Stream:
@@ -239,8 +257,15 @@ class OutputStreams:
             log.info("Stream '%s' %s %s (%s).", name, does, counted(len(counts.records_by_list), "list"), field_count)
         for planned in plan.mapping.fields:
             log.debug("%s <- %s", planned.field, planned.source)
-        # A mirror takes off who is deleted with all others who are absent, under the same guards.
-        removes_deleted = self._settings.for_stream(name).on_delete == "remove_from_list" and plan.sync_mode != "mirror"
+        settings = self._settings.for_stream(name)
+        on_delete = settings.on_delete
+        if on_delete == "remove_from_list" and plan.sync_mode == "mirror":
+            on_delete = "ignore"  # a mirror takes off who is deleted with all others who are absent, under its guards
+        subscription = None
+        if plan.subscription_path:
+            subscription = Subscription(
+                unsubscribed_values(settings.unsubscribed_values), settings.suppression_group_id
+            )
         return Stream(
             name,
             counts,
@@ -251,8 +276,10 @@ class OutputStreams:
             plan.list_path,
             list_ids=list_ids,
             removes_all=removes_all,
-            removes_deleted=removes_deleted,
+            on_delete=on_delete,
             membership_path=plan.membership_path,
+            subscription=subscription,
+            subscription_path=plan.subscription_path,
         )
 
     def warn_of_absent_properties(self) -> None:

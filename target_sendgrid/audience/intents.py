@@ -5,6 +5,7 @@ They wait in memory: as their number and their bytes are limited, a file would s
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,12 +21,17 @@ MAX_WAITING = 10_000
 MAX_WAITING_BYTES = 8_000_000
 """Most bytes of their contacts and of the messages that they came in, where these are kept."""
 
-LONGEST_WAIT_SECONDS = 600.0
-"""How long a STATE may wait for a removal before there is a checkpoint, so that a run of any length makes progress."""
+
+class Act(Enum):
+    """What a record asks for; the values are those of the setting `on_delete`."""
+
+    REMOVE_FROM_LIST = "remove_from_list"
+    DELETE_CONTACT = "delete_contact"
+    ERASE = "erase"
 
 
 class Removal(msgspec.Struct, frozen=True):
-    """What one record asks for: to take a person off lists."""
+    """What one record asks for: to take a person off lists, or out of the account."""
 
     identity: str
     keys: tuple[str, ...]
@@ -33,12 +39,24 @@ class Removal(msgspec.Struct, frozen=True):
     contact: bytes
     """The encoded identifiers."""
     list_ids: tuple[str, ...]
+    """The lists; none where it is about the account."""
     origin: Origin
+    act: Act = Act.REMOVE_FROM_LIST
 
     @property
     def byte_count(self) -> int:
         """Bytes that it holds."""
         return len(self.contact) + len(self.origin.message or b"")
+
+    def without(self, list_ids: Collection[str]) -> Removal | None:
+        """Return what is left to do once a later record has put the person on some lists; ``None`` for nothing.
+
+        Whoever is to be erased is erased: such people do not come back by another row.
+        """
+        if self.act is Act.ERASE:
+            return self
+        left = tuple(list_id for list_id in self.list_ids if list_id not in list_ids)
+        return msgspec.structs.replace(self, list_ids=left) if left else None
 
     def __repr__(self) -> str:
         """Name the record, without any of its values: error reports show objects by this."""
@@ -58,8 +76,8 @@ class Intents:
         """Numbers of removals by each of their keys."""
         self._next_number = 0
         self._byte_count = 0
-        self._state_since: float | None = None
-        """When the first STATE came that has to wait for a removal, in seconds of the monotonic clock."""
+        self._taken_from: int | None = None
+        """Line of the first of those that were taken out and are not done yet."""
         self.boundary_line = 0
         """Line of the last removal that was the first to wait.
 
@@ -68,21 +86,14 @@ class Intents:
 
     @property
     def first_line(self) -> int | None:
-        """Line of the first record that waits, or ``None``."""
-        return next((removal.origin.line for removal in self.waiting.values()), None)
+        """Line of the first record that waits or is not done, or ``None``."""
+        first = next((removal.origin.line for removal in self.waiting.values()), None)
+        return first if self._taken_from is None else self._taken_from
 
     @property
     def is_full(self) -> bool:
         """Whether no more can wait."""
         return len(self.waiting) >= MAX_WAITING or self._byte_count >= MAX_WAITING_BYTES
-
-    def is_due(self, now: float) -> bool:
-        """Return whether a STATE has waited for long.
-
-        Args:
-            now: Seconds of the monotonic clock.
-        """
-        return self._state_since is not None and now - self._state_since >= LONGEST_WAIT_SECONDS
 
     def add(self, removal: Removal) -> None:
         """Let a removal wait."""
@@ -94,25 +105,8 @@ class Intents:
             self._numbers.setdefault(key, set()).add(self._next_number)
         self._next_number += 1
 
-    def note_state(self, now: float) -> None:
-        """Note that a STATE has come.
-
-        Args:
-            now: Seconds of the monotonic clock.
-        """
-        if self.waiting and self._state_since is None:
-            self._state_since = now
-
-    def postpone(self, now: float) -> None:
-        """Let STATE messages that wait count as having come now.
-
-        Args:
-            now: Seconds of the monotonic clock.
-        """
-        self._state_since = now
-
     def cancel(self, keys: Collection[str], list_ids: Collection[str]) -> Iterator[Origin]:
-        """Cancel the removals of a person from some lists, because a later record puts the person there.
+        """Cancel the removals of a person from some lists and from the account: a later record puts the person there.
 
         Args:
             keys: The person's identifiers (`identity_keys`).
@@ -121,25 +115,43 @@ class Intents:
         Yields:
             Origins of the records of which nothing is left to do.
         """
-        numbers = {number for key in keys for number in self._numbers.get(key, ())}
-        for number in sorted(numbers):
+        for number in self._of(keys):
             removal = self.waiting[number]
-            left = tuple(list_id for list_id in removal.list_ids if list_id not in list_ids)
-            if left == removal.list_ids:
-                continue
-            if left:
-                self.waiting[number] = msgspec.structs.replace(removal, list_ids=left)
-                continue
-            self._remove(number)
-            yield removal.origin
+            left = removal.without(list_ids)
+            if left is None:
+                self._remove(number)
+                yield removal.origin
+            else:
+                self.waiting[number] = left
+
+    def drop(self, keys: Collection[str]) -> Iterator[Origin]:
+        """Drop the removals of a person, but for an erasure.
+
+        Yields:
+            Origins of their records.
+        """
+        for number in self._of(keys):
+            removal = self.waiting[number]
+            if removal.act is not Act.ERASE:
+                self._remove(number)
+                yield removal.origin
 
     def take_all(self) -> list[Removal]:
-        """Take out all removals, in the order of their records."""
+        """Take out all removals, in the order of their records. Call `done` when they are done."""
         taken = list(self.waiting.values())
+        self._taken_from = self.first_line
         self.waiting.clear()
         self._numbers.clear()
-        self._byte_count, self._state_since = 0, None
+        self._byte_count = 0
         return taken
+
+    def done(self) -> None:
+        """Note that what was taken out is done, so that a state may cover it."""
+        self._taken_from = None
+
+    def _of(self, keys: Collection[str]) -> list[int]:
+        """Return the numbers of the removals of a person."""
+        return sorted({number for key in keys for number in self._numbers.get(key, ())})
 
     def _remove(self, number: int) -> None:
         removal = self.waiting.pop(number)
@@ -149,5 +161,3 @@ class Intents:
             numbers.discard(number)
             if not numbers:
                 del self._numbers[key]
-        if not self.waiting:
-            self._state_since = None

@@ -17,7 +17,7 @@ from target_sendgrid.errors import Reason, RecordRejectedError
 from target_sendgrid.sendgrid import contact as contacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from target_sendgrid.delivery.pending import OperationKind, PackedChanges, StreamCount
 
@@ -152,6 +152,33 @@ class Batcher:
                 return len(group.changes) >= group.max_contacts
         self.check_size(change)
         return self._put(change, None).is_full if is_free else self._hold(change)
+
+    def add_earlier(self, change: Change) -> None:
+        """Put in a change whose records came before others that were put in already.
+
+        Nothing that came later may wait for its person (see `withdraw`). Ask `next_full` and `holds_too_much` then.
+        """
+        if self._merge(change) is None:
+            if self._is_free(change.identity):
+                self._put(change, self._monotonic())
+            else:
+                self._hold(change)
+
+    def withdraw(self, identity: str) -> list[Change]:
+        """Take out what waits to be sent for a person, in the order of the records. What is in flight stays there."""
+        group = self._group_with(identity)
+        withdrawn = [] if group is None else [group.changes[identity]]
+        if group is not None:
+            self._remove(identity, group)
+        while identity in self._held:
+            withdrawn.append(self._take_held(identity).change)
+        return withdrawn
+
+    def is_unsettled(self, kinds: Collection[OperationKind]) -> bool:
+        """Return whether there are changes of some operations that are not settled."""
+        held = (held.change.purpose for queue in self._held.values() for held in queue)
+        in_flight = (batch.purpose for batch in self._in_flight)
+        return any(purpose.kind in kinds for purpose in (*self._groups, *in_flight, *held))
 
     def check_size(self, change: Change) -> None:
         """Check that a request can hold a contact.

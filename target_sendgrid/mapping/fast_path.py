@@ -41,6 +41,29 @@ _FIRST_PAUSE_RECORDS = 10_000
 """Number of records in the first pause of the fast path."""
 
 
+class RulePaths(NamedTuple):
+    """Steps to the properties of a record by which rules of the user decide about it; none for no property."""
+
+    list_choice: Path = ()
+    """The property that `FastPath.list_value` returns."""
+    membership: Path = ()
+    """The property that has to be true."""
+    subscription: Path = ()
+    """The property that `FastPath.subscription_value` returns."""
+
+    def in_source(self, sources: RecordSources) -> RulePaths:
+        """Return the steps in the tap's records."""
+        return RulePaths(*(sources.paths.get(path, path) for path in self))
+
+    @property
+    def given(self) -> set[Path]:
+        """The steps to the properties that there are."""
+        return {path for path in self if path}
+
+
+_NO_RULES = RulePaths()
+
+
 class FastPath:
     """Makes encoded contacts of the records of one stream.
 
@@ -51,8 +74,7 @@ class FastPath:
             a part of the schema. It is called for properties whose schemas have rules that no type expresses. ``None``
             if records are not validated.
         sources: Where mapped properties are in the tap's records, and what else is expected of these.
-        list_path: Steps to the property that `list_value` returns; none for no property.
-        membership_path: Steps to a property that has to be true; none for no property.
+        rules: Properties by which rules of the user decide about a record.
 
     Raises:
         NoFastPathError: The schema has rules about the record as a whole, or names that only the slow path supports.
@@ -64,19 +86,17 @@ class FastPath:
         mapping: FieldMapping,
         make_check: Callable[[object], Callable[[Any], bool]] | None,
         sources: RecordSources = UNCHANGED,
-        list_path: Path = (),
-        membership_path: Path = (),
+        rules: RulePaths = _NO_RULES,
     ) -> None:
         fields = [(field, sources.paths.get(field.path, field.path)) for field in mapping.fields]
-        list_path = sources.paths.get(list_path, list_path)
-        membership_path = sources.paths.get(membership_path, membership_path)
+        rules = rules.in_source(sources)
         lengths = _text_lengths(fields)
-        if list_path:
-            lengths.setdefault(list_path, (0, sys.maxsize))
+        for path in rules.given - {rules.membership}:
+            lengths.setdefault(path, (0, sys.maxsize))
         record_type = RecordType(
             schema,
             sources,
-            paths={*(path for _, path in fields), *(path for path in (list_path, membership_path) if path)},
+            paths={*(path for _, path in fields), *rules.given},
             lengths=lengths,
             tells_absent=mapping.clears_nulls,
         )
@@ -93,7 +113,8 @@ class FastPath:
             if any(of.rest for of in located):
                 raise NoFastPathError  # inside values of any type, nothing checks what must be absent
             checks += [(of.property.attribute, _is_scalar) for of in located if of.property.json_types is None]
-        self.list_value = _value_getter(record_type, list_path, is_flat=sources.is_flat)
+        self.list_value = _value_getter(record_type, rules.list_choice, is_flat=sources.is_flat)
+        self.subscription_value = _value_getter(record_type, rules.subscription, is_flat=sources.is_flat)
         self.record_type = record_type.struct
         self.missed = 0
         """Number of records since the last review that had to take the slow path."""
@@ -101,7 +122,7 @@ class FastPath:
         """Whether all records should take the slow path for a while."""
         self._pause_records = _FIRST_PAUSE_RECORDS
         self._reviewed_at = 0
-        must_be_true = _plain_attribute(record_type, membership_path) if membership_path else None
+        must_be_true = _plain_attribute(record_type, rules.membership) if rules.membership else None
         self._make_contact, self._no_custom_fields = _contact_maker(mapping, located, checks, must_be_true)
         self._other_identifiers = [
             kind for kind in IDENTIFIERS[1:] if any(field.key == kind for field in mapping.fields)
@@ -168,20 +189,10 @@ class FastPath:
         return identity
 
 
-def fast_path_for(
-    schema: Mapping[str, Any],
-    mapping: FieldMapping,
-    make_check: Callable[[object], Callable[[Any], bool]] | None,
-    sources: RecordSources = UNCHANGED,
-    list_path: Path = (),
-    membership_path: Path = (),
-) -> FastPath | None:
-    """Return the fast path of a stream, or ``None`` if all its records have to take the slow path.
-
-    The arguments are those of `FastPath`.
-    """
+def fast_path_for(*arguments: Any) -> FastPath | None:  # noqa: ANN401 - those of `FastPath`
+    """Return the fast path of a stream, or ``None`` if all its records have to take the slow path."""
     try:
-        return FastPath(schema, mapping, make_check, sources, list_path, membership_path)
+        return FastPath(*arguments)
     except NoFastPathError:
         return None
 

@@ -48,14 +48,14 @@ def identity(contact: Contact) -> str | None:
     An email is the identity unchanged. Other identifiers get their kind as a prefix, so that the same value of two
     kinds is two people.
     """
-    email = contact.get("email")
-    if email:
-        return str(email)
-    for kind in IDENTIFIERS[1:]:
-        value = contact.get(kind)
-        if value:
-            return f"{kind} {value}"
-    return None
+    return next(identities(contact), None)
+
+
+def identities(contact: Contact) -> Iterator[str]:
+    """Yield what `identity` would return if the person had only the first, second or a later identifier."""
+    for kind in IDENTIFIERS:
+        if value := contact.get(kind):
+            yield str(value) if kind == "email" else f"{kind} {value}"
 
 
 def trimmed(text: str) -> str:

@@ -10,6 +10,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_sendgrid.audience.subscription import Subscription
     from target_sendgrid.mapping.fast_path import FastPath
     from target_sendgrid.output_streams import Stream
     from target_sendgrid.singer.source_stream import SourceStream
@@ -30,6 +31,8 @@ class MessageRoute(NamedTuple):
     """The output stream of the fast path."""
     fast: FastPath | None
     """The fast path; ``None`` if the records are decoded for the slow path, or not at all if they are ignored."""
+    subscription: Subscription | None
+    """Which people of the output stream have unsubscribed."""
 
 
 class FastDecoder:
@@ -67,7 +70,8 @@ class FastDecoder:
             fields.append(("record", dict[str, Any]))
         message_type = msgspec.defstruct("Message", fields, tag_field="stream", tag=source.name, gc=False)
         self._types[source.name] = message_type
-        self.routes[message_type] = MessageRoute(source, source.routes[0].stream if source.routes else None, fast)
+        stream = source.routes[0].stream if source.routes else None
+        self.routes[message_type] = MessageRoute(source, stream, fast, stream and stream.subscription)
 
     def remove(self, name: str) -> None:
         """Stop to decode the records of a stream."""

@@ -77,7 +77,7 @@ class MessageProcessor:
             if route is None:
                 self._process_line(number, line)
                 continue
-            source, stream, fast = route
+            source, stream, fast, subscription = route
             if fast is None or stream is None:
                 record = None if source.is_ignored else message.record
                 self._accept(source, record, number, line)
@@ -92,7 +92,11 @@ class MessageProcessor:
             counts.received = received = counts.received + 1
             record_count += 1
             purpose = stream.purpose or stream.purpose_of(fast.list_value(message.record))
-            if purpose is not None:
+            if subscription is not None and subscription.is_unsubscribed(fast.subscription_value(message.record)):
+                kept = line.strip() if keeps_messages else None
+                origin = Origin(stream.name, number, 0, kept, received)
+                self._run.take_unsubscribed(stream, purpose, identity, contact, origin)
+            elif purpose is not None:
                 kept = line.strip() if keeps_messages else None
                 take(stream, purpose, identity, contact, Origin(stream.name, number, 0, kept, received))
         self._stats["RECORD"] += record_count

@@ -243,14 +243,14 @@ def _fast_path(
 
     Rows that are deleted at the source have to take it: they are not validated.
     """
-    from target_sendgrid.mapping.fast_path import fast_path_for  # noqa: PLC0415 - only records need it
+    from target_sendgrid.mapping.fast_path import RulePaths, fast_path_for  # noqa: PLC0415 - only records need it
 
     required = sources.required | set(key_properties)
     sources = sources._replace(required=required, nulls=frozenset({DELETED_AT}))
     stream = route.stream
-    paths = (stream.list_path, stream.membership_path)
+    rules = RulePaths(stream.list_path, stream.membership_path, stream.subscription_path)
     if check.validates:
-        return fast_path_for(check.schema, stream.mapping, check.value_check, sources, *paths)
-    return fast_path_for(check.schema, stream.mapping, None, sources, *paths) or fast_path_for(
-        {}, stream.mapping, None, sources, *paths
+        return fast_path_for(check.schema, stream.mapping, check.value_check, sources, rules)
+    return fast_path_for(check.schema, stream.mapping, None, sources, rules) or fast_path_for(
+        {}, stream.mapping, None, sources, rules
     )

@@ -86,7 +86,7 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
         is_deleted = _is_deleted(record)
         needs_all = not is_deleted and not all(route.stream.removes_all for route in self.routes)
         error = self._error_in(record) if needs_all else None
-        if error is not None and not self.run.spares_rejected and not any(map(_may_remove, self.routes)):
+        if error is not None and not self.run.spares_rejected and not any(map(_reads_rejected, self.routes)):
             self._reject(origin, error)
         else:
             for route in self.routes:
@@ -117,7 +117,9 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
         stream = self.routes[0].stream
         stream.counts.received += 1
         purpose = stream.purpose or stream.purpose_of(fast.list_value(record))
-        if purpose is not None:
+        if stream.subscription is not None and stream.subscription.is_unsubscribed(fast.subscription_value(record)):
+            self.run.take_unsubscribed(stream, purpose, *made, origin)
+        elif purpose is not None:
             self.run.take(stream, purpose, *made, origin)
         return True
 
@@ -232,8 +234,8 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
         return self.needed is None or any(path[: len(needed)] == needed[: len(path)] for needed in self.needed)
 
 
-def _may_remove(route: StreamRoute) -> bool:
-    return route.stream.may_remove
+def _reads_rejected(route: StreamRoute) -> bool:
+    return route.stream.reads_rejected
 
 
 def _is_deleted(record: Mapping[str, Any]) -> bool:
