@@ -47,6 +47,8 @@ class Bucket(str, Enum):
     OVER_CAP = "over_cap", "over the cap", "over the cap", False, True
     OVER_ACCOUNT_LIMIT = "over_account_limit", "over the account's limit", "over the account's limit", False, False
     REMOVED = "removed", "removed", "removed", False, False
+    DELETED_CONTACT = "deleted_contacts", "deleted as contacts", "deleted as a contact", False, False
+    ERASED = "erased", "erased", "erased", False, False
     NOT_FOUND = "not_found", "not found", "not found", False, False
     DELETED_AT_SOURCE = "deleted_at_source", "deleted at the source", "deleted at the source", False, False
     DELETED_WITHOUT_IDENTIFIER = (
