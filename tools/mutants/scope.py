@@ -29,6 +29,8 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "delivery/operations/upsert.py": ("unit/delivery/operations/test_operations.py", "runs/faults/test_jobs.py"),
     "delivery/operations/remove_from_list.py": ("unit/delivery/operations/test_operations.py",),
     "delivery/operations/row_errors.py": (),
+    "delivery/operations/suppress.py": (),
+    "delivery/operations/erase.py": (),
     "audience/cap.py": (),
     "audience/identities.py": ("unit/delivery/test_batching.py",),
     "report/rejections.py": (),

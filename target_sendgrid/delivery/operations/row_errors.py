@@ -1,8 +1,9 @@
 """Which contacts SendGrid complains about: those that a refused request names, and those that an errors file names.
 
 A refused request names contacts by index, in two spellings (seen in 2021 and 2024), or quotes their email, or names
-nobody. The columns, order and encoding of errors files are undocumented, so a row belongs to the one contact whose
-identifiers are among its cells; the other cells are the reason.
+nobody. One that holds only addresses names them without quotation marks. The columns, order and encoding of errors
+files are undocumented, so a row belongs to the one contact whose identifiers are among its cells; the other cells are
+the reason.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ log = logging.getLogger("target-sendgrid.delivery")
 
 _INDEX = re.compile(r"contacts\[(\d{1,9})\]")
 _QUOTED_EMAIL = re.compile(r"email '(.+?)' is not valid", re.DOTALL)
+_REFUSED_ADDRESS = re.compile(r"\bemail_address (.+?) is not valid", re.DOTALL | re.IGNORECASE)
+_AROUND_ADDRESS = "\"'`<>()[]{},;:."
+"""Characters around an address in a sentence. An address that begins or ends with one is matched with it, too."""
 _UNKNOWN_FIELDS = re.compile(r"invalid custom field ids supplied - ([\w,-]+)")
 _UNKNOWN_LIST = "invalid list id"
 
@@ -71,6 +75,33 @@ def refused_contacts(details: Sequence[tuple[str, str]], identities: Sequence[st
                 if len(named) == 1:
                     refused[named.pop()] = message
     return refused
+
+
+def refused_addresses(details: Sequence[tuple[str, str]], addresses: Iterable[str]) -> dict[str, str]:
+    """Return SendGrid's reason for each address that a refused request names, with or without quotation marks.
+
+    An address that is only a part of a longer one is not named.
+
+    Args:
+        details: ``(field, message)`` pairs of the error response.
+        addresses: The addresses that were sent.
+    """
+    known = _People((address, address) for address in addresses)
+    messages: dict[str, dict[str, None]] = {}
+    for _, message in details:
+        for text in _possible_addresses(message):
+            named = known.named_by(text)
+            if len(named) == 1:
+                messages.setdefault(named.pop(), {})[message] = None
+    return {address: "; ".join(found) for address, found in messages.items()}
+
+
+def _possible_addresses(message: str) -> Iterator[str]:
+    """Yield those parts of a message that may be an address. Most are not."""
+    yield from _QUOTED_EMAIL.findall(message)
+    yield from _REFUSED_ADDRESS.findall(message)
+    for word in message.split():
+        yield from (word, word.strip(_AROUND_ADDRESS))
 
 
 def unknown_fields(details: Sequence[tuple[str, str]]) -> list[str]:

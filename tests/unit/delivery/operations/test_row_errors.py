@@ -316,6 +316,39 @@ class TestRefusedContacts:
         assert set(refused_contacts(details, PEOPLE)) <= set(PEOPLE)
 
 
+class TestRefusedAddresses:
+    @pytest.mark.parametrize(
+        ("message", "named"),
+        [
+            ("Email_address ada@example.com is not valid", ["ada@example.com"]),
+            ("email_address ADA@example.com is not valid", ["ada@example.com"]),
+            ("email 'ada@example.com' is not valid", ["ada@example.com"]),
+            ('Bad address: "ada@example.com".', ["ada@example.com"]),
+            ("refused: <ada@example.com>, o'ada@example.com", ["ada@example.com", "o'ada@example.com"]),
+            ("Email_address o'ada@example.com is not valid", ["o'ada@example.com"]),
+            ('Email_address "ada b"@example.com is not valid', ['"ada b"@example.com']),
+            ("Email_address ada@example.com.au is not valid", []),
+            ("Email_address xada@example.com is not valid", []),
+            ("Email_address x.ada@example.com is not valid", []),
+            ("Email_address 'z'@example.com is not valid", ["'z'@example.com"]),
+            ("Some addresses are not valid", []),
+            ("", []),
+        ],
+    )
+    def test_an_address_is_named_whole_with_or_without_quotation_marks(self, message: str, named: list[str]) -> None:
+        sent = ["ada@example.com", "o'ada@example.com", '"ada b"@example.com', "'z'@example.com"]
+        refused = row_errors.refused_addresses([("email_addresses", message)], sent)
+        assert refused == dict.fromkeys(named, message)
+
+    def test_each_reason_of_an_address_is_returned_once(self) -> None:
+        details = [("", "a@x.com is bad"), ("", "a@x.com is worse"), ("", "a@x.com is bad")]
+        assert row_errors.refused_addresses(details, ["a@x.com"]) == {"a@x.com": "a@x.com is bad; a@x.com is worse"}
+
+    def test_an_address_whose_case_fits_neither_of_two_names_neither(self) -> None:
+        details = [("", "Email_address ÖÄ@x.com is not valid")]
+        assert row_errors.refused_addresses(details, ["Öä@x.com", "öÄ@x.com"]) == {}
+
+
 class TestUnknownFields:
     def test_unknown_custom_fields_are_returned(self) -> None:
         details = [("", "other"), ("", "invalid custom field ids supplied - e1_T,e2_N")]

@@ -1,0 +1,93 @@
+"""Suppress: SendGrid sends no more mail to people who have unsubscribed, or none of one group. Nothing lifts it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from target_sendgrid.delivery.operation import Submission
+from target_sendgrid.delivery.operations import row_errors
+from target_sendgrid.delivery.operations.without_job import OperationWithoutJob, attempted
+from target_sendgrid.delivery.pending import OperationKind
+from target_sendgrid.errors import Code, ConfigError, SendGridError, TransientError
+from target_sendgrid.sendgrid.consent import MAX_EMAILS_PER_SUPPRESSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_sendgrid.delivery.job import Job
+    from target_sendgrid.errors import BadRequestError
+    from target_sendgrid.sendgrid.client import Client
+
+
+def suppress_kind(group_id: int | None) -> OperationKind:
+    """Return what the batcher needs to know of suppressions.
+
+    Args:
+        group_id: The suppression group; ``None`` suppresses all mail.
+    """
+    return OperationKind(
+        job_name="suppression" if group_id is None else f"suppression in group {group_id}",
+        max_contacts=MAX_EMAILS_PER_SUPPRESSION,
+        max_bytes=sys.maxsize,  # so few addresses are small
+        overhead_bytes=lambda _: 0,
+        unites_lists=False,
+        bucket=None,
+        keeps_settled=True,
+    )
+
+
+class Suppress(OperationWithoutJob):
+    """Suppresses addresses. A change is carried out when SendGrid's answer names its address.
+
+    Args:
+        kind: How the changes are grouped (`suppress_kind`).
+        client: SendGrid.
+        group_id: The suppression group; ``None`` suppresses all mail.
+        check_allowed: Called before each request; may raise to end the run.
+    """
+
+    def __init__(
+        self,
+        kind: OperationKind,
+        client: Client,
+        group_id: int | None,
+        check_allowed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.kind = kind
+        self._client = client
+        self._group_id = group_id
+        self._check_allowed = check_allowed
+
+    def submit(self, job: Job) -> Submission:
+        """Suppress the addresses of a job.
+
+        Raises:
+            ConfigError: The group is not there. SendGrid would suppress all mail to these people.
+            TransientError: SendGrid's answer names nobody.
+        """
+        emails = list(job.changes())
+        self._check_group()
+        self._check_allowed()
+        named = attempted(lambda: self._client.suppress(emails, self._group_id))
+        carried_out = [email for email in emails if email.casefold() in named]
+        if not carried_out:
+            what = "SendGrid's answer names nobody of those who were to be suppressed"
+            final_error = SendGridError(f"{what}, again and again.", "Run again later.")
+            raise TransientError(what, may_have_been_taken=False, final_error=final_error)
+        return Submission(None, (), sum(len(email.encode()) for email in emails), len(emails), carried_out)
+
+    def refused(self, job: Job, error: BadRequestError) -> dict[str, str]:
+        """Return the reasons for the addresses that the error names."""
+        return row_errors.refused_addresses(error.details, job.changes())
+
+    def _check_group(self) -> None:
+        """Check that the group is there, before each request: it may be deleted during a run."""
+        group_id = self._group_id
+        if group_id is not None and all(group.id != group_id for group in self._client.suppression_groups()):
+            message = (
+                f"SendGrid has no suppression group {group_id} (`suppression_group_id`), so nobody more is suppressed:"
+                " for an unknown group, SendGrid would suppress all mail to people. Set the id of a group that is in"
+                " SendGrid under Suppressions > Unsubscribe Groups."
+            )
+            raise ConfigError(message, code=Code.WRONG_GROUP)
