@@ -190,6 +190,7 @@ class Mirrors:
             SendGridError: SendGrid can't be reached, or an export failed.
         """
         problems: list[Problem] = []
+        kept: list[str] = []
         for list_id in self._presence:
             if is_new(list_id):  # a dry run has not created it
                 continue
@@ -206,16 +207,16 @@ class Mirrors:
             elif self._report.dry_run is not None:
                 log.info("A run would take %s of %s off the list %s.", f"{plan.removal_count:,}", members, label)
             else:
-                kept_before = len(delivery.kept_members)
-                self._take_off(list_id, plan, batcher, delivery)
-                removed = plan.removal_count - (len(delivery.kept_members) - kept_before)
+                reasons = self._take_off(list_id, plan, batcher, delivery)
+                kept += reasons
+                removed = plan.removal_count - len(reasons)
                 self._report.removed_members[label] = removed
                 log.info("Took %s of %s off the list %s, who were not in this run.", f"{removed:,}", members, label)
         if problems:
             raise WithheldError(problems)
-        if delivery.kept_members:
-            what = f"{counted(len(delivery.kept_members), 'member')} could not be taken off a mirrored list."
-            raise WithheldError([f"{what} {delivery.kept_members[0]} Run again."])
+        if kept:
+            what = f"{counted(len(kept), 'member')} could not be taken off a mirrored list."
+            raise WithheldError([f"{what} {kept[0]} Run again."])
 
     def _plan(self, list_id: str) -> RemovalPlan:
         from target_sendgrid.audience.mirror import RemovalPlan  # noqa: PLC0415 - only mirrors need it
@@ -228,13 +229,16 @@ class Mirrors:
         )
         return RemovalPlan(self._facts(list_id, label), self._presence[list_id], export)
 
-    def _take_off(self, list_id: str, plan: RemovalPlan, batcher: Batcher, delivery: Delivery) -> None:
+    def _take_off(self, list_id: str, plan: RemovalPlan, batcher: Batcher, delivery: Delivery) -> list[str]:
+        """Take members off a list, and return why some could not be taken off, a sentence for each."""
         purpose = Purpose(REMOVE_ABSENT, (list_id,))
         for contact_id in plan.contact_ids():
             contact = contacts.encode({contacts.CONTACT_ID: contact_id})
             if batcher.add(Change(purpose, f"id {contact_id}", contact, Origin("", 0)), is_new=True):
                 delivery.send_full()
         delivery.finish()
+        results = delivery.take_results([REMOVE_ABSENT])
+        return [rejection.sentence for result in results for _, rejection in result.rejected]
 
     def _add(self, stream: str, list_ids: Collection[str], values: Mapping[str, object]) -> None:
         for list_id in list_ids:

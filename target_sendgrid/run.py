@@ -7,25 +7,11 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.audience.cap import NEW, OVER_CAP, ProfileCap
-from target_sendgrid.audience.intents import Intents, Removal
+from target_sendgrid.audience.hash_set import HashSet
+from target_sendgrid.audience.intents import Act, Removal
 from target_sendgrid.audience.presence import identity_keys
-from target_sendgrid.audience.removal_limit import RemovalLimit
-from target_sendgrid.delivery.batching import Batcher
-from target_sendgrid.delivery.delivery import Delivery
-from target_sendgrid.delivery.job_runner import JobRunner
-from target_sendgrid.delivery.operations.limited_upsert import LimitedUpsert
-from target_sendgrid.delivery.operations.remove_from_list import (
-    REMOVE_ABSENT,
-    REMOVE_FROM_LIST,
-    RemoveFromList,
-)
-from target_sendgrid.delivery.operations.update import Update
-from target_sendgrid.delivery.operations.upsert import Upsert, upsert_kind
-from target_sendgrid.delivery.over_limit import OverLimit, count_contacts_after
+from target_sendgrid.delivery.operations.upsert import upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose
-from target_sendgrid.delivery.removals import RemovalPermit, Removals
-from target_sendgrid.delivery.state import StateGate
-from target_sendgrid.delivery.worker import WorkerThread
 from target_sendgrid.errors import (
     CapReachedError,
     InputError,
@@ -35,16 +21,16 @@ from target_sendgrid.errors import (
 from target_sendgrid.mapping.field_mapping import value_at
 from target_sendgrid.mirroring import Mirrors
 from target_sendgrid.output_streams import OutputStreams
+from target_sendgrid.pipeline import Pipeline
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
-from target_sendgrid.sendgrid.lists import ListTracker
 from target_sendgrid.wording import counted, shown, suggest, unused_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from target_sendgrid.clock import Clock
-    from target_sendgrid.delivery.worker import MakeWorker, Runner
+    from target_sendgrid.delivery.worker import MakeWorker
     from target_sendgrid.origin import Origin
     from target_sendgrid.output_streams import Stream
     from target_sendgrid.preflight import Connection
@@ -80,7 +66,6 @@ class Run:
     ) -> None:
         self._connection = connection
         self._settings = settings
-        _, worker_client = connection.clients
         self._check_stop = check_stop
         self._is_finished = False
         self.cap = ProfileCap(settings.profile_cap)
@@ -90,63 +75,24 @@ class Run:
             for mode in ("upsert", "update")
         }
         self.streams = OutputStreams(connection, settings, report, kinds)
-        self._list_tracker = ListTracker(worker_client, connection.lists.given_name, can_create=settings.create_list)
-        removal_limit = RemovalLimit(lambda stream: settings.for_stream(stream).max_removals)
+        pipeline = Pipeline(
+            connection,
+            settings,
+            kinds,
+            report=report,
+            clock=clock,
+            write_state=write_state,
+            check_stop=check_stop,
+            people_count=lambda: self.cap.distinct_profiles,
+            make_worker=make_worker,
+        )
+        self._batcher, self._delivery, self._gate = pipeline.batcher, pipeline.delivery, pipeline.gate
+        self._intents, self._unsubscribed = pipeline.intents, pipeline.unsubscribed
+        self._removals, self._checkpoints, self._permit = pipeline.removals, pipeline.checkpoints, pipeline.permit
+        self._list_tracker = pipeline.list_tracker
         self.mirrors = Mirrors(connection, settings, report, clock, self._list_tracker, check_stop)
-        self._permit = RemovalPermit(check_stop)
-        field_name, account_limit = connection.catalogue.name_of, connection.account_limit
-        report.contacts_before = None if account_limit is None else account_limit.count
-        runner: Runner
-        if report.dry_run is not None:
-            from target_sendgrid.delivery.dry_run import DryRunner  # noqa: PLC0415 - a run does not need it
-
-            runner = DryRunner(worker_client, report.dry_run, field_name, removal_limit, account_limit)
-        else:
-            make_upsert = (
-                Upsert if account_limit is None else functools.partial(LimitedUpsert, account_limit=account_limit)
-            )
-            upsert, update = (
-                operation(kind, worker_client, clock, list_tracker=self._list_tracker, field_name=field_name)
-                for operation, kind in zip((make_upsert, Update), kinds.values(), strict=True)
-            )
-            remove, remove_absent = (
-                RemoveFromList(worker_client, clock, self._list_tracker, limit, self._permit.check, kind=kind)
-                for kind, limit in ((REMOVE_FROM_LIST, removal_limit), (REMOVE_ABSENT, RemovalLimit(lambda _: None)))
-            )
-            runner = JobRunner(
-                [upsert, update, remove, remove_absent],
-                worker_client,
-                clock,
-                list_tracker=self._list_tracker,
-                job_timeout_seconds=settings.job_timeout_seconds,
-            )
-        self._batcher = Batcher(clock.monotonic)
-        self._intents = Intents()
-        self._gate = StateGate(write_state, connection.rejections.limit)
-        self._over_limit = OverLimit(
-            settings.account_contact_limit or 0, self._gate, is_failure=settings.on_account_limit == "fail"
-        )
-        self._delivery = Delivery(
-            batcher=self._batcher,
-            intents=self._intents,
-            worker=make_worker(runner) if make_worker is not None else WorkerThread(runner, clock),
-            gate=self._gate,
-            over_limit=self._over_limit,
-            report=report,
-            rejections=connection.rejections,
-            clock=clock,
-            check_stop=check_stop,
-        )
-        self._removals = Removals(
-            self._intents,
-            batcher=self._batcher,
-            delivery=self._delivery,
-            report=report,
-            limit=connection.rejections.limit,
-            removal_limit=removal_limit,
-            clock=clock,
-            check_stop=check_stop,
-        )
+        self._erased: HashSet | None = None
+        """Identifiers of people who are to be erased, each with its kind; ``None`` for nobody."""
 
     # Records
 
@@ -178,14 +124,18 @@ class Run:
         """
         stream.check_membership(record)
         purpose = stream.purpose_of(value_at(record, stream.list_path))
-        if purpose is None:
+        is_unsubscribed = stream.says_unsubscribed(record)
+        if purpose is None and not is_unsubscribed:
             return
         contact = stream.mapping.contact(record)
         identity = contacts.identity(contact)
         if identity is None:
             message = "the mapping has made a contact without an identifier"
             raise LookupError(message)
-        self.take(stream, purpose, identity, contacts.encode(contact), origin)
+        if is_unsubscribed:
+            self.take_unsubscribed(stream, purpose, identity, contacts.encode(contact), origin)
+        elif purpose is not None:
+            self.take(stream, purpose, identity, contacts.encode(contact), origin)
 
     @property
     def spares_rejected(self) -> bool:
@@ -204,6 +154,7 @@ class Run:
             error: Why it is rejected.
         """
         self.mirrors.note_rejected(stream, record, error.reason)
+        self._note_unsubscribed(stream, record, origin)
         if self._intents.waiting:
             self._removals.cancel(identity_keys(stream.mapping.identity_values(record)), stream.list_ids)
         self.reject(origin, error)
@@ -216,19 +167,27 @@ class Run:
         """
         contact = stream.mapping.identifiers(record)
         purpose = stream.purpose_of(value_at(record, stream.list_path))
+        self._note_unsubscribed(stream, record, origin)
         if purpose is not None:
-            identity, keys = contacts.identity(contact) or "", identity_keys(contact)
-            self._removals.add(Removal(identity, keys, contacts.encode(contact), purpose.list_ids, origin))
+            self._let_wait(contact, purpose.list_ids, origin, Act.REMOVE_FROM_LIST)
 
     def receive_deleted(self, stream: Stream, record: Mapping[str, Any], origin: Origin) -> None:
         """Take a row of an enabled stream that is deleted at the source."""
-        if not stream.removes_deleted:
+        if stream.on_delete == "ignore":
+            self._note_unsubscribed(stream, record, origin)
             stream.counts.buckets[Bucket.DELETED_AT_SOURCE] += 1
             return
+        act = Act(stream.on_delete)
         try:
-            self.remove(stream, record, origin)
+            if act is Act.REMOVE_FROM_LIST:
+                self.remove(stream, record, origin)
+                return
+            contact = stream.mapping.identifiers(record)
         except RecordRejectedError:
             self._delivery.leave_out_deleted(origin)
+            return
+        self._note_unsubscribed(stream, record, origin)
+        self._let_wait(contact, stream.list_ids, origin, act)
 
     def take(self, stream: Stream, purpose: Purpose, identity: str, contact: bytes, origin: Origin) -> None:
         """Take the encoded contact of a record; reject one that is too large.
@@ -236,6 +195,9 @@ class Run:
         Raises:
             CapReachedError: It is one person more than the cap allows, and that is to end the run.
         """
+        if self._erased is not None and self._is_erased(contact):
+            stream.counts.buckets[Bucket.ERASED_BEFORE] += 1
+            return
         if self._intents.waiting:
             self._removals.cancel(identity_keys(contacts.decode(contact)), purpose.list_ids)
         if self.mirrors.is_active:
@@ -247,6 +209,11 @@ class Run:
                 self._batcher.check_size(change)  # a contact that no request can hold is no reason to end the run
                 self._leave_out(stream, origin)
                 return
+            if not self._unsubscribed.is_empty:
+                self._batcher.check_size(change)
+                if self._unsubscribed.hold(change):
+                    self._checkpoints.hold_if_full()
+                    return
             is_limit_reached = self._batcher.add(change, is_new=admission is NEW)
         except RecordRejectedError as error:
             if admission is NEW:
@@ -256,6 +223,59 @@ class Run:
         if is_limit_reached:
             self._delivery.send_full()
 
+    def take_unsubscribed(
+        self, stream: Stream, purpose: Purpose | None, identity: str, contact: bytes, origin: Origin
+    ) -> None:
+        """Take the encoded contact of a record that says that its person has unsubscribed.
+
+        The person waits to be suppressed, and what the record asks for waits until that is done.
+
+        Args:
+            stream: The output stream.
+            purpose: What the record asks for; ``None`` if there is no list for it.
+            identity: The person (`contact.identity`).
+            contact: The encoded contact.
+            origin: Where the record came from.
+
+        Raises:
+            CapReachedError: It is one person more than the cap allows, and that is to end the run.
+        """
+        self._let_unsubscribe(stream, contacts.decode(contact), origin)
+        if purpose is not None:
+            self.take(stream, purpose, identity, contact, origin)
+
+    def _note_unsubscribed(self, stream: Stream, record: Mapping[str, Any], origin: Origin) -> None:
+        """Let the person of a record wait to be suppressed if the record says so, whatever becomes of it otherwise."""
+        if stream.says_unsubscribed(record):
+            try:
+                contact = stream.mapping.identifiers(record)
+            except (RecordRejectedError, RecursionError):
+                return  # it is not known who has unsubscribed
+            self._let_unsubscribe(stream, contact, origin)
+
+    def _let_unsubscribe(self, stream: Stream, contact: contacts.Contact, origin: Origin) -> None:
+        if stream.subscription is None:
+            return
+        stream.counts.unsubscribed_records += 1
+        earlier = self._batcher.withdraw(contacts.identity(contact) or "")
+        self._unsubscribed.add(contact, stream.subscription.group_id, origin, earlier)
+        self._checkpoints.hold_if_full()
+
+    def _let_wait(self, contact: contacts.Contact, list_ids: tuple[str, ...], origin: Origin, act: Act) -> None:
+        """Let what a record asks to take away wait for a checkpoint."""
+        identity, keys = contacts.identity(contact) or "", identity_keys(contact)
+        if act is Act.ERASE:
+            self._erased = self._erased or HashSet()
+            for key in keys:
+                self._erased.add(key)
+        self._intents.add(Removal(identity, keys, contacts.encode(contact), list_ids, origin, act))
+        self._checkpoints.hold_if_full()
+
+    def _is_erased(self, contact: bytes) -> bool:
+        """Return whether a person is erased in this run."""
+        erased = self._erased
+        return erased is not None and any(key in erased for key in identity_keys(contacts.decode(contact)))
+
     def reject(self, origin: Origin, error: RecordRejectedError) -> None:
         """Log, file and count a rejected record."""
         self._delivery.reject(origin, error.reason, error.sentence)
@@ -263,6 +283,7 @@ class Run:
     def receive_state(self, line: int, state: bytes) -> None:
         """Take a STATE message."""
         if self.mirrors.note_state(state):
+            self._checkpoints.note_state()
             self._delivery.receive_state(line, state)
         else:
             self._delivery.settle_ready()
@@ -275,7 +296,7 @@ class Run:
         """
         self._check_stop()
         self._delivery.settle_ready()
-        self._removals.do_due()
+        self._checkpoints.hold_if_due()
 
     # Ending
 
@@ -287,7 +308,7 @@ class Run:
         """
         log.info("The input has ended after %s.", counted(self.report.received, "record"))
         self._delivery.finish()
-        self._removals.finish()
+        self._checkpoints.finish()
         self._is_finished = True
         count_contacts_after(self._connection.clients[0], self.report)
         # Streams without any entry were named when they came.
@@ -296,8 +317,7 @@ class Run:
             sentence = unused_entry(entry, "streams", is_pattern="*" in entry)
             log.warning("%s%s", sentence, suggest(entry, by_pattern))
         self._connection.rejections.check(self.report, self._gate.held_from_line)
-        self._removals.check()
-        self._over_limit.check()
+        self._checkpoints.check()
         self.mirrors.finish(self._batcher, self._delivery)
 
     def settle_after(self, error: BaseException) -> None:

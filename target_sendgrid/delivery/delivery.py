@@ -8,7 +8,7 @@ nothing here needs a lock.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from target_sendgrid.delivery.events import Spooled
 from target_sendgrid.delivery.pending import NOTHING, stream_counts
@@ -17,14 +17,12 @@ from target_sendgrid.report.progress import Progress
 from target_sendgrid.report.report import Bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
-    from target_sendgrid.audience.intents import Intents
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batcher
     from target_sendgrid.delivery.events import BatchResult, JobEvent
-    from target_sendgrid.delivery.over_limit import OverLimit
-    from target_sendgrid.delivery.pending import Change, Purpose
+    from target_sendgrid.delivery.pending import Change, OperationKind, Purpose
     from target_sendgrid.delivery.state import StateGate
     from target_sendgrid.delivery.worker import Worker
     from target_sendgrid.origin import Origin
@@ -50,6 +48,18 @@ _CHECK_STOP_SECONDS = 0.5
 """How often a waiting run checks whether it was asked to stop."""
 
 
+class WaitsForCheckpoint(Protocol):
+    """Records that wait for a checkpoint."""
+
+    @property
+    def first_line(self) -> int | None:
+        """Line of the first record that waits or is not done, or ``None``."""
+
+    @property
+    def boundary_line(self) -> int:
+        """Line of the last record that was the first to wait: states before and after it are written apart."""
+
+
 class Delivery:
     """Sends what the batcher has gathered, gets it settled, and writes the states that follow.
 
@@ -57,7 +67,7 @@ class Delivery:
 
     Args:
         batcher: Open batches, and those in flight.
-        intents: What waits for a checkpoint: no state covers it.
+        waiting: What waits for a checkpoint: no state covers it.
         worker: Runs the jobs of sealed batches.
         gate: Holds states back.
         over_limit: Notes who was left out, since the account has no room.
@@ -71,7 +81,7 @@ class Delivery:
         self,
         *,
         batcher: Batcher,
-        intents: Intents,
+        waiting: Sequence[WaitsForCheckpoint],
         worker: Worker,
         gate: StateGate,
         over_limit: OverLimit,
@@ -81,7 +91,7 @@ class Delivery:
         check_stop: Callable[[], None],
     ) -> None:
         self._batcher = batcher
-        self._intents = intents
+        self._waiting = waiting
         self._worker = worker
         self._gate = gate
         self._over_limit = over_limit
@@ -90,10 +100,10 @@ class Delivery:
         self._clock = clock
         self._check_stop = check_stop
         self._progress = Progress(report, clock)
-        self.kept_members: list[str] = []
-        """Why members of mirrored lists, one sentence each, could not be taken off."""
-        self.withheld: dict[str, list[Origin]] = {}
-        """Records that were not done, since the ceiling of removals does not allow them, by stream."""
+        self._results: dict[OperationKind, list[BatchResult]] = {}
+        """Results of operations whose changes are not counted here, by operation (see `take_results`)."""
+        self.withheld: dict[tuple[OperationKind, str], list[Origin]] = {}
+        """Records that were not done, since a ceiling does not allow them, by operation and stream."""
 
     def send_full(self) -> None:
         """Send all full batches, and wait while too many changes are held for others."""
@@ -128,9 +138,8 @@ class Delivery:
 
     def receive_state(self, line: int, state: bytes) -> None:
         """Take a STATE message, and write it as soon as every record before it is settled."""
-        boundary_line = max(self._batcher.boundary_line, self._intents.boundary_line)
+        boundary_line = max(self._batcher.boundary_line, *(one.boundary_line for one in self._waiting))
         record_count = self._report.not_ignored_count
-        self._intents.note_state(self._clock.monotonic())
         self._gate.receive(line, state, boundary_line=boundary_line, record_count=record_count)
         self.settle_ready()
 
@@ -158,17 +167,35 @@ class Delivery:
         """Send everything that waits, and wait until it is settled."""
         while self._batcher.first_line() is not None:
             self._send_open()
-            if self._batcher.in_flight:
-                self._wait_for_event()  # which may release held changes, sent in the next round
-            else:
-                self._wait_for_release()
+            self._wait_for_some()
         self.wait_for_sent()
+
+    def finish_kinds(self, kinds: Collection[OperationKind]) -> None:
+        """Send what waits of some operations, and wait until it is settled, whatever else is under way."""
+        while self._batcher.is_unsettled(kinds):
+            purposes = self._batcher.open_purposes()
+            wanted = [purpose for purpose in purposes if purpose.kind in kinds]
+            if wanted or not self._batcher.in_flight:  # held changes may wait for those of other operations
+                for purpose in wanted or purposes:
+                    self._seal_and_send(purpose)
+            self._wait_for_some()
+
+    def take_results(self, kinds: Collection[OperationKind]) -> list[BatchResult]:
+        """Return and forget the results of settled batches of operations that have no bucket of the report."""
+        return [result for kind in kinds for result in self._results.pop(kind, [])]
 
     def wait_for_sent(self) -> None:
         """Wait until everything that was sent is settled; open batches stay open."""
         while self._batcher.in_flight:
             self._wait_for_event()
         self._write_state()
+
+    def _wait_for_some(self) -> None:
+        """Wait until something is settled, or until held changes may be sent."""
+        if self._batcher.in_flight:
+            self._wait_for_event()
+        else:
+            self._wait_for_release()
 
     def _send_open(self) -> None:
         for purpose in self._batcher.open_purposes():
@@ -219,7 +246,8 @@ class Delivery:
     def _write_state(self) -> None:
         """Write the newest state that every record before is settled for, once rejected records are safe on disk."""
         lines = [batch.first_line for batch in self._batcher.in_flight]
-        lines += [line for line in (self._batcher.first_line(), self._intents.first_line) if line is not None]
+        waiting = (self._batcher.first_line(), *(one.first_line for one in self._waiting))
+        lines += [line for line in waiting if line is not None]
         try:
             self._rejections.flush()
             self._gate.advance(min(lines, default=None))
@@ -230,13 +258,12 @@ class Delivery:
 
     def _settle(self, result: BatchResult) -> None:
         batch = result.batch
-        self._note_withheld(result.withheld)
-        self._over_limit.note(result.over_limit)
+        self._note_withheld(batch.purpose.kind, result.withheld)
         self._batcher.release(batch, free_at=result.people_free_at)
         self._batcher.set_max_bytes(batch.purpose.kind, result.max_bytes)
         bucket = batch.purpose.kind.bucket
         if bucket is None:
-            self.kept_members += [rejection.sentence for _, rejection in result.rejected]
+            self._results.setdefault(batch.purpose.kind, []).append(result)
             return
         if bucket is Bucket.UPSERTED:
             self._report.job_count += result.job_count
@@ -250,11 +277,11 @@ class Delivery:
             raise
         self._progress.note_reading()
 
-    def _note_withheld(self, withheld: Sequence[Change]) -> None:
+    def _note_withheld(self, kind: OperationKind, withheld: Sequence[Change]) -> None:
         """Note what is not done, and write no state that covers it."""
         for change in withheld:
             self._gate.close_from(change.origin.line)
-            self.withheld.setdefault(change.origin.stream, []).append(change.origin)
+            self.withheld.setdefault((kind, change.origin.stream), []).append(change.origin)
 
     def _count(self, result: BatchResult, bucket: Bucket) -> None:
         rejected = stream_counts([change for change, _ in result.rejected])

@@ -1,44 +1,43 @@
-"""Removals that rows ask for: they wait for a checkpoint, and are done there, once all upserts are settled.
+"""Removals that rows ask for: at a checkpoint, people are taken off lists, contacts are deleted, and people are erased.
 
-Nothing is taken off a list in a run that a signal or an error ends, nor while too many records are rejected. No state
-covers what was not done.
+Each step begins when the one before is confirmed.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
+from target_sendgrid.audience.intents import Act
+from target_sendgrid.delivery.operations.delete_contacts import DELETE_CONTACT, DELETE_TO_ERASE
+from target_sendgrid.delivery.operations.erase import ADDRESSES, ERASE
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST
 from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.errors import (
     Code,
     SendGridError,
     TerminatedError,
-    TooManyRejectedError,
     TooManyRemovalsError,
 )
 from target_sendgrid.report.report import Bucket
-from target_sendgrid.wording import counted, shown
+from target_sendgrid.sendgrid import contact as contacts
+from target_sendgrid.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from target_sendgrid.audience.intents import Intents, Removal
+    from target_sendgrid.audience.account_guard import AccountGuard
+    from target_sendgrid.audience.intents import Intents
     from target_sendgrid.audience.removal_limit import RemovalLimit
-    from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batcher
     from target_sendgrid.delivery.delivery import Delivery
+    from target_sendgrid.delivery.pending import OperationKind
     from target_sendgrid.origin import Origin
-    from target_sendgrid.report.rejection_limit import RejectionLimit
     from target_sendgrid.report.report import Report
 
 _ALLOW = (
     "Look whether so many are to leave, and allow it with a higher `max_removals` for one run. No state that covers"
     " these records was written, so the next run brings them again."
 )
-
-log = logging.getLogger("target-sendgrid.delivery")
 
 
 class Removals:
@@ -49,10 +48,8 @@ class Removals:
         batcher: Takes the changes at a checkpoint.
         delivery: Gets them settled.
         report: Counts outcomes.
-        limit: How many records may be rejected.
-        removal_limit: The ceiling of removals.
-        clock: Where time comes from.
-        check_stop: Raises if a signal has asked the run to stop.
+        removal_limit: The ceiling of removals from lists.
+        account_guard: The ceiling of deletions and erasures.
     """
 
     def __init__(  # noqa: PLR0913 - the steps that it connects
@@ -62,98 +59,74 @@ class Removals:
         batcher: Batcher,
         delivery: Delivery,
         report: Report,
-        limit: RejectionLimit,
         removal_limit: RemovalLimit,
-        clock: Clock,
-        check_stop: Callable[[], None],
+        account_guard: AccountGuard,
     ) -> None:
         self._intents = intents
         self._batcher = batcher
         self._delivery = delivery
         self._report = report
-        self._limit = limit
         self._removal_limit = removal_limit
-        self._clock = clock
-        self._check_stop = check_stop
-        self._dropped_count = 0
-        """Number of records that are not done because too many others were rejected."""
-
-    def add(self, removal: Removal) -> None:
-        """Take what a record asks for. Where no more can wait, there is a checkpoint."""
-        self._intents.add(removal)
-        if self._intents.is_full:
-            self._hold_checkpoint()
-            self._drop()
+        self._account_guard = account_guard
 
     def cancel(self, keys: Collection[str], list_ids: Collection[str]) -> None:
         """Cancel what waits for a person, given by `identity_keys`, whom a later record puts on lists."""
         for origin in self._intents.cancel(keys, list_ids):
             self._report.stream(origin.stream).buckets[Bucket.DUPLICATE] += 1
 
-    def do_due(self) -> None:
-        """Have a checkpoint if a STATE has waited for long."""
-        if self._intents.is_due(self._clock.monotonic()):
-            self._hold_checkpoint()
-            if self._intents.waiting:
-                self._intents.postpone(self._clock.monotonic())
+    def carry_out(self) -> None:
+        """Do all that waits. Everything else must be settled."""
+        removals = self._intents.take_all()
+        for steps in (
+            {Act.REMOVE_FROM_LIST: REMOVE_FROM_LIST},
+            {Act.DELETE_CONTACT: DELETE_CONTACT, Act.ERASE: DELETE_TO_ERASE},
+        ):
+            for removal in removals:
+                kind = steps.get(removal.act)
+                if kind is not None:
+                    purpose = Purpose(kind, removal.list_ids if kind is REMOVE_FROM_LIST else ())
+                    self._batcher.add(Change(purpose, removal.identity, removal.contact, removal.origin))
+            self._delivery.finish()
+        for result in self._delivery.take_results([DELETE_TO_ERASE]):
+            self._erase([*result.settled, *result.not_found])
+            for change, rejection in result.rejected:
+                for origin in change.origins:
+                    self._delivery.reject(origin, rejection.reason, rejection.sentence, rejection.sendgrid_message)
+        self._delivery.finish()
+        self._intents.done()
 
-    def finish(self) -> None:
-        """Have the last checkpoint, at the end of the input."""
-        self._hold_checkpoint()
-        count = len(self._intents.waiting)
-        if count:
-            log.warning("%s that would take people off lists: nothing of it was done.", counted(count, "record"))
+    def _erase(self, changes: Sequence[Change]) -> None:
+        """Erase people who have no contact any more. Nothing is known of those without an address."""
+        for change in changes:
+            contact = contacts.decode(change.contact)
+            if contact.get("email") or contact.get(ADDRESSES):
+                purpose = Purpose(ERASE, ())
+                self._batcher.add(Change(purpose, change.identity, change.contact, change.origin, change.later))
+                continue
+            for number, origin in enumerate(change.origins):
+                bucket = Bucket.DUPLICATE if number else Bucket.NOT_FOUND
+                self._report.stream(origin.stream).buckets[bucket] += 1
 
     def check(self) -> None:
         """Check whether everything was done.
 
         Raises:
-            TooManyRejectedError: Some of it was not, since too many of the records before it were rejected.
             TooManyRemovalsError: Some of it was not, since the ceiling of removals does not allow it.
         """
-        if self._dropped_count:
-            message = (
-                f"{counted(self._dropped_count, 'record')} took nobody off a list: too many of the records before were"
-                f" rejected (`max_rejected_percent` is {self._limit.max_percent:g})."
-            )
-            raise TooManyRejectedError(message, "Look at the rejected records, and run again from the last state.")
         withheld = self._delivery.withheld
         if withheld:
-            raise TooManyRemovalsError(" ".join(self._withheld_sentence(*one) for one in withheld.items()), _ALLOW)
+            sentences = (self._withheld_sentence(kind, stream, origins) for (kind, stream), origins in withheld.items())
+            raise TooManyRemovalsError(" ".join(sentences), _ALLOW)
 
-    def _withheld_sentence(self, stream: str, origins: Sequence[Origin]) -> str:
-        not_done = "person was" if len(origins) == 1 else "people were"
+    def _withheld_sentence(self, kind: OperationKind, stream: str, origins: Sequence[Origin]) -> str:
+        people = f"{len(origins):,} person was" if len(origins) == 1 else f"{len(origins):,} people were"
         first = min(origins, key=lambda origin: (origin.line, origin.file_line))
-        return (
-            f"Stream '{shown(stream)}': {len(origins):,} {not_done} not taken off a list, since `max_removals` allows"
-            f" {self._removal_limit.limit(stream):,} in one run. The first is at {first}."
-        )
-
-    def _hold_checkpoint(self) -> None:
-        """Do all that waits, unless too many records are rejected, once the changes before it are settled."""
-        if not self._intents.waiting:
-            return
-        self._delivery.finish()
-        if self._limit.is_exceeded(self._report.limit_counts()):
-            return
-        for removal in self._intents.take_all():
-            purpose = Purpose(REMOVE_FROM_LIST, removal.list_ids)
-            self._batcher.add(Change(purpose, removal.identity, removal.contact, removal.origin))
-        try:
-            self._delivery.finish()
-        except SendGridError:
-            self._check_stop()  # the job runner may have been the first to notice a signal
-            raise
-
-    def _drop(self) -> None:
-        """Drop what waits, since there is no room for it, and write no state that covers it."""
-        first_line = self._intents.first_line
-        if first_line is None:
-            return
-        self._delivery.hold_state_from(first_line)
-        dropped = counted(len(self._intents.waiting), "record")
-        log.warning("%s took nobody off a list: too many of the records before were rejected.", dropped)
-        self._dropped_count += len(self._intents.take_all())
+        if kind is REMOVE_FROM_LIST:
+            done, why = "taken off a list", f"`max_removals` allows {self._removal_limit.limit(stream):,} in one run"
+        else:
+            done = "deleted" if kind is DELETE_CONTACT else "erased"
+            why = self._account_guard.withheld_reason(stream)
+        return f"Stream '{shown(stream)}': {people} not {done}, since {why}. The first is at {first}."
 
 
 class RemovalPermit:

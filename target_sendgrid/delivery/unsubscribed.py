@@ -17,6 +17,7 @@ from target_sendgrid.delivery.spool import Spool
 from target_sendgrid.errors import LocalFileError
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid import contact as contacts
+from target_sendgrid.sendgrid.fields import IDENTIFIERS
 from target_sendgrid.wording import words_of
 
 if TYPE_CHECKING:
@@ -50,9 +51,14 @@ class UnsubscribedPerson(msgspec.Struct):
     """No record of this person comes from a lower line."""
 
     @property
-    def email(self) -> str | None:
-        """The address, unless the records have none."""
-        return contacts.decode(self.contact).get("email")
+    def email(self) -> str:
+        """The address; empty if the records have none."""
+        return str(contacts.decode(self.contact).get("email", ""))
+
+    @property
+    def identities(self) -> list[str]:
+        """What the identity would be with only some of the identifiers."""
+        return list(contacts.identities(contacts.decode(self.contact)))
 
     def __repr__(self) -> str:
         """Show no values: error reports show objects by this."""
@@ -74,6 +80,7 @@ class UnsubscribedPeople:
         self._purposes: list[Purpose] = []
         """The purposes of changes in temporary files."""
         self._is_suppressed: Callable[[str, int | None], bool] | None = None
+        self._not_sent_in_files = 0
         self.counts: Counter[str] = Counter()
         """Number of people to be suppressed, by stream: of those who are not yet, once `count_new` was called."""
         self.first_line: int | None = None
@@ -85,6 +92,11 @@ class UnsubscribedPeople:
     def is_empty(self) -> bool:
         """Whether nobody waits."""
         return not self._people and not self._files
+
+    @property
+    def not_sent_count(self) -> int:
+        """Number of people of whom nothing is to be done afterwards."""
+        return self._not_sent_in_files + self._not_sent_in_memory()
 
     @property
     def is_full(self) -> bool:
@@ -107,7 +119,7 @@ class UnsubscribedPeople:
         if not is_known:
             person.groups.append((group_id, origin))
             self._byte_count += len(origin.message or b"")
-            if self._is_suppressed is None or not self._is_suppressed(person.email or "", group_id):
+            if self._is_suppressed is None or not self._is_suppressed(person.email, group_id):
                 self.counts[origin.stream] += 1
         self._hold(person, changes)
 
@@ -133,7 +145,7 @@ class UnsubscribedPeople:
             origin.stream
             for person in self._people.values()
             for group_id, origin in person.groups
-            if not is_suppressed(person.email or "", group_id)
+            if not is_suppressed(person.email, group_id)
         )
 
     @property
@@ -156,9 +168,12 @@ class UnsubscribedPeople:
             next_step = "Set `TMPDIR` to a folder with more room, and run again from the last state."
             raise LocalFileError(message, next_step) from None
         for person in self._people.values():
-            for name in (person.identity, *(_in_group(person.identity, group_id) for group_id, _ in person.groups)):
+            groups = (_in_group(person.identity, group_id) for group_id, _ in person.groups)
+            for name in (*person.identities, *groups):
                 self._spooled.add(name)
+        self._not_sent_in_files += self._not_sent_in_memory()
         self._people.clear()
+        self._identity_of.clear()
         self._byte_count = 0
 
     def take_all(self) -> Iterator[list[UnsubscribedPerson]]:
@@ -183,7 +198,7 @@ class UnsubscribedPeople:
     def done(self) -> None:
         """Note that everything that was taken out is done, so that a state may cover it."""
         self._identity_of.clear()
-        self._spooled, self._byte_count = HashSet(), 0
+        self._spooled, self._byte_count, self._not_sent_in_files = HashSet(), 0, 0
         self.counts.clear()
         self.first_line = None
 
@@ -194,11 +209,14 @@ class UnsubscribedPeople:
         self.first_line = line if self.first_line is None else min(self.first_line, line)
         person = self._people.get(identity)
         if person is None:
-            identifiers = contacts.encode({kind: contact[kind] for kind in contacts.IDENTIFIERS if kind in contact})
+            identifiers = contacts.encode({kind: contact[kind] for kind in IDENTIFIERS if kind in contact})
             person = self._people[identity] = UnsubscribedPerson(identity, identifiers, [], [], line)
             self._byte_count += len(identifiers)
         person.first_line = min(person.first_line, line)
         return person
+
+    def _not_sent_in_memory(self) -> int:
+        return sum(not person.changes for person in self._people.values())
 
     def _hold(self, person: UnsubscribedPerson, changes: Sequence[Change]) -> None:
         person.changes += changes
