@@ -1,4 +1,4 @@
-"""The ceiling of removals: how many people the rows of each stream may take off lists in one run."""
+"""The ceiling of removals: how many people the rows of each stream may take off lists or delete in one run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class RemovalLimit:
-    """Counts people who are taken off lists, by stream.
+    """Counts people who are taken off lists or deleted, by stream.
 
     Args:
         limit_of: Returns the setting `max_removals` of a stream; ``None`` for no ceiling.
@@ -27,10 +27,22 @@ class RemovalLimit:
             self._limits[stream] = self._limit_of(stream)
         return self._limits[stream]
 
+    def count(self, stream: str) -> int:
+        """Return how many people were counted for a stream so far."""
+        return self._counts[stream]
+
+    def has_room(self, stream: str, count: int) -> bool:
+        """Return whether the ceiling of a stream allows so many more people."""
+        limit = self.limit(stream)
+        return limit is None or self._counts[stream] + count <= limit
+
+    def add(self, stream: str, count: int) -> None:
+        """Count people for a stream."""
+        self._counts[stream] += count
+
     def admits(self, stream: str) -> bool:
         """Return whether a record of a stream may take one more person off a list, and count the person if so."""
-        limit = self.limit(stream)
-        if limit is not None and self._counts[stream] >= limit:
+        if not self.has_room(stream, 1):
             return False
-        self._counts[stream] += 1
+        self.add(stream, 1)
         return True
