@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_sendgrid.audience.account_limit import AccountLimit
-from target_sendgrid.errors import Code, ConfigError, ForbiddenError, LocalFileError, TargetSendGridError
+from target_sendgrid.audience.suppressed import Suppressed
+from target_sendgrid.errors import Code, ConfigError, ForbiddenError, LocalFileError, Problem, TargetSendGridError
 from target_sendgrid.report.rejected_records import check_rejected_records_path
 from target_sendgrid.report.rejections import Rejections
 from target_sendgrid.report.report import check_report_path
@@ -19,9 +19,12 @@ from target_sendgrid.sendgrid.client import Client
 from target_sendgrid.sendgrid.dry_run import ReadingClient
 from target_sendgrid.sendgrid.lists import Lists
 from target_sendgrid.sendgrid.transport import Transport
+from target_sendgrid.settings.account_needs import groups_in_use, may_list_groups, missing_scopes, needed_scopes
 from target_sendgrid.wording import counted, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from target_sendgrid.clock import Clock
     from target_sendgrid.sendgrid.fields import FieldCatalogue
     from target_sendgrid.settings.settings import Settings
@@ -139,6 +142,17 @@ def preflight(settings: Settings, clock: Clock, result: PreflightResult, *, leav
             result.add_error(error)
 
 
+def read_suppressed(settings: Settings, connection: Connection) -> Suppressed | None:
+    """Read who is suppressed in SendGrid, if the settings ask not to send them. It takes one request for 500 people.
+
+    Raises:
+        SendGridError: SendGrid can't be reached, or forbids it.
+    """
+    if not settings.skip_suppressed:
+        return None
+    return Suppressed.read(connection.clients[0], groups_in_use(settings))
+
+
 def _check_files(
     settings: Settings, result: PreflightResult, resources: contextlib.ExitStack, *, leaves_no_file: bool
 ) -> Rejections:
@@ -179,7 +193,10 @@ def _connect(
     make_client = ReadingClient if leaves_no_file else Client
     client = make_client(transports[0])
     try:
-        _check_scopes(client, "the embedded sandbox" if settings.is_sandbox else transports[0].host, result)
+        host = "the embedded sandbox" if settings.is_sandbox else transports[0].host
+        scopes = _check_scopes(client, host, needed_scopes(settings), result)
+        if may_list_groups(scopes):
+            _check_groups(client, groups_in_use(settings), result)
         catalogue = client.field_catalogue()
         result.add_ok(f"The account has {counted(len(catalogue.names()), 'custom field')}.")
         lists = Lists(client, can_create=settings.create_list)
@@ -237,17 +254,57 @@ def _could_be_made(path: str) -> bool:
         return False
 
 
-def _check_scopes(client: Client, host: str, result: PreflightResult) -> None:
+def _check_scopes(
+    client: Client, host: str, needed: dict[str, list[str]], result: PreflightResult
+) -> Collection[str] | None:
+    """Check the scopes of the key, and return them, or ``None`` if the key may not list them."""
     try:
         scopes = client.scopes()
     except ForbiddenError:
         result.add_ok(f"The API key is valid at {host}, and may not list its scopes: other checks show what it may do.")
-        return
+        if needed:
+            what = f"Whether the API key has these scopes, which settings need, can't be checked: {_quoted(needed)}."
+            next_step = "See in SendGrid under Settings > API Keys: without them, the run ends when it needs one."
+            result.findings.append(Finding(Level.WARNING, what, next_step))
+        return None
     if any(scope.startswith(_MARKETING_SCOPES) for scope in scopes):
         result.add_ok(f"The API key is valid at {host} and has access to Marketing.")
+    else:
+        what = "The API key does not list the scope `marketing.read`: SendGrid may refuse it."
+        result.findings.append(Finding(Level.WARNING, what, "If it does, give the key Marketing access."))
+    missing = missing_scopes(needed, scopes)
+    if missing:
+        result.add_error(ConfigError(missing, code=Code.KEY_FORBIDDEN))
+    elif needed:
+        result.add_ok(f"The API key has the other scopes that settings need: {_quoted(needed)}.")
+    return scopes
+
+
+def _quoted(names: Collection[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _check_groups(client: Client, in_use: dict[int, list[str]], result: PreflightResult) -> None:
+    """Check that the account has the unsubscribe groups: SendGrid takes an unknown one for all mail."""
+    if not in_use:
         return
-    what = "The API key does not list the scope `marketing.read`: SendGrid may refuse it."
-    result.findings.append(Finding(Level.WARNING, what, "If it does, give the key Marketing access."))
+    groups = {group.id: shown(group.name) for group in client.suppression_groups()}
+    there = ", ".join(f"{group_id} '{name}'" for group_id, name in sorted(groups.items()))
+    next_step = f"Take one of these: {there}." if there else "Create one in SendGrid, or leave the setting out."
+    problems = [
+        Problem(
+            f"The account has no unsubscribe group with the id {group_id}, as in {' and '.join(labels)}:"
+            " SendGrid would unsubscribe people from everything.",
+            next_step,
+        )
+        for group_id, labels in in_use.items()
+        if group_id not in groups
+    ]
+    if problems:
+        result.add_error(ConfigError(problems, code=Code.WRONG_GROUP))
+    for group_id in in_use:
+        if group_id in groups:
+            result.add_ok(f"The unsubscribe group {group_id} '{groups[group_id]}' is there.")
 
 
 def _check_account_limit(client: Client, settings: Settings, result: PreflightResult) -> AccountLimit | None:

@@ -29,6 +29,7 @@ from target_sendgrid.wording import counted, shown, suggest, unused_entry
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from target_sendgrid.audience.suppressed import Suppressed
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.worker import MakeWorker
     from target_sendgrid.origin import Origin
@@ -51,6 +52,7 @@ class Run:
         write_state: Writes a state for the tap's next run.
         check_stop: Called while waiting and reading; may raise to end the run.
         make_worker: Makes what runs the job runner: a thread by default.
+        suppressed: Who is suppressed in SendGrid and not to be sent; ``None`` if that does not matter.
     """
 
     def __init__(  # noqa: PLR0913 - what a run is made of
@@ -63,8 +65,10 @@ class Run:
         write_state: Callable[[bytes], None],
         check_stop: Callable[[], None],
         make_worker: MakeWorker | None = None,
+        suppressed: Suppressed | None = None,
     ) -> None:
         self._connection = connection
+        self._suppressed = suppressed
         self._settings = settings
         self._check_stop = check_stop
         self._is_finished = False
@@ -190,7 +194,7 @@ class Run:
         self._let_wait(contact, stream.list_ids, origin, act)
 
     def take(self, stream: Stream, purpose: Purpose, identity: str, contact: bytes, origin: Origin) -> None:
-        """Take the encoded contact of a record; reject one that is too large.
+        """Take the encoded contact of a record; reject one that is too large, and leave out who is suppressed.
 
         Raises:
             CapReachedError: It is one person more than the cap allows, and that is to end the run.
@@ -202,6 +206,9 @@ class Run:
             self._removals.cancel(identity_keys(contacts.decode(contact)), purpose.list_ids)
         if self.mirrors.is_active:
             self.mirrors.note(stream, purpose.list_ids, identity, contact)
+        if self._suppressed is not None and self._suppressed.holds(identity, stream.suppression_group_id):
+            stream.counts.buckets[Bucket.SKIPPED_SUPPRESSED] += 1
+            return
         admission = self.cap.admit(identity)
         change = Change(purpose, identity, contact, origin)
         try:

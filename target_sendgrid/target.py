@@ -328,7 +328,7 @@ class TargetSendGrid(Target):
             TargetSendGridError: A check found an error.
         """
         from target_sendgrid.delivery.state import write_to_standard_output  # noqa: PLC0415 - loads what only a run needs
-        from target_sendgrid.preflight import Level, PreflightResult, preflight  # noqa: PLC0415 - as above
+        from target_sendgrid.preflight import Level, PreflightResult, preflight, read_suppressed  # noqa: PLC0415 - as above
         from target_sendgrid.run import Run  # noqa: PLC0415 - as above
 
         self.report.host, self.report.is_local = host_of(self.settings.base_url), is_loopback(self.settings.base_url)
@@ -342,14 +342,16 @@ class TargetSendGrid(Target):
         preflight(self.settings, self.clock, checked)
         for warning in (finding for finding in checked.findings if finding.level is Level.WARNING):
             self.logger.warning("%s", warning)
+        connection = checked.require_connection()
         self._run = Run(
-            checked.require_connection(),
+            connection,
             self.settings,
             report=self.report,
             clock=self.clock,
             write_state=(lambda _state: None) if self.settings.dry_run else write_to_standard_output,
             check_stop=self._check_stop,
             make_worker=self._make_worker,
+            suppressed=read_suppressed(self.settings, connection),
         )
         return self._run
 

@@ -45,7 +45,13 @@ class Bucket(str, Enum):
     UPSERTED = "upserted", "upserted", "upserted", True, True
     DUPLICATE = "duplicates", "duplicates", "duplicate", False, True
     OVER_CAP = "over_cap", "over the cap", "over the cap", False, True
-    OVER_ACCOUNT_LIMIT = "over_account_limit", "over the account's limit", "over the account's limit", False, False
+    SKIPPED_SUPPRESSED = (
+        "skipped_suppressed",
+        "suppressed and not sent",
+        "suppressed and not sent",
+        False,
+        False,
+    )
     REMOVED = "removed", "removed", "removed", False, False
     DELETED_CONTACT = "deleted_contacts", "deleted as contacts", "deleted as a contact", False, False
     ERASED = "erased", "erased", "erased", False, False
