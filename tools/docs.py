@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from target_sendgrid.report.rejections import MEANINGS
+from target_sendgrid.settings.account_needs import SCOPE_RULES
 from target_sendgrid.settings.checks import ENVIRONMENT_PREFIX
 from target_sendgrid.settings.schema import CONFIG_SCHEMA
 from target_sendgrid.target import TargetSendGrid
@@ -136,6 +137,16 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
+def scopes_table() -> str:
+    """Return the README's table of the scopes that settings need."""
+    rows = ["| Setting | Scopes besides access to Marketing |", "|---|---|"]
+    for rule in SCOPE_RULES:
+        setting = f"`{rule.setting}: {rule.value}`" if rule.value else f"`{rule.setting}`"
+        group = "" if rule.in_group is None else f", {'with' if rule.in_group else 'without'} `suppression_group_id`"
+        rows.append(f"| {setting}{group} | {_code(rule.scopes)} |")
+    return "\n".join(rows)
+
+
 def reasons_table() -> str:
     """Return the README's table of reason codes."""
     rows = ["| Reason code | Meaning |", "|---|---|"]
@@ -243,6 +254,7 @@ def generated() -> dict[Path, str]:
     """Return what each file that holds generated parts should hold."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     readme = between(readme, "<!-- settings", settings_table())
+    readme = between(readme, "<!-- scopes", scopes_table())
     readme = between(readme, "<!-- reasons", reasons_table())
     faults = (ROOT / "docs" / "what-can-go-wrong.md").read_text(encoding="utf-8")
     mistakes = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")

@@ -51,7 +51,9 @@ ADVICE = {
         "SendGrid answers 401. Keys of EU accounts need `region: eu`. SendGrid shows a key only once: make a new one."
     ),
     Code.KEY_FORBIDDEN: (
-        "SendGrid answers 403. In SendGrid, under Settings > API Keys, give the key full access to Marketing."
+        "SendGrid answers 403, or the key lacks a scope that a setting needs. In SendGrid, under Settings > API Keys,"
+        " give the key full access to Marketing, and the [scopes](../README.md#scopes-of-the-api-key) that the log"
+        " names."
     ),
     Code.CERTIFICATE: (
         "The certificate of the server can't be trusted, as behind a company's proxy. Let `REQUESTS_CA_BUNDLE` name a"

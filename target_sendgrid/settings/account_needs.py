@@ -37,10 +37,6 @@ SCOPE_RULES = (
     ScopeRule("on_delete", (_ERASE,), "erase"),
 )
 
-EQUIVALENT_SCOPES = {_READ_UNSUBSCRIBES: "asm.suppressions.global.read"}
-"""For a scope, another one that is enough. Only scopes for reading have one: if it was not enough after all, the run
-would end before it writes anything."""
-
 _GIVE = "Give it to the key in SendGrid under Settings > API Keys."
 _ENABLE = "For an account made before 2023-07-25, SendGrid's support has to enable it first."
 
@@ -75,7 +71,7 @@ def missing_scopes(needed: dict[str, list[str]], scopes: Collection[str]) -> lis
             f"{_GIVE} {_ENABLE}" if scope == _ERASE else _GIVE,
         )
         for scope, labels in needed.items()
-        if scope not in scopes and EQUIVALENT_SCOPES.get(scope) not in scopes
+        if scope not in scopes
     ]
 
 

@@ -44,6 +44,26 @@ OTHER_MISTAKES = [
         prepare=fault("status", path="/v3/marketing/lists", status=403, body={}),
     ),
     Mistake(
+        Code.KEY_FORBIDDEN,
+        "the key may not read who has unsubscribed, and `skip_suppressed` is true",
+        "lacks the scope `suppression.unsubscribes.read`, which `skip_suppressed` needs",
+        config={"skip_suppressed": True},
+        prepare=fault("status", path="/v3/scopes", status=200, body={"scopes": ["marketing.read"]}),
+    ),
+    Mistake(
+        Code.KEY_FORBIDDEN,
+        "the key may not erase people, and `on_delete` is `erase`",
+        "lacks the scope `recipients.erasejob.create`, which `on_delete` set to `erase` needs",
+        config={"on_delete": "erase"},
+        prepare=fault("status", path="/v3/scopes", status=200, body={"scopes": ["marketing.read"]}),
+    ),
+    Mistake(
+        Code.WRONG_GROUP,
+        "`suppression_group_id` is not that of a group",
+        "no unsubscribe group with the id 7, as in `suppression_group_id`: SendGrid would unsubscribe people from",
+        config={"subscription_property": "given", "unsubscribed_values": ["no"], "suppression_group_id": 7},
+    ),
+    Mistake(
         Code.WRONG_LIST,
         "the list is missing, and `create_list` is false",
         "SendGrid has no list named 'Membres', and `create_list` is false. Did you mean 'Members'?",

@@ -183,3 +183,27 @@ def test_what_was_found_before_a_signal_is_known_after_it(
     with pytest.raises(KeyboardInterrupt):
         preflight(settings, SandboxClock(sandbox), result)
     assert (result.can_write_report, result.connection) == (True, None)
+
+
+def test_scopes_and_groups_that_settings_need_are_findings(sandbox: SandboxServer) -> None:
+    group_id = sandbox.add_group("News")
+    result = checked(sandbox, skip_suppressed=True, suppression_group_id=group_id)
+    assert [finding.what for finding in result.findings][1:3] == [
+        (
+            "The API key has the other scopes that settings need: `suppression.unsubscribes.read`, `asm.groups.read`,"
+            " `asm.groups.suppressions.read`."
+        ),
+        f"The unsubscribe group {group_id} 'News' is there.",
+    ]
+    assert result.request_count == 4
+    paths = [request["path"] for request in sandbox.requests()]
+    assert "/v3/suppression/unsubscribes" not in paths
+
+
+def test_missing_scopes_do_not_hide_errors_about_lists(sandbox: SandboxServer) -> None:
+    key = sandbox.add_key(("marketing.read",))
+    result = checked(sandbox, api_key=key, skip_suppressed=True, suppression_group_id=7, create_list=False)
+    assert [error.code for error in errors_of(result)] == ["key-forbidden"] * 3 + ["wrong-list"]
+    with pytest.raises(ConfigError) as raised:
+        result.require_connection()
+    assert [str(error) for error in errors_of(result)] == [str(line) for line in raised.value.lines()]
