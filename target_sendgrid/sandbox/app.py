@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -16,25 +15,23 @@ from target_sendgrid.sandbox.http.answers import answer, error, errors
 from target_sendgrid.sandbox.http.current import EXTENSION
 from target_sendgrid.sandbox.http.fault_answers import html
 from target_sendgrid.sandbox.http.layer import Layer
+from target_sendgrid.sandbox.http.permissions import ERASURE_PATH, MARKETING_PREFIX, not_permitted
 from target_sendgrid.sandbox.http.wire import print_failure
 from target_sendgrid.sandbox.routes import contacts as contacts_routes
 from target_sendgrid.sandbox.routes import control as control_routes
+from target_sendgrid.sandbox.routes import erasures as erasures_routes
 from target_sendgrid.sandbox.routes import exports as exports_routes
 from target_sendgrid.sandbox.routes import fields as fields_routes
 from target_sendgrid.sandbox.routes import lists as lists_routes
 from target_sendgrid.sandbox.routes import scopes as scopes_routes
 from target_sendgrid.sandbox.routes import search as search_routes
+from target_sendgrid.sandbox.routes import suppressions as suppressions_routes
 from target_sendgrid.sandbox.ui import page
 
 if TYPE_CHECKING:
-    from target_sendgrid.sandbox.account.account import Account
     from target_sendgrid.sandbox.http.state import Sandbox
     from target_sendgrid.sandbox.options import Options
 
-MARKETING_PREFIX = "/v3/marketing/"
-MARKETING_SCOPE = "marketing.read"
-
-_KEY = re.compile(r"SG\.[\w-]+\.[\w-]+")
 _NEAREST = 3
 
 
@@ -48,7 +45,10 @@ def make_app(sandbox: Sandbox, token: str | None) -> Flask:
     app = Flask("target_sendgrid.sandbox", root_path=_root(), static_folder=None, template_folder="ui/templates")
     app.extensions[EXTENSION] = sandbox
     app.logger.disabled = True  # it prints exceptions, whose messages may quote personal data
-    modules = [contacts_routes, exports_routes, search_routes, lists_routes, fields_routes, scopes_routes]
+    modules = [
+        *(contacts_routes, exports_routes, search_routes, lists_routes, fields_routes, scopes_routes),
+        *(suppressions_routes, erasures_routes),
+    ]
     for module in (*modules, *([control_routes, page] if token is not None else [])):
         app.register_blueprint(module.routes)
     app.before_request(lambda: _gate(sandbox))
@@ -73,32 +73,22 @@ def _gate(sandbox: Sandbox) -> Response | None:
     if not request.path.startswith("/v3/"):
         return None
     key = bearer(request)
-    if request.path.startswith(MARKETING_PREFIX):
+    if request.path.startswith(MARKETING_PREFIX) or request.path == ERASURE_PATH:
         # Unknown keys share a bucket, and so do unknown paths: they could fill the memory otherwise.
         known_key = key if key is not None and sandbox.account.key_scopes(key) is not None else ""
         rule = request.url_rule
         bucket = (known_key, request.method, rule.rule) if rule is not None else (known_key, "", "")
         g.limits = sandbox.rate_limits.count(sandbox.account.options, sandbox.account.clock.now(), bucket)
     options = sandbox.account.options
-    return _not_permitted(sandbox.account, key) or _too_often(options) or _too_large(options)
-
-
-def _not_permitted(account: Account, key: str | None) -> Response | None:
-    scopes = account.key_scopes(key) if key is not None else None
-    if scopes is None:
-        return _unauthorized(key)
-    behalf = request.headers.get("on-behalf-of")
-    if behalf is not None and behalf.removeprefix("account-id ") not in account.options.subusers:
-        return error(account.options.on_behalf_of_status, None, "authorization required")
-    if request.path.startswith(MARKETING_PREFIX) and MARKETING_SCOPE not in scopes:
-        return error(HTTPStatus.FORBIDDEN, None, "access forbidden")
-    return None
+    return not_permitted(request, sandbox.account) or _too_often(options) or _too_large(options)
 
 
 def _too_often(options: Options) -> Response | None:
     if g.limits is None or not g.limits.is_over:
         return None
     response = error(HTTPStatus.TOO_MANY_REQUESTS, None, "too many requests")
+    if request.path == ERASURE_PATH:
+        response = Response(status=HTTPStatus.TOO_MANY_REQUESTS, headers={"x-envoy-ratelimited": "true"})
     if options.retry_after:
         response.headers["Retry-After"] = str(g.limits.reset)
     return response
@@ -111,13 +101,6 @@ def _too_large(options: Options) -> Response | None:
     if options.body_too_large_html:
         return html(status, "Request Entity Too Large")
     return error(status, None, "request entity too large")
-
-
-def _unauthorized(key: str | None) -> Response:
-    if key is None or not _KEY.fullmatch(key):
-        return error(HTTPStatus.UNAUTHORIZED, None, "authorization required")
-    message = "The provided authorization grant is invalid, expired, or revoked"
-    return answer({"errors": [{"message": message, "field": None, "help": None}]}, HTTPStatus.UNAUTHORIZED)
 
 
 def _with_limits(response: Response) -> Response:

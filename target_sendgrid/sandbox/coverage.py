@@ -9,7 +9,7 @@ from target_sendgrid.sandbox.account.errors_files import COLUMNS
 EMULATED = {
     "PUT /v3/marketing/contacts": "Upsert: limits, refusals, identity and merge rules, custom fields, lists.",
     "GET /v3/marketing/contacts": "Sample of 50.",
-    "DELETE /v3/marketing/contacts": "By ids, or all.",
+    "DELETE /v3/marketing/contacts": "By ids; deleting all is a violation.",
     "GET /v3/marketing/contacts/count": "With identifier counts; deleted contacts stay billed for the month.",
     "GET /v3/marketing/contacts/{id}": "One contact.",
     "POST /v3/marketing/contacts/batch": "Up to 100 ids.",
@@ -33,12 +33,26 @@ EMULATED = {
     "PATCH /v3/marketing/field_definitions/{custom_field_id}": "",
     "DELETE /v3/marketing/field_definitions/{custom_field_id}": "At once; the live API takes minutes.",
     "GET /v3/scopes": "",
+    "POST /v3/asm/groups": "",
+    "GET /v3/asm/groups": "",
+    "GET /v3/asm/groups/{group_id}": "",
+    "DELETE /v3/asm/groups/{group_id}": "A violation.",
+    "POST /v3/asm/groups/{group_id}/suppressions": "Global if the group does not exist, which is a violation.",
+    "GET /v3/asm/groups/{group_id}/suppressions": "",
+    "POST /v3/asm/groups/{group_id}/suppressions/search": "",
+    "DELETE /v3/asm/groups/{group_id}/suppressions/{email}": "A violation.",
+    "GET /v3/asm/suppressions": "Those of groups.",
+    "POST /v3/asm/suppressions/global": "",
+    "GET /v3/asm/suppressions/global/{email}": "",
+    "DELETE /v3/asm/suppressions/global/{email}": "A violation.",
+    "GET /v3/suppression/unsubscribes": "Paged, newest first.",
+    "POST /v3/recipients/erasejob": "Remembers the addresses; contacts and suppressions stay.",
 }
 """Routes that the sandbox serves, in the vendor's spelling, and notes about them."""
 
 NOT_EMULATED = {
     "PUT /v3/marketing/contacts/imports": "CSV import.",
-    "/v3/asm/*, /v3/suppression/*": "Suppressions and unsubscribe groups.",
+    "/v3/suppression/*": "Bounces, blocks, spam reports and invalid emails; only unsubscribes are there.",
     "/v3/marketing/segments/*": "Segments; a contact's segment_ids are always empty.",
     "/v3/mail/send": "Nothing is ever sent.",
 }
@@ -64,6 +78,7 @@ FAULTS = {
     "errors_file": "the job's errors file is missing, broken, or names too few or too many",
     "contacts_unseen": "a search does not see some contacts",
     "lists_unseen": "a search does not see which lists some contacts are on",
+    "suppressions_left_out": "a request to suppress suppresses only some addresses, and its answer says which",
     "export_failed": "the export ends as failure",
     "export_stuck": "the export stays pending",
     "export_file": "files of the export are missing or broken, or have other rows than its contact_count says",
@@ -72,6 +87,7 @@ FAULTS = {
 
 SIMPLIFIED = (
     "Sub-accounts named in on-behalf-of are checked against the option subusers, but share one account's data.",
+    "Limits and errors of suppressions were never recorded; all mail may be suppressed to contacts that do not exist.",
     "A contact becomes visible at the moment when its job becomes final.",
     "An export shows the account as it was when the export was asked for.",
     "Counts of a pending job are worked out early only while few contacts wait (option counts_preview_max_contacts).",

@@ -26,7 +26,8 @@ class Options:
     )
     rate_limit_enabled: bool = _switch(default=True, help_text="Count requests and answer 429 when a bucket is empty.")
     rate_limit_contacts: int = _switch(200, "Requests a minute for PUT, DELETE and search of contacts.")
-    rate_limit_other: int = _switch(600, "Requests a minute for every other route.")
+    rate_limit_other: int = _switch(600, "Requests a minute for every other route of Marketing Campaigns.")
+    rate_limit_erasure: int = _switch(100, "Requests a minute to erase people.")
     rate_limit_window_seconds: int = _switch(60, "Length of the minute, for those who can't wait for one.")
     rate_limit_reset: Literal["seconds", "epoch"] = _switch("seconds", "What x-ratelimit-reset holds.")
     retry_after: bool = _switch(default=False, help_text="Send Retry-After with a 429 (never seen on the live API).")
@@ -78,6 +79,20 @@ class Options:
     errors_file_expires_seconds: float = _switch(3_600.0, "How long an errors file can be fetched.")
     unknown_contact_in_removal: Literal["404", "ignore"] = _switch(
         "404", "What an unknown contact in a removal from a list does: 404 for the whole request, or nothing."
+    )
+    unknown_contact_in_deletion: Literal["404", "ignore"] = _switch(
+        "404", "What an unknown contact in a deletion of contacts does: 404 for the whole request, or nothing."
+    )
+    unknown_group_answer: Literal["silent", "global"] = _switch(
+        "silent",
+        "How a suppression in an unknown group is answered, which suppresses globally: without `global`, or with "
+        "`global` true.",
+    )
+    invalid_email_in_suppression: Literal["400", "left_out"] = _switch(
+        "400", "What an invalid email in a suppression does: 400 for the whole request, or the answer lacks it."
+    )
+    suppression_stored_again: bool = _switch(
+        default=False, help_text="Store an address that is suppressed again a second time, as was seen in 2016."
     )
     export_ready_after_seconds: float = _switch(30.0, "Age at which the files of an export can be fetched.")
     export_gzip: Literal["always", "never", "mixed"] = _switch(

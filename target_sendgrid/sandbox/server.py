@@ -6,7 +6,7 @@ import gc
 import logging
 from typing import TYPE_CHECKING, Any
 
-from target_sendgrid.sandbox.account import jobs, seed
+from target_sendgrid.sandbox.account import erasures, jobs, seed, suppressions
 from target_sendgrid.sandbox.account.account import FULL_ACCESS, Account
 from target_sendgrid.sandbox.account.clock import SandboxClock
 from target_sendgrid.sandbox.account.store import Store
@@ -81,6 +81,7 @@ class SandboxServer:
         newest = self._store.row("SELECT max(submitted_at) AS moment FROM jobs")
         if newest is not None and newest["moment"] is not None:
             clock.advance(max(0.0, float(newest["moment"]) - clock.now()))
+        account.widen_keys()
         self.token = access.new_token()
         try:
             self._api = WireServer(make_app(self._sandbox, None if api_only else self.token), port)
@@ -174,6 +175,31 @@ class SandboxServer:
                     "contacts": contacts or [],
                 },
             )
+
+    def add_group(self, name: str) -> int:
+        """Make a suppression group; return its id."""
+        with self._store.transaction():
+            return suppressions.create_group(self._sandbox.account, name).id
+
+    def delete_group(self, group_id: int) -> None:
+        """Delete a suppression group, as another user of the account might."""
+        with self._store.transaction():
+            suppressions.delete_group(self._sandbox.account, group_id)
+
+    def suppress(self, *emails: str, group_id: int | None = None) -> None:
+        """Suppress addresses, in a group or globally."""
+        with self._store.transaction():
+            suppressions.suppress(self._sandbox.account, emails, group_id or suppressions.GLOBAL)
+
+    def suppressed(self, group_id: int | None = None) -> set[str]:
+        """Return the addresses that are suppressed, in a group or globally."""
+        with self._store.transaction():
+            return set(suppressions.every(self._sandbox.account, group_id or suppressions.GLOBAL))
+
+    def erased(self) -> set[str]:
+        """Return the addresses that were erased."""
+        with self._store.transaction():
+            return set(erasures.every(self._sandbox.account))
 
     def jobs(self) -> list[dict[str, Any]]:
         """Return every job, newest first, as `GET imports/{id}` shows it."""

@@ -60,9 +60,11 @@ def _every_example() -> Iterator[Example]:
 
 
 def general_examples(operation: Operation) -> Iterator[Example]:
-    """Yield examples of the answers that any operation may give, as examples of this one."""
+    """Yield examples of the answers that any operation may give, as examples of this one unless it has its own."""
     request = {name: value for name, value in operation.examples[0].items() if name != "answer"}
     for content in documents().general["examples"]:
+        if content["status"] in operation.own:
+            continue
         yield Example(operation, request | content)
 
 

@@ -35,12 +35,22 @@ FREE_NAMES = ("custom_fields", "breakdown")
 """Objects of answers in which any names may be, as they are names that an account gives."""
 
 OPTIONAL = {
-    "query": {"page_size", "page_token", "contact_sample", "delete_contacts"},
-    "request": {"list_ids", *MAX_LENGTHS, "custom_fields"},
+    "query": {
+        "page_size",
+        "page_token",
+        "contact_sample",
+        "delete_contacts",
+        "limit",
+        "offset",
+        "start_time",
+        "end_time",
+        "email",
+    },
+    "request": {"list_ids", *MAX_LENGTHS, "custom_fields", "is_default"},
     "answer": {
         *(*IDENTIFIERS, "contact_sample", "billable_breakdown", "total", "breakdown", "field", "help"),
         *("requested_count", "created_count", "updated_count", "deleted_count", "errored_count", "errors_url"),
-        *("next", "count", "read_only", "error_id", "parameter"),
+        *("next", "count", "read_only", "error_id", "parameter", "global", "unsubscribes", "recipient_email"),
     },
 }
 """Properties that may be missing, wherever they are."""

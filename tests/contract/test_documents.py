@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 import pytest
 
-from target_sendgrid.sandbox.account import reserved
+from target_sendgrid.sandbox.account import erasures, reserved
 from target_sendgrid.sandbox.coverage import EMULATED
 from target_sendgrid.sendgrid import fields
 from target_sendgrid.sendgrid.client import MAX_EMAIL_PER_SEARCH, MAX_IDENTIFIERS_PER_SEARCH
+from target_sendgrid.sendgrid.consent import MAX_BYTES_PER_ERASURE, MAX_EMAILS_PER_ERASURE
 from tests.contract.checks import contract
 from tests.contract.documents import documents
 from tests.contract.examples import EXAMPLES, example, general_examples, is_kept, replaced, value_at
@@ -50,6 +51,10 @@ LIMITS: dict[tuple[str, str, Place], int] = {
     ("POST /v3/marketing/lists", "request", ("name",)): 100,
     ("PATCH /v3/marketing/lists/{id}", "request", ("name",)): 100,
     ("GET /v3/marketing/lists", "answer", ("result",)): 1_000,
+    ("POST /v3/asm/groups", "request", ("name",)): 30,
+    ("POST /v3/asm/groups", "request", ("description",)): 100,
+    ("GET /v3/suppression/unsubscribes", "answer", ()): 500,
+    ("POST /v3/recipients/erasejob", "request", ("email_addresses",)): 5_000,
     ("POST /v3/marketing/field_definitions", "request", ("name",)): 100,
     ("PATCH /v3/marketing/field_definitions/{custom_field_id}", "request", ("name",)): 100,
     ("GET /v3/marketing/field_definitions", "answer", ("custom_fields",)): 500,
@@ -63,6 +68,9 @@ NOT_EMPTY = [
     (f"{SEARCH}/emails", ("emails",)),
     (f"{SEARCH}/identifiers/{{identifier_type}}", ("identifiers",)),
     ("POST /v3/marketing/lists", ("name",)),
+    ("POST /v3/asm/groups", ("name",)),
+    ("POST /v3/asm/suppressions/global", ("recipient_emails",)),
+    ("POST /v3/recipients/erasejob", ("email_addresses",)),
     ("POST /v3/marketing/field_definitions", ("name",)),
 ]
 
@@ -101,7 +109,7 @@ def test_every_operation_may_answer_what_any_may(operation: Operation) -> None:
         assert not is_kept(one, "answer", {"errors": [{}]})
 
 
-@pytest.mark.parametrize("limit", tuple(LIMITS), ids=lambda limit: f"{limit[0]} {limit[2][-1]}")
+@pytest.mark.parametrize("limit", tuple(LIMITS), ids=lambda limit: f"{limit[0]} {(*limit[1:2], *limit[2])[-1]}")
 def test_the_limits_are_exact(limit: tuple[str, str, Place]) -> None:
     operation, part, place = limit
     one, most = succeeding(operation), LIMITS[limit]
@@ -138,6 +146,8 @@ def test_target_and_sandbox_keep_the_limits_of_the_contract() -> None:
     assert fields.MAX_ALTERNATE_EMAILS == reserved.MAX_ALTERNATE_EMAILS == 5
     assert fields.MAX_CUSTOM_TEXT == reserved.MAX_CUSTOM_TEXT_CHARACTERS == 1_000
     assert MAX_IDENTIFIERS_PER_SEARCH == MAX_EMAIL_PER_SEARCH == 100
+    assert MAX_EMAILS_PER_ERASURE == erasures.MAX_ADDRESSES == 5_000
+    assert MAX_BYTES_PER_ERASURE <= erasures.MAX_BYTES
 
 
 def test_target_and_sandbox_know_the_fields_of_the_contract() -> None:
@@ -193,6 +203,8 @@ def test_a_custom_field_has_a_value_of_its_type_by_its_id(fields_of_a_contact: d
         ("GET /v3/marketing/lists", {"page_size": "1001"}),
         ("GET /v3/marketing/lists", {"page": "2"}),
         ("GET /v3/marketing/lists/{id}", {"contact_sample": "1"}),
+        ("GET /v3/suppression/unsubscribes", {"limit": "501"}),
+        ("GET /v3/suppression/unsubscribes", {"offset": "-1"}),
         ("GET /v3/scopes", {"limit": "1"}),
     ],
     ids=str,

@@ -39,6 +39,14 @@ USED_OPERATIONS = {
     "POST /v3/marketing/contacts/batch",
     "PUT /v3/marketing/contacts",
     "GET /v3/marketing/contacts/count",
+    "DELETE /v3/marketing/contacts",
+    "GET /v3/asm/groups",
+    "POST /v3/asm/groups/{group_id}/suppressions",
+    "GET /v3/asm/groups/{group_id}/suppressions",
+    "POST /v3/asm/groups/{group_id}/suppressions/search",
+    "POST /v3/asm/suppressions/global",
+    "GET /v3/suppression/unsubscribes",
+    "POST /v3/recipients/erasejob",
     "GET /v3/marketing/contacts/imports/{id}",
     "POST /v3/marketing/contacts/search/emails",
     "POST /v3/marketing/contacts/search/identifiers/{identifier_type}",
@@ -131,7 +139,17 @@ def test_every_request_of_the_target_keeps_the_contract(sandbox: SandboxServer, 
     export = ListExport(client, HastyClock(), list_id, label="'New'", timeout_seconds=60)
     assert len(dict(client.find_by_ids([member.contact_id for member in export.members()]))) == export.row_count
     found = client.find_contacts("email", ["ada@example.com", "eve@example.com", f"{'a' * 100}@example.com"])
-    client.remove_from_list(list_id, [contact["id"] for _, contact in found])
+    contact_ids = [contact["id"] for _, contact in found]
+    client.remove_from_list(list_id, contact_ids)
+    client.delete_contacts(contact_ids)
+    group_id = sandbox.add_group("News")
+    assert [group.id for group in client.suppression_groups()] == [group_id]
+    for place in (group_id, None):
+        assert client.suppress(["Ada@example.com"], place) == {"ada@example.com"}
+    assert client.suppressed_in_group(group_id, ["ada@example.com", "eve@example.com"]) == {"ada@example.com"}
+    assert client.group_suppressions(group_id) == ["ada@example.com"]
+    assert list(client.global_suppressions()) == [["ada@example.com"]]
+    client.erase(["ada@example.com"])
     client.transport.close()
 
     sent = [exchange for exchange in exchanges if exchange.url.startswith(f"{sandbox.url}/v3/")]

@@ -29,6 +29,7 @@ UNNAMED = {
     "PUT /v3/marketing/contacts: contacts.facebook": "Users send it, and it was recorded.",
     "PUT /v3/marketing/contacts: contacts.unique_name": "Users send it, and it was recorded.",
     "GET /v3/marketing/contacts/count 200: identifier_counts": "Recorded in 2026.",
+    "POST /v3/asm/groups/{group_id}/suppressions 201: global": "Recorded in 2026.",
     "GET /v3/marketing/lists/{id} 200: identifier_counts": "Recorded in 2026.",
     "GET /v3/marketing/field_definitions 200: custom_fields._metadata": "Recorded in 2026.",
     "GET /v3/marketing/field_definitions 200: reserved_fields.id": "Recorded in 2026; their example has it, too.",

@@ -15,6 +15,8 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 def drive(client: Client) -> None:
     """Send every request. No exchange is checked."""
     contacts, lists, fields = f"{MARKETING}/contacts", f"{MARKETING}/lists", f"{MARKETING}/field_definitions"
+    groups, everywhere = "/v3/asm/groups", "/v3/asm/suppressions/global"
+    erasures, emails = "/v3/recipients/erasejob", {"recipient_emails": ["ada@example.com", "joe@example.com"]}
 
     def call(*requests: tuple[str, str, object]) -> None:
         for method, path, body in requests:
@@ -73,6 +75,7 @@ def drive(client: Client) -> None:
         ("DELETE", f"{lists}/{people}/contacts?contact_ids={NOBODY}", None),
         ("DELETE", f"{lists}/{people}/contacts", None),
         ("DELETE", f"{contacts}?ids={second}", None),
+        ("DELETE", f"{contacts}?ids={NOBODY}", None),
         ("DELETE", contacts, None),
         ("DELETE", f"{lists}/{people}?delete_contacts=true", None),
         ("DELETE", f"{lists}/{other}", None),
@@ -85,9 +88,42 @@ def drive(client: Client) -> None:
         ("DELETE", f"{fields}/{field}", None),
         ("DELETE", f"{fields}/none", None),
     )
+    call(
+        ("POST", groups, {"name": "News", "description": "Letters"}),
+        ("POST", groups, {"name": "", "description": ""}),
+        ("GET", groups, None),
+        ("GET", f"{groups}/1", None),
+        ("GET", f"{groups}/2", None),
+        ("POST", f"{groups}/1/suppressions", emails),
+        ("POST", f"{groups}/2/suppressions", emails),
+        ("POST", f"{groups}/1/suppressions", {"recipient_emails": ["bad"]}),
+        ("GET", f"{groups}/1/suppressions", None),
+        ("GET", f"{groups}/2/suppressions", None),
+        ("POST", f"{groups}/1/suppressions/search", emails),
+        ("POST", f"{groups}/1/suppressions/search", {}),
+        ("POST", f"{groups}/2/suppressions/search", emails),
+        ("GET", "/v3/asm/suppressions", None),
+        ("DELETE", f"{groups}/1/suppressions/ada@example.com", None),
+        ("DELETE", f"{groups}/2/suppressions/ada@example.com", None),
+        ("DELETE", f"{groups}/1", None),
+        ("DELETE", f"{groups}/2", None),
+        ("POST", everywhere, emails),
+        ("POST", everywhere, {"recipient_emails": ["bad"]}),
+        ("GET", f"{everywhere}/ada@example.com", None),
+        ("GET", f"{everywhere}/eve@example.com", None),
+        ("GET", "/v3/suppression/unsubscribes?limit=500&offset=0", None),
+        ("GET", "/v3/suppression/unsubscribes?limit=501", None),
+        ("DELETE", f"{everywhere}/ada@example.com", None),
+        ("POST", erasures, {"email_addresses": ["ada@example.com"]}),
+        ("POST", erasures, {"email_addresses": ["bad"]}),
+    )
     limited = client.sandbox.add_key(("mail.send",))
     client.call("GET", lists, headers={"Authorization": f"Bearer {limited}"}, is_answer_checked=False)
     client.call("GET", lists, headers={"Authorization": ""}, is_answer_checked=False)
+    for key in (f"Bearer {limited}", ""):
+        client.call("POST", erasures, emails, headers={"Authorization": key}, is_answer_checked=False)
+    client.sandbox.set_options(rate_limit_erasure=0)
+    client.call("POST", erasures, emails, is_answer_checked=False)
     client.call("PUT", contacts, data=b" " * 6_000_001, is_answer_checked=False)
     client.sandbox.add_fault("rate_limited")
     call(("GET", lists, None))

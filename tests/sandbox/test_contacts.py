@@ -53,13 +53,26 @@ def test_counts_show_identifiers_and_bill_deleted_contacts_until_next_month(clie
 def test_contacts_are_deleted_by_a_job(client: Client) -> None:
     identity = client.make_list()
     client.upsert({**ADA, "alternate_emails": ["x@example.com"]}, {"email": "b@example.com"}, lists=[identity])
-    response = client.call("DELETE", f"{CONTACTS}?ids={client.find('ada@example.com')['id']},nope")
+    response = client.call("DELETE", f"{CONTACTS}?ids={client.find('ada@example.com')['id']}")
     assert len(client.sandbox.contacts()) == 2
     client.sandbox.settle()
     assert response.status_code == 202
-    assert client.job(response.json()["job_id"])["results"] == {"requested_count": 2, "deleted_count": 1}
+    assert client.job(response.json()["job_id"])["results"] == {"requested_count": 1, "deleted_count": 1}
     assert [contact["email"] for contact in client.sandbox.contacts("People")] == ["b@example.com"]
     assert client.call("POST", f"{CONTACTS}/search/emails", {"emails": ["x@example.com"]}).status_code == 404
+
+
+def test_an_unknown_contact_refuses_a_deletion(client: Client) -> None:
+    client.upsert(ADA)
+    ids = f"{client.find('ada@example.com')['id']},nope"
+    assert client.errors("DELETE", f"{CONTACTS}?ids={ids}") == (404, [("ids", "one or more contact ids do not exist")])
+    client.sandbox.settle()
+    assert client.sandbox.contacts() == [{**ADA, "lists": []}]
+    client.sandbox.set_options(unknown_contact_in_deletion="ignore")
+    response = client.call("DELETE", f"{CONTACTS}?ids={ids}")
+    client.sandbox.settle()
+    assert client.job(response.json()["job_id"])["results"] == {"requested_count": 2, "deleted_count": 1}
+    assert client.sandbox.contacts() == []
 
 
 def test_all_contacts_can_be_deleted(client: Client) -> None:

@@ -213,3 +213,48 @@ def test_a_removal_may_be_applied_after_a_later_upsert(client: Client) -> None:
     client.put({**ADA, "city": "London"}, lists=[people])
     client.sandbox.settle()
     assert client.sandbox.contacts("People") == []
+
+
+def delete(client: Client, *emails: str) -> dict[str, Any]:
+    """Delete contacts and move the clock to the end of the job; return it."""
+    ids = ",".join(client.find(email)["id"] for email in emails)
+    response = client.call("DELETE", f"{CONTACTS}?ids={ids}")
+    client.sandbox.settle()
+    return client.job(response.json()["job_id"])
+
+
+@pytest.mark.parametrize(
+    ("order", "status"),
+    [
+        ({"kind": "job_result", "ends": "completed", "counts": {"deleted_count": 2}}, "completed"),
+        ({"kind": "job_failed"}, "failed"),
+        ({"kind": "job_stuck"}, "pending"),
+    ],
+    ids=["without effect", "failed", "stuck"],
+)
+def test_a_deletion_may_delete_nobody(client: Client, order: dict[str, Any], status: str) -> None:
+    client.upsert(ADA, {"email": "b@example.com"})
+    client.sandbox.add_fault(**order)
+    assert delete(client, "ada@example.com", "b@example.com")["status"] == status
+    assert len(client.sandbox.contacts()) == 2
+
+
+def test_a_deletion_may_turn_people_down_or_leave_them_out(client: Client) -> None:
+    client.upsert(ADA, {"email": "b@example.com"}, {"email": "c@example.com"})
+    client.sandbox.add_fault("job_errored_rows", first=1, reason="bad luck")
+    job = delete(client, "ada@example.com", "b@example.com")
+    assert (job["status"], job["results"]["deleted_count"]) == ("errored", 1)
+    assert client.reasons(job) == "email,error\r\nada@example.com,bad luck\r\n"
+    order: dict[str, Any] = {"ends": "completed", "applied": True, "mode": "missing", "counts": {"errored_count": None}}
+    client.sandbox.add_fault("job_result", identifiers=["c@example.com"], **order)
+    assert delete(client, "ada@example.com", "c@example.com")["status"] == "completed"
+    assert [contact["email"] for contact in client.sandbox.contacts()] == ["c@example.com"]
+
+
+def test_a_deletion_may_be_applied_after_a_later_upsert(client: Client) -> None:
+    client.upsert(ADA)
+    client.sandbox.add_fault("job_late", late_seconds=100)
+    client.call("DELETE", f"{CONTACTS}?ids={client.find('ada@example.com')['id']}")
+    client.put({**ADA, "city": "London"})
+    client.sandbox.settle()
+    assert client.sandbox.contacts() == []

@@ -15,7 +15,8 @@ import pytest
 import requests
 
 from target_sendgrid.sandbox.options import Options, help_texts
-from tests.sandbox.client import MARKETING, TIMEOUT_SECONDS
+from target_sendgrid.sandbox.server import SandboxServer
+from tests.sandbox.client import MARKETING, TIMEOUT_SECONDS, Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +66,33 @@ def test_a_database_outlives_its_sandbox_and_can_be_shown(tmp_path: Path) -> Non
     assert "1 contacts" in shown.stdout
     assert "list 'People': 1 contacts" in shown.stdout
     assert json.loads(run("show", "--database", database, "--json").stdout)["contacts"] == 1
+
+
+def test_a_database_shows_who_is_suppressed_or_erased(tmp_path: Path) -> None:
+    database = tmp_path / "account.db"
+    with SandboxServer(database=database) as sandbox:
+        sandbox.suppress("ada@example.com", "joe@example.com")
+        sandbox.suppress("ada@example.com", group_id=sandbox.add_group("News"))
+    shown = run("show", "--database", str(database)).stdout
+    assert "2 global suppressions, 0 erased addresses" in shown
+    assert "  group 'News': 1 suppressions (1)" in shown
+    found = json.loads(run("show", "--database", str(database), "--json").stdout)
+    assert (found["suppressed"], found["groups"]) == (2, [{"name": "News", "id": 1, "suppressed": 1}])
+
+
+def test_a_database_of_an_earlier_release_can_be_shown_and_served(tmp_path: Path) -> None:
+    database = tmp_path / "account.db"
+    with SandboxServer(database=database) as sandbox:
+        for table in ("suppressions", "suppression_groups", "erasures"):
+            sandbox.store.run(f"DROP TABLE {table}")
+        earlier = ["mail.send", "marketing.read", "marketing.automation.read", "asm.groups.read"]
+        sandbox.store.run("UPDATE keys SET scopes = ?", json.dumps(earlier, separators=(",", ":")))
+        own_key = sandbox.add_key(("mail.send",))
+    assert "0 global suppressions, 0 erased addresses" in run("show", "--database", str(database)).stdout
+    with SandboxServer(database=database) as sandbox, Client(sandbox) as client:
+        assert client.call("GET", "/v3/suppression/unsubscribes").json() == []
+        headers = {"Authorization": f"Bearer {own_key}"}
+        assert client.call("GET", "/v3/scopes", headers=headers).json() == {"scopes": ["mail.send"]}
 
 
 def test_sigterm_ends_it_cleanly() -> None:

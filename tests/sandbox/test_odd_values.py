@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 QUERY_NAMES = (
-    "contact_ids", "contact_sample", "delete_all_contacts", "delete_contacts", "detail", "ids", "list", "page_size",
-    "page_token", "search", "signature", "start", "token",
+    "contact_ids", "contact_sample", "delete_all_contacts", "delete_contacts", "detail", "email", "end_time", "ids",
+    "limit", "list", "offset", "page_size", "page_token", "search", "signature", "start", "start_time", "token",
 )  # fmt: skip
 PATHS = (
     "/", "/_sandbox/", "/_sandbox/contacts", "/_sandbox/jobs", "/_sandbox/requests", "/_sandbox/faults/{}",
@@ -33,7 +33,9 @@ PATHS = (
     f"{MARKETING}/contacts/imports/{{}}", f"{MARKETING}/contacts/{{}}/identifiers",
     f"{MARKETING}/contacts/search/identifiers/{{}}", f"{MARKETING}/lists", f"{MARKETING}/lists/{{}}",
     f"{MARKETING}/lists/{{}}/contacts", f"{MARKETING}/lists/{{}}/contacts/count",
-    f"{MARKETING}/field_definitions/{{}}", "/v3/scopes", "/nothing/{}",
+    f"{MARKETING}/field_definitions/{{}}", "/v3/scopes", "/nothing/{}", "/_sandbox/suppressions",
+    "/v3/asm/groups", "/v3/asm/groups/{}", "/v3/asm/groups/{}/suppressions", "/v3/asm/groups/1/suppressions/{}",
+    "/v3/asm/suppressions", "/v3/asm/suppressions/global/{}", "/v3/suppression/unsubscribes",
 )  # fmt: skip
 ODD = (
     "", "abc", "-1", "+5", "1e9", "1_0", "0x10", "nan", "99999999999999999999", "9223372036854775807", "9" * 5_000,
@@ -47,7 +49,7 @@ ODD_JSON: tuple[Any, ...] = (
     [{"email": "b@example.com", "city": 1}], [{"name": 1}],
 )  # fmt: skip
 CHANGES = (
-    ("POST", "/_sandbox/seed", ("lists", "fields", "contacts")),
+    ("POST", "/_sandbox/seed", ("lists", "fields", "contacts", "groups", "suppressions")),
     ("POST", "/_sandbox/clock", ("manual", "advance_seconds")),
     ("PATCH", "/_sandbox/options", tuple(Options().as_dict())),
     ("POST", "/_sandbox/faults", tuple(Fault.__struct_fields__)),
@@ -57,6 +59,11 @@ CHANGES = (
     ("POST", f"{MARKETING}/contacts/search", ("query",)),
     ("POST", f"{MARKETING}/contacts/search/emails", ("emails",)),
     ("POST", f"{MARKETING}/lists", ("name",)),
+    ("POST", "/v3/asm/groups", ("name", "description", "is_default")),
+    ("POST", "/v3/asm/groups/1/suppressions", ("recipient_emails",)),
+    ("POST", "/v3/asm/groups/1/suppressions/search", ("recipient_emails",)),
+    ("POST", "/v3/asm/suppressions/global", ("recipient_emails",)),
+    ("POST", "/v3/recipients/erasejob", ("email_addresses",)),
     ("POST", f"{MARKETING}/field_definitions", ("name", "field_type")),
 )
 

@@ -33,6 +33,16 @@ def test_the_page_shows_lists_fields_contacts_jobs_and_requests(full: Client, pa
     assert "PUT /v3/marketing/contacts" in page
 
 
+def test_the_page_shows_how_many_are_suppressed_and_erased(client: Client) -> None:
+    client.sandbox.suppress("ada@example.com", "joe@example.com")
+    client.sandbox.suppress("ada@example.com", group_id=client.sandbox.add_group("<News>"))
+    client.call("POST", "/v3/recipients/erasejob", {"email_addresses": ["eve@example.com"]})
+    page = text(client, "/")
+    assert "<strong>2</strong> global suppressions, 1 in the group &lt;News&gt;" in page
+    assert "<strong>1</strong> erased addresses" in page
+    assert "ada@example.com" not in page
+
+
 def test_the_page_of_an_empty_account_says_so(client: Client) -> None:
     assert "No contact yet." in text(client, "/")
 

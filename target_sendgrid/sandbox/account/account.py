@@ -16,7 +16,17 @@ from target_sendgrid.sandbox.options import Options
 if TYPE_CHECKING:
     from target_sendgrid.sandbox.account.store import Store
 
-FULL_ACCESS = ("mail.send", "marketing.read", "marketing.automation.read", "asm.groups.read")
+_EARLIER_FULL_ACCESS = ("mail.send", "marketing.read", "marketing.automation.read", "asm.groups.read")
+"""Scopes of the key that earlier releases made at the start."""
+
+FULL_ACCESS = (
+    *_EARLIER_FULL_ACCESS,
+    *("asm.groups.create", "asm.groups.delete"),
+    *(f"asm.groups.suppressions.{action}" for action in ("create", "read", "delete")),
+    *(f"asm.suppressions.global.{action}" for action in ("create", "read", "delete")),
+    "suppression.unsubscribes.read",
+    "recipients.erasejob.create",
+)
 """Scopes of the key that is made at the start."""
 
 
@@ -38,6 +48,11 @@ class Account:
         key = key or new_key()
         self.store.run("INSERT OR REPLACE INTO keys VALUES (?, ?)", key, msgspec.json.encode(scopes).decode())
         return key
+
+    def widen_keys(self) -> None:
+        """Give the keys that an earlier release made at the start the scopes that they would have today."""
+        earlier, wider = (msgspec.json.encode(scopes).decode() for scopes in (_EARLIER_FULL_ACCESS, FULL_ACCESS))
+        self.store.run("UPDATE keys SET scopes = ? WHERE scopes = ?", wider, earlier)
 
     def every_key(self) -> list[str]:
         """Return every key, oldest first."""

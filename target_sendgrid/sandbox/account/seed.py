@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from target_sendgrid.sandbox.account import contacts, fields, lists, merge
+from target_sendgrid.sandbox.account import contacts, fields, lists, merge, suppressions
 from target_sendgrid.sandbox.account.problems import refused
 from target_sendgrid.sandbox.account.reserved import IDENTIFIERS
 from target_sendgrid.sandbox.account.upsert_check import check_shapes
@@ -19,19 +19,28 @@ _Kind = TypeVar("_Kind")
 _SHOWN_WHEN_ASKED = ("id", "created_at", "updated_at")
 
 
+class _Suppression(msgspec.Struct, forbid_unknown_fields=True):
+    """A suppression of a seed."""
+
+    email: str
+    group: str | None = None
+
+
 def plant(account: Account, document: dict[str, Any]) -> None:
     """Add what the document lists; all of it is visible and usable at once.
 
     `{"lists": ["Name"], "fields": [{"name": "plan", "field_type": "Text"}], "contacts": [{"email": "a@example.com",
     "lists": ["Name"], "custom_fields": {"plan": "x"}}]}`: lists by name, made if missing; custom fields by name or id.
     A list named twice becomes two lists of one name, as there are in accounts from before names had to differ.
+    Suppression groups are given as `"groups": ["News"]`, and suppressions as `"suppressions": [{"email":
+    "a@example.com", "group": "News"}]`, where no group means a global one.
 
     Raises:
         RefusedError: Something in it breaks a rule; nothing was added.
     """
-    surplus = sorted(document.keys() - {"lists", "fields", "contacts"})
+    surplus = sorted(document.keys() - {"lists", "fields", "contacts", "groups", "suppressions"})
     if surplus:
-        raise refused(surplus[0], f"a seed has lists, fields and contacts, not {surplus[0]}")
+        raise refused(surplus[0], f"a seed has lists, fields, contacts, groups and suppressions, not {surplus[0]}")
     with account.store.transaction():
         for one in _checked(document, "fields", list[dict[str, Any]], []):
             fields.create(account, one.get("name"), one.get("field_type"), ready=True)
@@ -54,6 +63,12 @@ def plant(account: Account, document: dict[str, Any]) -> None:
             groups.setdefault(names, []).append(contact)
         for names, members in groups.items():
             _upsert(account, [_list_id(account, name) for name in names], members)
+        for name in _checked(document, "groups", list[str], []):
+            suppressions.group_named(account, name)
+        for suppression in _checked(document, "suppressions", list[_Suppression], []):
+            group = suppression.group
+            number = suppressions.GLOBAL if group is None else suppressions.group_named(account, group).id
+            suppressions.suppress(account, [suppression.email], number)
         lists.keep_counts(account, 0.0)
 
 

@@ -54,12 +54,19 @@ CREATE TABLE IF NOT EXISTS exports (
 CREATE TABLE IF NOT EXISTS export_files (
     export TEXT NOT NULL, part INTEGER NOT NULL, content BLOB NOT NULL, PRIMARY KEY (export, part));
 CREATE TABLE IF NOT EXISTS list_counts (list INTEGER NOT NULL, at REAL NOT NULL, contacts INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS suppression_groups (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, description TEXT NOT NULL, is_default INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS suppressions (
+    number INTEGER PRIMARY KEY, email TEXT NOT NULL, group_id INTEGER NOT NULL, created_at REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS suppression_email ON suppressions (group_id, email);
+CREATE TABLE IF NOT EXISTS erasures (email TEXT PRIMARY KEY, erased_at REAL NOT NULL) WITHOUT ROWID;
 """
 """Tables that a file of an earlier release lacks. They are added when it is opened."""
 
 _EMPTIED = (
     *("lists", "fields", "contacts", "alternate_emails", "members", "billed_deletions", "jobs"),
     *("exports", "export_files", "list_counts"),
+    *("suppression_groups", "suppressions", "erasures"),
     "sqlite_sequence",
 )
 

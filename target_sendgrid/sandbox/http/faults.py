@@ -28,6 +28,7 @@ JobKind = Literal[
     "errors_file",
 ]
 SearchKind = Literal["contacts_unseen", "lists_unseen"]
+SuppressionKind = Literal["suppressions_left_out"]
 ExportKind = Literal["export_failed", "export_stuck", "export_file"]
 
 WIRE_KINDS: frozenset[str] = frozenset(get_args(WireKind))
@@ -38,6 +39,9 @@ JOB_KINDS: frozenset[str] = frozenset(get_args(JobKind))
 
 SEARCH_KINDS: frozenset[str] = frozenset(get_args(SearchKind))
 """Kinds of faults that strike searches."""
+
+SUPPRESSION_KINDS: frozenset[str] = frozenset(get_args(SuppressionKind))
+"""Kinds of faults that strike requests to suppress people."""
 
 EXPORT_KINDS: frozenset[str] = frozenset(get_args(ExportKind))
 """Kinds of faults that strike requests that start an export."""
@@ -117,7 +121,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             `exports.MODES`. Left out: a row for each row error, and for each contact.
     """
 
-    kind: WireKind | JobKind | SearchKind | ExportKind
+    kind: WireKind | JobKind | SearchKind | SuppressionKind | ExportKind
     match: Match = Match()
     times: int | msgspec.UnsetType | None = msgspec.UNSET
     for_seconds: float | None = None

@@ -33,9 +33,9 @@ class Arrival:
 
     @cached_property
     def identifiers(self) -> frozenset[str]:
-        """Every identifier in the body of an upsert or a search, in lower case."""
+        """Every identifier in the body of a request that names people, in lower case."""
         found = [str(contact[name]) for contact in self.contacts for name in IDENTIFIERS if contact.get(name)]
-        for name in ("emails", "identifiers"):
+        for name in ("emails", "identifiers", "recipient_emails", "email_addresses"):
             asked = self._document.get(name)
             found += [str(one) for one in asked] if isinstance(asked, list) else []
         return frozenset(one.lower() for one in found)

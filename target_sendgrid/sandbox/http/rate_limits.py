@@ -19,6 +19,9 @@ _CONTACTS = frozenset(
 """Routes that were recorded with 200 requests a minute in 2021; all others were recorded with 600."""
 
 
+_ERASURE = ("POST", "/v3/recipients/erasejob")
+
+
 @dataclass(frozen=True)
 class Standing:
     """The state of a bucket after a request. `is_over` says that the request was one too many."""
@@ -29,7 +32,7 @@ class Standing:
     is_over: bool
 
     def headers(self) -> dict[str, str]:
-        """Return the three headers of every marketing answer."""
+        """Return the three headers of an answer."""
         return {
             "x-ratelimit-limit": str(self.limit),
             "x-ratelimit-remaining": str(self.remaining),
@@ -52,13 +55,17 @@ class RateLimits:
             self._window = window
             self._used.clear()
         limit = options.rate_limit_contacts if bucket[1:] in _CONTACTS else options.rate_limit_other
+        is_erasure = bucket[1:] == _ERASURE
+        if is_erasure:
+            limit = options.rate_limit_erasure
         used = self._used.get(bucket, 0)
         is_over = options.rate_limit_enabled and used >= limit
         if not is_over:
             used += 1
             self._used[bucket] = used
         end = (window + 1) * seconds
-        reset = end if options.rate_limit_reset == "epoch" else math.ceil(end - now)
+        is_epoch = options.rate_limit_reset == "epoch" and not is_erasure  # of erasures, seconds are documented
+        reset = end if is_epoch else math.ceil(end - now)
         return Standing(limit, max(0, limit - used), reset, is_over)
 
     def clear(self) -> None:

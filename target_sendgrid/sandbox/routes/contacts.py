@@ -8,7 +8,7 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from target_sendgrid.sandbox.account import contacts, jobs, merge
-from target_sendgrid.sandbox.account.problems import Problem, RefusedError, refused
+from target_sendgrid.sandbox.account.problems import Problem, RefusedError, refused, unknown
 from target_sendgrid.sandbox.account.reserved import IDENTIFIER_TYPES, normalised
 from target_sendgrid.sandbox.account.upsert_check import checked
 from target_sendgrid.sandbox.http.answers import answer, decoded, decoded_object
@@ -62,6 +62,10 @@ def delete() -> Response:
         raise refused(None, "either 'ids' OR 'delete_all_contacts' should be supplied as query param")
     if everybody:
         sandbox.violations.append("DELETE /v3/marketing/contacts: all contacts were deleted")
+    elif account.options.unknown_contact_in_deletion == "404":
+        known = {contact["id"] for contact in contacts.by_ids(account, identities)}
+        if not known.issuperset(identities):
+            raise unknown("one or more contact ids do not exist", "ids")
     payload = msgspec.json.encode({"ids": None if everybody else identities})
     requested = contacts.counts(account).contacts if everybody else len(identities)
     return accepted(sandbox, "delete", payload, requested)

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from target_sendgrid.sandbox import coverage
-from target_sendgrid.sandbox.account import jobs, seed
+from target_sendgrid.sandbox.account import erasures, jobs, seed, suppressions
 from target_sendgrid.sandbox.account.account import FULL_ACCESS
 from target_sendgrid.sandbox.account.clock import iso_seconds
 from target_sendgrid.sandbox.account.problems import refused
@@ -162,6 +162,21 @@ def contacts() -> Response:
     account = current_sandbox().account
     detail = request.args.get("detail") == "true"
     return answer({"contacts": seed.everybody(account, request.args.get("list"), detail=detail)})
+
+
+@routes.get("/suppressions")
+def suppressed() -> Response:
+    """Show every suppression, and the group where it is not a global one."""
+    account = current_sandbox().account
+    found = [{"email": email} for email in suppressions.every(account)]
+    found += [{"email": row["email"], "group": row["group_name"]} for row in suppressions.of_groups(account)]
+    return answer({"suppressions": found})
+
+
+@routes.get("/erasures")
+def erased() -> Response:
+    """Show every address that was erased."""
+    return answer({"erasures": erasures.every(current_sandbox().account)})
 
 
 @routes.get("/jobs")

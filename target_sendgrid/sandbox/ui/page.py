@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, render_template, request
 
-from target_sendgrid.sandbox.account import contacts, fields, jobs
+from target_sendgrid.sandbox.account import contacts, erasures, fields, jobs, suppressions
 from target_sendgrid.sandbox.account.clock import iso_seconds
 from target_sendgrid.sandbox.http.access import CONTROL_PREFIX
 from target_sendgrid.sandbox.http.answers import number
@@ -43,6 +43,9 @@ def page() -> str:
         lists=_lists(account),
         names={row["id"]: row["name"] for row in account.store.rows("SELECT id, name FROM lists")},
         fields=fields.every(account),
+        suppressed=len(suppressions.every(account)),
+        groups=[(group, len(suppressions.every(account, group.id))) for group in suppressions.groups(account)],
+        erased=len(erasures.every(account)),
         contacts=found,
         search=search,
         chosen_list=chosen_list,
