@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import logging
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from target_sendgrid.mapping.conversions import parse_iso
 from target_sendgrid.sendgrid import contact as contacts
+from target_sendgrid.sendgrid.answers import as_shape
 from target_sendgrid.sendgrid.contact import CONTACT_ID, is_same_email
 from target_sendgrid.sendgrid.fields import IDENTIFIERS
 from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.job import Job
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
     from target_sendgrid.sendgrid.contact import Contact
 
 log = logging.getLogger("target-sendgrid.delivery")
+
+Found = TypeVar("Found")
+
+CONTACT_IDS = "contact_ids"
+"""Property of changes: SendGrid's ids of all contacts of the person that were found before."""
 
 MAX_INVISIBLE_SECONDS = 120.0
 """How long the effect of a finished job may stay invisible before it counts as absent."""
@@ -51,8 +58,7 @@ def find_people(client: Client, changes: Mapping[str, Change]) -> Iterator[tuple
     Yields:
         Identities with the contacts as SendGrid's search returns them, without those who are not in the account.
     """
-    if len(changes) > SAMPLE_SIZE:
-        log.info("Looking up %s.", counted(len(changes), "contact"))
+    _note_size(changes)
     left = {identity: contacts.decode(change.contact) for identity, change in changes.items()}
     for kind in (CONTACT_ID, *IDENTIFIERS):
         index = {str(contact[kind]): identity for identity, contact in left.items() if kind in contact}
@@ -75,12 +81,58 @@ def find_present(client: Client, changes: Mapping[str, Change], clock: Clock) ->
     Returns:
         The contacts as SendGrid's search returns them, by identity. Who is missing is not in the account.
     """
-    found = dict(find_people(client, changes))
+    return find_twice(functools.partial(find_people, client), changes, clock)
+
+
+def find_twice(
+    find: Callable[[Mapping[str, Change]], Iterable[tuple[str, Found]]], changes: Mapping[str, Change], clock: Clock
+) -> dict[str, Found]:
+    """Look people up in one way, and those who are not found once more after a minute (see `find_present`)."""
+    found = dict(find(changes))
     absent = {identity: change for identity, change in changes.items() if identity not in found}
     if absent:
         clock.sleep(ABSENT_SECONDS)
-        found.update(find_people(client, absent))
+        found.update(find(absent))
     return found
+
+
+def find_all(client: Client, changes: Mapping[str, Change]) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
+    """Look up all contacts of people: by each of their identifiers, and by SendGrid's ids that their changes hold.
+
+    A person may have two contacts, one with the address and one with another identifier.
+
+    Args:
+        client: SendGrid.
+        changes: Their changes, by identity.
+
+    Yields:
+        Identities with the contacts by SendGrid's ids, without those who are not in the account. Contacts that turn out
+        to be of somebody else are left out.
+    """
+    _note_size(changes)
+    sent = {identity: contacts.decode(change.contact) for identity, change in changes.items()}
+    people: dict[str, dict[str, dict[str, Any]]] = {}
+    for kind in (CONTACT_IDS, *IDENTIFIERS):
+        owners: dict[str, list[str]] = {}
+        for identity, contact in sent.items():
+            for value in contact.get(kind, ()) if kind == CONTACT_IDS else filter(None, [contact.get(kind)]):
+                owners.setdefault(str(value), []).append(identity)
+        index = {value: value for value in owners}
+        found = _with_ids(client, index) if kind == CONTACT_IDS else _holders(client, kind, index)
+        for value, holder in found:
+            for identity in owners[value]:
+                if not is_somebody_else(sent[identity], holder):
+                    people.setdefault(identity, {})[as_shape(holder.get(CONTACT_ID), str)] = holder
+    yield from people.items()
+
+
+def is_somebody_else(sent: Contact, found: Mapping[str, object]) -> bool:
+    """Return whether a contact that was found by one identifier has another value of a second one.
+
+    Of two records of one person that were merged at the source, the one that lost is deleted, and it has the address of
+    the one that won.
+    """
+    return any(sent.get(kind) and found.get(kind) and sent[kind] != found[kind] for kind in IDENTIFIERS[1:])
 
 
 def stored(
@@ -173,6 +225,12 @@ def is_stored(
     if "email" in sent and not is_same_email(sent["email"], found.get("email")):
         return False
     return all(_is_same(value, found.get(key)) for key, value in sent.items() if key not in {"custom_fields", "email"})
+
+
+def _note_size(changes: Mapping[str, Change]) -> None:
+    """Log a look-up that takes several requests."""
+    if len(changes) > SAMPLE_SIZE:
+        log.info("Looking up %s.", counted(len(changes), "contact"))
 
 
 def _holders(client: Client, kind: str, index: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -5,6 +5,7 @@ Contacts are deleted before (`delete_contacts`): erasure does not concern them, 
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from target_sendgrid.delivery.job import Rejection
@@ -12,16 +13,15 @@ from target_sendgrid.delivery.operation import Submission
 from target_sendgrid.delivery.operations import row_errors
 from target_sendgrid.delivery.operations.without_job import OperationWithoutJob, attempted
 from target_sendgrid.delivery.pending import OperationKind
-from target_sendgrid.errors import Reason, TooLargeError
+from target_sendgrid.errors import BadRequestError, Reason, TooLargeError
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid.consent import MAX_BYTES_PER_ERASURE, MAX_EMAILS_PER_ERASURE
 from target_sendgrid.sendgrid.contact import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_sendgrid.delivery.job import Job
-    from target_sendgrid.errors import BadRequestError
     from target_sendgrid.sendgrid.client import Client
     from target_sendgrid.sendgrid.contact import Contact
 
@@ -105,6 +105,40 @@ class Erase(OperationWithoutJob):
                 changes[identity].contact = encode({ADDRESSES: left, _REFUSED: told})
                 amended.append(identity)
         return amended
+
+
+def erase_ahead(client: Client, addresses: Sequence[str], check_allowed: Callable[[], None]) -> None:
+    """Ask for the erasure of addresses, but for those that SendGrid refuses by name.
+
+    Args:
+        client: SendGrid.
+        addresses: Any number of them.
+        check_allowed: Called before each request; may raise to end the run.
+
+    Raises:
+        TransientError: There was no usable answer.
+        BadRequestError: SendGrid refuses a request, and names none of its addresses.
+        TooLargeError: SendGrid does not even take one address.
+    """
+    parts = [
+        addresses[start : start + MAX_EMAILS_PER_ERASURE] for start in range(0, len(addresses), MAX_EMAILS_PER_ERASURE)
+    ]
+    while parts:
+        part = parts.pop()
+        check_allowed()
+        try:
+            attempted(functools.partial(client.erase, part))
+        except TooLargeError:
+            if len(part) == 1:
+                raise
+            middle = len(part) // 2
+            parts += [part[:middle], part[middle:]]
+        except BadRequestError as error:
+            refused = row_errors.refused_addresses(error.details, part)
+            if not refused:
+                raise
+            if left := [address for address in part if address not in refused]:
+                parts.append(left)
 
 
 def addresses_of(contact: Contact) -> list[str]:

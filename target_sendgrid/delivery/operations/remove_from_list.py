@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,17 +17,15 @@ from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid.answers import as_shape
 from target_sendgrid.sendgrid.client import MAX_IDS_PER_REMOVAL
 from target_sendgrid.sendgrid.contact import CONTACT_ID, decode
-from target_sendgrid.sendgrid.fields import IDENTIFIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from target_sendgrid.audience.removal_limit import RemovalLimit
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.job import Job
     from target_sendgrid.delivery.pending import Change
     from target_sendgrid.sendgrid.client import Client, JobStatus
-    from target_sendgrid.sendgrid.contact import Contact
     from target_sendgrid.sendgrid.lists import ListTracker
 
 MAX_CONTACTS = 10_000
@@ -44,9 +43,10 @@ REMOVE_FROM_LIST = OperationKind(
 REMOVE_ABSENT = msgspec.structs.replace(REMOVE_FROM_LIST, bucket=None)
 """Removals of members of a mirrored list who were not in the run: they are no records, so they count for none."""
 
-_WAIT_SECONDS = 10.0
-_MAX_TRIES = 3
+MAX_TRIES = 3
 """How often one request is tried, when contacts vanish between the look-up and the request."""
+WAIT_SECONDS = 10.0
+"""Wait between these tries."""
 
 
 class RemoveFromList:
@@ -102,9 +102,9 @@ class RemoveFromList:
         list_ids = self._list_tracker.current(job.purpose.list_ids)
         if job.was_looked_up:  # of several requests that were sent before, perhaps only one job was polled
             job.progress.maybe_taken_at = self._clock.monotonic()
-        for number in range(_MAX_TRIES):
+        for number in range(MAX_TRIES):
             if number:
-                self._clock.sleep(_WAIT_SECONDS)
+                self._clock.sleep(WAIT_SECONDS)
                 job.settle(self.confirm(job, job.changes()))
             changes = job.changes()
             known = {} if number or job.send_count else _known_ids(changes)
@@ -113,7 +113,7 @@ class RemoveFromList:
             found = {
                 identity: contact
                 for identity, contact in found.items()
-                if not _is_somebody_else(decode(changes[identity].contact), contact)
+                if not lookups.is_somebody_else(decode(changes[identity].contact), contact)
             }
             job.leave_out(unknown.keys() - found.keys())
             if not job.was_looked_up:
@@ -128,7 +128,8 @@ class RemoveFromList:
             if not contact_ids:
                 return None
             try:
-                return self._remove(list_ids, contact_ids)
+                removals = [functools.partial(self._client.remove_from_list, list_id) for list_id in list_ids]
+                return send_in_parts(contact_ids, removals, list_ids, self._check_allowed)
             except NotFoundError:  # one unknown id fails the whole request, and so does an unknown list
                 present = [list_id for list_id in list_ids if self._client.find_list(list_id) is not None]
                 list_ids = tuple(present) or list_ids
@@ -159,27 +160,30 @@ class RemoveFromList:
             if list_ids.isdisjoint(contact.get("list_ids") or ())
         }
 
-    def _remove(self, list_ids: tuple[str, ...], contact_ids: Sequence[str]) -> Submission:
-        """Send as many requests as the removal takes; return what is known of the last one."""
-        parts = [
-            contact_ids[start : start + MAX_IDS_PER_REMOVAL]
-            for start in range(0, len(contact_ids), MAX_IDS_PER_REMOVAL)
-        ]
-        job_id, part = "", parts[-1]
-        for list_id in list_ids:
-            for part in parts:
-                self._check_allowed()
-                job_id = self._client.remove_from_list(list_id, part)
-        return Submission(job_id, list_ids, sum(map(len, part)), len(part))
 
+def send_in_parts(
+    contact_ids: Sequence[str],
+    requests: Iterable[Callable[[Sequence[str]], str]],
+    list_ids: tuple[str, ...],
+    check_allowed: Callable[[], None],
+) -> Submission:
+    """Send as many requests as some contacts take; return what is known of the last one.
 
-def _is_somebody_else(sent: Contact, found: Mapping[str, object]) -> bool:
-    """Return whether a contact that was found by one identifier has another value of a second one.
-
-    Of two records of one person that were merged at the source, the one that lost is deleted, and it has the address of
-    the one that won.
+    Args:
+        contact_ids: SendGrid's ids of the contacts, at least one.
+        requests: Each sends a request with at most `MAX_IDS_PER_REMOVAL` ids, and returns the id of its job.
+        list_ids: The lists that they are for.
+        check_allowed: Called before each request; may raise to end the run.
     """
-    return any(sent.get(kind) and found.get(kind) and sent[kind] != found[kind] for kind in IDENTIFIERS[1:])
+    parts = [
+        contact_ids[start : start + MAX_IDS_PER_REMOVAL] for start in range(0, len(contact_ids), MAX_IDS_PER_REMOVAL)
+    ]
+    job_id, part = "", parts[-1]
+    for send in requests:
+        for part in parts:
+            check_allowed()
+            job_id = send(part)
+    return Submission(job_id, list_ids, sum(map(len, part)), len(part))
 
 
 def _known_ids(changes: Mapping[str, Change]) -> dict[str, str]:
