@@ -230,6 +230,33 @@ class Run:
         if is_limit_reached:
             self._delivery.send_full()
 
+    def _is_left_out(self, stream: Stream, purpose: Purpose, identity: str, contact: bytes) -> bool:
+        """Note the person of a record that is to be sent; return whether the record is counted and not sent."""
+        if self._erased is not None or self._intents.waiting:
+            keys = identity_keys(contacts.decode(contact))
+            if self._erased is not None and any(key in self._erased for key in keys):
+                stream.counts.buckets[Bucket.ERASED_BEFORE] += 1
+                return True
+            self._removals.cancel(keys, purpose.list_ids)
+        if self.mirrors.is_active:
+            self.mirrors.note(stream, purpose.list_ids, identity, contact)
+        if self._suppressed is not None and self._suppressed.holds(identity, stream.suppression_group_id):
+            stream.counts.buckets[Bucket.SKIPPED_SUPPRESSED] += 1
+            return True
+        return False
+
+    def _waits_for_suppression(self, change: Change) -> bool:
+        """Let a change wait if its person waits to be suppressed, and return whether that is so.
+
+        Raises:
+            RecordRejectedError: The contact alone is larger than a request may be.
+        """
+        self._batcher.check_size(change)
+        is_held = self._unsubscribed.hold(change)
+        if is_held:
+            self._checkpoints.hold_if_full()
+        return is_held
+
     def take_unsubscribed(
         self, stream: Stream, purpose: Purpose | None, identity: str, contact: bytes, origin: Origin
     ) -> None:
@@ -250,6 +277,7 @@ class Run:
         self._let_unsubscribe(stream, contacts.decode(contact), origin)
         if purpose is not None:
             self.take(stream, purpose, identity, contact, origin)
+        self._checkpoints.hold_if_full()
 
     def _note_unsubscribed(self, stream: Stream, record: Mapping[str, Any], origin: Origin) -> None:
         """Let the person of a record wait to be suppressed if the record says so, whatever becomes of it otherwise."""
@@ -259,14 +287,18 @@ class Run:
             except (RecordRejectedError, RecursionError):
                 return  # it is not known who has unsubscribed
             self._let_unsubscribe(stream, contact, origin)
+            self._checkpoints.hold_if_full()
 
     def _let_unsubscribe(self, stream: Stream, contact: contacts.Contact, origin: Origin) -> None:
         if stream.subscription is None:
             return
         stream.counts.unsubscribed_records += 1
+        if self._suppressed is not None and "email" in contact:
+            self._suppressed.add(contact["email"], stream.suppression_group_id)
+        if self._unsubscribed.is_suppressed(contact, stream.suppression_group_id):
+            return
         earlier = self._batcher.withdraw(contacts.identity(contact) or "")
-        self._unsubscribed.add(contact, stream.subscription.group_id, origin, earlier)
-        self._checkpoints.hold_if_full()
+        self._unsubscribed.add(contact, stream.suppression_group_id, origin, earlier)
 
     def _let_wait(self, contact: contacts.Contact, list_ids: tuple[str, ...], origin: Origin, act: Act) -> None:
         """Let what a record asks to take away wait for a checkpoint."""
@@ -362,6 +394,7 @@ class Run:
                 )
                 log.warning(message, shown(name), counted(without, "row"))
         self.streams.warn_of_absent_properties()
+        self.streams.warn_of_unmatched_values()
         if self._connection.rejections.has_entries:
             path = self._settings.rejected_records_path
             log.info("Rejected records are in %s, with the `run_id` %s.", path, self.report.run_id)

@@ -28,17 +28,19 @@ class SuppressionGuard:
         self.done: Counter[str] = Counter()
         """Number of people who were suppressed in this run, by stream."""
 
-    def streams_over(self, waiting: Mapping[str, int], people_count: int) -> set[str]:
+    def streams_over(self, waiting: Mapping[str, int], people_count: int, *, is_end: bool = True) -> set[str]:
         """Return the streams whose waiting people may not be suppressed.
 
         Args:
             waiting: Number of people who would be suppressed and are not yet, by stream.
-            people_count: Number of people of the run.
+            people_count: Number of people of the run so far.
+            is_end: Whether no more people come. If some may come, the first few are not allowed just for being few.
         """
+        few = FEW if is_end else 0
         over = set()
         for stream, count in waiting.items():
             limit = self._limit_of(stream)
-            most = max(FEW, people_count // 2) if limit is None else limit
+            most = max(few, people_count // 2) if limit is None else limit
             total = self._total_without_ceiling(waiting) if limit is None else self.done[stream] + count
             if count and total > most:
                 over.add(stream)

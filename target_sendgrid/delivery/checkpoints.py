@@ -88,7 +88,7 @@ class Checkpoints:
         """Have a checkpoint if no more can wait."""
         if self._people.is_full:
             self._suppress(is_end=False)
-            if self._people.is_full:
+            if self._people.is_full:  # too many records are rejected
                 self._people.spool()
         if self._intents.is_full:
             self._hold()
@@ -136,10 +136,11 @@ class Checkpoints:
             if is_end:
                 self._delivery.finish()  # whether too many records are rejected is known for sure then
             self._suppress(is_end=is_end)
-            if self._intents.waiting:
+            if is_end or self._intents.waiting:
                 self._delivery.finish()
-                if not self._is_over_limit:
-                    self._removals.carry_out()
+            if self._intents.waiting and not self._is_over_limit:
+                self._removals.carry_out()
+            self._delivery.settle_ready()  # which writes the states that waited for it
         except SendGridError:
             self._check_stop()  # the job runner may have been the first to notice a signal
             raise

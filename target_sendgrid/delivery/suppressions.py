@@ -87,7 +87,7 @@ class Suppressions:
         """
         if self._people.is_empty:
             return
-        over, people_count = self._streams_over()
+        over, people_count = self._streams_over(is_end=is_end)
         if over and not is_end:
             self._people.spool()
             return
@@ -116,16 +116,16 @@ class Suppressions:
         if self._withheld:
             raise TooManySuppressionsError(" ".join(self._withheld), _NEXT_STEP)
 
-    def _streams_over(self) -> tuple[set[str], int]:
-        """Return the streams whose people the guard does not allow to be suppressed, and the number of the run's people.
+    def _streams_over(self, *, is_end: bool) -> tuple[set[str], int]:
+        """Return the streams whose people may not be suppressed, and the number of the run's people.
 
         Who is suppressed already is read only if that may change the decision.
         """
         people_count = self._people_count() + self._not_sent_count + self._people.not_sent_count
-        over = self._guard.streams_over(self._people.counts, people_count)
+        over = self._guard.streams_over(self._people.counts, people_count, is_end=is_end)
         if over and not self._people.counts_new:
             self._people.count_new(self._read_suppressed())
-            over = self._guard.streams_over(self._people.counts, people_count)
+            over = self._guard.streams_over(self._people.counts, people_count, is_end=is_end)
         return over, people_count
 
     def _suppress(self, people: Sequence[UnsubscribedPerson]) -> dict[str, Rejection]:
@@ -137,9 +137,11 @@ class Suppressions:
                 self._batcher.add_earlier(change)
         self._delivery.finish_kinds(kinds)
         refused = {}
+        groups = {kind: group_id for group_id, kind in self._kinds.items()}
         for result in self._delivery.take_results(kinds):
             for change in result.settled:
                 self._report.stream(change.origin.stream).unsubscribed += 1
+                self._people.note_suppressed(change.identity, groups[result.batch.purpose.kind])
             refused.update({change.identity: rejection for change, rejection in result.rejected})
         return refused
 

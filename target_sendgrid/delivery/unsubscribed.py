@@ -77,6 +77,8 @@ class UnsubscribedPeople:
         self._spooled = HashSet()
         """The people in temporary files, by identity, and by group and identity."""
         self._spool: Spool | None = None
+        self._suppressed = HashSet()
+        """The people who were suppressed in this run, by group and identity."""
         self._purposes: list[Purpose] = []
         """The purposes of changes in temporary files."""
         self._is_suppressed: Callable[[str, int | None], bool] | None = None
@@ -102,6 +104,14 @@ class UnsubscribedPeople:
     def is_full(self) -> bool:
         """Whether memory should hold no more."""
         return len(self._people) >= MAX_IN_MEMORY or self._byte_count >= MAX_BYTES_IN_MEMORY
+
+    def is_suppressed(self, contact: Contact, group_id: int | None) -> bool:
+        """Return whether somebody was suppressed before in this run, so that nothing needs to wait."""
+        return _in_group(next(contacts.identities(contact)), group_id) in self._suppressed
+
+    def note_suppressed(self, identity: str, group_id: int | None) -> None:
+        """Note that somebody is suppressed."""
+        self._suppressed.add(_in_group(identity, group_id))
 
     def add(self, contact: Contact, group_id: int | None, origin: Origin, changes: Sequence[Change]) -> None:
         """Let somebody wait.

@@ -139,12 +139,7 @@ class DeleteContacts:
         """
         changes = job.changes()
         found = lookups.find_twice(functools.partial(lookups.find_all, self._client), changes, self._clock)
-        streams = {
-            identity: change.origin.stream
-            for identity, change in changes.items()
-            if identity in found or (self.kind.keeps_settled and "email" in decode(change.contact))
-        }
-        withheld = self._guard.withheld(streams)
+        withheld = self._guard.withheld(people_to_delete(self.kind, changes, found))
         absent = [identity for identity in changes if identity not in found and identity not in withheld]
         job.withhold([identity for identity in changes if identity in withheld])
         job.leave_out(absent)
@@ -179,3 +174,20 @@ class DeleteContacts:
             )
         if addresses:
             erase_ahead(self._client, list(addresses), self._check_allowed)
+
+
+def people_to_delete(kind: OperationKind, changes: Mapping[str, Change], found: Collection[str]) -> dict[str, str]:
+    """Return the streams of those people whom the guard has to decide about, by identity.
+
+    For erasure, a person counts also who has an address but no contact.
+
+    Args:
+        kind: `DELETE_CONTACT` or `DELETE_TO_ERASE`.
+        changes: The changes, by identity.
+        found: The identities of people who have a contact.
+    """
+    return {
+        identity: change.origin.stream
+        for identity, change in changes.items()
+        if identity in found or (kind is DELETE_TO_ERASE and "email" in decode(change.contact))
+    }
