@@ -95,12 +95,6 @@ class Deletions:
         """Return the status of each request to delete contacts."""
         return [one["status"] for one in self.sandbox.requests() if one["method"] == "DELETE"]
 
-    def delete(self, email: str) -> None:
-        """Delete a contact, as another user of the account might."""
-        (gone,) = (one["id"] for one in self.sandbox.contacts(detail=True) if one.get("email") == email)
-        self.client.delete_contacts([gone])
-        self.sandbox.settle()
-
 
 @pytest.fixture
 def deletions(sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deletions]:
@@ -208,6 +202,33 @@ class TestConfirmation:
         assert deletions.operations[DELETE_CONTACT].confirm(job, job.changes()) == set()
         assert deletions.sandbox.requests()[-1]["status"] == 404
 
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            {"kind": "job_failed"},
+            {"kind": "job_failed", "applied": True},
+            {"kind": "job_stuck"},
+            {"kind": "job_stuck", "applied": True},
+            {"kind": "job_lost"},
+            {"kind": "job_lost", "applied": True},
+            {"kind": "job_late", "late_seconds": 100.0},
+            {"kind": "no_job_id"},
+            {"kind": "cut_after"},
+            {"kind": "status", "status": 500},
+            {"kind": "status", "status": 400, "body": NOT_FOUND},
+            {"kind": "rate_limited"},
+        ],
+        ids=str,
+    )
+    def test_everybody_is_deleted_whatever_happens_to_the_first_request(
+        self, deletions: Deletions, fault: dict[str, Any]
+    ) -> None:
+        deletions.seed(*map(person, range(3)))
+        deletions.sandbox.add_fault(**fault, method="DELETE")
+        outcome = deletions.carry_out(*map(person, range(3)), kind=DELETE_TO_ERASE)
+        assert (sorted(outcome.settled), outcome.rejected) == ([person(number)["email"] for number in range(3)], {})
+        assert deletions.left() == []
+
     def test_a_person_with_another_contact_by_then_is_deleted_again(self, deletions: Deletions) -> None:
         deletions.seed({"email": "a@x.com"})
         job = deletions.submit({"email": "a@x.com", "external_id": "7"})
@@ -227,25 +248,25 @@ class TestConfirmation:
         assert deletions.operations[DELETE_TO_ERASE].submit(job) is None
         assert ([change.identity for change in job.progress.settled], job.progress.not_found) == (["a@x.com"], [])
 
+    @pytest.mark.parametrize(("unknown", "expected"), [("404", [2, 1]), ("ignore", [2])])
     def test_a_contact_that_vanishes_after_the_look_up_does_not_keep_the_others(
-        self, deletions: Deletions, monkeypatch: pytest.MonkeyPatch
+        self, deletions: Deletions, monkeypatch: pytest.MonkeyPatch, unknown: str, expected: list[int]
     ) -> None:
+        deletions.sandbox.set_options(unknown_contact_in_deletion=unknown)
         deletions.seed({"email": "a@x.com"}, {"email": "b@x.com"})
+        found = {one["email"]: one["id"] for one in deletions.sandbox.contacts(detail=True)}
         delete, calls = deletions.client.delete_contacts, []
 
         def vanish_first(contact_ids: Sequence[str]) -> str:
             calls.append(len(contact_ids))
             if len(calls) == 1:
-                monkeypatch.setattr(deletions.client, "delete_contacts", delete)
-                deletions.delete("b@x.com")
-                monkeypatch.setattr(deletions.client, "delete_contacts", vanish_first)
-                what = "One of them is unknown."
-                raise NotFoundError(what)
+                delete([found["b@x.com"]])
+                deletions.sandbox.settle()
             return delete(contact_ids)
 
         monkeypatch.setattr(deletions.client, "delete_contacts", vanish_first)
         outcome = deletions.carry_out({"email": "a@x.com"}, {"email": "b@x.com"}, kind=DELETE_TO_ERASE)
-        assert (calls, deletions.left(), sorted(outcome.settled)) == ([2, 1], [], ["a@x.com", "b@x.com"])
+        assert (calls, deletions.left(), sorted(outcome.settled)) == (expected, [], ["a@x.com", "b@x.com"])
 
     def test_a_deletion_that_is_refused_again_and_again_is_sent_in_parts_by_the_runner(
         self, deletions: Deletions
