@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from target_sendgrid.sendgrid.contact import Contact
 
 ADDRESSES = "addresses"
-"""Property of changes: all addresses of the person, whoever knows them."""
+"""Property of changes: all addresses of the person, the row's own and those of its contacts."""
 
 ERASE = OperationKind(
     job_name="erasure",
