@@ -153,7 +153,7 @@ class Pipeline:
             DeleteContacts(client, clock, self._account_guard, may, kind=DELETE_CONTACT),
             DeleteContacts(client, clock, self._account_guard, may, kind=DELETE_TO_ERASE),
             Erase(client, may),
-            *(Suppress(kind, client, group_id, may) for group_id, kind in self._suppress_kinds.items()),
+            *(Suppress(kind, client, clock, group_id, may) for group_id, kind in self._suppress_kinds.items()),
         ]
 
     def _read_suppressed(self) -> Callable[[str, int | None], bool]:

@@ -96,7 +96,9 @@ def find_twice(
     return found
 
 
-def find_all(client: Client, changes: Mapping[str, Change]) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
+def find_all(
+    client: Client, changes: Mapping[str, Change], others: set[str] | None = None
+) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
     """Look up all contacts of people: by each of their identifiers, and by SendGrid's ids that their changes hold.
 
     A person may have two contacts, one with the address and one with another identifier.
@@ -104,6 +106,7 @@ def find_all(client: Client, changes: Mapping[str, Change]) -> Iterator[tuple[st
     Args:
         client: SendGrid.
         changes: Their changes, by identity.
+        others: Takes the identities of those whose address turns out to be somebody else's.
 
     Yields:
         Identities with the contacts by SendGrid's ids, without those who are not in the account. Contacts that turn out
@@ -123,6 +126,8 @@ def find_all(client: Client, changes: Mapping[str, Change]) -> Iterator[tuple[st
             for identity in owners[value]:
                 if not is_somebody_else(sent[identity], holder):
                     people.setdefault(identity, {})[as_shape(holder.get(CONTACT_ID), str)] = holder
+                elif others is not None and kind == "email":
+                    others.add(identity)
     yield from people.items()
 
 

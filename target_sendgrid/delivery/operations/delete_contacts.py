@@ -137,8 +137,12 @@ class DeleteContacts:
 
         For erasure, a person counts also who has an address but no contact.
         """
-        changes = job.changes()
-        found = lookups.find_twice(functools.partial(lookups.find_all, self._client), changes, self._clock)
+        changes, others = job.changes(), set[str]()
+        find = functools.partial(lookups.find_all, self._client, others=others)
+        found = lookups.find_twice(find, changes, self._clock)
+        for identity in others:  # an address that has gone over to somebody else is not to be erased
+            contact = decode(changes[identity].contact)
+            changes[identity].contact = encode({kind: contact[kind] for kind in contact if kind != "email"})
         withheld = self._guard.withheld(people_to_delete(self.kind, changes, found))
         absent = [identity for identity in changes if identity not in found and identity not in withheld]
         job.withhold([identity for identity in changes if identity in withheld])

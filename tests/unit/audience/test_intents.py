@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.audience import intents as module
-from target_sendgrid.audience.intents import LONGEST_WAIT_SECONDS, Intents, Removal
+from target_sendgrid.audience.intents import Act, Intents, Removal
 from target_sendgrid.audience.presence import identity_keys
 from target_sendgrid.origin import Origin
 
@@ -34,30 +34,46 @@ def test_a_later_record_cancels_what_shares_an_identifier_and_a_list() -> None:
     assert intents.first_line is None
 
 
-def test_a_state_is_due_ten_minutes_after_it_came_behind_a_removal() -> None:
-    intents = Intents()
-    intents.note_state(0.0)
-    assert not intents.is_due(10_000.0)
-    intents.add(removal(1, "a"))
-    assert not intents.is_due(10_000.0)
-    intents.note_state(100.0)
-    intents.note_state(200.0)
-    assert not intents.is_due(99.0 + LONGEST_WAIT_SECONDS)
-    assert intents.is_due(100.0 + LONGEST_WAIT_SECONDS)
-    intents.postpone(700.0)
-    assert not intents.is_due(701.0)
-    list(intents.cancel(["a"], ["L"]))
-    assert not intents.is_due(10_000.0)
-
-
 def test_only_the_first_to_wait_is_a_boundary_of_states() -> None:
     intents = Intents()
     for line in (3, 4):
         intents.add(removal(line, "a"))
     assert intents.boundary_line == 3
     intents.take_all()
+    intents.done()
     intents.add(removal(7, "a"))
     assert intents.boundary_line == 7
+
+
+def test_what_was_taken_out_is_covered_by_no_state_until_it_is_done() -> None:
+    intents = Intents()
+    intents.add(removal(3, "a"))
+    assert [one.origin.line for one in intents.take_all()] == [3]
+    assert (intents.first_line, intents.waiting) == (3, {})
+    intents.done()
+    assert intents.first_line is None
+
+
+def acting(act: Act) -> Removal:
+    return Removal("a", ("a",), b"{}", (), Origin("people", 1), act)
+
+
+def test_a_later_record_cancels_a_deletion_but_no_erasure() -> None:
+    intents = Intents()
+    intents.add(acting(Act.DELETE_CONTACT))
+    intents.add(acting(Act.ERASE))
+    assert list(intents.cancel(["a"], [])) == []
+    assert len(list(intents.cancel(["a"], ["L"]))) == 1
+    assert [one.act for one in intents.waiting.values()] == [Act.ERASE]
+
+
+def test_all_but_erasures_of_a_person_are_dropped() -> None:
+    intents = Intents()
+    intents.add(removal(1, "a"))
+    intents.add(removal(2, "b"))
+    intents.add(acting(Act.ERASE))
+    assert [origin.line for origin in intents.drop(["a"])] == [1]
+    assert lines_of(intents) == [2, 1]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=30))

@@ -43,7 +43,7 @@ class Consent:
 
     def suppress(self, *emails: str, group_id: int | None = None) -> Outcome:
         kind = suppress_kind(group_id)
-        operation = Suppress(kind, self.client, group_id, self.check_allowed)
+        operation = Suppress(kind, self.client, self.clock, group_id, self.check_allowed)
         return carry_out(operation, self.client, self.clock, changes_of(kind, ({"email": one} for one in emails)))
 
     def forget(self, *people: dict[str, Any], limit: int | None = None) -> Outcome:

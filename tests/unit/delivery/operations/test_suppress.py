@@ -51,7 +51,7 @@ class Suppressions:
         self.kind = suppress_kind(group_id)
         self.stopped: list[SendGridError] = []
         """What the permit raises, once."""
-        self.operation = Suppress(self.kind, cast("Client", self), group_id, self.check_allowed)
+        self.operation = Suppress(self.kind, cast("Client", self), self.clock, group_id, self.check_allowed)
 
     def check_allowed(self) -> None:
         if self.stopped:
