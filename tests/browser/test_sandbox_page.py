@@ -99,7 +99,17 @@ class Sandbox(NamedTuple):
 
     def everything(self) -> Any:
         """Return all that a page could have changed."""
-        names = ("contacts?detail=true", "jobs", "keys", "options", "faults", "requests", "violations")
+        names = (
+            "contacts?detail=true",
+            "jobs",
+            "suppressions",
+            "erasures",
+            "keys",
+            "options",
+            "faults",
+            "requests",
+            "violations",
+        )
         return [self.control("GET", f"/_sandbox/{name}") for name in names]
 
 

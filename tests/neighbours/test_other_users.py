@@ -42,7 +42,7 @@ def ask(method, path, headers):
     with urllib.request.urlopen(request, timeout=30) as answer:
         return f"{answer.status} {answer.read()!r}"
 
-CONTROL = ("keys", "contacts", "requests", "jobs")
+CONTROL = ("keys", "contacts", "requests", "jobs", "suppressions", "erasures")
 READS = ("/", "/_sandbox/", "/v3/scopes", *("/_sandbox/" + name for name in CONTROL))
 CHANGES = ("/_sandbox/reset", "/_sandbox/keys", "/_sandbox/seed", "/v3/marketing/lists")
 GUESSES = {"Sandbox-Token": "x", "Authorization": "Bearer SG.a.b", "Cookie": "sandbox-token-" + url[17:] + "=x"}

@@ -46,6 +46,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "sendgrid/exports.py": (),
     "sendgrid/export_files.py": ("unit/sendgrid/test_exports.py",),
     "sendgrid/client.py": ("unit/sendgrid/test_endpoints.py",),
+    "sendgrid/consent.py": (),
     "sendgrid/retry.py": (),
     "sendgrid/contact.py": ("unit/mapping/test_conversions.py", "unit/delivery/test_lookups.py"),
     "sendgrid/lists.py": (),

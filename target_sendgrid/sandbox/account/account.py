@@ -21,9 +21,9 @@ _EARLIER_FULL_ACCESS = ("mail.send", "marketing.read", "marketing.automation.rea
 
 FULL_ACCESS = (
     *_EARLIER_FULL_ACCESS,
-    *("asm.groups.create", "asm.groups.delete"),
-    *(f"asm.groups.suppressions.{action}" for action in ("create", "read", "delete")),
-    *(f"asm.suppressions.global.{action}" for action in ("create", "read", "delete")),
+    *(f"asm.groups.{action}" for action in ("create", "update", "delete")),
+    *(f"asm.groups.suppressions.{action}" for action in ("create", "read", "update", "delete")),
+    *(f"asm.suppressions.global.{action}" for action in ("create", "read", "update", "delete")),
     "suppression.unsubscribes.read",
     "recipients.erasejob.create",
 )

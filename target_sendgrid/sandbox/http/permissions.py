@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MARKETING_PREFIX = "/v3/marketing/"
 ERASURE_PATH = "/v3/recipients/erasejob"
 
-_ACTIONS = {"GET": "read", "POST": "create", "DELETE": "delete"}
+_ACTIONS = {"GET": "read", "HEAD": "read", "POST": "create", "DELETE": "delete"}
 _SCOPES = (
     (re.compile(r"/v3/asm/groups(/[^/]+)?"), "asm.groups"),
     (re.compile(r"/v3/asm/groups/[^/]+/suppressions(/.+)?|/v3/asm/suppressions"), "asm.groups.suppressions"),

@@ -10,6 +10,7 @@ import pytest
 
 from target_sendgrid.errors import (
     BadRequestError,
+    Code,
     ContactLimitError,
     ForbiddenError,
     NotFoundError,
@@ -96,15 +97,18 @@ def test_rate_limits_may_last_longer_than_the_retry_budget(make_client: MakeClie
 def test_a_write_is_sent_once(make_client: MakeClient) -> None:
     client, server, clock = make_client()
     server.add_fault("status", status=503, times=None)
-    writes: list[Callable[[], str]] = [
+    writes: list[Callable[[], object]] = [
         lambda: client.upsert(PERSON),
         lambda: client.remove_from_list(UNKNOWN_ID, [UNKNOWN_ID]),
+        lambda: client.delete_contacts([UNKNOWN_ID]),
+        lambda: client.suppress(["ada@example.com"], None),
+        lambda: client.erase(["ada@example.com"]),
     ]
     for write in writes:
         with pytest.raises(TransientError, match="answered 503") as caught:
             write()
         assert isinstance(caught.value.final_error, UnreachableError)
-    assert (len(server.requests()), clock.slept_seconds) == (2, 0.0)
+    assert (len(server.requests()), clock.slept_seconds) == (len(writes), 0.0)
 
 
 @pytest.mark.parametrize(
@@ -476,3 +480,124 @@ class TestRemoval:
         assert "DELETE /v3/marketing/lists/{id}/contacts -> 404" in text
         assert list_id not in text
         assert contact_id not in text
+
+
+class TestConsent:
+    """Suppressing, deleting and erasing people."""
+
+    def test_people_are_suppressed_everywhere_or_in_a_group(self, make_client: MakeClient) -> None:
+        client, server, _ = make_client()
+        group_id = server.add_group("News")
+        assert [(group.id, group.name) for group in client.suppression_groups()] == [(group_id, "News")]
+        assert client.suppress(["Ada@example.com"], group_id) == {"ada@example.com"}
+        assert client.suppress(FOUR, None) == set(FOUR)
+        assert (server.suppressed(group_id), server.suppressed()) == ({"ada@example.com"}, set(FOUR))
+        assert client.suppressed_in_group(group_id, ["ADA@example.com", *FOUR]) == {"ada@example.com"}
+        assert client.group_suppressions(group_id) == ["ada@example.com"]
+        assert not server.violations()
+
+    @pytest.mark.parametrize("answer", ["silent", "global"])
+    def test_a_group_that_is_gone_is_an_error_after_one_request(self, make_client: MakeClient, answer: str) -> None:
+        client, server, _ = make_client(unknown_group_answer=answer)
+        group_id = server.add_group("News")
+        server.delete_group(group_id)
+        with pytest.raises(SendGridError, match=f"the suppression group {group_id} only") as caught:
+            client.suppress(["ada@example.com"], group_id)
+        assert caught.value.codes == [Code.WRONG_GROUP]
+        assert "ada" not in str(caught.value)
+        assert len(server.requests()) == 1
+
+    def test_an_answer_may_be_marked_as_plain_text(self, make_client: MakeClient) -> None:
+        client, server, _ = make_client()
+        body = '{"recipient_emails": ["ada@example.com"]}'
+        server.add_fault("status", status=201, body=body, headers={"Content-Type": "text/plain"})
+        assert client.suppress(["ada@example.com"], None) == {"ada@example.com"}
+
+    def test_only_those_in_the_answer_are_suppressed(self, make_client: MakeClient) -> None:
+        client, server, _ = make_client()
+        server.add_fault("suppressions_left_out", first=1)
+        assert client.suppress(FOUR, None) == server.suppressed() == set(FOUR[1:])
+
+    def test_all_pages_of_global_suppressions_are_read(self, make_client: MakeClient) -> None:
+        client, server, _ = make_client()
+        emails = [f"p{number}@example.com" for number in range(1_001)]
+        server.suppress(*emails)
+        pages = list(client.global_suppressions())
+        assert [len(page) for page in pages] == [500, 500, 1]
+        assert sorted(email for page in pages for email in page) == sorted(emails)
+        assert len(server.requests()) == 4
+
+    def test_contacts_are_deleted_by_a_job(self, make_client: MakeClient) -> None:
+        client, server, _ = make_client()
+        server.seed(contacts=[{"email": email} for email in FOUR])
+        ids = [contact["id"] for _, contact in client.find_contacts("email", FOUR[:2])]
+        job_id = client.delete_contacts(ids)
+        server.settle()
+        assert client.job_status(job_id).status == "completed"
+        assert [contact["email"] for contact in server.contacts()] == FOUR[2:]
+        with pytest.raises(NotFoundError):
+            client.delete_contacts(ids)
+        assert not server.violations()
+
+    @pytest.mark.parametrize("count", [0, MAX_IDS_PER_REMOVAL + 1])
+    def test_one_request_deletes_no_more_contacts_than_its_url_holds(self, make_client: MakeClient, count: int) -> None:
+        client, server, _ = make_client(unknown_contact_in_deletion="ignore")
+        with pytest.raises(ValueError, match=f"not {count}"):
+            client.delete_contacts([UNKNOWN_ID] * count)
+        with pytest.raises(TooLargeError):
+            client.delete_contacts([UNKNOWN_ID * 3] * 100)
+        assert server.requests() == []
+        client.delete_contacts([UNKNOWN_ID] * MAX_IDS_PER_REMOVAL)
+        assert [entry["status"] for entry in server.requests()] == [202]
+
+    def test_erasures_wait_for_their_rate_limit(self, make_client: MakeClient) -> None:
+        client, server, clock = make_client(rate_limit_erasure=2)
+        for email in FOUR:
+            client.erase([email])
+        assert server.erased() == set(FOUR)
+        assert 1 <= clock.slept_seconds <= 62
+        assert {entry["status"] for entry in server.requests()} == {202}
+
+    def test_bad_addresses_of_an_erasure_are_in_the_details_and_not_in_the_message(
+        self, make_client: MakeClient
+    ) -> None:
+        client, server, _ = make_client()
+        with pytest.raises(BadRequestError) as caught:
+            client.erase(["bad", FOUR[0], "worse"])
+        assert caught.value.details == [
+            ("email_addresses", f"Email_address {bad} is not valid") for bad in ("bad", "worse")
+        ]
+        assert "bad" not in str(caught.value)
+        assert server.erased() == set()
+
+    def test_a_key_that_lacks_a_scope_is_an_error_that_names_it(self, make_client: MakeClient) -> None:
+        _, server, clock = make_client()
+        client = Client(Transport(server.url, server.add_key(("marketing.read",)), clock=clock, timeout_seconds=5))
+        calls: dict[str, Callable[[], object]] = {
+            "asm.groups.read": client.suppression_groups,
+            "asm.suppressions.global.create": lambda: client.suppress(FOUR, None),
+            "asm.groups.suppressions.create": lambda: client.suppress(FOUR, 7),
+            "asm.groups.suppressions.read": lambda: client.group_suppressions(7),
+            "suppression.unsubscribes.read": lambda: list(client.global_suppressions()),
+            "recipients.erasejob.create": lambda: client.erase(FOUR),
+        }
+        for scope, call in calls.items():
+            with pytest.raises(ForbiddenError, match=f"Give the key the scope `{scope}`") as caught:
+                call()
+            assert "Marketing" not in str(caught.value)
+        client.transport.close()
+
+    def test_the_log_has_paths_without_ids(self, make_client: MakeClient, caplog: pytest.LogCaptureFixture) -> None:
+        client, server, _ = make_client()
+        caplog.set_level(logging.DEBUG, "target-sendgrid.sendgrid")
+        group_id = server.add_group("News")
+        client.suppress(FOUR, None)
+        client.suppressed_in_group(group_id, FOUR)
+        list(client.global_suppressions())
+        client.erase(FOUR)
+        assert [record.getMessage().partition(" ->")[0] for record in caplog.records] == [
+            "POST /v3/asm/suppressions/global",
+            "POST /v3/asm/groups/{id}/suppressions/search",
+            *["GET /v3/suppression/unsubscribes"] * 2,
+            "POST /v3/recipients/erasejob",
+        ]
