@@ -60,7 +60,7 @@ NOT_EMULATED = {
 FAULTS = {
     "status": "any status with any body and headers, in place of the route's answer",
     "html_error": "a proxy's page of HTML with any status",
-    "refusal": "400 that names contacts by index or by quoting them, names everybody, or names nobody",
+    "refusal": "400 that names contacts by index or by quoting them, everybody or nobody; addresses are quoted",
     "status_after": "as status, after the request was handled",
     "reset": "the connection is cut before the request is handled",
     "cut_after": "the connection is cut after the request was handled",

@@ -101,3 +101,20 @@ def test_100_requests_a_minute_and_the_wait_is_always_in_seconds(make_client: Ma
     client.sandbox.advance(60)
     assert client.call("POST", PATH, addresses("ada@example.com")).status_code == 202
     assert len(client.sandbox.erased()) == 101
+
+
+@pytest.mark.parametrize(
+    ("order", "named"),
+    [
+        ({"emails": ["ada@example.com"]}, [("email_addresses", "Email_address Ada@example.com is not valid")]),
+        ({"contacts": ["ada@example.com"], "names": "quote"}, [("", "Email_address Ada@example.com is not valid")]),
+        ({"first": 1}, [("email_addresses", "Email_address joe@example.com is not valid")]),
+        ({"emails": ["ada@example.com"], "names": "nobody"}, [("", "invalid input")]),
+    ],
+    ids=str,
+)
+def test_a_fault_refuses_addresses(client: Client, order: dict[str, Any], named: list[tuple[str, str]]) -> None:
+    client.sandbox.add_fault("refusal", **order)
+    found = client.errors("POST", PATH, addresses("joe@example.com", "Ada@example.com"), is_answer_checked=False)
+    assert found == (400, named)
+    assert client.sandbox.erased() == set()

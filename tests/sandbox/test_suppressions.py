@@ -224,3 +224,11 @@ def test_each_operation_asks_for_its_scope(client: Client, method: str, path: st
         key = client.sandbox.add_key(tuple(scopes))
         response = client.call(method, path, {}, headers={"Authorization": f"Bearer {key}"}, is_lawful=False)
         assert (response.status_code == 403) is expected
+
+
+def test_a_fault_refuses_addresses(client: Client, group: str) -> None:
+    client.sandbox.add_fault("refusal", emails=[ADA], times=2)
+    for path in (GLOBAL, f"{group}/suppressions"):
+        found = client.errors("POST", path, recipients(JOE, ADA))
+        assert found == (400, [("recipient_emails", f"email address {ADA} is not valid")])
+    assert client.sandbox.suppressed() == set()

@@ -18,6 +18,11 @@ MAX_BYTES = 256_000
 _FIELD = "email_addresses"
 
 
+def invalid(address: str) -> Problem:
+    """Return what is said of an address that is not valid."""
+    return Problem(_FIELD, f"Email_address {address} is not valid")
+
+
 def checked(body: bytes, document: dict[str, object]) -> list[str]:
     """Check a request to erase, and return its addresses.
 
@@ -31,9 +36,9 @@ def checked(body: bytes, document: dict[str, object]) -> list[str]:
         raise refused(_FIELD, f"{_FIELD} must be a list of texts")
     if not 1 <= len(addresses) <= MAX_ADDRESSES:
         raise refused(_FIELD, f"{_FIELD} must have 1 to {MAX_ADDRESSES} addresses")
-    invalid = [address for address in dict.fromkeys(addresses) if not is_valid_email(address)]
-    if invalid:
-        raise RefusedError(*(Problem(_FIELD, f"Email_address {address} is not valid") for address in invalid))
+    problems = [invalid(address) for address in dict.fromkeys(addresses) if not is_valid_email(address)]
+    if problems:
+        raise RefusedError(*problems)
     return cast("list[str]", addresses)
 
 

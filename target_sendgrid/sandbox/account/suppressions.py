@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.sandbox.account.contacts import as_json
-from target_sendgrid.sandbox.account.problems import refused, unknown
+from target_sendgrid.sandbox.account.problems import Problem, refused, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +18,11 @@ MAX_DESCRIPTION_CHARACTERS = 100
 
 GLOBAL = 0
 """Number under which global suppressions are stored. No group has it."""
+
+
+def invalid(email: str) -> Problem:
+    """Return what is said of an address that is not valid."""
+    return Problem("recipient_emails", f"email address {email} is not valid")
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from flask import Response
 
+from target_sendgrid.sandbox.account import erasures, suppressions
 from target_sendgrid.sandbox.account.problems import Problem
 from target_sendgrid.sandbox.account.reserved import IDENTIFIERS
 from target_sendgrid.sandbox.http.answers import JSON, answer, error, errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from target_sendgrid.sandbox.http.faults import Fault
     from target_sendgrid.sandbox.http.faults_in_force import Arrival
 
@@ -59,18 +62,29 @@ def _rate_limited(fault: Fault, now: float) -> Response:
 
 def _refusals(fault: Fault, arrival: Arrival) -> list[Problem]:
     people = fault.people()
-    named = [
-        (index, identifier)
-        for index, contact in enumerate(arrival.contacts)
-        for identifier in [next((str(contact[name]) for name in IDENTIFIERS if contact.get(name)), "")]
+    everybody = [*_refused_contacts(arrival), *_refused_addresses(arrival)]
+    problems = [
+        problem
+        for index, (identifier, problem) in enumerate(everybody)
         if fault.names == "everybody" or index < fault.first or identifier.lower() in people
     ]
-    if fault.names == "nobody" or not named:
+    if fault.names == "nobody" or not problems:
         return [Problem("", "invalid input")]
-    return [
-        Problem("" if fault.names == "quote" else f"contacts[{index}].identifier", f"email '{identifier}' is not valid")
-        for index, identifier in named
-    ]
+    return [Problem("", problem.message) for problem in problems] if fault.names == "quote" else problems
+
+
+def _refused_contacts(arrival: Arrival) -> Iterator[tuple[str, Problem]]:
+    """Yield the identifier of each contact of an upsert, and what would refuse it."""
+    for index, contact in enumerate(arrival.contacts):
+        identifier = next((str(contact[name]) for name in IDENTIFIERS if contact.get(name)), "")
+        yield identifier, Problem(f"contacts[{index}].identifier", f"email '{identifier}' is not valid")
+
+
+def _refused_addresses(arrival: Arrival) -> Iterator[tuple[str, Problem]]:
+    """Yield each address of a suppression or an erasure, and what would refuse it."""
+    for name, address in arrival.addresses:
+        invalid = suppressions.invalid if name == "recipient_emails" else erasures.invalid
+        yield address, invalid(address)
 
 
 def _content_type(fault: Fault, body: Any) -> str:  # noqa: ANN401 - a body of any type

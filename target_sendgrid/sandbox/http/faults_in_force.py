@@ -32,13 +32,22 @@ class Arrival:
         return [one for one in contacts if isinstance(one, dict)] if isinstance(contacts, list) else []
 
     @cached_property
+    def addresses(self) -> list[tuple[str, str]]:
+        """The addresses of a suppression or an erasure, each after the name of the property that holds it."""
+        return [(name, address) for name in ("recipient_emails", "email_addresses") for address in self._texts(name)]
+
+    @cached_property
     def identifiers(self) -> frozenset[str]:
         """Every identifier in the body of a request that names people, in lower case."""
         found = [str(contact[name]) for contact in self.contacts for name in IDENTIFIERS if contact.get(name)]
-        for name in ("emails", "identifiers", "recipient_emails", "email_addresses"):
-            asked = self._document.get(name)
-            found += [str(one) for one in asked] if isinstance(asked, list) else []
+        for name in ("emails", "identifiers"):
+            found += self._texts(name)
+        found += [address for _, address in self.addresses]
         return frozenset(one.lower() for one in found)
+
+    def _texts(self, name: str) -> list[str]:
+        asked = self._document.get(name)
+        return [str(one) for one in asked] if isinstance(asked, list) else []
 
     @cached_property
     def _document(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from flask import Blueprint, Response, request
 
 from target_sendgrid.sandbox.account import suppressions
-from target_sendgrid.sandbox.account.problems import Problem, RefusedError, UnknownThingError, refused
+from target_sendgrid.sandbox.account.problems import RefusedError, UnknownThingError, refused
 from target_sendgrid.sandbox.account.reserved import is_valid_email
 from target_sendgrid.sandbox.http.answers import answer, decoded_object, number
 from target_sendgrid.sandbox.http.current import current_sandbox
@@ -179,7 +179,7 @@ def _taken(emails: list[str]) -> list[str]:
     """
     invalid = [email for email in emails if not is_valid_email(email)]
     if invalid and current_sandbox().account.options.invalid_email_in_suppression == "400":
-        raise RefusedError(*(Problem("recipient_emails", f"email address {email} is not valid") for email in invalid))
+        raise RefusedError(*map(suppressions.invalid, invalid))
     notes = request.environ[NOTES_KEY]
     fault = current_sandbox().faults.take(SUPPRESSION_KINDS, notes["arrival"])
     left_out = set(invalid)

@@ -177,6 +177,12 @@ class TestErase:
         with pytest.raises(ValueError, match=f"not {count}"):
             client_of()[0].erase(["a@example.com"] * count)
 
+    @pytest.mark.parametrize("count", [1, MAX_EMAILS_PER_ERASURE])
+    def test_as_many_addresses_as_the_vendor_says_are_sent_at_once(self, count: int) -> None:
+        client, recorder = client_of({"job_id": "7"})
+        client.erase([f"{number}@example.com" for number in range(count)])
+        assert len(json.loads(recorder.requests[0][-1])["email_addresses"]) == count
+
     def test_too_many_bytes_are_not_sent(self) -> None:
         client, recorder = client_of({"job_id": "7"})
         count = 1000
