@@ -273,18 +273,6 @@ class OutputStreams:
             suppression_group_id=settings.suppression_group_id,
         )
 
-    def warn_of_unmatched_values(self) -> None:
-        """Log which properties say of nobody that the person has unsubscribed: a value may be misspelt."""
-        for name, counts in self._report.streams.items():
-            settings = self._settings.for_stream(name)
-            has_records = settings.is_enabled and counts.received
-            if settings.subscription_property and has_records and not counts.unsubscribed_records:
-                log.warning(
-                    "Stream '%s': no record has one of the `unsubscribed_values` in property '%s'.",
-                    shown(name),
-                    shown(settings.subscription_property),
-                )
-
     def warn_of_absent_properties(self) -> None:
         """Log which mapped properties neither a schema has listed nor any record has had."""
         for name, mapping in self._mappings.items():

@@ -22,9 +22,10 @@ from target_sendgrid.mapping.field_mapping import value_at
 from target_sendgrid.mirroring import Mirrors
 from target_sendgrid.output_streams import OutputStreams
 from target_sendgrid.pipeline import Pipeline
+from target_sendgrid.report.notes import log_notes
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
-from target_sendgrid.wording import counted, shown, suggest, unused_entry
+from target_sendgrid.wording import counted, suggest, unused_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -380,21 +381,8 @@ class Run:
 
     def complete_report(self) -> None:
         """Add to the report, and to the log, what is known only at the end."""
-        for name, counts in self.report.streams.items():
-            if counts.buckets[Bucket.DELETED_AT_SOURCE]:
-                message = "Stream '%s': rows that are deleted at the source change nothing in SendGrid."
-                if self._settings.for_stream(name).sync_mode == "mirror":
-                    message = "Stream '%s': people whose rows are deleted at the source count as absent."
-                log.info(message, shown(name))
-            without = counts.buckets[Bucket.DELETED_WITHOUT_IDENTIFIER]
-            if without:
-                message = (
-                    "Stream '%s': %s deleted at the source took nobody off a list, for lack of a mapped identifier. Map"
-                    " one that the tap sends with deleted rows, such as the key to `external_id`."
-                )
-                log.warning(message, shown(name), counted(without, "row"))
         self.streams.warn_of_absent_properties()
-        self.streams.warn_of_unmatched_values()
+        log_notes(self.report, self._settings)
         if self._connection.rejections.has_entries:
             path = self._settings.rejected_records_path
             log.info("Rejected records are in %s, with the `run_id` %s.", path, self.report.run_id)

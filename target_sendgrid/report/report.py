@@ -79,6 +79,10 @@ _FIRST_AFTER_REJECTED = Bucket.OVER_CAP
 """Bucket before which the report and the summary name the rejected records."""
 
 
+_TAKEN_AWAY = frozenset({Bucket.REMOVED, Bucket.DELETED_CONTACT, Bucket.ERASED})
+"""Buckets of records whose people are taken off lists or out of the account."""
+
+
 class StreamReport(msgspec.Struct):
     """What became of one stream's records.
 
@@ -122,8 +126,8 @@ class StreamReport(msgspec.Struct):
             count = self.buckets[bucket]
             if bucket is Bucket.UPSERTED and preview is not None:
                 parts.append(f"{count:,} would be upserted{preview.summary(count)}")
-            elif bucket is Bucket.REMOVED and preview is not None and count:
-                parts.append(f"{count:,} would be removed")
+            elif bucket in _TAKEN_AWAY and preview is not None and count:
+                parts.append(f"{count:,} would be {bucket.label_of_one if count == 1 else bucket.label}")
             elif count or bucket.is_always_shown:
                 parts.append(f"{count:,} {bucket.label_of_one if count == 1 else bucket.label}")
         if self.unsettled:
