@@ -160,14 +160,15 @@ def action_for(status: int, body: object) -> Action:
     )
 
 
-def scope_needed(scope: str, setting: str) -> str:
+def scope_needed(scope: str, *settings: str) -> str:
     """Return what to do about a key that lacks another scope than Marketing access.
 
     Args:
         scope: The scope, in SendGrid's words.
-        setting: The setting that needs it.
+        settings: The settings that need it.
     """
-    return f"Give the key the scope `{scope}`, which `{setting}` needs."
+    named = " and ".join(f"`{setting}`" for setting in settings)
+    return f"Give the key the scope `{scope}`, which {named} {'need' if len(settings) > 1 else 'needs'}."
 
 
 def error_for(

@@ -37,7 +37,9 @@ _MAY_SUPPRESS = answers.scope_needed("asm.suppressions.global.create", "subscrip
 _MAY_SUPPRESS_IN_GROUP = answers.scope_needed("asm.groups.suppressions.create", "suppression_group_id")
 _MAY_READ_GROUP = answers.scope_needed("asm.groups.suppressions.read", "suppression_group_id")
 _MAY_READ_GROUPS = answers.scope_needed("asm.groups.read", "suppression_group_id")
-_MAY_READ_UNSUBSCRIBES = answers.scope_needed("suppression.unsubscribes.read", "skip_suppressed")
+_MAY_READ_UNSUBSCRIBES = answers.scope_needed(
+    "suppression.unsubscribes.read", "subscription_property", "skip_suppressed"
+)
 _MAY_ERASE = answers.scope_needed("recipients.erasejob.create", "on_delete: erase")
 
 

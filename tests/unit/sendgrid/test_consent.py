@@ -30,7 +30,7 @@ PAGES = "/v3/suppression/unsubscribes?limit=500&offset="
 
 
 @pytest.mark.parametrize(
-    ("call", "answer", "request_", "expected", "scope", "setting"),
+    ("call", "answer", "request_", "expected", "scope", "needs"),
     [
         (
             Client.suppression_groups,
@@ -38,7 +38,7 @@ PAGES = "/v3/suppression/unsubscribes?limit=500&offset="
             ("GET", "/v3/asm/groups", "to read suppression groups", ""),
             [SuppressionGroup(7, "News")],
             "asm.groups.read",
-            "suppression_group_id",
+            "`suppression_group_id` needs",
         ),
         (
             lambda client: client.suppress(EMAILS, None),
@@ -46,7 +46,7 @@ PAGES = "/v3/suppression/unsubscribes?limit=500&offset="
             ("POST", GLOBAL, "to suppress people", BODY),
             FOLDED,
             "asm.suppressions.global.create",
-            "subscription_property",
+            "`subscription_property` needs",
         ),
         (
             lambda client: client.suppress(EMAILS, 7),
@@ -54,7 +54,7 @@ PAGES = "/v3/suppression/unsubscribes?limit=500&offset="
             ("POST", GROUP, "to suppress people", BODY),
             {"ada@example.com"},
             "asm.groups.suppressions.create",
-            "suppression_group_id",
+            "`suppression_group_id` needs",
         ),
         (
             lambda client: client.suppressed_in_group(7, EMAILS),
@@ -62,7 +62,7 @@ PAGES = "/v3/suppression/unsubscribes?limit=500&offset="
             ("POST", f"{GROUP}/search", "to read suppressions", BODY),
             {"ada@example.com"},
             "asm.groups.suppressions.read",
-            "suppression_group_id",
+            "`suppression_group_id` needs",
         ),
         (
             lambda client: client.group_suppressions(7),
@@ -70,7 +70,7 @@ PAGES = "/v3/suppression/unsubscribes?limit=500&offset="
             ("GET", GROUP, "to read suppressions", ""),
             EMAILS,
             "asm.groups.suppressions.read",
-            "suppression_group_id",
+            "`suppression_group_id` needs",
         ),
         (
             lambda client: list(client.global_suppressions()),
@@ -78,7 +78,7 @@ PAGES = "/v3/suppression/unsubscribes?limit=500&offset="
             ("GET", f"{PAGES}0", "to read suppressions", ""),
             [],
             "suppression.unsubscribes.read",
-            "skip_suppressed",
+            "`subscription_property` and `skip_suppressed` need",
         ),
         (
             lambda client: client.erase(EMAILS),
@@ -91,22 +91,22 @@ PAGES = "/v3/suppression/unsubscribes?limit=500&offset="
             ),
             None,
             "recipients.erasejob.create",
-            "on_delete: erase",
+            "`on_delete: erase` needs",
         ),
     ],
 )
-def test_each_call_sends_its_request_and_names_the_scope_and_the_setting_that_needs_it(
+def test_each_call_sends_its_request_and_names_the_scope_and_the_settings_that_need_it(
     call: Callable[[Client], object],
     answer: object,
     request_: tuple[str, ...],
     expected: object,
     scope: str,
-    setting: str,
+    needs: str,
 ) -> None:
     client, recorder = client_of(answer)
     assert call(client) == expected
     assert recorder.requests == [request_]
-    assert recorder.access == [f"Give the key the scope `{scope}`, which `{setting}` needs."]
+    assert recorder.access == [f"Give the key the scope `{scope}`, which {needs}."]
 
 
 def test_a_403_names_the_scope_and_not_the_access_to_contacts() -> None:
