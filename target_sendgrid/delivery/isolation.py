@@ -7,7 +7,8 @@ a contact that this run has settled before (the *probe*); a run that has settled
 If one of these succeeds, the account works, and the suspended jobs are sent again. If none does, the account is at
 fault: the run stops and nobody is rejected for it.
 
-Answers, requests and jobs are counted apart: that SendGrid accepts requests does not mean that its jobs succeed.
+Answers, requests and jobs are counted apart, each of them by service: that SendGrid accepts requests does not mean that
+its jobs succeed, nor that it can suppress people.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import itertools
 import logging
 import random
+from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -23,7 +25,7 @@ from target_sendgrid.audience.identities import IdentitySet
 from target_sendgrid.delivery.batching import Batch
 from target_sendgrid.delivery.job import Job, Level
 from target_sendgrid.delivery.job_outcome import FEW_CONTACTS
-from target_sendgrid.delivery.pending import Change, pack
+from target_sendgrid.delivery.pending import Change, Service, pack
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.fields import IDENTIFIERS
@@ -119,7 +121,7 @@ class Isolation:
     def __init__(self, queue: SendQueue, clock: Clock) -> None:
         self._queue = queue
         self._clock = clock
-        self._health = {level: Health() for level in Level}
+        self._health: dict[tuple[Service, Level], Health] = defaultdict(Health)
         self._suspended: list[tuple[Job, Failure]] = []
         self._completed: dict[OperationKind, list[Settled]] = {}
         """A contact that a completed job has settled, by the kind of its operation."""
@@ -128,35 +130,36 @@ class Isolation:
 
     # What is known of the account
 
-    def succeeded(self, level: Level, moment: float) -> None:
+    def succeeded(self, level: Level, moment: float, service: Service = Service.CONTACTS) -> None:
         """Record a success, and send those suspended jobs again that had failed before it.
 
         Args:
             level: What succeeded.
             moment: When a request was accepted, or when a job was sent that has now succeeded.
+            service: Where it succeeded.
         """
-        health = self._health[level]
+        health = self._health[service, level]
         health.succeeded_at = max(health.succeeded_at, moment)
         health.failures_in_row, health.had_trial = 0, False
         for entry in list(self._suspended):
             job, failure = entry
-            if failure.level is level and self.have_others_succeeded(job, level):
+            is_same = failure.level is level and job.purpose.kind.service is service
+            if is_same and self.have_others_succeeded(job, level):
                 self._suspended.remove(entry)
                 self._queue.put_first(job)
 
-    def count_failure(self, level: Level, contact_count: int = 1) -> None:
+    def count_failure(self, level: Level, contact_count: int = 1, service: Service = Service.CONTACTS) -> None:
         """Count a failure of one request or job, or of contacts of which each was named."""
-        self._health[level].failures_in_row += contact_count
+        self._health[service, level].failures_in_row += contact_count
 
-    def can_believe(self, level: Level, named_count: int, sent_count: int) -> bool:
+    def can_believe(self, level: Level, named_count: int, sent_count: int, service: Service = Service.CONTACTS) -> bool:
         """Return whether an answer that names contacts says something about them.
 
         Requests and jobs in a row that fail for everybody in them may be the account's fault, however small they are.
         """
         are_all_named = named_count >= sent_count
-        failures = self._health[level].failures_in_row + (named_count if are_all_named else 0)
-        is_first = not self._health[level].failures_in_row
-        return is_first or failures <= MAX_FAILURES_IN_ROW
+        before = self._health[service, level].failures_in_row
+        return not before or before + (named_count if are_all_named else 0) <= MAX_FAILURES_IN_ROW
 
     def record_failure(self, job: Job, level: Level) -> None:
         """Record a failure of a job, and whether a single contact has failed again after others had succeeded."""
@@ -165,21 +168,21 @@ class Isolation:
             job.repeated_failures[level] = job.repeated_failures.get(level, 0) + 1
             job.failed_at[level] = now
         job.failed_at.setdefault(level, now)
-        self.count_failure(level)
+        self.count_failure(level, service=job.purpose.kind.service)
 
-    def is_account_suspect(self, level: Level) -> bool:
+    def is_account_suspect(self, level: Level, service: Service = Service.CONTACTS) -> bool:
         """Return whether so many have failed in a row that the account may be at fault, whomever answers name."""
-        return self._health[level].failures_in_row > MAX_FAILURES_IN_ROW
+        return self._health[service, level].failures_in_row > MAX_FAILURES_IN_ROW
 
-    def has_succeeded_since(self, moment: float, level: Level) -> bool:
+    def has_succeeded_since(self, moment: float, level: Level, service: Service = Service.CONTACTS) -> bool:
         """Return whether something has succeeded after a moment."""
-        return self._health[level].succeeded_at > moment
+        return self._health[service, level].succeeded_at > moment
 
     def have_others_succeeded(self, job: Job, level: Level) -> bool:
         """Return whether others have succeeded since a job failed, so that the account is known to work."""
-        failed_at = job.failed_at.get(level)
-        has_succeeded = failed_at is not None and self.has_succeeded_since(failed_at, level)
-        return has_succeeded and not self.is_account_suspect(level)
+        failed_at, service = job.failed_at.get(level), job.purpose.kind.service
+        has_succeeded = failed_at is not None and self.has_succeeded_since(failed_at, level, service)
+        return has_succeeded and not self.is_account_suspect(level, service)
 
     def named_before(self, job: Job, level: Level, count: int) -> frozenset[str]:
         """Return whom SendGrid named before among a job's contacts; nobody where the account may be at fault for it.
@@ -276,7 +279,9 @@ class Isolation:
         job, failure = self._suspended[0]
         if self._probes(job):
             return 0.0
-        if are_likely_to_end and not self._health[failure.level].had_trial:
+        service = job.purpose.kind.service
+        is_end_awaited = are_likely_to_end and any(other.purpose.kind.service is service for other in under_way)
+        if is_end_awaited and not self._health[service, failure.level].had_trial:
             return None
         return NEXT_BATCH_SECONDS if may_get_batches and failure.level is not Level.ANSWER else 0.0
 
@@ -287,7 +292,8 @@ class Isolation:
             SendGridError: A trial has failed before, or there is nothing to make one with.
         """
         job, failure = self._suspended[0]
-        health = self._health[failure.level]
+        service = job.purpose.kind.service
+        health = self._health[service, failure.level]
         if health.had_trial:
             raise failure.error
         health.had_trial = True
@@ -297,7 +303,8 @@ class Isolation:
             for settled in probes:
                 self._queue.put_first(settled.probe())
             return
-        largest = max([*(suspended for suspended, _ in self._suspended), *self._queue], key=lambda job: job.count)
+        waiting = [*(suspended for suspended, _ in self._suspended), *self._queue]
+        largest = max((one for one in waiting if one.purpose.kind.service is service), key=lambda one: one.count)
         if largest.count == 1 and largest.failed_at:
             raise failure.error
         # At random, because contacts may be bad in some regular order; the same ones whenever the run is repeated.

@@ -317,7 +317,7 @@ class JobRunner:
                 self._job_failures.failed(job, operation, outcome.problem)
             return
         if job.count:
-            self._isolation.succeeded(Level.JOB, job.last_request.sent_at)
+            self._isolation.succeeded(Level.JOB, job.last_request.sent_at, operation.kind.service)
         told = f"{counted(job.count, 'contact')} confirmed"  # a look-up that confirms contacts settles them
         if not operation.is_proven_by_completion and not self._is_confirmed(job):
             return
@@ -330,12 +330,12 @@ class JobRunner:
 
     def _outcome(self, job: Job, status: JobStatus, named: Mapping[str, str]) -> JobOutcome:
         """Return what a finished job says, given the reasons in its errors file by identity."""
-        count = job.last_request.contact_count
+        count, service = job.last_request.contact_count, job.purpose.kind.service
         outcome = read_outcome(status, named, self._isolation.named_before(job, Level.JOB, count), count)
         if len(outcome.at_fault) == count:
-            if not self._isolation.can_believe(Level.JOB, count, count):
+            if not self._isolation.can_believe(Level.JOB, count, count, service):
                 return JobOutcome({}, f"ended '{status.status}' with errors for everybody, like jobs before it")
-            self._isolation.count_failure(Level.JOB, count)
+            self._isolation.count_failure(Level.JOB, count, service)
         return outcome
 
     def _is_confirmed(self, job: Job) -> bool:

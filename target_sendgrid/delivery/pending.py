@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from enum import Enum, auto
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from target_sendgrid.report.report import Bucket
+
+
+class Service(Enum):
+    """A part of SendGrid that may fail while the others work."""
+
+    CONTACTS = auto()
+    """Contacts and their lists."""
+    DELETION = auto()
+    """Deletion of contacts, which a key or an account may not have."""
+    SUPPRESSIONS = auto()
+    ERASURE = auto()
 
 
 class OperationKind(msgspec.Struct, frozen=True, eq=False):
@@ -35,6 +47,8 @@ class OperationKind(msgspec.Struct, frozen=True, eq=False):
     """Whether people who are not in the account are created. If not, they are counted as not found."""
     keeps_settled: bool = False
     """Whether the changes that were carried out are kept for the result of their batch."""
+    service: Service = Service.CONTACTS
+    """Where its requests go."""
     can_repeat: bool = True
     """Whether a change that was carried out can be asked for again, to find out whether the account works."""
 

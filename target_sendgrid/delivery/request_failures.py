@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from target_sendgrid.delivery.isolation import Failure
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from target_sendgrid.delivery.isolation import Isolation
     from target_sendgrid.delivery.job import Job
     from target_sendgrid.delivery.operation import Operation
+    from target_sendgrid.delivery.pending import Service
     from target_sendgrid.delivery.send_queue import SendQueue
     from target_sendgrid.errors import BadRequestError, TooLargeError, TransientError
     from target_sendgrid.sendgrid.retry import Tries
@@ -53,18 +55,19 @@ class RequestFailures:
         self._new_tries = new_tries
         self._tries: Tries | None = None
         """The tries that have failed since a request was last accepted, whichever jobs they were for."""
-        self._accepted_count = 0
+        self._accepted_count: Counter[Service] = Counter()
         """Number of jobs that were accepted at their first try."""
-        self._failing_count = 0
+        self._failing_count: Counter[Service] = Counter()
         """Number of jobs of which a try had no usable answer."""
 
     def accepted(self, job: Job) -> None:
         """Record that a request was accepted, and send again what was suspended until then."""
+        service = job.purpose.kind.service
         if job.failed_tries is None:
-            self._accepted_count += 1
+            self._accepted_count[service] += 1
         self._tries = job.failed_tries = None
         for level in (Level.ANSWER, Level.REQUEST):
-            self._isolation.succeeded(level, self._clock.monotonic())
+            self._isolation.succeeded(level, self._clock.monotonic(), service)
 
     def no_answer(self, job: Job, error: TransientError) -> None:
         """Send a job again later whose request had no usable answer. Meanwhile other jobs are tried.
@@ -74,12 +77,13 @@ class RequestFailures:
         Raises:
             SendGridError: Requests have failed for too long.
         """
-        now = self._clock.monotonic()
+        now, service = self._clock.monotonic(), job.purpose.kind.service
         if error.may_have_been_taken:
             job.progress.maybe_taken_at = now
         if job.failed_tries is None:
-            self._failing_count += 1
-            job.failed_tries = FailedTries(self._new_tries(), now, self._accepted_count, self._failing_count)
+            self._failing_count[service] += 1
+            counts = self._accepted_count[service], self._failing_count[service]
+            job.failed_tries = FailedTries(self._new_tries(), now, *counts)
         self._tries = self._tries or self._new_tries()
         final_error = error.final_error or JobFailedError(f"{error}.", "Run again later.")
         wait_seconds, pause_seconds = job.failed_tries.tries.wait_after(error), self._tries.wait_after(error)
@@ -88,7 +92,7 @@ class RequestFailures:
             if pause_seconds is None:  # not while others are accepted: that this one waits behind them is not its fault
                 raise final_error
         elif is_over or self._is_likely_at_fault(job, job.failed_tries):
-            if job.count == 1 and self._are_others_failing(job.failed_tries):
+            if job.count == 1 and self._are_others_failing(job.failed_tries, service):
                 raise final_error
             job.failed_at.setdefault(Level.ANSWER, job.failed_tries.since)
             job.failed_tries = None
@@ -109,12 +113,14 @@ class RequestFailures:
         if failed_tries.tries.count < TRIES_WHILE_OTHERS_SUCCEED:
             return False
         has_failed = Level.ANSWER in job.failed_at
-        return has_failed or (job.count > 1 and self._isolation.has_succeeded_since(failed_tries.since, Level.ANSWER))
+        service = job.purpose.kind.service
+        have_others_succeeded = self._isolation.has_succeeded_since(failed_tries.since, Level.ANSWER, service)
+        return has_failed or (job.count > 1 and have_others_succeeded)
 
-    def _are_others_failing(self, failed_tries: FailedTries) -> bool:
-        """Return whether too many other requests have failed as well since one began to fail."""
-        accepted = self._accepted_count - failed_tries.accepted_before
-        failing = self._failing_count - failed_tries.failing_before
+    def _are_others_failing(self, failed_tries: FailedTries, service: Service) -> bool:
+        """Return whether too many other requests to a service have failed as well since one began to fail."""
+        accepted = self._accepted_count[service] - failed_tries.accepted_before
+        failing = self._failing_count[service] - failed_tries.failing_before
         return failing * ACCEPTED_FOR_EACH_FAILING > accepted
 
     def too_large(self, job: Job, error: TooLargeError) -> None:
@@ -129,7 +135,8 @@ class RequestFailures:
         """Reject the contacts that a refused request names, and send the others again."""
         named = operation.refused(job, error)
         named_before = self._isolation.named_before(job, Level.REQUEST, job.count)
-        can_believe = self._isolation.can_believe(Level.REQUEST, len(named), job.count)
+        service = job.purpose.kind.service
+        can_believe = self._isolation.can_believe(Level.REQUEST, len(named), job.count, service)
         to_reject = at_fault(named, named_before, job.count) if can_believe else {}
         if not to_reject:
             job.named |= named.keys()
@@ -139,7 +146,7 @@ class RequestFailures:
             final_error = SendGridError(_REFUSED, next_step, code=Code.REQUEST_REFUSED)
             self._isolation.failed(job, Failure(Level.REQUEST, rejection, final_error))
             return
-        self._isolation.count_failure(Level.REQUEST, len(named) if len(named) == job.count else 1)
+        self._isolation.count_failure(Level.REQUEST, len(named) if len(named) == job.count else 1, service)
         amended = operation.amend(job, to_reject)
         job.reject_named(to_reject, Rejection(Reason.REFUSED_BY_SENDGRID, "SendGrid refused the contact."), amended)
         if job.count:

@@ -18,7 +18,7 @@ from target_sendgrid.delivery.operations.remove_from_list import (
     WAIT_SECONDS,
     send_in_parts,
 )
-from target_sendgrid.delivery.pending import OperationKind
+from target_sendgrid.delivery.pending import OperationKind, Service
 from target_sendgrid.errors import BadRequestError, NotFoundError
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid.contact import decode, encode, is_same_email
@@ -40,6 +40,7 @@ DELETE_CONTACT = OperationKind(
     overhead_bytes=lambda _: 0,
     unites_lists=False,
     bucket=Bucket.DELETED_CONTACT,
+    service=Service.DELETION,
     can_repeat=False,
 )
 

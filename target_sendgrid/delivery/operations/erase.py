@@ -12,7 +12,7 @@ from target_sendgrid.delivery.job import Rejection
 from target_sendgrid.delivery.operation import Submission
 from target_sendgrid.delivery.operations import row_errors
 from target_sendgrid.delivery.operations.without_job import OperationWithoutJob, attempted
-from target_sendgrid.delivery.pending import OperationKind
+from target_sendgrid.delivery.pending import OperationKind, Service
 from target_sendgrid.errors import BadRequestError, Reason, TooLargeError
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid.consent import MAX_BYTES_PER_ERASURE, MAX_EMAILS_PER_ERASURE
@@ -35,6 +35,7 @@ ERASE = OperationKind(
     overhead_bytes=lambda _: 0,
     unites_lists=False,
     bucket=Bucket.ERASED,
+    service=Service.ERASURE,
 )
 
 _REFUSED = "refused"

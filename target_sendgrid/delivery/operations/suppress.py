@@ -9,7 +9,7 @@ from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.operation import Submission
 from target_sendgrid.delivery.operations import row_errors
 from target_sendgrid.delivery.operations.without_job import OperationWithoutJob, attempted
-from target_sendgrid.delivery.pending import OperationKind
+from target_sendgrid.delivery.pending import OperationKind, Service
 from target_sendgrid.errors import Code, ConfigError, SendGridError, TransientError
 from target_sendgrid.sendgrid.consent import MAX_EMAILS_PER_SUPPRESSION
 from target_sendgrid.sendgrid.contact import decode
@@ -38,6 +38,7 @@ def suppress_kind(group_id: int | None) -> OperationKind:
         unites_lists=False,
         bucket=None,
         keeps_settled=True,
+        service=Service.SUPPRESSIONS,
     )
 
 

@@ -17,8 +17,9 @@ from target_sendgrid.delivery.isolation import (
     Settled,
 )
 from target_sendgrid.delivery.job import Job, Level, Rejection
+from target_sendgrid.delivery.operations.delete_contacts import DELETE_CONTACT
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST
-from target_sendgrid.delivery.pending import Purpose
+from target_sendgrid.delivery.pending import Purpose, Service
 from target_sendgrid.delivery.send_queue import SendQueue
 from target_sendgrid.errors import JobFailedError, Reason
 from target_sendgrid.sendgrid.contact import encode
@@ -239,7 +240,9 @@ class TestTrials:
     def test_a_trial_waits_while_something_else_may_succeed(self, harness: IsolationHarness) -> None:
         harness.suspend("a", "x")
         assert harness.seconds_until_trial() == 0.0
-        assert harness.seconds_until_trial(are_likely_to_end=True) is None
+        assert harness.seconds_until_trial(job_of("b"), are_likely_to_end=True) is None
+        deletion = job_of("c", purpose=Purpose(DELETE_CONTACT, ()))
+        assert harness.seconds_until_trial(deletion, are_likely_to_end=True) == 0.0
         assert harness.seconds_until_trial(may_get_batches=True) == NEXT_BATCH_SECONDS
         harness.queue.append(job_of("b"))
         assert harness.seconds_until_trial() is None
@@ -362,6 +365,25 @@ class TestProbes:
         harness.isolation.keep_completed(PURPOSE, encode({"email": "b@example.com", "external_id": "7"}))
         harness.isolation.keep_completed(PURPOSE, encode({"first_name": "Ada"}))
         assert self.probes(harness) == [ADA]
+
+    def test_a_trial_is_made_with_contacts_of_the_same_service(self, harness: IsolationHarness) -> None:
+        job = job_of("a", "b", purpose=Purpose(DELETE_CONTACT, ()))
+        for _ in range(2):
+            harness.fails(job)
+        others = job_of(*"cdefg")
+        harness.queue.append(others)
+        harness.isolation.make_trial()
+        trials = [one for one in harness.queue if one.is_trial]
+        assert sorted(name for trial in trials for name in names_of(trial)) == ["a", "b"]
+        assert others.count == 5
+
+    def test_what_is_suspended_waits_for_a_success_of_its_own_service(self, harness: IsolationHarness) -> None:
+        harness.suspend("a", "b")
+        harness.clock.sleep(1.0)
+        harness.isolation.succeeded(Level.REQUEST, harness.clock.seconds, Service.SUPPRESSIONS)
+        assert (len(harness.queue), harness.isolation.has_suspended) == (0, True)
+        harness.succeeds()
+        assert (len(harness.queue), harness.isolation.has_suspended) == (1, False)
 
     def test_a_change_that_cannot_be_asked_for_twice_is_no_probe(self) -> None:
         once = Purpose(msgspec.structs.replace(PURPOSE.kind, can_repeat=False), ("L",))

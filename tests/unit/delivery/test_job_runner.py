@@ -14,7 +14,8 @@ from target_sendgrid.delivery.events import BatchResult, Spooled
 from target_sendgrid.delivery.job_runner import LOST_JOB_SECONDS, MAX_SENDS, JobRunner
 from target_sendgrid.delivery.lookups import MAX_INVISIBLE_SECONDS
 from target_sendgrid.delivery.operation import Submission
-from target_sendgrid.delivery.pending import Change, pack, stream_counts
+from target_sendgrid.delivery.operations.suppress import suppress_kind
+from target_sendgrid.delivery.pending import Change, Purpose, pack, stream_counts
 from target_sendgrid.delivery.poll_schedule import MAX_LIKELY_SECONDS, MIN_UNTRACKED_SECONDS
 from target_sendgrid.errors import (
     BadRequestError,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from target_sendgrid.delivery.events import JobEvent
     from target_sendgrid.delivery.job import Job
     from target_sendgrid.delivery.operation import Operation
+    from target_sendgrid.delivery.pending import OperationKind
     from target_sendgrid.sendgrid.client import Client
     from target_sendgrid.sendgrid.lists import ListTracker
     from target_sendgrid.sendgrid.retry import Tries
@@ -67,11 +69,11 @@ class SendGridStub:
     Each request is accepted and its job completes after 40 seconds, unless the tests say otherwise.
     """
 
-    kind = PURPOSE.kind
     unconfirmed = "it is not there"
 
-    def __init__(self) -> None:
-        self.clock = ManualClock(1_000.0)
+    def __init__(self, kind: OperationKind = PURPOSE.kind, clock: ManualClock | None = None) -> None:
+        self.kind = kind
+        self.clock = clock or ManualClock(1_000.0)
         self.is_proven_by_completion = True
         self.max_bytes: int | None = None
         self.sent: list[str] = []
@@ -156,8 +158,11 @@ class Harness:
     def __init__(self) -> None:
         self.account = SendGridStub()
         self.clock = self.account.clock
+        self.suppressions = SendGridStub(suppress_kind(None), self.clock)
+        """Another operation, whose requests are answered without a job."""
+        self.suppressions.answers_at_once = "abcdefghijklmnopqrstuvwxyz"
         self.runner = JobRunner(
-            [cast("Operation", self.account)],
+            [cast("Operation", self.account), cast("Operation", self.suppressions)],
             cast("Client", self.account),
             self.clock,
             list_tracker=cast("ListTracker", self.account),
@@ -166,14 +171,15 @@ class Harness:
         self.runner.is_awaited = True
         self.events: list[JobEvent] = []
 
-    def accept(self, people: str) -> Batch:
-        """Let the runner take a batch of these people."""
+    def accept(self, people: str, kind: OperationKind = PURPOSE.kind) -> Batch:
+        """Let the runner take a batch of these people, for upserts unless another kind is given."""
+        purpose = Purpose(kind, PURPOSE.list_ids)
         emails = [f"{name}@example.com" for name in people]
         changes = {
-            email: Change(PURPOSE, email, encode({"email": email}), Origin("people", line))
+            email: Change(purpose, email, encode({"email": email}), Origin("people", line))
             for line, email in enumerate(emails, 1)
         }
-        batch = Batch(PURPOSE, pack(changes), 1, 100, stream_counts(changes.values()), IdentitySet(changes))
+        batch = Batch(purpose, pack(changes), 1, 100, stream_counts(changes.values()), IdentitySet(changes))
         self.runner.accept(batch)
         return batch
 
@@ -368,6 +374,41 @@ class TestAnswersWithoutJobs:
         with pytest.raises(JobFailedError, match="an answer names nobody"):
             harness.run()
         assert harness.rejected() == []
+
+
+class TestServices:
+    @pytest.mark.parametrize("failing", ["contacts", "suppressions"])
+    @pytest.mark.parametrize("error", [BadRequestError("It is refused.", []), lost()], ids=["400", "no answer"])
+    def test_that_one_service_works_does_not_make_people_at_fault_whom_another_refuses(
+        self, harness: Harness, failing: str, error: Exception
+    ) -> None:
+        contacts, suppressions = harness.account, harness.suppressions
+        bad, good = (contacts, suppressions) if failing == "contacts" else (suppressions, contacts)
+        bad.refuses = [raising(error)] * 1_000
+        harness.accept("ab", bad.kind)
+
+        def send_others() -> None:
+            for number in range(200):
+                harness.accept("cdefghijklmnopqrstuv"[number % 20], good.kind)
+                harness.run(20.0)
+
+        with pytest.raises(SendGridError):
+            send_others()
+        assert harness.rejected() == []
+
+    @pytest.mark.parametrize("error", [BadRequestError("It is refused.", []), lost()], ids=["400", "no answer"])
+    def test_a_person_is_at_fault_whom_a_service_refuses_while_it_takes_others(
+        self, harness: Harness, error: Exception
+    ) -> None:
+        def refuse(people: str) -> None:
+            if "b" in people:
+                raise error
+
+        harness.suppressions.refuses = [refuse] * 1_000
+        for people in ("abcd", "e", "f", "g", "h"):
+            harness.accept(people, harness.suppressions.kind)
+        harness.run()
+        assert harness.rejected() == [("b", Reason.REFUSED_BY_SENDGRID)]
 
 
 class TestErrorsFiles:
