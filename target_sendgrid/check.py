@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -15,10 +16,11 @@ from target_sendgrid.preflight import Finding, Level, PreflightResult, findings_
 from target_sendgrid.report.report import Report
 from target_sendgrid.run import Run
 from target_sendgrid.sendgrid.fields import MAX_CUSTOM_FIELDS
+from target_sendgrid.settings.account_needs import groups_in_use, written_name
 from target_sendgrid.singer.messages import MessageProcessor
 from target_sendgrid.singer.planning import PlanningTable
 from target_sendgrid.singer.routes import SdkStreams
-from target_sendgrid.wording import counted, shown, words_of
+from target_sendgrid.wording import as_json, counted, shown, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,13 +30,22 @@ if TYPE_CHECKING:
     from target_sendgrid.output_streams import StreamPlan
     from target_sendgrid.preflight import Connection
     from target_sendgrid.sendgrid.client import Client
-    from target_sendgrid.settings.settings import Settings, Source
+    from target_sendgrid.settings.settings import Settings, Source, StreamSettings
 
 SILENT_SECONDS = 60.0
 """How long the check waits for the first SCHEMA message, since standard input may be a pipe that nobody writes to."""
 
 MAX_CLOCK_SKEW_SECONDS = 60.0
 """How far the machine's clock may be from SendGrid's without a warning: the rate limits count by the minute."""
+
+_DELETES = {
+    "delete_contact": "a run would delete the contacts of rows that are deleted at the source",
+    "erase": (
+        "a run would delete the contacts of rows that are deleted at the source, and have SendGrid erase what it holds"
+        " about these people"
+    ),
+}
+"""What a run does with rows that are deleted at the source, for the values of `on_delete` by which contacts go."""
 
 _EVERY_STREAM = "*"
 """What a mapping for all streams is called: the pattern that matches every name."""
@@ -93,6 +104,7 @@ def findings(make_target: Callable[[], CheckedTarget], file: IO[Any] | None) -> 
         return
     with contextlib.closing(connection):
         yield from _account_findings(connection.clients[0], target.settings)
+        yield from _consent_findings(target.settings)
         yield from _clock_findings(connection.transports[0].clock_skew_seconds)
         yield from _StreamChecks(connection, target).findings(file)
 
@@ -160,6 +172,34 @@ def _clock_findings(skew_seconds: float | None) -> Iterator[Finding]:
     where = "ahead of" if skew_seconds > 0 else "behind"
     what = f"The clock of this machine is {abs(skew_seconds):,.0f} s {where} SendGrid's."
     yield Finding(Level.WARNING, what, "Set it: otherwise waits for rate limits may have the wrong length.")
+
+
+def _consent_findings(settings: Settings) -> Iterator[Finding]:
+    """Yield whom a run would unsubscribe, leave out, delete or erase, by the settings alone."""
+    places = settings.enabled_streams()
+    found = [_subscription(settings, prefix, place) for prefix, place in places if place.subscription_property]
+    found += [
+        f"`{written_name(settings, prefix, 'on_delete')}` is `{place.on_delete}`: {_DELETES[place.on_delete]}."
+        for prefix, place in places
+        if place.on_delete in _DELETES
+    ]
+    for what in dict.fromkeys(found):  # what holds for all streams is the same for each that inherits it
+        yield Finding(Level.OK, what)
+    if settings.skip_suppressed:
+        groups = len(groups_in_use(settings))
+        where = "everything or from the unsubscribe group of their stream" if groups else "everything"
+        cost = f"Before the first record it would read all of them: one request for 500, and {groups} for groups."
+        yield Finding(Level.OK, f"`skip_suppressed`: a run would send nobody who has unsubscribed from {where}. {cost}")
+
+
+def _subscription(settings: Settings, prefix: str, place: StreamSettings) -> str:
+    values = [as_json(float(one) if isinstance(one, Decimal) else one) for one in place.unsubscribed_values]
+    group = place.suppression_group_id
+    return (
+        f"`{written_name(settings, prefix, 'subscription_property')}`: a run would put people on"
+        f" {'the list of global unsubscribes' if group is None else f'the unsubscribe group {group}'} whose records"
+        f" have one of these values in '{shown(place.subscription_property or '')}': {some_names(values)}."
+    )
 
 
 class _StreamChecks:

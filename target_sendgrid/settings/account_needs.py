@@ -41,6 +41,19 @@ _GIVE = "Give it to the key in SendGrid under Settings > API Keys."
 _ENABLE = "For an account made before 2023-07-25, SendGrid's support has to enable it first."
 
 
+def written_name(settings: Settings, prefix: str, name: str) -> str:
+    """Return the name of a setting as it is written: under the stream, or for all streams.
+
+    Args:
+        settings: The settings.
+        prefix: What `Settings.enabled_streams` says of the stream.
+        name: Name of the setting.
+    """
+    entry = prefix.removeprefix("streams.").removesuffix(".")
+    is_own = bool(prefix) and name in settings.streams[entry]
+    return f"{shown(prefix)}{name}" if is_own else name
+
+
 def needed_scopes(settings: Settings) -> dict[str, list[str]]:
     """Return the scopes that the settings need, each with the settings that need it, as they are written."""
     needed: dict[str, list[str]] = {}
@@ -48,9 +61,9 @@ def needed_scopes(settings: Settings) -> dict[str, list[str]]:
         for rule in SCOPE_RULES:
             if not _applies(rule, settings, place):
                 continue
-            label = f"`{_written(settings, prefix, rule.setting)}`"
+            label = f"`{written_name(settings, prefix, rule.setting)}`"
             label += f" set to `{rule.value}`" if rule.value else ""
-            label += f" with `{_written(settings, prefix, 'suppression_group_id')}`" if rule.in_group else ""
+            label += f" with `{written_name(settings, prefix, 'suppression_group_id')}`" if rule.in_group else ""
             for scope in rule.scopes:
                 labels = needed.setdefault(scope, [])
                 if label not in labels:
@@ -91,7 +104,7 @@ def groups_in_use(settings: Settings) -> dict[int, list[str]]:
         if place.suppression_group_id is None or not (place.subscription_property or settings.skip_suppressed):
             continue
         labels = groups.setdefault(place.suppression_group_id, [])
-        label = f"`{_written(settings, prefix, 'suppression_group_id')}`"
+        label = f"`{written_name(settings, prefix, 'suppression_group_id')}`"
         if label not in labels:
             labels.append(label)
     return groups
@@ -102,19 +115,6 @@ def _applies(rule: ScopeRule, settings: Settings, place: StreamSettings) -> bool
         return False
     value = (vars(settings) | vars(place))[rule.setting]
     return value == rule.value if rule.value else bool(value)
-
-
-def _written(settings: Settings, prefix: str, name: str) -> str:
-    """Return the name of a setting as it is written: under the stream, or for all streams.
-
-    Args:
-        settings: The settings.
-        prefix: What `Settings.enabled_streams` says of the stream.
-        name: Name of the setting.
-    """
-    entry = prefix.removeprefix("streams.").removesuffix(".")
-    is_own = bool(prefix) and name in settings.streams[entry]
-    return f"{shown(prefix)}{name}" if is_own else name
 
 
 def _need(labels: Collection[str]) -> str:

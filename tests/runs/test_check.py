@@ -388,3 +388,39 @@ def test_a_later_schema_of_a_stream_is_checked_too(account: Account) -> None:
     checked = account.check(PEOPLE, schema(email="object"), PEOPLE, record(email="x"))
     (error,) = of_level(checked, "error")
     assert error.startswith("Stream 'people': property 'email' is an object")
+
+
+CONSENT: dict[str, Any] = {
+    "skip_suppressed": True,
+    "subscription_property": "status\u200b",
+    "unsubscribed_values": ["no\u200b", False, 1.5, *range(2, 9)],
+    "streams": {
+        "people": {},
+        "guests": {"on_delete": "erase", "suppression_group_id": 1, "unsubscribed_values": [True]},
+        "others": {"on_delete": "delete_contact"},
+        "rest": {"enabled": False, "on_delete": "erase"},
+    },
+}
+
+
+def test_whom_a_run_would_unsubscribe_leave_out_delete_or_erase(account: Account) -> None:
+    account.sandbox.add_group("News")
+    checked = account.check(**CONSENT)
+    assert checked.exit_code == 0
+    assert [sentence for sentence in of_level(checked, "ok") if "a run would" in sentence and "`: " in sentence] == [
+        ("`subscription_property`: a run would put people on the list of global unsubscribes whose records have one of"
+        " these values in 'status\\u200b': \"no\\\\u200b\", false, 1.5, 2, 3, 4, 5, 6, 7, 8."),
+    ]
+
+
+def test_the_check_does_not_read_who_is_suppressed(account: Account) -> None:
+    checked = account.check(skip_suppressed=True)
+    assert (
+        "`skip_suppressed`: a run would send nobody who has unsubscribed from everything. Before the first record it"
+        " would read all of them: one request for 500, and 0 for groups."
+    ) in of_level(checked, "ok")
+    assert account.count("GET", "suppression") == 0
+
+
+def test_a_check_without_such_settings_does_not_mention_them(account: Account) -> None:
+    assert not any("unsubscribe" in sentence or "erase" in sentence for _, sentence in account.check().findings)
