@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from target_sendgrid.audience.suppression_guard import SuppressionGuard
 from target_sendgrid.errors import Code, ConfigError, InputError, LocalFileError, SendGridError
 from target_sendgrid.mapping.planner import plan_mapping, some_names
 from target_sendgrid.mapping.reserved_names import near_field
@@ -16,11 +16,11 @@ from target_sendgrid.preflight import Finding, Level, PreflightResult, findings_
 from target_sendgrid.report.report import Report
 from target_sendgrid.run import Run
 from target_sendgrid.sendgrid.fields import MAX_CUSTOM_FIELDS
-from target_sendgrid.settings.account_needs import groups_in_use, written_name
+from target_sendgrid.settings.effects import effects
 from target_sendgrid.singer.messages import MessageProcessor
 from target_sendgrid.singer.planning import PlanningTable
 from target_sendgrid.singer.routes import SdkStreams
-from target_sendgrid.wording import as_json, counted, shown, words_of
+from target_sendgrid.wording import counted, shown, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,22 +30,13 @@ if TYPE_CHECKING:
     from target_sendgrid.output_streams import StreamPlan
     from target_sendgrid.preflight import Connection
     from target_sendgrid.sendgrid.client import Client
-    from target_sendgrid.settings.settings import Settings, Source, StreamSettings
+    from target_sendgrid.settings.settings import Settings, Source
 
 SILENT_SECONDS = 60.0
 """How long the check waits for the first SCHEMA message, since standard input may be a pipe that nobody writes to."""
 
 MAX_CLOCK_SKEW_SECONDS = 60.0
 """How far the machine's clock may be from SendGrid's without a warning: the rate limits count by the minute."""
-
-_DELETES = {
-    "delete_contact": "a run would delete the contacts of rows that are deleted at the source",
-    "erase": (
-        "a run would delete the contacts of rows that are deleted at the source, and have SendGrid erase what it holds"
-        " about these people"
-    ),
-}
-"""What a run does with rows that are deleted at the source, for the values of `on_delete` by which contacts go."""
 
 _EVERY_STREAM = "*"
 """What a mapping for all streams is called: the pattern that matches every name."""
@@ -104,7 +95,8 @@ def findings(make_target: Callable[[], CheckedTarget], file: IO[Any] | None) -> 
         return
     with contextlib.closing(connection):
         yield from _account_findings(connection.clients[0], target.settings)
-        yield from _consent_findings(target.settings)
+        for sentence in effects(target.settings):
+            yield Finding(Level.OK, sentence)
         yield from _clock_findings(connection.transports[0].clock_skew_seconds)
         yield from _StreamChecks(connection, target).findings(file)
 
@@ -174,34 +166,6 @@ def _clock_findings(skew_seconds: float | None) -> Iterator[Finding]:
     yield Finding(Level.WARNING, what, "Set it: otherwise waits for rate limits may have the wrong length.")
 
 
-def _consent_findings(settings: Settings) -> Iterator[Finding]:
-    """Yield whom a run would unsubscribe, leave out, delete or erase, by the settings alone."""
-    places = settings.enabled_streams()
-    found = [_subscription(settings, prefix, place) for prefix, place in places if place.subscription_property]
-    found += [
-        f"`{written_name(settings, prefix, 'on_delete')}` is `{place.on_delete}`: {_DELETES[place.on_delete]}."
-        for prefix, place in places
-        if place.on_delete in _DELETES
-    ]
-    for what in dict.fromkeys(found):  # what holds for all streams is the same for each that inherits it
-        yield Finding(Level.OK, what)
-    if settings.skip_suppressed:
-        groups = len(groups_in_use(settings))
-        where = "everything or from the unsubscribe group of their stream" if groups else "everything"
-        cost = f"Before the first record it would read all of them: one request for 500, and {groups} for groups."
-        yield Finding(Level.OK, f"`skip_suppressed`: a run would send nobody who has unsubscribed from {where}. {cost}")
-
-
-def _subscription(settings: Settings, prefix: str, place: StreamSettings) -> str:
-    values = [as_json(float(one) if isinstance(one, Decimal) else one) for one in place.unsubscribed_values]
-    group = place.suppression_group_id
-    return (
-        f"`{written_name(settings, prefix, 'subscription_property')}`: a run would put people on"
-        f" {'the list of global unsubscribes' if group is None else f'the unsubscribe group {group}'} whose records"
-        f" have one of these values in '{shown(place.subscription_property or '')}': {some_names(values)}."
-    )
-
-
 class _StreamChecks:
     """Checks the field mappings: by the schemas on standard input, or else as far as they can be without.
 
@@ -223,7 +187,7 @@ class _StreamChecks:
             write_state=lambda _state: None,
             check_stop=self._stop_if_silent,
         )
-        self._table = PlanningTable(self._run, target)
+        self._table = PlanningTable(self._run, target, target.settings)
         self._new_fields: dict[str, NewField | None] = {}
         """Custom fields that are missing, by folded name; ``None`` where only a schema tells the type."""
 
@@ -234,6 +198,7 @@ class _StreamChecks:
             yield from findings_of(error)
         for plan in (plan for plans in self._table.plans.values() for plan in plans):
             yield from self._stream_findings(plan)
+        yield from self._unsubscribe_findings()
         for name in self._table.left_out:
             yield Finding(Level.OK, f"Stream '{shown(name)}' is left out: nothing of it is sent.")
         names = {plan.name for plans in self._table.plans.values() for plan in plans}
@@ -308,6 +273,24 @@ class _StreamChecks:
         if plan.mapping.unused:
             yield Finding(Level.OK, f"Stream '{shown(plan.name)}': not used: {some_names(plan.mapping.unused)}.")
         yield from self._mapping_findings(plan.mapping, {new.name for new in plan.mapping.fields_to_create})
+
+    def _unsubscribe_findings(self) -> Iterator[Finding]:
+        """Yield how many people the records that were read would unsubscribe, and where a run would not do it."""
+        people = self._table.people
+        waiting = {name: len(one.unsubscribed) for name, one in people.items()}
+        people_count = sum(len(one.everybody) for one in people.values())
+        guard = SuppressionGuard(lambda stream: self._settings.for_stream(stream).max_suppressions)
+        over = guard.streams_over(waiting, people_count)
+        for name, count in waiting.items():
+            everybody = len(people[name].everybody)
+            what = f"Stream '{shown(name)}': the records would unsubscribe {count:,} of {everybody:,} people."
+            if name in over:
+                next_step = "Otherwise correct `unsubscribed_values`. A run would unsubscribe nobody of the stream."
+                yield Finding(Level.WARNING, guard.sentence(name, waiting, people_count), next_step)
+            elif everybody and not count:
+                yield Finding(Level.WARNING, what, "Compare `unsubscribed_values` with the values of the property.")
+            else:
+                yield Finding(Level.OK, what)
 
     def _entry_findings(self, entry: str | None) -> Iterator[Finding]:
         """Yield what can be said without a schema about the mapping of an entry of `streams`, or of all others."""

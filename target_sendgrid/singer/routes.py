@@ -116,8 +116,10 @@ class RouteTable:
         for route in self._streams[name].routes:
             self._run.keep_schema(route.stream.name, line)
 
-    def plan(self, name: str, schema: dict[str, Any], key_properties: list[str]) -> list[StreamPlan]:
-        """Check all that `register_schema` checks, and return the plans of the output streams. Nothing is created.
+    def plan(self, name: str, schema: dict[str, Any], key_properties: list[str]) -> list[tuple[OutputMap, StreamPlan]]:
+        """Check all that `register_schema` checks, and return the plans of the output streams, each with its map.
+
+        Nothing is created.
 
         Args:
             name: Name of the stream.
@@ -133,7 +135,7 @@ class RouteTable:
         _, planned = self._planned(name, schema, self._mapper.output_maps(name, schema, key_properties))
         if planned:
             self._check(name, schema, key_properties, self._needed(name, schema, key_properties, planned))
-        return [plan for _, plan in planned]
+        return planned
 
     def count_metrics(self) -> None:
         """Report the counts of received records to the SDK's metrics."""
