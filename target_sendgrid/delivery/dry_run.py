@@ -90,8 +90,54 @@ class DryRunner:
         events, self._events = self._events, []
         return events
 
-    def _look_up(self, batch: Batch, over_limit: list[Change]) -> tuple[list[Change], list[Change]]:
-        """Look up people of a batch.
+    def _result(self, batch: Batch) -> BatchResult:
+        """Return what a batch would do."""
+        if batch.packed is None:
+            return BatchResult(batch, (), job_count=0)
+        kind = batch.purpose.kind
+        changes, batch.packed = unpack(batch.packed, batch.purpose), None
+        if kind is ERASE:
+            return BatchResult(batch, (), job_count=0, settled=list(changes.values()))
+        limit = self._account_limit if kind.creates_contacts else None
+        if limit is not None and not limit.is_out_of_reach:
+            return self._limited_result(batch, changes, limit)
+        sample = self._sample(changes) if kind.creates_contacts else changes
+        found = dict(lookups.find_people(self._client, sample))
+        absent = {} if kind.creates_contacts else {one: changes[one] for one in changes if one not in found}
+        present = {identity: change for identity, change in changes.items() if identity not in absent}
+        withheld: Collection[str] = ()
+        if kind is REMOVE_FROM_LIST:
+            withheld = not_admitted(present, self._removal_limit)
+        elif kind in {DELETE_CONTACT, DELETE_TO_ERASE}:
+            withheld = self._account_guard.withheld(people_to_delete(kind, changes, present))
+        else:
+            self._note_upserts(batch, present, sample if kind.creates_contacts else present, found)
+        return BatchResult(
+            batch,
+            (),
+            job_count=0,
+            not_found=[change for identity, change in absent.items() if identity not in withheld],
+            withheld=[changes[identity] for identity in withheld],
+            settled=[change for identity, change in present.items() if identity not in withheld],
+        )
+
+    def _limited_result(self, batch: Batch, changes: Mapping[str, Change], limit: AccountLimit) -> BatchResult:
+        """Return what upserts would do under the account's limit. Unlike in a run, one look-up decides who is new."""
+        found = dict(lookups.find_people(self._client, changes))
+        new = [change for identity, change in changes.items() if identity not in found]
+        beyond = dict.fromkeys(limit.admit_new(in_order(new)))
+        admitted = {identity: change for identity, change in changes.items() if identity not in beyond}
+        self._note_upserts(batch, admitted, admitted, found)
+        return BatchResult(batch, (), job_count=0, over_limit=[changes[identity] for identity in beyond])
+
+    def _note_upserts(
+        self,
+        batch: Batch,
+        changes: Mapping[str, Change],
+        sample: Mapping[str, Change],
+        found: Mapping[str, contacts.Contact],
+    ) -> None:
+        """Note what upserts would do.
 
         Args:
             batch: The batch.

@@ -129,14 +129,16 @@ class TestFailing:
         assert run.report["contacts_after"] == {"stored": 2, "billable": 2}
 
     def test_the_first_is_the_one_with_the_lowest_line_whichever_batch_ends_first(self, account: Account) -> None:
-        rows = [record("others", email="b@x.com"), *people("a"), record("others", email="c@x.com")]
+        known(account, "k")
+        rows = [*people("a"), record("others", email="b@x.com"), record("others", email="c@x.com")]
         run = account.run(
             PEOPLE, schema("others", email="string"), *rows, LAST_STATE,
-            account_contact_limit=1, streams={"others": {"list_name": "Others"}}, batch_size_rows=1,
+            account_contact_limit=1, streams={"others": {"list_name": "Others"}}, batch_size_rows=2,
             field_mapping={"email": "email"},
         )  # fmt: skip
-        assert "The first is at stream 'people', line 4, record 1." in run.log
-        assert in_account(account) == "b"
+        assert "left out, as the one at stream 'others', line 4, record 1." in run.log
+        assert "The first is at stream 'people', line 3, record 1." in run.log
+        assert in_account(account) == "k"
 
     def test_nobody_new_over_the_limit_is_no_failure(self, account: Account) -> None:
         known(account, "kl")
@@ -149,6 +151,7 @@ class TestFailing:
         run = load(account, *people("ak"), limit=1, mode="fail")
         warning = "the account has no room for new contacts. People whom SendGrid has are sent, new ones are left out"
         assert run.log.index(warning) < run.log.index("Sent 1 contact")
+        assert run.log.count("the account has no room for new contacts") == 1
         assert (run.exit_code, in_account(account)) == (1, "kl")
         assert "1 new person was left out" in run.log
 
