@@ -168,6 +168,18 @@ class TestFailing:
         assert (run.exit_code, on_list(account), in_account(account)) == (1, "k", "kl")
 
 
+def test_people_beyond_the_limit_are_unsubscribed_all_the_same(account: Account) -> None:
+    known(account, "k")
+    rows = [record(email="a@x.com", status="out"), record(email="k@x.com", status="out")]
+    run = account.run(
+        schema(email="string", status="string"), *rows, LAST_STATE,
+        account_contact_limit=1, subscription_property="status", unsubscribed_values=["out"],
+    )  # fmt: skip
+    assert (run.exit_code, run.report["error_codes"]) == (1, ["account-limit"])
+    assert account.sandbox.suppressed() == {"a@x.com", "k@x.com"}
+    assert (on_list(account), in_account(account)) == ("k", "k")
+
+
 class TestOrder:
     def test_room_is_taken_in_the_order_of_records(self, account: Account) -> None:
         # The second record of `a` brings the merged contact to the end of the batch.
