@@ -254,7 +254,8 @@ class TestFiles:
             ("garbage", r"read: row 1 is not the JSON of a contact with its id\."),
             ("no_contact_id", r"read: row 1 is not the JSON of a contact with its id\."),
             ("truncated", r"read: it ends too early\."),
-            ("broken_gzip", r"read: its compression is broken\."),
+            # Wrong bytes may also decompress to something else than rows. Ids are random, and so is what comes out.
+            ("broken_gzip", r"read: (its compression is broken|row \d is not the JSON of a contact with its id)\."),
         ],
     )
     def test_a_file_that_can_not_be_read_is_an_error_that_names_the_list(
