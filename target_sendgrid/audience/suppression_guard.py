@@ -17,7 +17,7 @@ FEW = 10
 class SuppressionGuard:
     """Decides which streams may have their people suppressed: all of a stream's people, or nobody.
 
-    Streams without a ceiling of their own are judged together.
+    Streams without a ceiling of their own share one.
 
     Args:
         limit_of: Returns the setting `max_suppressions` of a stream; ``None`` for no ceiling.

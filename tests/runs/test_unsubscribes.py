@@ -322,7 +322,7 @@ def test_states_pass_people_who_are_suppressed_before_the_end(account: Account) 
     assert run.states[-1] == '{"n": 2}'
 
 
-# What users are told
+# The log
 
 
 def test_a_property_that_nobody_has_unsubscribed_by_is_named(account: Account) -> None:
