@@ -1,0 +1,178 @@
+"""Nothing is done for people who wait to be suppressed, whatever else is done at a checkpoint meanwhile."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+
+from target_sendgrid.audience import intents
+from target_sendgrid.delivery import removals, unsubscribed
+from tests.harness.messages import record, schema, state
+from tests.harness.removals import counts_of, deleted, members, on_list
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.harness.account import Account
+
+STATUS = schema(email="string", first_name={"type": ["string", "null"]}, status={})
+KEYED = schema(id="string", email={"type": ["string", "null"]}, status="string", first_name="string")
+MAPPING = {"external_id": "id", "email": "email", "first_name": "first_name"}
+CONSENT: dict[str, Any] = {"subscription_property": "status", "unsubscribed_values": ["unsubscribed"]}
+OUT = {"status": "unsubscribed"}
+
+
+def person(name: str, **values: Any) -> dict[str, Any]:
+    return record(email=f"{name}@x.com", **{"status": "subscribed", **values})
+
+
+def numbered(word: str, count: int) -> list[str]:
+    return [f"{word}{number}" for number in range(count)]
+
+
+@pytest.mark.parametrize("act", ["remove_from_list", "delete_contact", "erase"])
+def test_nobody_is_taken_away_at_a_checkpoint_who_waits_to_be_suppressed(account: Account, act: str) -> None:
+    gone = numbered("gone", 12)
+    members(account, *gone, "bob")
+    rows = [deleted(email="bob@x.com"), *(deleted(email=f"{name}@x.com", **OUT) for name in gone)]
+    with mock.patch.object(intents, "MAX_WAITING", 13):
+        run = account.run(STATUS, *rows, state(1), on_delete=act, max_removals=100, **CONSENT)
+    assert (run.exit_code, run.states) == (1, [])
+    assert account.sandbox.suppressed() == set()
+    assert "12 of the 12 people of the run would be unsubscribed" in run.log
+    if act != "erase":
+        assert on_list(account) == "g" * 12
+
+
+def test_what_waits_for_a_suppression_does_not_come_back_after_an_erasure(account: Account) -> None:
+    rows = [person("ada", **OUT), deleted(email="ada@x.com"), deleted(email="eve@x.com"), person("bob"), person("cy")]
+    with mock.patch.object(intents, "MAX_WAITING", 2):
+        run = account.run(STATUS, *rows, state(1), on_delete="erase", max_removals=100, **CONSENT)
+    assert run.exit_code == 0, run.log
+    assert account.sandbox.suppressed() == {"ada@x.com"}
+    assert account.sandbox.erased() == {"ada@x.com", "eve@x.com"}
+    assert account.emails() == ["bob@x.com", "cy@x.com"]
+
+
+def test_removals_are_done_once_the_suppression_is(account: Account) -> None:
+    members(account, "ada", "bob", "cy")
+    rows = [deleted(email="ada@x.com", **OUT), deleted(email="bob@x.com"), person("cy"), person("dee"), person("eve")]
+    with mock.patch.object(intents, "MAX_WAITING", 2):
+        run = account.run(STATUS, *rows, state(1), on_delete="remove_from_list", **CONSENT)
+    assert run.exit_code == 0, run.log
+    assert counts_of(run)["removed"] == 2
+    assert on_list(account) == "cde"
+    assert run.states == ['{"n": 1}']
+
+
+def test_what_waits_for_another_operation_is_withdrawn_for_good(account: Account) -> None:
+    streams = {"people": {"list_name": "A"}, "guests": {"list_name": "B", "sync_mode": "update"}}
+    members(account, "ada")
+    guests = schema("guests", email="string", status="string")
+    rows = [person("ada"), record("guests", email="ada@x.com", status=""), person("ada", **OUT)]
+    run = account.run(STATUS, guests, *rows, state(1), streams=streams, **CONSENT)
+    assert run.exit_code == 0, run.log
+    assert account.emails("A") == account.emails("B") == ["ada@x.com"]
+    assert run.states == ['{"n": 1}']
+
+
+def test_a_signal_while_people_are_suppressed_ends_the_run_as_a_signal(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = removals.RemovalPermit.check
+    calls: list[None] = []
+
+    def check_and_stop(permit: removals.RemovalPermit) -> None:
+        calls.append(None)
+        if len(calls) == 1:
+            signal.raise_signal(signal.SIGTERM)
+        check(permit)
+
+    monkeypatch.setattr(removals.RemovalPermit, "check", check_and_stop)
+    monkeypatch.setattr(unsubscribed, "MAX_IN_MEMORY", 1)
+    run = account.run(STATUS, person("bob"), state(1), person("ada", **OUT), state(2), **CONSENT)
+    assert run.exit_code == 128 + signal.SIGTERM, run.log
+    assert account.sandbox.suppressed() == set()
+
+
+def test_people_in_two_streams_are_one_for_the_guard(account: Account) -> None:
+    streams = {"people": {"list_name": "A"}, "exits": {"list_name": "A", "sync_mode": "remove", **CONSENT}}
+    names = numbered("gone", 20)
+    exits = schema("exits", email="string", status="string")
+    rows = [*(person(name) for name in names), *(record("exits", email=f"{name}@x.com", **OUT) for name in names)]
+    run = account.run(STATUS, exits, *rows, state(1), streams=streams, batch_size_rows=5)
+    assert run.exit_code == 1
+    assert "20 of the 20 people of the run would be unsubscribed" in run.log
+    assert account.sandbox.suppressed() == set()
+
+
+@pytest.mark.parametrize("in_memory", [3, 5, 100])
+def test_several_rows_of_people_who_are_not_sent_count_once_for_the_guard(account: Account, in_memory: int) -> None:
+    names = numbered("gone", 12)
+    rows = [record(email=f"{name}@x.com", **OUT) for name in [*names, *names]]
+    with mock.patch.object(unsubscribed, "MAX_IN_MEMORY", in_memory):
+        run = account.run(STATUS, *rows, state(1), sync_mode="remove", **CONSENT)
+    assert run.exit_code == 1
+    assert account.sandbox.suppressed() == set()
+
+
+def test_people_in_files_count_for_the_guard_after_a_time_with_too_many_rejected(account: Account) -> None:
+    bad = [record(email=f"no address {number}", status="") for number in range(12)]
+    names = numbered("gone", 25)
+
+    def tap() -> Iterator[dict[str, Any]]:
+        yield STATUS
+        yield from bad
+        yield from (person(name, **OUT) for name in names)
+        yield from (person(name) for name in numbered("member", 16))
+        yield state(1)
+
+    with mock.patch.object(unsubscribed, "MAX_IN_MEMORY", 20):
+        run = account.feed(tap(), max_rejected_percent=50, **CONSENT)
+    assert run.exit_code == 1
+    assert account.sandbox.suppressed() == set()
+    assert "25 of the 41 people" in run.log
+
+
+def test_two_rows_of_a_person_that_are_too_large_together_cost_the_second(account: Account) -> None:
+    opened = schema(email="string", status="string", first_name="string", address_line_1="string")
+    rows = [
+        person("ada", first_name="x" * 50, **OUT),
+        person("ada", address_line_1="y" * 50, **OUT),
+        person("bob", **OUT),
+    ]
+    size = 200
+    run = account.run(opened, *rows, state(1), batch_size_bytes=size, **CONSENT)
+    assert run.exit_code == 0, run.log
+    assert account.reasons() == [(3, "too_large")]
+    assert account.emails() == ["ada@x.com", "bob@x.com"]
+
+
+def test_a_row_with_one_more_identifier_waits_for_the_suppression_too(account: Account) -> None:
+    members(account, *numbered("old", 12))
+    for number in range(12):
+        account.sandbox.seed(contacts=[{"email": f"old{number}@x.com", "external_id": str(number)}])
+    rows = [record(id=str(number), email=None, first_name="", **OUT) for number in range(12)]
+    later = [record(id=str(n), email=f"old{n}@x.com", first_name="New", status="") for n in range(12)]
+    run = account.run(KEYED, *rows, *later, state(1), field_mapping=MAPPING, max_suppressions=5, **CONSENT)
+    assert run.exit_code == 1
+    assert {one["first_name"] for one in account.sandbox.contacts()} == {""}
+
+
+def test_a_dry_run_counts_people_once_whatever_checkpoints_there_are(account: Account) -> None:
+    rows = [*(person(name) for name in numbered("member", 6)), *[person("ada", **OUT)] * 4]
+    with mock.patch.object(unsubscribed, "MAX_IN_MEMORY", 1):
+        run = account.run(STATUS, *rows, state(1), dry_run=True, **CONSENT)
+    assert run.exit_code == 0, run.log
+    assert run.report["streams"]["people"]["unsubscribed"] == 1
+
+
+def test_a_record_of_which_a_part_cannot_be_read_unsubscribes(account: Account) -> None:
+    line = b'{"type":"RECORD","stream":"people","record":{"email":"ada@x.com","status":"unsubscribed","first_name":NaN}}\n'
+    others = [person(name) for name in numbered("member", 3)]
+    run = account.run(STATUS, line, *others, state(1), **CONSENT)
+    assert account.reasons() == [(2, "unreadable")]
+    assert account.sandbox.suppressed() == {"ada@x.com"}
