@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_sendgrid.audience.presence import IDENTITY_FIELDS, Presence, shown_texts
+from target_sendgrid.audience.presence import Presence, shown_texts
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_ABSENT
 from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.errors import ConfigError, Reason, WithheldError
@@ -145,9 +145,7 @@ class Mirrors:
         noted = self._streams.get(stream.name)
         if noted is None:
             return
-        mapped = {field.key for field in stream.mapping.fields} & IDENTITY_FIELDS
-        values = {"email": identity} if mapped == {"email"} else contacts.decode(contact)
-        self._add(stream.name, list_ids, values)
+        self._add(stream.name, list_ids, stream.identifiers_of(identity, contact))
 
     def note_rejected(self, stream: Stream, record: Mapping[str, object], reason: Reason) -> None:
         """Note whom a rejected record is about, as far as it shows that: the person is still in the source.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from target_sendgrid.audience.list_choice import ListChoice
+from target_sendgrid.audience.presence import IDENTITY_FIELDS
 from target_sendgrid.audience.subscription import Subscription, unsubscribed_values
 from target_sendgrid.delivery.pending import Purpose
 from target_sendgrid.errors import BadRequestError, Code, ConfigError, Reason, RecordRejectedError
@@ -15,6 +16,7 @@ from target_sendgrid.mapping.field_mapping import value_at
 from target_sendgrid.mapping.planner import plan_mapping, some_names
 from target_sendgrid.mapping.schemas import property_paths, resolve_path
 from target_sendgrid.report.report import Bucket
+from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.dry_run import is_new
 from target_sendgrid.wording import counted, misspelt_stream, shown, suggest
 
@@ -47,6 +49,8 @@ class Stream(msgspec.Struct, frozen=True):
     """Chooses the lists of records."""
     list_path: Path = ()
     """Steps to the property by which they are chosen."""
+    has_email_alone: bool = False
+    """Whether the email is all that shows who a person is."""
     list_ids: tuple[str, ...] = ()
     """All lists that records may be for."""
     removes_all: bool = False
@@ -65,6 +69,15 @@ class Stream(msgspec.Struct, frozen=True):
         It may ask to take its person off the list, or say that the person has unsubscribed.
         """
         return self.removes_all or bool(self.membership_path) or self.subscription is not None
+
+    def identifiers_of(self, identity: str, contact: bytes) -> Mapping[str, Any]:
+        """Return the contact fields of a record that show who the person is.
+
+        Args:
+            identity: The person (`contact.identity`).
+            contact: The encoded contact. It is decoded only where a stream maps more than the email.
+        """
+        return {"email": identity} if self.has_email_alone else contacts.decode(contact)
 
     def says_unsubscribed(self, record: Mapping[str, Any]) -> bool:
         """Return whether a record says that its person has unsubscribed."""
@@ -266,6 +279,7 @@ class OutputStreams:
             mapping,
             choice,
             plan.list_path,
+            has_email_alone={field.key for field in mapping.fields} & IDENTITY_FIELDS == {"email"},
             list_ids=list_ids,
             removes_all=removes_all,
             on_delete=on_delete,

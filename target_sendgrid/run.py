@@ -234,7 +234,7 @@ class Run:
     def _is_left_out(self, stream: Stream, purpose: Purpose, identity: str, contact: bytes) -> bool:
         """Note the person of a record that is to be sent; return whether the record is counted and not sent."""
         if self._erased is not None or self._intents.waiting:
-            keys = identity_keys(contacts.decode(contact))
+            keys = identity_keys(stream.identifiers_of(identity, contact))
             if self._erased is not None and any(key in self._erased for key in keys):
                 stream.counts.buckets[Bucket.ERASED_BEFORE] += 1
                 return True

@@ -186,6 +186,16 @@ OTHER_MISTAKES = [
         lines=(MEMBERS, ADA, record("members", mail="grace@example.com")),
     ),
     Mistake(
+        Code.TOO_MANY_SUPPRESSIONS,
+        "`unsubscribed_values` says who has not unsubscribed",
+        "12 of the 12 people of the run would be unsubscribed, more than 10 and more than half",
+        config={"subscription_property": "wants_mail", "unsubscribed_values": [True]},
+        lines=(
+            schema("members", mail="string", wants_mail="boolean"),
+            *(record("members", mail=f"member{number}@example.com", wants_mail=True) for number in range(12)),
+        ),
+    ),
+    Mistake(
         Code.ACCOUNT_LIMIT,
         "the account has as many contacts as `account_contact_limit` allows, and the tap brings new people",
         "1 new person was left out: the account may have 1 contact (`account_contact_limit`)",

@@ -7,6 +7,8 @@ from tests.runs.faults.promises import Promise
 PROCESS, DISK, TAP, NETWORK = "The process", "Files and pipes", "The tap", "The network and the clock"
 REJECTED = "Rejected records"
 REMOVALS = "Rows that take people off lists"
+CONSENT = "People who have unsubscribed"
+FORGETTING = "Contacts to be deleted, and people to be erased"
 
 KILLED = Promise(
     PROCESS,
@@ -197,6 +199,83 @@ REMOVAL_CEILING = Promise(
     "more people would leave lists than `max_removals` allows",
     "takes off as many as it allows; no state covers the others",
     "1 person was not taken off a list, since `max_removals` allows 1 in one run",
+    1,
+)
+SUPPRESSION_FAILED = Promise(
+    CONSENT,
+    "SendGrid does not answer when people are to be suppressed",
+    "tries again for five minutes; then it ends the run, and nothing is sent of these people",
+    "SendGrid could not be reached",
+    1,
+)
+SUPPRESSION_LEFT_OUT = Promise(
+    CONSENT,
+    "SendGrid's answer names only some of those who were to be suppressed",
+    "suppresses the others again, and sends nobody before",
+    "",
+    0,
+)
+SUPPRESSION_REFUSED = Promise(
+    CONSENT,
+    "SendGrid refuses to suppress an address",
+    "suppresses all others; the person is rejected, and neither sent nor taken off a list",
+    "nothing else is done for this person",
+    0,
+)
+SUPPRESSED_GLOBALLY = Promise(
+    CONSENT,
+    "SendGrid has put people on the global list instead of the group",
+    "stops at once: they get no mail at all any more",
+    "[wrong-group]",
+    1,
+)
+SUPPRESSION_STOPPED = Promise(
+    CONSENT,
+    "a signal stops the run",
+    "suppresses nobody more, and sends nothing of these people; the next run does it",
+    "Stopped by signal 15",
+    143,
+)
+SUPPRESSION_CEILING = Promise(
+    CONSENT,
+    "more than 10 people and more than half of the run would be unsubscribed, or more than `max_suppressions` allows",
+    "suppresses none of them, sends none of them, and takes none of them off a list; no state covers them",
+    "[too-many-suppressions]",
+    1,
+)
+DELETION_FAILED = Promise(
+    FORGETTING,
+    "SendGrid's deletion job fails, is lost or stays pending",
+    "looks up who is still in the account, and deletes these people again",
+    "",
+    0,
+)
+DELETION_WITHOUT_EFFECT = Promise(
+    FORGETTING,
+    "SendGrid's deletion job completes, and contacts are still there",
+    "deletes them again; nobody counts as deleted who is found by an identifier or by id",
+    "completed without effect",
+    0,
+)
+ERASURE_REFUSED = Promise(
+    FORGETTING,
+    "SendGrid refuses to erase an address",
+    "erases all others, and rejects the row; the contact is deleted",
+    "refused_by_sendgrid",
+    0,
+)
+ERASURE_FAILED = Promise(
+    FORGETTING,
+    "SendGrid does not answer when people are to be erased",
+    "tries again for five minutes; then it ends the run, and no state covers them: the next run erases them",
+    "SendGrid could not be reached",
+    1,
+)
+ERASURE_CEILING = Promise(
+    FORGETTING,
+    "more than 10 people and more than 10 % of the account would be deleted, or more than `max_removals` allows",
+    "deletes and erases none of them; no state covers them",
+    "[too-many-removals]",
     1,
 )
 WORLD_PROMISES = [value for value in list(globals().values()) if isinstance(value, Promise)]
