@@ -1,4 +1,4 @@
-"""The README's recipes for lists that people leave, and what it says about a tap for a mirror."""
+"""The README's recipes for lists that people leave, for people who get no mail, and for the tap of a mirror."""
 
 from __future__ import annotations
 
@@ -72,3 +72,18 @@ def test_the_recipe_for_people_whom_sendgrid_has(customers: Account) -> None:
     assert on_list(customers, "Customers") == "abc"
     assert customers.emails() == ["a@x.com", "b@x.com", "c@x.com"]
     assert counts_of(run) == {"received": 2, "upserted": 1, "not_found": 1}
+
+
+def test_the_recipe_for_people_who_have_unsubscribed(customers: Account) -> None:
+    opened = schema(email="string", status="string")
+    rows = [record(email=f"{name}@x.com", status=status) for name, status in (("a", "Cleaned"), ("b", "active"))]
+    run = customers.run(opened, *rows, END, **recipe("## Who gets no mail"))
+    assert run.exit_code == 0, run.log
+    assert customers.sandbox.suppressed() == {"a@x.com"}
+    assert on_list(customers, "Customers") == "ab"
+
+
+def test_the_recipe_for_people_to_be_forgotten(customers: Account) -> None:
+    run = customers.run(OPENED, deleted(id="1"), END, **recipe("### Forget people"))
+    assert run.exit_code == 0, run.log
+    assert (customers.emails(), customers.sandbox.erased()) == (["b@x.com"], {"a@x.com"})
