@@ -252,11 +252,12 @@ class Run:
         Raises:
             RecordRejectedError: The contact alone is larger than a request may be.
         """
+        if not self._unsubscribed.waits(change.identity):
+            return False
         self._batcher.check_size(change)
-        is_held = self._unsubscribed.hold(change)
-        if is_held:
-            self._checkpoints.hold_if_full()
-        return is_held
+        self._unsubscribed.hold(change)
+        self._checkpoints.hold_if_full()
+        return True
 
     def take_unsubscribed(
         self, stream: Stream, purpose: Purpose | None, identity: str, contact: bytes, origin: Origin

@@ -98,7 +98,7 @@ class Suppressions:
         for part in self._people.take_all():
             allowed = []
             for person in part:
-                if any(origin.stream in over for _, origin in person.groups) or _is_any_in(person, withheld):
+                if over and (any(origin.stream in over for _, origin in person.groups) or _is_any_in(person, withheld)):
                     self._withhold(person)
                     withheld.add(person.identity)
                 else:
@@ -148,7 +148,7 @@ class Suppressions:
     def _put_into_batches(self, people: Sequence[UnsubscribedPerson], refused: Mapping[str, Rejection]) -> None:
         """Put what is to be done for people into batches, but for those whom SendGrid has refused to suppress."""
         for person in people:
-            rejection = next((refused[one] for one in person.identities if one in refused), None)
+            rejection = next((refused[one] for one in person.identities if one in refused), None) if refused else None
             if rejection is not None:
                 self._reject(person, rejection)
                 continue

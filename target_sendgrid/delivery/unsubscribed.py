@@ -125,7 +125,9 @@ class UnsubscribedPeople:
         identity, *others = contacts.identities(contact)
         person = self._person(identity, contact, min([origin.line, *(change.origin.line for change in changes)]))
         self._identity_of.update(dict.fromkeys(others, identity))
-        is_known = any(known == group_id for known, _ in person.groups) or self._is_spooled(identity, group_id)
+        is_known = any(known == group_id for known, _ in person.groups) or self._is_spooled(
+            _in_group(identity, group_id)
+        )
         if not is_known:
             person.groups.append((group_id, origin))
             self._byte_count += len(origin.message or b"")
@@ -133,16 +135,17 @@ class UnsubscribedPeople:
                 self.counts[origin.stream] += 1
         self._hold(person, changes)
 
-    def hold(self, change: Change) -> bool:
-        """Let a change wait if its person does, and return whether that is so."""
+    def waits(self, identity: str) -> bool:
+        """Return whether somebody waits, so that changes for this person have to wait, too."""
+        return self._identity_of.get(identity, identity) in self._people or self._is_spooled(identity)
+
+    def hold(self, change: Change) -> None:
+        """Let a change wait whose person does."""
         identity = self._identity_of.get(change.identity, change.identity)
         person = self._people.get(identity)
         if person is None:
-            if not self._files or identity not in self._spooled:
-                return False
             person = self._person(identity, contacts.decode(change.contact), change.origin.line)
         self._hold(person, [change])
-        return True
 
     def count_new(self, is_suppressed: Callable[[str, int | None], bool]) -> None:
         """Count from now on, in `counts`, only those people who are not suppressed yet. Nobody may be in a file.
@@ -233,8 +236,8 @@ class UnsubscribedPeople:
         for change in changes:
             self._byte_count += len(change.contact) + sum(len(origin.message or b"") for origin in change.origins)
 
-    def _is_spooled(self, identity: str, group_id: int | None) -> bool:
-        return bool(self._files) and _in_group(identity, group_id) in self._spooled
+    def _is_spooled(self, name: str) -> bool:
+        return bool(self._files) and name in self._spooled
 
     def _packed(self, person: UnsubscribedPerson) -> tuple[Any, ...]:
         changes = []
