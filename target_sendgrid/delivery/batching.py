@@ -170,8 +170,10 @@ class Batcher:
         withdrawn = [] if group is None else [group.changes[identity]]
         if group is not None:
             self._remove(identity, group)
-        while identity in self._held:
-            withdrawn.append(self._take_held(identity).change)
+        if identity in self._held:
+            while identity in self._held:
+                withdrawn.append(self._take_held(identity).change)
+            self._find_held_first_line()
         return withdrawn
 
     def is_unsettled(self, kinds: Collection[OperationKind]) -> bool:
@@ -271,6 +273,9 @@ class Batcher:
         for identity in [identity for identity in self._held if identity in people]:
             if self._is_free(identity) and self._group_with(identity) is None:
                 self._put(*self._take_held(identity))
+        self._find_held_first_line()
+
+    def _find_held_first_line(self) -> None:
         changes = [held.change for queue in self._held.values() for held in queue]
         self._held_first_line = min((change.origin.line for change in changes), default=None)
 
