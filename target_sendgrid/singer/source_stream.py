@@ -137,11 +137,13 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
             self._count_ignored()
             return
         found = None if self.needed is None or is_too_long(line) else decode_readable_parts(line)
+        readable: Mapping[str, Any] = {}
         if found is not None:
             value, paths = found
             record = value.get("record") if is_message and isinstance(value, dict) else value
             if is_message:
                 paths = [path[1:] for path in paths if path[:1] == ("record",)]
+            readable = record if isinstance(record, dict) else {}
             if isinstance(record, dict) and not any(map(self._is_needed, paths)):
                 if self.run.keeps_messages:
                     kept = {"type": "RECORD", "stream": self.name, "record": record}
@@ -155,7 +157,7 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
             return
         if self.run.keeps_messages:
             origin = msgspec.structs.replace(origin, message=line)
-        self._reject(origin, RecordRejectedError(Reason.UNREADABLE, _UNREADABLE))
+        self._reject(origin, RecordRejectedError(Reason.UNREADABLE, _UNREADABLE), readable)
 
     def _accept(
         self,
@@ -213,10 +215,18 @@ class SourceStream(msgspec.Struct, frozen=True, eq=False):
     def _error_in(self, record: dict[str, Any]) -> RecordRejectedError | None:
         return None if self.check is None else self.check.error_in(record)
 
-    def _reject(self, origin: Origin, error: RecordRejectedError) -> None:
+    def _reject(self, origin: Origin, error: RecordRejectedError, readable: Mapping[str, Any] | None = None) -> None:
+        """Reject a record along all routes.
+
+        Args:
+            origin: Where it came from.
+            error: Why it is rejected.
+            readable: What can be read of the record. A stream map may make anything of what can't, so it gets nothing.
+        """
         for route in self.routes:
             route.stream.counts.received += 1
-            self.run.reject_record(route.stream, {}, self._origin_on(route, origin), error)
+            record = readable if readable and route.transform is None else {}
+            self.run.reject_record(route.stream, record, self._origin_on(route, origin), error)
 
     def _origin_on(self, route: StreamRoute, origin: Origin) -> Origin:
         stream, number = route.stream.name, route.stream.counts.received
