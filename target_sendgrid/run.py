@@ -74,6 +74,8 @@ class Run:
         self._check_stop = check_stop
         self._is_finished = False
         self.cap = ProfileCap(settings.profile_cap)
+        self._people = HashSet() if settings.suppression_groups() else None
+        """Everybody who is sent or has unsubscribed, where it matters how many of them have."""
         self.report = report
         kinds = {
             mode: upsert_kind(settings.batch_size_rows, settings.batch_size_bytes, creates_contacts=mode == "upsert")
@@ -88,7 +90,7 @@ class Run:
             clock=clock,
             write_state=write_state,
             check_stop=check_stop,
-            people_count=lambda: self.cap.distinct_profiles,
+            people_count=lambda: len(self._people or ()),
             make_worker=make_worker,
         )
         self._batcher, self._delivery, self._gate = pipeline.batcher, pipeline.delivery, pipeline.gate
@@ -211,6 +213,8 @@ class Run:
             stream.counts.buckets[Bucket.SKIPPED_SUPPRESSED] += 1
             return
         admission = self.cap.admit(identity)
+        if admission is NEW and self._people is not None:
+            self._people.add(identity)
         change = Change(purpose, identity, contact, origin)
         try:
             if admission is OVER_CAP:
@@ -252,10 +256,11 @@ class Run:
         Raises:
             RecordRejectedError: The contact alone is larger than a request may be.
         """
-        if not self._unsubscribed.waits(change.identity):
+        identity = self._unsubscribed.waiting_for(change)
+        if identity is None:
             return False
         self._batcher.check_size(change)
-        self._unsubscribed.hold(change)
+        self._unsubscribed.hold(identity, change)
         self._checkpoints.hold_if_full()
         return True
 
@@ -295,11 +300,13 @@ class Run:
         if stream.subscription is None:
             return
         stream.counts.unsubscribed_records += 1
+        if self._people is not None:
+            self._people.add(contacts.identity(contact) or "")
         if self._suppressed is not None and "email" in contact:
             self._suppressed.add(contact["email"], stream.suppression_group_id)
         if self._unsubscribed.is_suppressed(contact, stream.suppression_group_id):
             return
-        earlier = self._batcher.withdraw(contacts.identity(contact) or "")
+        earlier = [change for name in contacts.identities(contact) for change in self._batcher.withdraw(name)]
         self._unsubscribed.add(contact, stream.suppression_group_id, origin, earlier)
 
     def _let_wait(self, contact: contacts.Contact, list_ids: tuple[str, ...], origin: Origin, act: Act) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from target_sendgrid.origin import Origin
 
@@ -95,6 +95,11 @@ class Intents:
         """Whether no more can wait."""
         return len(self.waiting) >= MAX_WAITING or self._byte_count >= MAX_WAITING_BYTES
 
+    @property
+    def is_half_full(self) -> bool:
+        """Whether half of what can wait does."""
+        return len(self.waiting) >= MAX_WAITING / 2 or self._byte_count >= MAX_WAITING_BYTES / 2
+
     def add(self, removal: Removal) -> None:
         """Let a removal wait."""
         if not self.waiting:
@@ -136,14 +141,15 @@ class Intents:
                 self._remove(number)
                 yield removal.origin
 
-    def take_all(self) -> list[Removal]:
-        """Take out all removals, in the order of their records. Call `done` when they are done."""
-        taken = list(self.waiting.values())
+    def take_all(self, stays: Callable[[bytes], bool] = lambda _: False) -> list[Removal]:
+        """Take out the removals, in the order of their records. Call `done` when they are done.
+
+        Args:
+            stays: Returns whether the removals of a person go on waiting, given the encoded identifiers.
+        """
         self._taken_from = self.first_line
-        self.waiting.clear()
-        self._numbers.clear()
-        self._byte_count = 0
-        return taken
+        numbers = [number for number, removal in self.waiting.items() if not stays(removal.contact)]
+        return [self._remove(number) for number in numbers]
 
     def done(self) -> None:
         """Note that what was taken out is done, so that a state may cover it."""
@@ -153,7 +159,7 @@ class Intents:
         """Return the numbers of the removals of a person."""
         return sorted({number for key in keys for number in self._numbers.get(key, ())})
 
-    def _remove(self, number: int) -> None:
+    def _remove(self, number: int) -> Removal:
         removal = self.waiting.pop(number)
         self._byte_count -= removal.byte_count
         for key in removal.keys:
@@ -161,3 +167,4 @@ class Intents:
             numbers.discard(number)
             if not numbers:
                 del self._numbers[key]
+        return removal

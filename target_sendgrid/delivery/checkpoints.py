@@ -8,13 +8,14 @@ that a signal or an error ends, nor while too many records are rejected. No stat
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from target_sendgrid.errors import SendGridError, TooManyRejectedError
+from target_sendgrid.errors import SendGridError, TooManyRejectedError, TooManySuppressionsError
 from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from target_sendgrid.audience.intents import Intents
     from target_sendgrid.clock import Clock
@@ -72,6 +73,8 @@ class Checkpoints:
         """When the first STATE came that has to wait, in seconds of the monotonic clock."""
         self._dropped_count = 0
         """Number of records that are not done because too many others were rejected."""
+        self._waiting_count = 0
+        """Number of records that are not done because too many people waited to be suppressed."""
 
     @property
     def _is_empty(self) -> bool:
@@ -87,12 +90,16 @@ class Checkpoints:
     def hold_if_full(self) -> None:
         """Have a checkpoint if no more can wait."""
         if self._people.is_full:
-            self._suppress(is_end=False)
+            with self._signal_first():
+                self._suppress(is_end=False)
             if self._people.is_full:  # too many records are rejected
                 self._people.spool()
         if self._intents.is_full:
             self._hold()
-            self._drop()
+            if self._is_over_limit:
+                self._dropped_count += self._drop("too many of the records before were rejected")
+            elif self._intents.is_half_full:  # else there is room for others
+                self._waiting_count += self._drop("their people wait to be unsubscribed")
 
     def hold_if_due(self) -> None:
         """Have a checkpoint if a STATE has waited for long."""
@@ -126,23 +133,38 @@ class Checkpoints:
             )
             raise TooManyRejectedError(message, "Look at the rejected records, and run again from the last state.")
         self._suppressions.check()
+        if self._waiting_count:
+            message = (
+                f"{counted(self._waiting_count, 'record')} took nobody off a list: too many people had to wait until it"
+                " was known whether so many may be unsubscribed."
+            )
+            next_step = (
+                "If they have unsubscribed, allow it with `max_suppressions`, and run again from the last state."
+            )
+            raise TooManySuppressionsError(message, next_step)
         self._removals.check()
 
     def _hold(self, *, is_end: bool = False) -> None:
         """Do all that waits, unless too many records are rejected."""
         if self._is_empty:
             return
-        try:
+        with self._signal_first():
             if is_end:
                 self._delivery.finish()  # whether too many records are rejected is known for sure then
             self._suppress(is_end=is_end)
             if is_end or self._intents.waiting:
                 self._delivery.finish()
             if self._intents.waiting and not self._is_over_limit:
-                self._removals.carry_out()
+                self._removals.carry_out(stays=self._people.waits)
             self._delivery.settle_ready()  # which writes the states that waited for it
+
+    @contextmanager
+    def _signal_first(self) -> Iterator[None]:
+        """Raise what a signal raises in place of an error: the job runner may have been the first to notice it."""
+        try:
+            yield
         except SendGridError:
-            self._check_stop()  # the job runner may have been the first to notice a signal
+            self._check_stop()
             raise
 
     def _suppress(self, *, is_end: bool) -> None:
@@ -153,13 +175,19 @@ class Checkpoints:
     def _is_over_limit(self) -> bool:
         return self._limit.is_exceeded(self._report.limit_counts())
 
-    def _drop(self) -> None:
-        """Drop what waits, since there is no room for it, and write no state that covers it."""
-        first_line = self._intents.first_line
-        if first_line is None:
-            return
+    def _drop(self, reason: str) -> int:
+        """Drop the removals that wait, since there is no room for them, and write no state that covers them.
+
+        Args:
+            reason: Why they were not done, for the log.
+
+        Returns:
+            Their number.
+        """
+        if (first_line := self._intents.first_line) is None:
+            return 0
         self._delivery.hold_state_from(first_line)
-        dropped = counted(len(self._intents.waiting), "record")
-        log.warning("%s took nobody off a list: too many of the records before were rejected.", dropped)
-        self._dropped_count += len(self._intents.take_all())
+        count = len(self._intents.take_all())
+        log.warning("%s took nobody off a list: %s.", counted(count, "record"), reason)
         self._intents.done()
+        return count

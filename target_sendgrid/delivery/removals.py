@@ -74,9 +74,13 @@ class Removals:
         for origin in self._intents.cancel(keys, list_ids):
             self._report.stream(origin.stream).buckets[Bucket.DUPLICATE] += 1
 
-    def carry_out(self) -> None:
-        """Do all that waits. Everything else must be settled."""
-        removals = self._intents.take_all()
+    def carry_out(self, stays: Callable[[bytes], bool]) -> None:
+        """Do what waits. Everything else must be settled.
+
+        Args:
+            stays: Returns whether the person of an encoded contact is not to be taken away yet.
+        """
+        removals = self._intents.take_all(stays)
         for steps in (
             {Act.REMOVE_FROM_LIST: REMOVE_FROM_LIST},
             {Act.DELETE_CONTACT: DELETE_CONTACT, Act.ERASE: DELETE_TO_ERASE},
@@ -95,17 +99,17 @@ class Removals:
         self._delivery.finish()
         self._intents.done()
 
-    def _erase(self, changes: Sequence[Change]) -> None:
-        """Erase people who have no contact any more. Nothing is known of those without an address."""
-        for change in changes:
-            contact = contacts.decode(change.contact)
-            if contact.get("email") or contact.get(ADDRESSES):
-                purpose = Purpose(ERASE, ())
-                self._batcher.add(Change(purpose, change.identity, change.contact, change.origin, change.later))
-                continue
-            for number, origin in enumerate(change.origins):
-                bucket = Bucket.DUPLICATE if number else Bucket.NOT_FOUND
-                self._report.stream(origin.stream).buckets[bucket] += 1
+    def _erase(self, result: BatchResult) -> None:
+        """Erase people whose contacts are deleted, and those who had none, but may have got mail all the same."""
+        to_erase = list(result.settled)
+        for change in result.not_found:
+            if "email" in contacts.decode(change.contact):
+                to_erase.append(change)
+            else:
+                self._delivery.count_not_found(change)
+        for change in to_erase:
+            purpose = Purpose(ERASE, ())
+            self._batcher.add(Change(purpose, change.identity, change.contact, change.origin, change.later))
 
     def check(self) -> None:
         """Check whether everything was done.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from target_sendgrid.audience.hash_set import HashSet
 from target_sendgrid.audience.presence import identity_keys
 from target_sendgrid.delivery.pending import Change, Purpose
-from target_sendgrid.errors import TooManySuppressionsError
+from target_sendgrid.errors import RecordRejectedError, TooManySuppressionsError
 from target_sendgrid.sendgrid import contact as contacts
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Suppressions:
         guard: Decides whether so many may be suppressed.
         read_suppressed: Reads who is suppressed already, and returns whether an address is, for a group or for all
             email. It takes many requests, so it is called only where the guard needs it, and once.
-        people_count: Returns the number of people who were sent so far, or wait to be.
+        people_count: Returns the number of people of the run so far: those who are sent, and those who have unsubscribed.
     """
 
     def __init__(  # noqa: PLR0913 - the steps that it connects
@@ -74,8 +74,6 @@ class Suppressions:
         self._guard = guard
         self._read_suppressed = read_suppressed
         self._people_count = people_count
-        self._not_sent_count = 0
-        """Number of people who were suppressed and of whom nothing else was sent, so that they are not counted."""
         self._withheld: list[str] = []
         """Why people were not suppressed, a sentence for each stream."""
 
@@ -100,7 +98,8 @@ class Suppressions:
             for person in part:
                 if over and (any(origin.stream in over for _, origin in person.groups) or _is_any_in(person, withheld)):
                     self._withhold(person)
-                    withheld.add(person.identity)
+                    for identity in person.identities:
+                        withheld.add(identity)
                 else:
                     allowed.append(person)
             refused |= self._suppress(allowed)
@@ -121,7 +120,7 @@ class Suppressions:
 
         Who is suppressed already is read only if that may change the decision.
         """
-        people_count = self._people_count() + self._not_sent_count + self._people.not_sent_count
+        people_count = self._people_count()
         over = self._guard.streams_over(self._people.counts, people_count, is_end=is_end)
         if over and not self._people.counts_new:
             self._people.count_new(self._read_suppressed())
@@ -131,6 +130,12 @@ class Suppressions:
     def _suppress(self, people: Sequence[UnsubscribedPerson]) -> dict[str, Rejection]:
         """Suppress people, and return why SendGrid has refused some, by identity."""
         kinds = list(self._kinds.values())
+        if self._report.dry_run is not None:
+            for person in people:
+                for group_id, origin in person.groups:
+                    self._report.stream(origin.stream).unsubscribed += 1
+                    self._people.note_suppressed(person.identity, group_id)
+            return {}
         for person in people:
             for group_id, origin in person.groups:
                 change = Change(Purpose(self._kinds[group_id], ()), person.identity, person.contact, origin)
@@ -145,16 +150,25 @@ class Suppressions:
             refused.update({change.identity: rejection for change, rejection in result.rejected})
         return refused
 
-    def _put_into_batches(self, people: Sequence[UnsubscribedPerson], refused: Mapping[str, Rejection]) -> None:
-        """Put what is to be done for people into batches, but for those whom SendGrid has refused to suppress."""
+    def _put_into_batches(self, people: Sequence[UnsubscribedPerson], refused: dict[str, Rejection]) -> None:
+        """Put what is to be done for people into batches, but for those whom SendGrid has refused to suppress.
+
+        Args:
+            people: The people.
+            refused: Why SendGrid has refused some, by identity. It gains their other identities.
+        """
         for person in people:
             rejection = next((refused[one] for one in person.identities if one in refused), None) if refused else None
             if rejection is not None:
                 self._reject(person, rejection)
+                refused.update(dict.fromkeys(person.identities, rejection))
                 continue
-            self._not_sent_count += not person.changes
             for change in person.changes:
-                self._batcher.add_earlier(change)
+                try:
+                    self._batcher.add_earlier(change)
+                except RecordRejectedError as error:  # too large together with what waits for the same person
+                    for origin in change.origins:
+                        self._delivery.reject(origin, error.reason, error.sentence)
         self._delivery.send_full()
 
     def _reject(self, person: UnsubscribedPerson, rejection: Rejection) -> None:

@@ -21,7 +21,7 @@ from target_sendgrid.sendgrid.fields import IDENTIFIERS
 from target_sendgrid.wording import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from target_sendgrid.delivery.pending import Purpose
     from target_sendgrid.delivery.spool import SpooledFile
@@ -82,7 +82,7 @@ class UnsubscribedPeople:
         self._purposes: list[Purpose] = []
         """The purposes of changes in temporary files."""
         self._is_suppressed: Callable[[str, int | None], bool] | None = None
-        self._not_sent_in_files = 0
+        self._has_somebody_without_email = False
         self.counts: Counter[str] = Counter()
         """Number of people to be suppressed, by stream: of those who are not yet, once `count_new` was called."""
         self.first_line: int | None = None
@@ -94,11 +94,6 @@ class UnsubscribedPeople:
     def is_empty(self) -> bool:
         """Whether nobody waits."""
         return not self._people and not self._files
-
-    @property
-    def not_sent_count(self) -> int:
-        """Number of people of whom nothing is to be done afterwards."""
-        return self._not_sent_in_files + self._not_sent_in_memory()
 
     @property
     def is_full(self) -> bool:
@@ -125,6 +120,7 @@ class UnsubscribedPeople:
         identity, *others = contacts.identities(contact)
         person = self._person(identity, contact, min([origin.line, *(change.origin.line for change in changes)]))
         self._identity_of.update(dict.fromkeys(others, identity))
+        self._has_somebody_without_email |= "email" not in contact
         is_known = any(known == group_id for known, _ in person.groups) or self._is_spooled(
             _in_group(identity, group_id)
         )
@@ -135,31 +131,45 @@ class UnsubscribedPeople:
                 self.counts[origin.stream] += 1
         self._hold(person, changes)
 
-    def waits(self, identity: str) -> bool:
-        """Return whether somebody waits, so that changes for this person have to wait, too."""
-        return self._identity_of.get(identity, identity) in self._people or self._is_spooled(identity)
+    def waits(self, contact: bytes) -> bool:
+        """Return whether a person waits, whom an encoded contact shows by any of its identifiers."""
+        return not self.is_empty and self._waiting_as(contacts.identities(contacts.decode(contact))) is not None
 
-    def hold(self, change: Change) -> None:
-        """Let a change wait whose person does."""
-        identity = self._identity_of.get(change.identity, change.identity)
+    def waiting_for(self, change: Change) -> str | None:
+        """Return by which identity the person of a change waits; ``None`` if the change needs not wait."""
+        if self._has_somebody_without_email:  # who may have an address in a later record
+            return self._waiting_as(contacts.identities(contacts.decode(change.contact)))
+        return self._waiting_as((change.identity,))
+
+    def hold(self, identity: str, change: Change) -> None:
+        """Let a change wait.
+
+        Args:
+            identity: What `waiting_for` has returned.
+            change: The change.
+        """
         person = self._people.get(identity)
         if person is None:
             person = self._person(identity, contacts.decode(change.contact), change.origin.line)
         self._hold(person, [change])
 
     def count_new(self, is_suppressed: Callable[[str, int | None], bool]) -> None:
-        """Count from now on, in `counts`, only those people who are not suppressed yet. Nobody may be in a file.
+        """Count from now on, in `counts`, only those people who are not suppressed yet.
 
         Args:
             is_suppressed: Returns whether an address is suppressed, for a group or for all email.
+
+        Raises:
+            LocalFileError: A temporary file can't be read back, or not be written again.
         """
         self._is_suppressed = is_suppressed
-        self.counts = Counter(
-            origin.stream
-            for person in self._people.values()
-            for group_id, origin in person.groups
-            if not is_suppressed(person.email, group_id)
-        )
+        self.counts.clear()
+        files, self._files = self._files, []
+        for file in files:
+            people = self._read(file)
+            self._count_new(people, is_suppressed)
+            self._write(people)
+        self._count_new(self._people.values(), is_suppressed)
 
     @property
     def counts_new(self) -> bool:
@@ -172,19 +182,11 @@ class UnsubscribedPeople:
         Raises:
             LocalFileError: It can't be written.
         """
-        content = _encoder.encode([self._packed(person) for person in self._people.values()])
-        try:
-            self._spool = self._spool or Spool()
-            self._files.append(self._spool.keep([content]))
-        except OSError as error:
-            message = f"People who have unsubscribed can't be kept in temporary files: {words_of(error)}."
-            next_step = "Set `TMPDIR` to a folder with more room, and run again from the last state."
-            raise LocalFileError(message, next_step) from None
+        self._write(self._people.values())
         for person in self._people.values():
             groups = (_in_group(person.identity, group_id) for group_id, _ in person.groups)
             for name in (*person.identities, *groups):
                 self._spooled.add(name)
-        self._not_sent_in_files += self._not_sent_in_memory()
         self._people.clear()
         self._identity_of.clear()
         self._byte_count = 0
@@ -200,18 +202,13 @@ class UnsubscribedPeople:
         files, self._files = self._files, []
         last, self._people = list(self._people.values()), {}
         for file in files:
-            try:
-                (content,) = self._spool.take(file) if self._spool else (b"",)
-            except OSError:
-                message = "People who have unsubscribed can't be read back from the temporary files."
-                raise LocalFileError(message, "Check the disk that `TMPDIR` names, and run again.") from None
-            yield [self._unpacked(*packed) for packed in _decoder.decode(content)]
+            yield self._read(file)
         yield last
 
     def done(self) -> None:
         """Note that everything that was taken out is done, so that a state may cover it."""
         self._identity_of.clear()
-        self._spooled, self._byte_count, self._not_sent_in_files = HashSet(), 0, 0
+        self._spooled, self._byte_count, self._has_somebody_without_email = HashSet(), 0, False
         self.counts.clear()
         self.first_line = None
 
@@ -228,8 +225,41 @@ class UnsubscribedPeople:
         person.first_line = min(person.first_line, line)
         return person
 
-    def _not_sent_in_memory(self) -> int:
-        return sum(not person.changes for person in self._people.values())
+    def _waiting_as(self, names: Iterable[str]) -> str | None:
+        """Return by which identity a person waits who has some identities; ``None`` for somebody who does not wait."""
+        for name in names:
+            identity = self._identity_of.get(name, name)
+            if identity in self._people or self._is_spooled(identity):
+                return identity
+        return None
+
+    def _count_new(
+        self, people: Iterable[UnsubscribedPerson], is_suppressed: Callable[[str, int | None], bool]
+    ) -> None:
+        self.counts.update(
+            origin.stream
+            for person in people
+            for group_id, origin in person.groups
+            if not is_suppressed(person.email, group_id)
+        )
+
+    def _write(self, people: Iterable[UnsubscribedPerson]) -> None:
+        content = _encoder.encode([self._packed(person) for person in people])
+        try:
+            self._spool = self._spool or Spool()
+            self._files.append(self._spool.keep([content]))
+        except OSError as error:
+            message = f"People who have unsubscribed can't be kept in temporary files: {words_of(error)}."
+            next_step = "Set `TMPDIR` to a folder with more room, and run again from the last state."
+            raise LocalFileError(message, next_step) from None
+
+    def _read(self, file: SpooledFile) -> list[UnsubscribedPerson]:
+        try:
+            (content,) = self._spool.take(file) if self._spool else (b"",)
+        except OSError:
+            message = "People who have unsubscribed can't be read back from the temporary files."
+            raise LocalFileError(message, "Check the disk that `TMPDIR` names, and run again.") from None
+        return [self._unpacked(*packed) for packed in _decoder.decode(content)]
 
     def _hold(self, person: UnsubscribedPerson, changes: Sequence[Change]) -> None:
         person.changes += changes
