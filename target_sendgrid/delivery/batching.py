@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from target_sendgrid.audience.identities import IdentitySet
-from target_sendgrid.delivery.pending import Change, Purpose, pack, stream_counts
+from target_sendgrid.delivery.pending import Batch, Change, Purpose, pack, stream_counts
 from target_sendgrid.errors import Reason, RecordRejectedError
 from target_sendgrid.sendgrid import contact as contacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
-    from target_sendgrid.delivery.pending import OperationKind, PackedChanges, StreamCount
+    from target_sendgrid.delivery.pending import OperationKind
 
 MAX_HELD_BYTES = 3_500_000
 """Most bytes of held changes before reading waits: they stay in memory until the changes before them are settled."""
@@ -27,23 +27,6 @@ MAX_HELD_BYTES = 3_500_000
 
 MAX_OPEN_BYTES = 10_500_000
 """Most bytes of open batches. Where people go to many lists, none of the batches may get full."""
-
-
-class Batch(msgspec.Struct, eq=False):
-    """Changes that go to SendGrid in one request, or in several where SendGrid refuses some of them."""
-
-    purpose: Purpose
-    packed: PackedChanges | None
-    """The changes, until the job runner takes them over; then ``None``."""
-    first_line: int
-    """No record of the batch came from a lower line of standard input. It may be too low, never too high."""
-    byte_count: int
-    """Size of the request's body."""
-    counts: Mapping[str, StreamCount]
-    """How much of each stream is in the batch, by stream."""
-    people: IdentitySet
-    is_spooled: bool = False
-    """Whether changes of the batch were moved to disk. It stays true when they are read back to be sent again."""
 
 
 class _Group(msgspec.Struct, eq=False):
@@ -170,10 +153,9 @@ class Batcher:
         withdrawn = [] if group is None else [group.changes[identity]]
         if group is not None:
             self._remove(identity, group)
-        if identity in self._held:
-            while identity in self._held:
-                withdrawn.append(self._take_held(identity).change)
-            self._find_held_first_line()
+        while identity in self._held:
+            withdrawn.append(self._take_held(identity).change)
+        self._find_held_first_line()
         return withdrawn
 
     def is_unsettled(self, kinds: Collection[OperationKind]) -> bool:

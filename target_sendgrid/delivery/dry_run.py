@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
     from target_sendgrid.audience.account_limit import AccountLimit
     from target_sendgrid.audience.removal_limit import RemovalLimit
-    from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.events import JobEvent
-    from target_sendgrid.delivery.pending import Change
+    from target_sendgrid.delivery.pending import Batch, Change
     from target_sendgrid.report.dry_run import DryRunReport
     from target_sendgrid.sendgrid.client import Client
 

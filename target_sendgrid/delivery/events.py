@@ -11,9 +11,8 @@ from target_sendgrid.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.job import RejectedContact
-    from target_sendgrid.delivery.pending import Change
+    from target_sendgrid.delivery.pending import Batch, Change
 
 
 class BatchResult(msgspec.Struct, frozen=True):

@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from target_sendgrid.audience.identities import IdentitySet
-from target_sendgrid.delivery.batching import Batch
 from target_sendgrid.delivery.job import Job, Level
 from target_sendgrid.delivery.job_outcome import FEW_CONTACTS
-from target_sendgrid.delivery.pending import Change, Service, pack
+from target_sendgrid.delivery.pending import Batch, Change, Service, pack
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.sendgrid.fields import IDENTIFIERS

@@ -15,8 +15,7 @@ from target_sendgrid.sendgrid.contact import joined
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from target_sendgrid.delivery.batching import Batch
-    from target_sendgrid.delivery.pending import Change, Purpose
+    from target_sendgrid.delivery.pending import Batch, Change, Purpose
     from target_sendgrid.delivery.spool import Spool, SpooledFile
     from target_sendgrid.errors import Reason
     from target_sendgrid.sendgrid.retry import Tries

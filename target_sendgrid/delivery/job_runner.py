@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from target_sendgrid.clock import Clock
-    from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.events import JobEvent
     from target_sendgrid.delivery.operation import Operation
+    from target_sendgrid.delivery.pending import Batch
     from target_sendgrid.sendgrid.client import Client, JobStatus
     from target_sendgrid.sendgrid.lists import ListTracker
     from target_sendgrid.sendgrid.retry import Tries

@@ -14,6 +14,7 @@ from target_sendgrid.origin import Origin
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from target_sendgrid.audience.identities import IdentitySet
     from target_sendgrid.report.report import Bucket
 
 
@@ -112,6 +113,23 @@ class StreamCount(NamedTuple):
 
 
 NOTHING = StreamCount(0, 0)
+
+
+class Batch(msgspec.Struct, eq=False):
+    """Changes that go to SendGrid in one request, or in several where SendGrid refuses some of them."""
+
+    purpose: Purpose
+    packed: PackedChanges | None
+    """The changes, until the job runner takes them over; then ``None``."""
+    first_line: int
+    """No record of the batch came from a lower line of standard input. It may be too low, never too high."""
+    byte_count: int
+    """Size of the request's body."""
+    counts: Mapping[str, StreamCount]
+    """How much of each stream is in the batch, by stream."""
+    people: IdentitySet
+    is_spooled: bool = False
+    """Whether changes of the batch were moved to disk. It stays true when they are read back to be sent again."""
 
 
 def pack(changes: Mapping[str, Change]) -> PackedChanges:

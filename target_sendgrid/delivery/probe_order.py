@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.job import Job
+    from target_sendgrid.delivery.pending import Batch
     from target_sendgrid.delivery.poll_schedule import PollSchedule
     from target_sendgrid.delivery.send_queue import SendQueue
 

@@ -182,7 +182,16 @@ class UnsubscribedPeople:
         Raises:
             LocalFileError: It can't be written.
         """
-        self._write(self._people.values())
+        if not self._people:
+            return
+        content = _encoder.encode([self._packed(person) for person in self._people.values()])
+        try:
+            self._spool = self._spool or Spool()
+            self._files.append(self._spool.keep([content]))
+        except OSError as error:
+            message = f"People who have unsubscribed can't be kept in temporary files: {words_of(error)}."
+            next_step = "Set `TMPDIR` to a folder with more room, and run again from the last state."
+            raise LocalFileError(message, next_step) from None
         for person in self._people.values():
             groups = (_in_group(person.identity, group_id) for group_id, _ in person.groups)
             for name in (*person.identities, *groups):

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_sendgrid.clock import Clock
-    from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.events import JobEvent, UnderWay
+    from target_sendgrid.delivery.pending import Batch
 
 
 class Runner(Protocol):

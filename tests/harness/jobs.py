@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from target_sendgrid.audience.identities import IdentitySet
-from target_sendgrid.delivery.batching import Batch
 from target_sendgrid.delivery.job import Job
 from target_sendgrid.delivery.operations.upsert import upsert_kind
-from target_sendgrid.delivery.pending import Change, Purpose, pack, stream_counts
+from target_sendgrid.delivery.pending import Batch, Change, Purpose, pack, stream_counts
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid.contact import encode
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from target_sendgrid.clock import Clock
-    from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.events import JobEvent, UnderWay
+    from target_sendgrid.delivery.pending import Batch
     from target_sendgrid.delivery.worker import Runner
 
 QUICK = Options(

@@ -30,7 +30,7 @@ from tools.benchmarks.shapes import ORDINARY
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_sendgrid.delivery.batching import Batch
+    from target_sendgrid.delivery.pending import Batch
     from tools.benchmarks.runs import SandboxProcess
 
 DEFAULT_COUNT = 1_000_000

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from target_sendgrid.audience.identities import IdentitySet
 from target_sendgrid.delivery import batching
-from target_sendgrid.delivery.batching import Batch, Batcher
+from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST
 from target_sendgrid.delivery.operations.upsert import upsert_kind
-from target_sendgrid.delivery.pending import Change, Purpose, stream_counts, unpack
+from target_sendgrid.delivery.pending import Batch, Change, Purpose, stream_counts, unpack
 from target_sendgrid.errors import Reason, RecordRejectedError
 from target_sendgrid.origin import Origin
 from target_sendgrid.sendgrid.contact import Body, decode, encode
@@ -733,3 +733,79 @@ def test_people_are_found_in_one_group_and_in_several_and_after_groups_were_seal
             batch = sealed(batcher, list_id)
             assert lines_of(batch) == {f"{list_id}{line}@x.com": [2 * line, 2 * line + 1]}
             batcher.release(batch)
+
+
+class TestWithdrawing:
+    def test_what_is_open_for_a_person_is_taken_out(self) -> None:
+        batcher = Upserts(9, ENOUGH_BYTES)
+        add(batcher, "a", line=1)
+        add(batcher, "b", line=2)
+        add(batcher, "a", line=3, first_name="Ada")
+        (change,) = batcher.withdraw("a")
+        assert ([origin.line for origin in change.origins], decode(change.contact)["first_name"]) == ([1, 3], "Ada")
+        assert list(changes_of(sealed(batcher, "L"))) == ["b"]
+        assert batcher.withdraw("a") == []
+
+    def test_what_is_held_behind_an_open_change_is_taken_out_after_it(self) -> None:
+        batcher = Upserts(9, ENOUGH_BYTES)
+        add(batcher, "a", line=1)
+        batcher.add(removal("a", line=2))
+        add(batcher, "b", line=3)
+        assert [change.origin.line for change in batcher.withdraw("a")] == [1, 2]
+        sealed(batcher, "L")
+        assert batcher.first_line() is None  # else the end of a run would wait for it without end
+
+    def test_what_is_in_flight_stays_there(self) -> None:
+        batcher = Upserts(9, ENOUGH_BYTES)
+        add(batcher, "a", line=1)
+        batch = sealed(batcher, "L")
+        add(batcher, "a", line=2)
+        add(batcher, "a", "M", line=3)
+        assert [origin.line for change in batcher.withdraw("a") for origin in change.origins] == [2, 3]
+        batcher.release(batch)
+        assert batcher.first_line() is None
+
+
+class TestEarlierRecords:
+    def test_a_change_of_an_earlier_record_brings_the_first_line_along(self) -> None:
+        batcher = Upserts(9, ENOUGH_BYTES)
+        add(batcher, "a", line=5)
+        batcher.add_earlier(upsert(batcher.kind, "b", line=2))
+        assert batcher.first_line() == 2
+        assert sealed(batcher, "L").first_line == 2
+
+    def test_it_waits_for_what_is_in_flight(self) -> None:
+        batcher = Upserts(9, ENOUGH_BYTES)
+        add(batcher, "a", line=1)
+        batch = sealed(batcher, "L")
+        batcher.add_earlier(upsert(batcher.kind, "a", line=1, first_name="Ada"))
+        assert (batcher.open_list_ids(), batcher.first_line()) == ([], 1)
+        batcher.release(batch)
+        assert batcher.open_list_ids() == [("L",)]
+
+    def test_several_of_a_person_are_merged_in_their_order(self) -> None:
+        batcher = Upserts(9, ENOUGH_BYTES)
+        add(batcher, "b", line=9)
+        for line, name in ((2, "Ada"), (4, "Eve")):
+            batcher.add_earlier(upsert(batcher.kind, "a", line=line, first_name=name))
+        changes = changes_of(sealed(batcher, "L"))
+        assert decode(changes["a"].contact)["first_name"] == "Eve"
+        assert [origin.line for origin in changes["a"].origins] == [2, 4]
+
+
+def test_changes_of_an_operation_are_unsettled_while_open_held_or_in_flight() -> None:
+    batcher = Upserts(9, ENOUGH_BYTES)
+    kinds = [REMOVE_FROM_LIST]
+    add(batcher, "a")
+    assert not batcher.is_unsettled(kinds)
+    assert batcher.is_unsettled([batcher.kind])
+    batcher.add(removal("a"))  # held behind the upsert
+    assert batcher.is_unsettled(kinds)
+    batch = sealed(batcher, "L")
+    assert batcher.is_unsettled(kinds)
+    batcher.release(batch)  # open
+    assert batcher.is_unsettled(kinds)
+    batch = batcher.seal(Purpose(REMOVE_FROM_LIST, ("L",)))
+    assert batcher.is_unsettled(kinds)
+    batcher.release(batch)
+    assert not batcher.is_unsettled([*kinds, batcher.kind])

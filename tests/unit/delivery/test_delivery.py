@@ -39,9 +39,9 @@ from tests.harness.runs import QUICK, StepwiseWorker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.job import Job
     from target_sendgrid.delivery.operation import Operation
+    from target_sendgrid.delivery.pending import Batch
 
 
 class DeliveryHarness:

@@ -21,7 +21,7 @@ from tests.harness.jobs import job_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from target_sendgrid.delivery.batching import Batch
+    from target_sendgrid.delivery.pending import Batch
     from target_sendgrid.delivery.spool import SpooledFile
 
 COUNT = 1_234

@@ -9,13 +9,12 @@ import pytest
 
 from target_sendgrid.audience.identities import IdentitySet
 from target_sendgrid.delivery import spool
-from target_sendgrid.delivery.batching import Batch
 from target_sendgrid.delivery.events import BatchResult, Spooled
 from target_sendgrid.delivery.job_runner import LOST_JOB_SECONDS, MAX_SENDS, JobRunner
 from target_sendgrid.delivery.lookups import MAX_INVISIBLE_SECONDS
 from target_sendgrid.delivery.operation import Submission
 from target_sendgrid.delivery.operations.suppress import suppress_kind
-from target_sendgrid.delivery.pending import Change, Purpose, pack, stream_counts
+from target_sendgrid.delivery.pending import Batch, Change, Purpose, pack, stream_counts
 from target_sendgrid.delivery.poll_schedule import MAX_LIKELY_SECONDS, MIN_UNTRACKED_SECONDS
 from target_sendgrid.errors import (
     BadRequestError,

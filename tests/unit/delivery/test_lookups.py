@@ -24,8 +24,8 @@ from tests.harness.jobs import job_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.operation import Operation
+    from target_sendgrid.delivery.pending import Batch
     from target_sendgrid.sendgrid.client import Client
     from target_sendgrid.sendgrid.contact import Contact
 

@@ -21,7 +21,7 @@ from tests.harness.clocks import ManualClock
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_sendgrid.delivery.batching import Batch
+    from target_sendgrid.delivery.pending import Batch
 
 
 def polls_and_delays(

@@ -27,8 +27,8 @@ from tests.harness.clocks import ManualClock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.events import JobEvent
+    from target_sendgrid.delivery.pending import Batch
 
 SIZE = 1_000
 """Bytes of a request with one contact, as `Harness.add` makes them."""

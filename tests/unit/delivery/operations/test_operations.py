@@ -10,13 +10,13 @@ from target_sendgrid.audience.identities import IdentitySet
 from target_sendgrid.audience.removal_limit import RemovalLimit
 from target_sendgrid.clock import SystemClock
 from target_sendgrid.delivery import lookups
-from target_sendgrid.delivery.batching import Batch, Batcher
+from target_sendgrid.delivery.batching import Batcher
 from target_sendgrid.delivery.job import Job, Request
 from target_sendgrid.delivery.operation import Submission
 from target_sendgrid.delivery.operations import upsert as upsert_module
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST, RemoveFromList
 from target_sendgrid.delivery.operations.upsert import Upsert, is_missing_identifiers, upsert_kind
-from target_sendgrid.delivery.pending import Change, Purpose, pack
+from target_sendgrid.delivery.pending import Batch, Change, Purpose, pack
 from target_sendgrid.errors import (
     BadRequestError,
     ConfigError,
