@@ -173,6 +173,7 @@ def test_people_who_wait_leave_memory_while_too_many_records_are_rejected(monkey
     assert (steps.noted, steps.people.is_full, steps.people.is_empty) == ([], False, False)
     steps.checkpoints.finish()
     assert "suppress" not in steps.noted
+    assert len(list(steps.people.take_all())) == 2  # one part from a file, which is closed then, and one from memory
 
 
 def test_removals_without_room_are_dropped_while_too_many_records_are_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
