@@ -83,7 +83,8 @@ class Removals:
         removals = self._intents.take_all(stays)
         for steps in (
             {Act.REMOVE_FROM_LIST: REMOVE_FROM_LIST},
-            {Act.DELETE_CONTACT: DELETE_CONTACT, Act.ERASE: DELETE_TO_ERASE},
+            {Act.ERASE: DELETE_TO_ERASE},  # before others delete a contact that alone knows the person's address
+            {Act.DELETE_CONTACT: DELETE_CONTACT},
         ):
             for removal in removals:
                 kind = steps.get(removal.act)

@@ -127,6 +127,17 @@ def test_streams_do_different_things_with_deleted_rows(account: Account) -> None
     assert account.sandbox.erased() == erased("dee")
 
 
+def test_a_deletion_by_another_stream_does_not_hide_the_address_from_an_erasure(account: Account) -> None:
+    members(account, "ada", external_id="1")
+    streams = {"a": {"on_delete": "delete_contact"}, "b": {"on_delete": "erase"}}
+    rows = [{**deleted(id="1"), "stream": name} for name in streams]
+    opened = [{**KEYED, "stream": name} for name in streams]
+    run = account.run(*opened, *rows, state(1), field_mapping=MAPPING, streams=streams)
+    assert run.exit_code == 0, run.log
+    assert (account.emails(), account.sandbox.erased()) == ([], erased("ada"))
+    assert (counts_of(run, "a"), counts_of(run, "b")) == ({"received": 1, "not_found": 1}, {"received": 1, "erased": 1})
+
+
 # The guard
 
 
