@@ -306,7 +306,8 @@ class Run:
             self._suppressed.add(contact["email"], stream.suppression_group_id)
         if self._unsubscribed.is_suppressed(contact, stream.suppression_group_id):
             return
-        earlier = [change for name in contacts.identities(contact) for change in self._batcher.withdraw(name)]
+        earlier = [change for one in contacts.identities(contact) for change in self._batcher.withdraw(one)]
+        earlier.sort(key=lambda change: change.origin.line)
         self._unsubscribed.add(contact, stream.suppression_group_id, origin, earlier)
 
     def _let_wait(self, contact: contacts.Contact, list_ids: tuple[str, ...], origin: Origin, act: Act) -> None:

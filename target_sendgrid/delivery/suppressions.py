@@ -136,6 +136,8 @@ class Suppressions:
                     self._report.stream(origin.stream).unsubscribed += 1
                     self._people.note_suppressed(person.identity, group_id)
             return {}
+        if not all(person.email for person in people):
+            self._delivery.finish()  # only what is settled shows the address of such a person
         for person in people:
             for group_id, origin in person.groups:
                 change = Change(Purpose(self._kinds[group_id], ()), person.identity, person.contact, origin)

@@ -176,6 +176,37 @@ def test_a_person_without_an_address_in_the_row_is_suppressed_by_that_of_the_con
     assert account.sandbox.suppressed() == {"ada@x.com"}
 
 
+@pytest.mark.parametrize("emails", [("ada@x.com", None), (None, "ada@x.com")])
+@pytest.mark.parametrize("most", [3, 100])
+def test_the_address_may_be_in_another_row_of_the_run(account: Account, emails: tuple[Any, Any], most: int) -> None:
+    opened = schema(id="string", email={"type": ["string", "null"]}, status="string")
+    known, out = (record(id="1", email=emails[0]), record(id="1", email=emails[1], **OUT))
+    others = [record(id=str(number), email=f"member{number}@x.com") for number in range(5, 20)]
+    gone = [record(id=str(number), email=f"gone{number}@x.com", **OUT) for number in range(2, 4)]
+    with mock.patch.object(unsubscribed, "MAX_IN_MEMORY", most):
+        run = account.run(
+            opened,
+            *others,
+            known,
+            out,
+            *gone,
+            state(1),
+            field_mapping={"external_id": "id", "email": "email"},
+            **CONSENT,
+        )
+    assert run.exit_code == 0, run.log
+    assert account.sandbox.suppressed() == {"ada@x.com", "gone2@x.com", "gone3@x.com"}
+    assert len(account.emails("Everybody")) == 18
+
+
+def test_what_waits_to_be_sent_by_another_identifier_waits_for_the_suppression_too(account: Account) -> None:
+    opened = schema(id="string", email={"type": ["string", "null"]}, status="string")
+    rows = [record(id="1", email=None), record(id="1", email="ada@x.com", **OUT)]
+    run = account.run(opened, *rows, state(1), field_mapping={"external_id": "id", "email": "email"}, **CONSENT)
+    assert run.exit_code == 0, run.log
+    assert order_of(account) == ["suppress", "upsert"]
+
+
 def test_a_person_whom_sendgrid_does_not_suppress_is_rejected_and_nothing_is_done(account: Account) -> None:
     members(account, "bad", "bob")
     account.sandbox.add_fault("refusal", path=SUPPRESS, contacts=["bad@x.com"], times=None)
