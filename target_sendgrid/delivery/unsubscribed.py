@@ -84,7 +84,7 @@ class UnsubscribedPeople:
         self._is_suppressed: Callable[[str, int | None], bool] | None = None
         self._has_somebody_without_email = False
         self.counts: Counter[str] = Counter()
-        """Number of people to be suppressed, by stream: of those who are not yet, once `count_new` was called."""
+        """Number of people to be suppressed, by stream: without those who are already, once `count_new` was called."""
         self.first_line: int | None = None
         """Line of the first record that waits, or ``None``."""
         self.boundary_line = 0
@@ -154,7 +154,7 @@ class UnsubscribedPeople:
         self._hold(person, [change])
 
     def count_new(self, is_suppressed: Callable[[str, int | None], bool]) -> None:
-        """Count from now on, in `counts`, only those people who are not suppressed yet.
+        """Count from now on, in `counts`, only those people who are not suppressed yet, or are in a file by now.
 
         Args:
             is_suppressed: Returns whether an address is suppressed, for a group or for all email.
@@ -163,13 +163,12 @@ class UnsubscribedPeople:
             LocalFileError: A temporary file can't be read back, or not be written again.
         """
         self._is_suppressed = is_suppressed
-        self.counts.clear()
-        files, self._files = self._files, []
-        for file in files:
-            people = self._read(file)
-            self._count_new(people, is_suppressed)
-            self._write(people)
-        self._count_new(self._people.values(), is_suppressed)
+        self.counts -= Counter(
+            origin.stream
+            for person in self._people.values()
+            for group_id, origin in person.groups
+            if is_suppressed(person.email, group_id)
+        )
 
     @property
     def counts_new(self) -> bool:

@@ -332,6 +332,15 @@ def test_people_wait_in_files_until_so_many_may_be_suppressed(account: Account) 
     assert run.states == ['{"n": 1}']
 
 
+def test_people_who_wait_in_files_because_many_records_are_rejected_count_as_well(account: Account) -> None:
+    bad = [person("ada", first_name=7) for _ in range(20)]
+    with mock.patch.object(unsubscribed, "MAX_IN_MEMORY", 12):
+        run = account.run(STATUS, *bad, *unsubscribers(230), state(1), max_rejected_percent=10, **CONSENT)
+    assert (run.exit_code, run.states) == (1, [])
+    assert account.sandbox.suppressed() == set()
+    assert "230 of the 230 people of the run would be unsubscribed" in run.log
+
+
 @pytest.mark.usefixtures("_few_in_memory")
 def test_nobody_who_waits_in_a_file_is_sent_if_it_is_not_allowed(account: Account) -> None:
     rows = [*unsubscribers(15), person("gone3", first_name="Cy"), *crowd(5)]
