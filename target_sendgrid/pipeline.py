@@ -48,7 +48,7 @@ class Pipeline:
         clock: Where time comes from.
         write_state: Writes a state for the tap's next run.
         check_stop: Called while waiting; may raise to end the run.
-        people_count: Returns the number of people who are sent so far.
+        people_count: Returns the number of people of the run so far.
         make_worker: Makes what runs the job runner: a thread by default.
     """
 

@@ -77,6 +77,8 @@ class Run:
         self._people = HashSet() if settings.suppression_groups() else None
         """Everybody who is sent or has unsubscribed, where it matters how many of them have."""
         self.report = report
+        self._people = HashSet() if settings.suppression_groups() else None
+        """Everybody of the run, by identity, if it matters how many these are."""
         kinds = {
             mode: upsert_kind(settings.batch_size_rows, settings.batch_size_bytes, creates_contacts=mode == "upsert")
             for mode in ("upsert", "update")
@@ -202,15 +204,12 @@ class Run:
         Raises:
             CapReachedError: It is one person more than the cap allows, and that is to end the run.
         """
-        if self._erased is not None and self._is_erased(contact):
-            stream.counts.buckets[Bucket.ERASED_BEFORE] += 1
-            return
-        if self._intents.waiting:
-            self._removals.cancel(identity_keys(contacts.decode(contact)), purpose.list_ids)
-        if self.mirrors.is_active:
-            self.mirrors.note(stream, purpose.list_ids, identity, contact)
-        if self._suppressed is not None and self._suppressed.holds(identity, stream.suppression_group_id):
-            stream.counts.buckets[Bucket.SKIPPED_SUPPRESSED] += 1
+        if self._people is not None:
+            self._people.add(identity)
+        is_limited = self._erased is not None or self._suppressed is not None
+        if (is_limited or self._intents.waiting or self.mirrors.is_active) and self._is_left_out(
+            stream, purpose, identity, contact
+        ):
             return
         admission = self.cap.admit(identity)
         if admission is NEW and self._people is not None:
@@ -313,6 +312,8 @@ class Run:
     def _let_wait(self, contact: contacts.Contact, list_ids: tuple[str, ...], origin: Origin, act: Act) -> None:
         """Let what a record asks to take away wait for a checkpoint."""
         identity, keys = contacts.identity(contact) or "", identity_keys(contact)
+        if self._people is not None:
+            self._people.add(identity)
         if act is Act.ERASE:
             self._erased = self._erased or HashSet()
             for key in keys:

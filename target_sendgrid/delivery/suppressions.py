@@ -49,7 +49,7 @@ class Suppressions:
         guard: Decides whether so many may be suppressed.
         read_suppressed: Reads who is suppressed already, and returns whether an address is, for a group or for all
             email. It takes many requests, so it is called only where the guard needs it, and once.
-        people_count: Returns the number of people of the run so far: those who are sent, and those who have unsubscribed.
+        people_count: Returns the number of people of the run so far.
     """
 
     def __init__(  # noqa: PLR0913 - the steps that it connects

@@ -82,7 +82,6 @@ class UnsubscribedPeople:
         self._purposes: list[Purpose] = []
         """The purposes of changes in temporary files."""
         self._is_suppressed: Callable[[str, int | None], bool] | None = None
-        self._has_somebody_without_email = False
         self.counts: Counter[str] = Counter()
         """Number of people to be suppressed, by stream: without those who are already, once `count_new` was called."""
         self.first_line: int | None = None
@@ -216,7 +215,7 @@ class UnsubscribedPeople:
     def done(self) -> None:
         """Note that everything that was taken out is done, so that a state may cover it."""
         self._identity_of.clear()
-        self._spooled, self._byte_count, self._has_somebody_without_email = HashSet(), 0, False
+        self._spooled, self._byte_count = HashSet(), 0
         self.counts.clear()
         self.first_line = None
 
@@ -232,42 +231,6 @@ class UnsubscribedPeople:
             self._byte_count += len(identifiers)
         person.first_line = min(person.first_line, line)
         return person
-
-    def _waiting_as(self, names: Iterable[str]) -> str | None:
-        """Return by which identity a person waits who has some identities; ``None`` for somebody who does not wait."""
-        for name in names:
-            identity = self._identity_of.get(name, name)
-            if identity in self._people or self._is_spooled(identity):
-                return identity
-        return None
-
-    def _count_new(
-        self, people: Iterable[UnsubscribedPerson], is_suppressed: Callable[[str, int | None], bool]
-    ) -> None:
-        self.counts.update(
-            origin.stream
-            for person in people
-            for group_id, origin in person.groups
-            if not is_suppressed(person.email, group_id)
-        )
-
-    def _write(self, people: Iterable[UnsubscribedPerson]) -> None:
-        content = _encoder.encode([self._packed(person) for person in people])
-        try:
-            self._spool = self._spool or Spool()
-            self._files.append(self._spool.keep([content]))
-        except OSError as error:
-            message = f"People who have unsubscribed can't be kept in temporary files: {words_of(error)}."
-            next_step = "Set `TMPDIR` to a folder with more room, and run again from the last state."
-            raise LocalFileError(message, next_step) from None
-
-    def _read(self, file: SpooledFile) -> list[UnsubscribedPerson]:
-        try:
-            (content,) = self._spool.take(file) if self._spool else (b"",)
-        except OSError:
-            message = "People who have unsubscribed can't be read back from the temporary files."
-            raise LocalFileError(message, "Check the disk that `TMPDIR` names, and run again.") from None
-        return [self._unpacked(*packed) for packed in _decoder.decode(content)]
 
     def _hold(self, person: UnsubscribedPerson, changes: Sequence[Change]) -> None:
         person.changes += changes

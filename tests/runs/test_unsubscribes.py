@@ -257,6 +257,29 @@ def test_a_flag_that_is_read_the_wrong_way_round_suppresses_nobody(
         assert run.report["streams"]["people"]["unsettled"] == gone
 
 
+@pytest.mark.parametrize("own", [{"sync_mode": "remove"}, {"membership_property": "on"}, {"skip_suppressed": True}])
+@pytest.mark.parametrize(("others", "is_allowed"), [(11, True), (10, False)])
+def test_people_who_are_not_sent_are_people_of_the_run(
+    account: Account, own: dict[str, Any], others: int, *, is_allowed: bool
+) -> None:
+    account.sandbox.suppress(*(f"member{number}@x.com" for number in range(others)))
+    rows = [person(f"member{number}", on=False) for number in range(others)]
+    rows += [person(f"gone{number}", on=False, **OUT) for number in range(11)]
+    run = account.run(STATUS, *rows, state(1), **own, **CONSENT)
+    assert run.exit_code == (0 if is_allowed else 1), run.log
+    assert len(account.sandbox.suppressed()) == others + (11 if is_allowed else 0)
+
+
+def test_people_of_two_streams_count_once(account: Account) -> None:
+    streams = {"people": {**CONSENT, "sync_mode": "remove"}, "guests": {}}
+    guests = [record("guests", email=f"gone{number}@x.com") for number in range(11)]
+    rows = [schema("guests", email="string"), STATUS, *guests, *unsubscribers(11)]
+    lists = {name: {"list_name": name, **own} for name, own in streams.items()}
+    run = account.run(*rows, state(1), streams=lists, batch_size_rows=1)
+    assert run.exit_code == 1
+    assert account.sandbox.suppressed() == set()
+
+
 @pytest.mark.parametrize(("most", "is_allowed"), [(0, False), (2, False), (3, True), (100, True)])
 def test_a_ceiling_of_the_user_is_the_only_one(account: Account, most: int, *, is_allowed: bool) -> None:
     run = account.run(STATUS, *unsubscribers(3), *crowd(20), state(1), max_suppressions=most, **CONSENT)
