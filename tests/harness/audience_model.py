@@ -1,7 +1,7 @@
 """Days in the life of a segment, and what each sync mode makes of them, in plain Python and without the target's code.
 
 A `Segment` makes one `Day` after the other: what a tap sends that day. An `AudienceModel` goes through the same days
-and says who is in the account, and on the list, at the end of each.
+and says at the end of each who is in the account, on the list, suppressed, and erased.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 
 class Mode(str, Enum):
@@ -34,10 +34,22 @@ class Kind(Enum):
     FAILED = "SendGrid fails in the middle; the next day sends the same again"
     EXODUS = "so many have left that the mirror withholds their removal"
     ALLOWED = "the same as on the day before, with `max_removals` set"
+    FLIPPED = "the property is read the wrong way round, so that most people seem to have unsubscribed"
+
+
+class OnDelete(str, Enum):
+    """What is done with rows that are marked as deleted."""
+
+    REMOVE_FROM_LIST = "remove_from_list"
+    DELETE_CONTACT = "delete_contact"
+    ERASE = "erase"
 
 
 LONGEST_NAME = 50
 """Most characters of a first name."""
+
+FEW = 10
+"""So many people may always be deleted, erased or suppressed."""
 
 ANY = 1_000_000
 """A ceiling of removals that allows all of them."""
@@ -52,6 +64,9 @@ class Row(NamedTuple):
     """Whether it is marked as deleted at the source."""
     is_member: bool = True
     """Whether it says that the person belongs on the list."""
+
+    is_unsubscribed: bool = False
+    """Whether the person has unsubscribed."""
 
     @property
     def puts_on_list(self) -> bool:
@@ -70,19 +85,16 @@ class Day(NamedTuple):
     rows: list[Row]
     cap: int | None = None
     max_removals: int | None = None
+    on_delete: OnDelete = OnDelete.REMOVE_FROM_LIST
 
     @property
     def is_whole(self) -> bool:
         """Whether a mirror may conclude from it who has left."""
         return self.kind in {Kind.ORDINARY, Kind.EXODUS, Kind.ALLOWED} and bool(self.rows)
 
-    @property
-    def rows_taken(self) -> list[Row]:
-        """Rows of those people that the cap lets through."""
-        if self.cap is None:
-            return self.rows
-        people = set(list(dict.fromkeys(row.email.lower() for row in self.rows if row.is_sent))[: self.cap])
-        return [row for row in self.rows if not row.is_sent or row.email.lower() in people]
+    def says_unsubscribed(self, row: Row) -> bool:
+        """Return whether a row seems to say that its person has unsubscribed."""
+        return row.is_unsubscribed is not (self.kind is Kind.FLIPPED)
 
 
 class Segment:
@@ -111,8 +123,8 @@ class Segment:
         On days that do not show the whole segment, `max_removals` lets a mirror take off everybody, so that nothing but
         the guard that is meant for such a day protects the list.
         """
-        special = [Kind.BROKEN, Kind.EMPTY, Kind.CAPPED, Kind.CHANGES, Kind.KILLED, Kind.FAILED, Kind.EXODUS]
-        kinds = special + [Kind.ORDINARY] * max(0, count - 5 - len(special))
+        special = [kind for kind in Kind if kind not in {Kind.ORDINARY, Kind.ALLOWED}]
+        kinds = special + [Kind.ORDINARY] * max(0, count - 6 - len(special))
         self._random.shuffle(kinds)
         for kind in [Kind.ORDINARY, *kinds, Kind.ORDINARY]:
             yield from self._days_of(kind)
@@ -121,23 +133,26 @@ class Segment:
         changed, deleted = self._change()
         rows = [*self.people.values(), *deleted]
         if kind is Kind.EXODUS:
-            self._leave(len(self.people) // 4 + 11)
-            rows = [*self.people.values()]
+            deleted, _ = self._leave(len(self.people) // 4 + 2 * FEW + 2)
+            rows = [*self.people.values(), *deleted]
         self._random.shuffle(rows)
+        day = Day(kind, rows, on_delete=self._random.choice([*OnDelete, OnDelete.ERASE]))
         if kind is Kind.BROKEN:
-            yield Day(kind, rows[: len(rows) // 2], max_removals=ANY)
+            yield day._replace(rows=rows[: len(rows) // 2], max_removals=ANY)
         elif kind is Kind.EMPTY:
-            yield Day(kind, [], max_removals=ANY)
+            yield day._replace(rows=[], max_removals=ANY)
         elif kind is Kind.CAPPED:
-            yield Day(kind, rows, cap=len(self.people) // 2, max_removals=ANY)
+            yield day._replace(cap=len(self.people) // 2, max_removals=ANY)
         elif kind is Kind.CHANGES:
-            yield Day(kind, [*changed, *deleted], max_removals=ANY)
+            yield day._replace(rows=[*changed, *deleted], max_removals=ANY)
+        elif kind is Kind.FLIPPED:  # each person has one row, so that nobody is sent before the row that says it
+            yield day._replace(rows=[row for row in rows if not row.is_deleted])
         else:
-            yield Day(kind, rows)
-        if kind in {Kind.KILLED, Kind.FAILED}:
-            yield Day(Kind.ORDINARY, rows)
+            yield day
+        if kind in {Kind.KILLED, Kind.FAILED, Kind.FLIPPED}:
+            yield day._replace(kind=Kind.ORDINARY)
         elif kind is Kind.EXODUS:
-            yield Day(Kind.ALLOWED, rows, max_removals=len(rows))
+            yield day._replace(kind=Kind.ALLOWED, max_removals=len(rows))
 
     def _change(self) -> tuple[list[Row], list[Row]]:
         """Change the segment, and return the rows that have changed and those that are marked as deleted."""
@@ -150,7 +165,11 @@ class Segment:
             if number % 4 == 0:
                 is_long = len(row.first_name) <= LONGEST_NAME and self._random.random() < 1 / 2
                 name = f"{key.upper()}+{'x' * LONGEST_NAME * is_long}"
-                self.people[key] = Row(row.email.swapcase() if is_long else row.email, name, is_member=row.is_member)
+                email = row.email.swapcase() if is_long else row.email
+                unsubscribes = is_long and self._random.random() < 1 / 2
+                self.people[key] = row._replace(
+                    email=email, first_name=name, is_unsubscribed=row.is_unsubscribed or unsubscribes
+                )
             elif number % 4 == 1:
                 self.people[key] = row._replace(email=row.email.swapcase())
             elif number % 4 == 2:
@@ -158,8 +177,13 @@ class Segment:
                 swapped = self.people[other].email, row.email
                 self.people[key] = row._replace(email=swapped[0])
                 self.people[other] = self.people[other]._replace(email=swapped[1])
+            elif number % 8 == 3:
+                self.people[key] = self.people[key]._replace(is_unsubscribed=True)
         # Some have left and come back, or the other way round: the order of their two rows is random.
         deleted += [self.people[key]._replace(is_deleted=True) for key in changed[::4]]
+        deleted = [
+            row._replace(is_unsubscribed=self._random.random() < 1 / 4 or row.is_unsubscribed) for row in deleted
+        ]
         return [self.people[key] for key in dict.fromkeys([*joined, *changed, *turned])], deleted
 
     def _join(self, count: int) -> list[str]:
@@ -188,14 +212,20 @@ class AudienceModel:
         """First name of each contact, by address."""
         self.on_list: set[str] = set()
         """Addresses on the list."""
+        self.suppressed: set[str] = set()
+        self.erased: set[str] = set()
         self.has_withheld = False
-        """Whether removals were withheld on the last day."""
+        """Whether something was withheld on the last day."""
+        self.first_undone: int | None = None
+        """Place of the first row of the last day that a guard withheld; `None` for none."""
         self.members_without_address = 0
         """Number of members who have no address, which somebody has put on the list by hand."""
         self.counts: Counter[str] = Counter()
         """What became of the records of the last day, without counts that are 0."""
         self.absent_count = 0
         """Number of members whom the mirror has taken off on the last day."""
+        self._leaving: dict[OnDelete, Counter[str]] = {}
+        """Number of rows of the day that ask to take somebody away, by address."""
 
     def put_on_by_hand(self, emails: Iterable[str]) -> None:
         """Put people on the list, as a user of SendGrid does."""
@@ -205,41 +235,100 @@ class AudienceModel:
 
     def live(self, day: Day) -> None:
         """Go through a day, as if a day on which the target is killed, or SendGrid fails, ended as any other."""
-        self.has_withheld = False
+        self.has_withheld, self.first_undone, self.absent_count = False, None, 0
         self.counts = Counter(received=len(day.rows))
-        taken = set(day.rows_taken)
-        leaving: set[str] = set()
+        self._leaving = {act: Counter() for act in OnDelete}
+        withheld = self._suppress(day)
+        admitted: set[str] = set()
         for row in day.rows:
             email = row.email.lower()
-            if self.mode is Mode.MIRROR and row.is_deleted:
-                self.counts["deleted_at_source"] += 1  # it only does not show that the person is present
-                continue
-            if email in leaving:  # the later row of a person decides
-                leaving.remove(email)
-                self.counts["duplicates"] += 1
-            if self.mode is Mode.MIRROR and row.is_deleted:
-                self.counts["deleted_at_source"] += 1
-            elif self.mode is Mode.REMOVE or not row.puts_on_list:
-                leaving.add(email)
+            is_rejected = self.mode is not Mode.REMOVE and row.puts_on_list and not row.is_sent
+            if email in withheld and not is_rejected:
+                self.counts["unsettled"] += 1
             else:
-                self.counts[self._put(email, row) if row in taken else "over_cap"] += 1
-        for email in leaving:
+                self.counts.update(self._take(day, row, email, admitted))
+        for email, count in self._leaving[OnDelete.REMOVE_FROM_LIST].items():
             self.on_list.discard(email)
-            self.counts["removed" if email in self.first_names else "not_found"] += 1
-        self.absent_count = 0
-        if self.mode is Mode.MIRROR:
+            self._count_person("removed" if email in self.first_names else "not_found", count)
+        self._delete(day)
+        if self.mode is Mode.MIRROR and not self.has_withheld:
             self._take_off_absent(day)
         self.counts = +self.counts
 
-    def _put(self, email: str, row: Row) -> str:
+    def _suppress(self, day: Day) -> set[str]:
+        """Suppress who has unsubscribed; return the people of whom nothing is done, since they are too many."""
+        rows = [row for row in day.rows if day.says_unsubscribed(row)]
+        people = {row.email.lower() for row in rows}
+        self.counts["unsubscribed_records"] = len(rows)
+        most = max(FEW, len({row.email.lower() for row in day.rows}) // 2)
+        if len(people - self.suppressed) <= most:
+            self.suppressed |= people
+            self.counts["unsubscribed"] = len(people)
+            return set()
+        self._withhold(day, people)
+        return people
+
+    def _take(self, day: Day, row: Row, email: str, admitted: set[str]) -> list[str]:
+        """Do what a row asks for, or let it wait, and return the bucket in which it ends; none if it waits."""
+        act = day.on_delete if row.is_deleted else OnDelete.REMOVE_FROM_LIST
+        if row.is_deleted and self.mode is Mode.MIRROR and act is OnDelete.REMOVE_FROM_LIST:
+            return ["deleted_at_source"]  # it only does not show that the person is present
+        if self.mode is Mode.REMOVE or not row.puts_on_list:
+            self._leaving[act][email] += 1
+            return []
+        if email in self._leaving[OnDelete.ERASE] and row.is_sent:
+            return ["erased_before"]
+        for act in (OnDelete.REMOVE_FROM_LIST, OnDelete.DELETE_CONTACT):  # the later row of a person decides
+            self.counts["duplicates"] += self._leaving[act].pop(email, 0)
+        return [self._put(day, row, email, admitted)]
+
+    def _put(self, day: Day, row: Row, email: str, admitted: set[str]) -> str:
         """Put somebody on the list, and return the bucket in which the row ends."""
         if not row.is_sent:
             return "rejected"
+        if email not in admitted and len(admitted) == day.cap:
+            return "over_cap"
+        admitted.add(email)
         if self.mode is Mode.UPDATE and email not in self.first_names:
             return "not_found"
         self.first_names[email] = row.first_name
         self.on_list.add(email)
         return "upserted"
+
+    def _delete(self, day: Day) -> None:
+        """Delete and erase who is to be, unless there are too many."""
+        to_erase, to_delete = self._leaving[OnDelete.ERASE], self._leaving[OnDelete.DELETE_CONTACT]
+        there = to_erase.keys() | (to_delete.keys() & self.first_names.keys())
+        account_size = len(self.first_names) + self.members_without_address
+        if len(there) > (max(FEW, account_size // 10) if day.max_removals is None else day.max_removals):
+            self._withhold(day, there, deleted=True)
+            self.counts["unsettled"] += sum(to_erase[email] + to_delete[email] for email in there)
+            there = set()
+            to_erase = Counter()
+        for email in there:
+            self.first_names.pop(email, None)
+            self.on_list.discard(email)
+        for email, count in to_erase.items():
+            self.erased.add(email)
+            self._count_person("erased", count)
+        for email, count in to_delete.items():
+            if email in there:
+                self._count_person("deleted_contacts", count)
+            elif email not in self.first_names:
+                self._count_person("not_found", count)
+
+    def _count_person(self, bucket: str, count: int) -> None:
+        self.counts[bucket] += 1
+        self.counts["duplicates"] += count - 1
+
+    def _withhold(self, day: Day, people: Collection[str], *, deleted: bool = False) -> None:
+        """Note that something is not done for people."""
+        self.has_withheld = True
+        self.first_undone = next(
+            place
+            for place, row in enumerate(day.rows)
+            if row.email.lower() in people and (row.is_deleted if deleted else day.says_unsubscribed(row))
+        )
 
     def _take_off_absent(self, day: Day) -> None:
         absent = self.on_list - {row.email.lower() for row in day.rows if not row.is_deleted}
