@@ -100,19 +100,6 @@ def test_who_is_suppressed_in_the_run_need_not_wait() -> None:
     assert not people.is_suppressed({"email": "b"}, 7)
 
 
-def test_people_of_whom_nothing_is_sent_are_counted() -> None:
-    people = UnsubscribedPeople()
-    add(people, "a", 1)
-    add(people, "b", 2, None, change("b", 2))
-    assert people.not_sent_count == 1
-    people.spool()
-    add(people, "c", 3)
-    assert people.not_sent_count == 2
-    taken(people)
-    people.done()
-    assert people.not_sent_count == 0
-
-
 def test_people_in_files_come_back_as_they_were_and_in_order() -> None:
     people = UnsubscribedPeople()
     later = change("a", 2, "M")
