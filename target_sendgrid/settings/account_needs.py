@@ -31,7 +31,11 @@ class ScopeRule(NamedTuple):
 
 SCOPE_RULES = (
     ScopeRule("subscription_property", ("asm.suppressions.global.create", _READ_UNSUBSCRIBES), in_group=False),
-    ScopeRule("subscription_property", (_READ_GROUPS, "asm.groups.suppressions.create", _READ_GROUP), in_group=True),
+    ScopeRule(
+        "subscription_property",
+        (_READ_GROUPS, "asm.groups.suppressions.create", _READ_GROUP, _READ_UNSUBSCRIBES),
+        in_group=True,
+    ),
     ScopeRule("skip_suppressed", (_READ_UNSUBSCRIBES,), in_group=False),
     ScopeRule("skip_suppressed", (_READ_UNSUBSCRIBES, _READ_GROUPS, _READ_GROUP), in_group=True),
     ScopeRule("on_delete", (_ERASE,), "erase"),

@@ -8,6 +8,7 @@ import pytest
 
 from target_sendgrid.settings.account_needs import needed_scopes
 from target_sendgrid.settings.settings import Settings
+from tests.harness.messages import record, schema
 
 if TYPE_CHECKING:
     from tests.harness.account import Account
@@ -68,6 +69,14 @@ def test_a_key_with_the_scopes_that_the_settings_need_is_enough(account: Account
         key = account.sandbox.add_key(("marketing.read", *(other for other in needed if other != scope)))
         (error,) = errors(account, api_key=key, **config)
         assert error.startswith(f"The API key lacks the scope `{scope}`, which ")
+
+
+def test_the_guard_of_unsubscribes_from_a_group_can_read_who_is_unsubscribed(account: Account) -> None:
+    config: dict[str, Any] = {**SUBSCRIPTION, "suppression_group_id": account.sandbox.add_group("News")}
+    key = account.sandbox.add_key(("marketing.read", *needed_scopes(Settings.from_config(account.settings(**config)))))
+    people = [record(email=f"p{number}@x.com", wants_mail=False) for number in range(11)]
+    run = account.run(schema(email="string", wants_mail="boolean"), *people, api_key=key, **config)
+    assert run.report["error_codes"] == ["too-many-suppressions"]
 
 
 def test_a_key_with_marketing_alone_is_enough_for_other_settings(account: Account) -> None:

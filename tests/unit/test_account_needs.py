@@ -38,6 +38,7 @@ def test_most_runs_need_no_other_scope() -> None:
                 "asm.groups.read": ["`subscription_property` with `suppression_group_id`"],
                 "asm.groups.suppressions.create": ["`subscription_property` with `suppression_group_id`"],
                 "asm.groups.suppressions.read": ["`subscription_property` with `suppression_group_id`"],
+                "suppression.unsubscribes.read": ["`subscription_property` with `suppression_group_id`"],
             },
         ),
         ({"skip_suppressed": True}, {"suppression.unsubscribes.read": ["`skip_suppressed`"]}),
@@ -67,6 +68,7 @@ def test_most_runs_need_no_other_scope() -> None:
                     "`subscription_property` with `streams.people.suppression_group_id`"
                 ],
                 "asm.groups.suppressions.read": ["`subscription_property` with `streams.people.suppression_group_id`"],
+                "suppression.unsubscribes.read": ["`subscription_property` with `streams.people.suppression_group_id`"],
             },
         ),
     ],
