@@ -193,7 +193,8 @@ class Mirrors:
             if is_new(list_id):  # a dry run has not created it
                 continue
             label, plan = self._label(list_id), self._plan(list_id)
-            self._report.removed_members[label] = plan.removal_count
+            name = self._connection.lists.given_name(list_id) or list_id
+            self._report.removed_members[name] = plan.removal_count
             members = counted(plan.list_size, "member")
             if plan.unidentified_count:
                 stay = counted(plan.unidentified_count, "member")
@@ -208,7 +209,7 @@ class Mirrors:
                 reasons = self._take_off(list_id, plan, batcher, delivery)
                 kept += reasons
                 removed = plan.removal_count - len(reasons)
-                self._report.removed_members[label] = removed
+                self._report.removed_members[name] = removed
                 log.info("Took %s of %s off the list %s, who were not in this run.", f"{removed:,}", members, label)
         if problems:
             raise WithheldError(problems)

@@ -140,7 +140,7 @@ class Life:
         members = {one["id"] for one in self.account.sandbox.contacts("Everybody", detail=True)}
         assert members.isdisjoint(self.removed_ids())  # who leaves and joins again starts automations again
         if self.mode is Mode.MIRROR and self.model.first_undone is None:
-            assert run.report["removed_members"] == {"'Everybody'": self.model.absent_count}
+            assert run.report["removed_members"] == {"Everybody": self.model.absent_count}
         first_undone, counts_of_states = self.model.first_undone, self.counts_at_states(day)
         if first_undone is not None:
             counts_of_states = [count for count in counts_of_states if count <= first_undone]
