@@ -135,7 +135,7 @@ class Removals:
 
 
 class RemovalPermit:
-    """Whether people may be taken off lists. The job runner asks from its own thread before each request.
+    """Whether people may be unsubscribed or taken away. The job runner asks from its own thread before each request.
 
     Args:
         check_stop: Raises if a signal has asked the run to stop.
@@ -146,11 +146,11 @@ class RemovalPermit:
         self._is_withdrawn = False
 
     def withdraw(self) -> None:
-        """Let nobody be taken off a list any more: an error or a signal ends the run."""
+        """Let nobody be unsubscribed or taken away any more: an error or a signal ends the run."""
         self._is_withdrawn = True
 
     def check(self) -> None:
-        """Check that people may be taken off lists.
+        """Check that people may be unsubscribed or taken away.
 
         Raises:
             SendGridError: The run is about to end.
@@ -160,5 +160,5 @@ class RemovalPermit:
         except TerminatedError:
             self._is_withdrawn = True
         if self._is_withdrawn:
-            message = "The run is stopped: nobody more is taken off a list."
+            message = "The run is stopped: nobody more is unsubscribed or taken away."
             raise SendGridError(message, "The next run does it.", code=Code.STOPPED)
