@@ -18,8 +18,6 @@ FEW = 10
 MAX_PERCENT = 10
 """Most removals in percent of the list, unless `max_removals` says something else."""
 
-_RUN_AGAIN = "Run again."
-
 _FULL_TABLE = (
     "Have the tap read the stream as FULL_TABLE, and run once without its old state (with Meltano: set"
     " `replication-method: FULL_TABLE` in `metadata`, and run with `--full-refresh`)."
@@ -47,20 +45,19 @@ class StreamFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known about a list and the run before the members of the list are read."""
+    """What is known about a list and the run before the members of the list are read.
+
+    The run has read its whole input, and has settled every record: otherwise no mirror acts.
+    """
 
     label: str
     """Names the list in sentences, in quotes."""
     streams: Sequence[StreamFacts]
-    """All streams that are configured for the list."""
-    has_ended: bool = True
-    """Whether the input has ended, without a signal and without an error."""
+    """All streams that are configured for the list, at least one."""
     is_cap_reached: bool = False
     """Whether a person was over the cap."""
     is_account_full: bool = False
     """Whether a person was over the account's limit."""
-    unsettled_count: int = 0
-    """Number of records for the list that no import job has settled."""
 
 
 def objection(facts: ListFacts) -> Problem | None:
@@ -128,16 +125,6 @@ def _run_reasons(facts: ListFacts) -> list[tuple[str, str]]:
     """Return what of the run is against removals: reasons and next steps."""
     reasons = [
         (
-            not facts.has_ended,
-            "the run was stopped or failed before the end of its input, so it has not seen everybody",
-            _RUN_AGAIN,
-        ),
-        (
-            not facts.streams,
-            "no stream is mirrored to it",
-            "Set `sync_mode` to `mirror` for the stream that is the list's source.",
-        ),
-        (
             facts.is_cap_reached,
             "the run has reached `profile_cap`, so some people of the source were left out",
             "Raise `profile_cap` (0 means no cap), and run again.",
@@ -146,11 +133,6 @@ def _run_reasons(facts: ListFacts) -> list[tuple[str, str]]:
             facts.is_account_full,
             "the account has reached `account_contact_limit`, so some people of the source were left out",
             "Raise `account_contact_limit` if the plan allows it, and run again.",
-        ),
-        (
-            facts.unsettled_count > 0,
-            f"{counted(facts.unsettled_count, 'record')} for it could not be settled",
-            _RUN_AGAIN,
         ),
     ]
     return [(reason, next_step) for applies, reason, next_step in reasons if applies]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from target_sendgrid.audience.guards import allowed_removals, objection, size_objection, withheld
 from target_sendgrid.audience.hash_set import HashSet
@@ -12,31 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from target_sendgrid.audience.guards import ListFacts
-    from target_sendgrid.audience.presence import ListMember, Presence
+    from target_sendgrid.audience.presence import Presence
     from target_sendgrid.errors import Problem
-
-
-class ListExport(Protocol):
-    """An export of a list, to be read once."""
-
-    @property
-    def contact_count(self) -> int | None:
-        """Number of members that SendGrid says there are; ``None`` until the export is ready."""
-        ...
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all members have been read."""
-        ...
-
-    @property
-    def shortfall(self) -> str:
-        """What the export lacks: the end of a sentence."""
-        ...
-
-    def members(self) -> Iterator[ListMember]:
-        """Yield the members."""
-        ...
+    from target_sendgrid.sendgrid.exports import ListExport
 
 
 class RemovalPlan:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
+from target_sendgrid.audience.mirror import RemovalPlan
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from target_sendgrid.audience.guards import ListFacts
+    from target_sendgrid.audience.presence import Presence
+    from target_sendgrid.sendgrid.exports import ListExport
 
 
 class FakeMember(msgspec.Struct, frozen=True):
@@ -36,3 +42,8 @@ class FakeExport:
     def members(self) -> Iterator[FakeMember]:
         self.contact_count = len(self._members)
         yield from self._members
+
+
+def plan_from(facts: ListFacts, presence: Presence, export: FakeExport) -> RemovalPlan:
+    """Return what a mirror would take off."""
+    return RemovalPlan(facts, presence, cast("ListExport", export))

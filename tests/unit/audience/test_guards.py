@@ -23,12 +23,8 @@ def test_a_whole_run_allows_removals() -> None:
 @pytest.mark.parametrize(
     ("facts", "reason", "next_step"),
     [
-        ({"has_ended": False}, "the run was stopped or failed before the end of its input", "Run again."),
         ({"is_cap_reached": True}, "the run has reached `profile_cap`", "Raise `profile_cap`"),
         ({"is_account_full": True}, "the account has reached `account_contact_limit`", "Raise `account_contact_limit`"),
-        ({"unsettled_count": 1}, "1 record for it could not be settled", "Run again."),
-        ({"unsettled_count": 2_000}, "2,000 records for it could not be settled", "Run again."),
-        ({"streams": []}, "no stream is mirrored to it", "Set `sync_mode` to `mirror`"),
     ],
 )
 def test_a_run_that_has_not_done_everything_takes_nobody_off(

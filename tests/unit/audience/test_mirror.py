@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import tracemalloc
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from target_sendgrid.audience.guards import ListFacts, StreamFacts
-from target_sendgrid.audience.mirror import RemovalPlan
 from target_sendgrid.audience.presence import Presence
-from tests.harness.members import FakeExport, FakeMember
+from tests.harness.members import FakeExport, FakeMember, plan_from
+
+if TYPE_CHECKING:
+    from target_sendgrid.audience.mirror import RemovalPlan
 
 
 def facts_of(max_removals: int | None = None, **changes: Any) -> ListFacts:
@@ -32,7 +34,7 @@ def members(*emails: str) -> list[FakeMember]:
 
 def plan_of(listed: list[FakeMember], *records: dict[str, Any], **options: Any) -> RemovalPlan:
     fields = options.pop("fields", ("email",))
-    return RemovalPlan(facts_of(**options), presence_of(*records, fields=fields), FakeExport(listed))
+    return plan_from(facts_of(**options), presence_of(*records, fields=fields), FakeExport(listed))
 
 
 def removed(plan: RemovalPlan) -> list[str]:
@@ -125,7 +127,7 @@ def test_all_are_taken_off_or_nobody(max_removals: int, count: int) -> None:
 
 def test_the_members_are_not_read_if_the_run_allows_no_removal() -> None:
     export = FakeExport(members("a@example.com"))
-    plan = RemovalPlan(facts_of(has_ended=False), presence_of(), export)
+    plan = plan_from(facts_of(is_cap_reached=True), presence_of(), export)
     assert plan.withheld is not None
     assert export.contact_count is None
     assert removed(plan) == []
@@ -133,7 +135,7 @@ def test_the_members_are_not_read_if_the_run_allows_no_removal() -> None:
 
 def test_nobody_is_taken_off_if_the_members_are_not_read_whole() -> None:
     export = FakeExport(members("a@example.com"), shortfall="holds 1 member, and SendGrid says 2")
-    plan = RemovalPlan(facts_of(), presence_of({"email": "b@example.com"}), export)
+    plan = plan_from(facts_of(), presence_of({"email": "b@example.com"}), export)
     assert plan.withheld is not None
     assert plan.withheld.startswith(
         "Nobody is taken off the list 'News': its export holds 1 member, and SendGrid says 2. What was sent"
@@ -148,7 +150,7 @@ def test_a_broken_export_is_an_error_and_no_plan() -> None:
             raise OSError
 
     with pytest.raises(OSError):  # noqa: PT011 - any error would do
-        RemovalPlan(facts_of(), presence_of(), BrokenExport(members("a@example.com")))
+        plan_from(facts_of(), presence_of(), BrokenExport(members("a@example.com")))
 
 
 VALUE = st.sampled_from(["a@example.com", "B@example.com", "b@example.com", "1", "2", ""])
@@ -180,7 +182,7 @@ def test_of_any_streams_and_members_those_are_taken_off_whom_a_stream_would_have
         and not {text.lower() for text in [member.email or "", *member.alternate_emails] if text} & emails
         and (not member.external_id or member.external_id not in external_ids)
     ]
-    assert removed(RemovalPlan(facts_of(len(listed)), presence, FakeExport(members))) == expected
+    assert removed(plan_from(facts_of(len(listed)), presence, FakeExport(members))) == expected
 
 
 @pytest.mark.parametrize(("max_removals", "most_bytes"), [(None, 13), (100_000, 60)])
@@ -194,7 +196,7 @@ def test_an_absent_member_takes_few_bytes(max_removals: int | None, most_bytes: 
     presence = presence_of({"email": "here@example.com"})
     tracemalloc.start()
     try:
-        plan = RemovalPlan(facts_of(max_removals), presence, Many([]))
+        plan = plan_from(facts_of(max_removals), presence, Many([]))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
