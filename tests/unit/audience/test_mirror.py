@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
