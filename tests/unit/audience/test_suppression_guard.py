@@ -58,6 +58,7 @@ def test_the_sentence_names_numbers_and_the_setting() -> None:
         "Stream 'a': 500 of the 500 people of the run would be unsubscribed, more than 10 and more than half. If they"
         ' have, allow it: `streams: {"a": {"max_suppressions": 475}}`.'
     )
+    assert "`max_suppressions` is 1, which" not in guard(b=1).sentence("b", {"b": 2}, 9)
     assert "1 of its people would be unsubscribed, and `max_suppressions` is 0" in counted.sentence("b", waiting, 500)
     assert "1,100 of its people would be unsubscribed, and `max_suppressions` is 1,000" in counted.sentence(
         "c", waiting, 500

@@ -85,7 +85,7 @@ def test_people_who_are_suppressed_already_can_be_left_out_of_the_count() -> Non
     add(people, "a", 1)
     add(people, "b", 2, 7)
     assert not people.counts_new
-    people.count_new(lambda email, group: (email, group) in {("a", None), ("c", 7)})
+    people.count_new(lambda email, group: (email, group) in {("a", None), ("b", None), ("c", 7)})
     assert (people.counts, people.counts_new) == ({"people": 1}, True)
     add(people, "c", 3, 7)
     add(people, "d", 4, 7)
@@ -120,7 +120,7 @@ def test_people_in_files_come_back_as_they_were_and_in_order() -> None:
     first, again = parts[0][0], parts[1][0]
     assert first.changes == [change("a", 1), later]
     assert [origin.line for one in first.changes for origin in one.origins] == [1, 2, 3]
-    assert (first.groups, first.first_line) == ([(7, Origin("people", 1))], 1)
+    assert (first.groups, first.first_line, first.email) == ([(7, Origin("people", 1))], 1, "a")
     assert [(group, origin.line) for group, origin in again.groups] == [(None, 6)]
     assert (parts[1][1].groups, lines_of(parts[1][1])) == ([], [7])
     assert people.counts == {"people": 4}
@@ -156,6 +156,7 @@ def test_the_boundary_is_the_line_of_the_first_who_waits() -> None:
     people = UnsubscribedPeople()
     add(people, "a", 3)
     add(people, "b", 5, None, change("b", 2))
+    add(people, "c", 9)
     assert (people.boundary_line, people.first_line) == (3, 2)
     taken(people)
     people.done()
