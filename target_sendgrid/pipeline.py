@@ -80,6 +80,7 @@ class Pipeline:
         self.permit = RemovalPermit(check_stop)
         self.batcher = Batcher(clock.monotonic)
         self.intents, self.unsubscribed = Intents(), UnsubscribedPeople()
+        connection.resources.callback(self.unsubscribed.close)
         self.gate = StateGate(write_state, connection.rejections.limit)
         runner = self._runner(kinds, report)
         self.delivery = Delivery(

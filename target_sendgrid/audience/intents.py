@@ -76,6 +76,8 @@ class Intents:
         """Numbers of removals by each of their keys."""
         self._next_number = 0
         self._byte_count = 0
+        self._kept_count = self._kept_byte_count = 0
+        """How much stayed when the others were taken out."""
         self._taken_from: int | None = None
         """Line of the first of those that were taken out and are not done yet."""
         self.boundary_line = 0
@@ -92,8 +94,11 @@ class Intents:
 
     @property
     def is_full(self) -> bool:
-        """Whether no more can wait."""
-        return len(self.waiting) >= MAX_WAITING or self._byte_count >= MAX_WAITING_BYTES
+        """Whether no more can wait, besides what stayed when the others were taken out."""
+        return (
+            len(self.waiting) >= MAX_WAITING + self._kept_count
+            or self._byte_count >= MAX_WAITING_BYTES + self._kept_byte_count
+        )
 
     @property
     def is_half_full(self) -> bool:
@@ -141,15 +146,18 @@ class Intents:
                 self._remove(number)
                 yield removal.origin
 
-    def take_all(self, stays: Callable[[bytes], bool] = lambda _: False) -> list[Removal]:
+    def take(self, must_wait: Callable[[Removal], bool] = lambda _: False) -> list[Removal]:
         """Take out the removals, in the order of their records. Call `done` when they are done.
 
         Args:
-            stays: Returns whether the removals of a person go on waiting, given the encoded identifiers.
+            must_wait: Returns whether a removal has to go on waiting.
         """
         self._taken_from = self.first_line
-        numbers = [number for number, removal in self.waiting.items() if not stays(removal.contact)]
-        return [self._remove(number) for number in numbers]
+        taken = {number: removal for number, removal in self.waiting.items() if not must_wait(removal)}
+        for number in taken:
+            self._remove(number)
+        self._kept_count, self._kept_byte_count = len(self.waiting), self._byte_count
+        return list(taken.values())
 
     def done(self) -> None:
         """Note that what was taken out is done, so that a state may cover it."""

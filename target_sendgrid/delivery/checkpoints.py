@@ -11,13 +11,14 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from target_sendgrid.errors import SendGridError, TooManyRejectedError, TooManySuppressionsError
+from target_sendgrid.errors import SendGridError, TooManyRejectedError
+from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from target_sendgrid.audience.intents import Intents
+    from target_sendgrid.audience.intents import Intents, Removal
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.delivery import Delivery
     from target_sendgrid.delivery.removals import Removals
@@ -97,9 +98,7 @@ class Checkpoints:
         if self._intents.is_full:
             self._hold()
             if self._is_over_limit:
-                self._dropped_count += self._drop("too many of the records before were rejected")
-            elif self._intents.is_half_full:  # else there is room for others
-                self._waiting_count += self._drop("their people wait to be unsubscribed")
+                self._drop()
 
     def hold_if_due(self) -> None:
         """Have a checkpoint if a STATE has waited for long."""
@@ -155,7 +154,7 @@ class Checkpoints:
             if is_end or self._intents.waiting:
                 self._delivery.finish()
             if self._intents.waiting and not self._is_over_limit:
-                self._removals.carry_out(stays=self._people.waits)
+                self._removals.carry_out(self._waits_for_suppression)
             self._delivery.settle_ready()  # which writes the states that waited for it
 
     @contextmanager
@@ -166,6 +165,10 @@ class Checkpoints:
         except SendGridError:
             self._check_stop()
             raise
+
+    def _waits_for_suppression(self, removal: Removal) -> bool:
+        """Return whether a removal comes after something that its person has to be suppressed for."""
+        return self._people.holds(contacts.decode(removal.contact))
 
     def _suppress(self, *, is_end: bool) -> None:
         if not self._is_over_limit:
@@ -187,7 +190,8 @@ class Checkpoints:
         if (first_line := self._intents.first_line) is None:
             return 0
         self._delivery.hold_state_from(first_line)
-        count = len(self._intents.take_all())
-        log.warning("%s took nobody off a list: %s.", counted(count, "record"), reason)
+        dropped = counted(len(self._intents.waiting), "record")
+        log.warning("%s took nobody off a list: too many of the records before were rejected.", dropped)
+        self._dropped_count += len(self._intents.take())
         self._intents.done()
         return count

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from target_sendgrid.audience.account_guard import AccountGuard
-    from target_sendgrid.audience.intents import Intents
+    from target_sendgrid.audience.intents import Intents, Removal
     from target_sendgrid.audience.removal_limit import RemovalLimit
     from target_sendgrid.delivery.batching import Batcher
     from target_sendgrid.delivery.delivery import Delivery
@@ -74,13 +74,13 @@ class Removals:
         for origin in self._intents.cancel(keys, list_ids):
             self._report.stream(origin.stream).buckets[Bucket.DUPLICATE] += 1
 
-    def carry_out(self, stays: Callable[[bytes], bool]) -> None:
+    def carry_out(self, must_wait: Callable[[Removal], bool]) -> None:
         """Do what waits. Everything else must be settled.
 
         Args:
-            stays: Returns whether the person of an encoded contact is not to be taken away yet.
+            must_wait: Returns whether a removal has to go on waiting.
         """
-        removals = self._intents.take_all(stays)
+        removals = self._intents.take(must_wait)
         for steps in (
             {Act.REMOVE_FROM_LIST: REMOVE_FROM_LIST},
             {Act.ERASE: DELETE_TO_ERASE},  # before others delete a contact that alone knows the person's address

@@ -152,6 +152,13 @@ class UnsubscribedPeople:
             person = self._person(identity, contacts.decode(change.contact), change.origin.line)
         self._hold(person, [change])
 
+    def holds(self, contact: Contact) -> bool:
+        """Return whether the person of a contact waits."""
+        if self.is_empty:
+            return False
+        names = set(contacts.identities(contact))
+        return any(one in self._people or one in self._identity_of or one in self._spooled for one in names)
+
     def count_new(self, is_suppressed: Callable[[str, int | None], bool]) -> None:
         """Count from now on, in `counts`, only those people who are not suppressed yet, or are in a file by now.
 
@@ -218,6 +225,11 @@ class UnsubscribedPeople:
         self._spooled, self._byte_count = HashSet(), 0
         self.counts.clear()
         self.first_line = None
+
+    def close(self) -> None:
+        """Close the temporary files, which deletes them: the run has ended, and nobody in them is suppressed."""
+        for spooled in self._files:
+            spooled.file.close()
 
     def _person(self, identity: str, contact: Contact, line: int) -> UnsubscribedPerson:
         """Return a person in memory, who is put there if necessary."""

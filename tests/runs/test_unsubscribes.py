@@ -9,6 +9,7 @@ from unittest import mock
 
 import pytest
 
+from target_sendgrid.audience import intents
 from target_sendgrid.delivery import unsubscribed
 from target_sendgrid.mapping import fast_path
 from tests.harness.messages import record, schema, state
@@ -362,6 +363,34 @@ def test_people_who_wait_in_files_because_many_records_are_rejected_count_as_wel
     assert (run.exit_code, run.states) == (1, [])
     assert account.sandbox.suppressed() == set()
     assert "230 of the 230 people of the run would be unsubscribed" in run.log
+
+
+@pytest.mark.usefixtures("_few_in_memory")
+@pytest.mark.parametrize("act", ["remove_from_list", "delete_contact", "erase"])
+def test_what_takes_people_away_waits_with_what_is_to_be_sent_of_them_before(account: Account, act: str) -> None:
+    members(account, *(f"member{number}" for number in range(20)))
+    gone = [deleted(email=f"{name}{number}@x.com") for number in range(3) for name in ("gone", "member")]
+    with mock.patch.object(intents, "MAX_WAITING", 2):
+        run = account.run(STATUS, *unsubscribers(9), *gone, *crowd(20)[3:], state(1), on_delete=act, **CONSENT)
+    assert run.exit_code == 0, run.log
+    assert len(account.sandbox.suppressed()) == 9
+    assert len(account.emails("Everybody")) == 23
+    assert len(account.emails()) == (29 if act == "remove_from_list" else 23)
+    assert run.states == ['{"n": 1}']
+
+
+@pytest.mark.usefixtures("_few_in_memory")
+@pytest.mark.parametrize(("act", "member_count"), [("remove_from_list", 23), ("delete_contact", 23), ("erase", 20)])
+def test_nobody_who_is_withheld_at_the_end_is_taken_off_at_an_earlier_checkpoint(
+    account: Account, act: str, member_count: int
+) -> None:
+    members(account, *(f"gone{number}" for number in range(3)), *(f"member{number}" for number in range(25)))
+    gone = [deleted(email=f"{name}{number}@x.com") for number in range(3) for name in ("gone", "member")]
+    with mock.patch.object(intents, "MAX_WAITING", 2):
+        run = account.run(STATUS, *unsubscribers(12), *gone, state(1), on_delete=act, **CONSENT)
+    assert (run.exit_code, run.states) == (1, [])
+    assert account.sandbox.suppressed() == set()
+    assert len(account.emails("Everybody")) == member_count + 2
 
 
 @pytest.mark.usefixtures("_few_in_memory")
