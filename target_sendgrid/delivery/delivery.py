@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from target_sendgrid.delivery.events import Spooled
 from target_sendgrid.delivery.pending import NOTHING, stream_counts
 from target_sendgrid.errors import LocalFileError, Reason
+from target_sendgrid.origin import Origin
 from target_sendgrid.report.progress import Progress
 from target_sendgrid.report.report import Bucket
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from target_sendgrid.delivery.pending import Change, OperationKind, Purpose
     from target_sendgrid.delivery.state import StateGate
     from target_sendgrid.delivery.worker import Worker
-    from target_sendgrid.origin import Origin
     from target_sendgrid.report.rejections import Rejections
     from target_sendgrid.report.report import Report
 
@@ -58,6 +58,21 @@ class WaitsForCheckpoint(Protocol):
     @property
     def boundary_line(self) -> int:
         """Line of the last record that was the first to wait: states before and after it are written apart."""
+
+
+class Withheld:
+    """People for whom something was not done, since a ceiling does not allow it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first = Origin("", 0)
+        """Where the first of them is."""
+
+    def add(self, origin: Origin) -> None:
+        """Add a person."""
+        if not self.count or (origin.line, origin.file_line) < (self.first.line, self.first.file_line):
+            self.first = origin
+        self.count += 1
 
 
 class Delivery:
@@ -102,8 +117,8 @@ class Delivery:
         self._progress = Progress(report, clock)
         self._results: dict[OperationKind, list[BatchResult]] = {}
         """Results of operations whose changes are not counted here, by operation (see `take_results`)."""
-        self.withheld: dict[tuple[OperationKind, str], list[Origin]] = {}
-        """Records that were not done, since a ceiling does not allow them, by operation and stream."""
+        self.withheld: dict[tuple[OperationKind, str], Withheld] = {}
+        """What was not done, since a ceiling does not allow it, by operation and stream."""
 
     def send_full(self) -> None:
         """Send all full batches, and wait while too many changes are held for others."""
@@ -281,7 +296,7 @@ class Delivery:
         """Note what is not done, and write no state that covers it."""
         for change in withheld:
             self._gate.close_from(change.origin.line)
-            self.withheld.setdefault((kind, change.origin.stream), []).append(change.origin)
+            self.withheld.setdefault((kind, change.origin.stream), Withheld()).add(change.origin)
 
     def _count(self, result: BatchResult, bucket: Bucket) -> None:
         rejected = stream_counts([change for change, _ in result.rejected])

@@ -46,7 +46,7 @@ class Suppress(OperationWithoutJob):
     """Suppresses addresses. A change is carried out when SendGrid's answer names its address.
 
     People without an address in their change are looked up, since their contact may have one. Those who have none get
-    no mail.
+    no mail, and are left out.
 
     Args:
         kind: How the changes are grouped (`suppress_kind`).
@@ -78,7 +78,7 @@ class Suppress(OperationWithoutJob):
             TransientError: SendGrid's answer names nobody.
         """
         addresses = self._addresses(job.changes())
-        job.settle([identity for identity in job.changes() if identity not in addresses])
+        job.leave_out([identity for identity in job.changes() if identity not in addresses])
         if not addresses:
             return None
         self._check_group()
