@@ -236,14 +236,14 @@ class Run:
 
     def _is_left_out(self, stream: Stream, purpose: Purpose, identity: str, contact: bytes) -> bool:
         """Note the person of a record that is to be sent; return whether the record is counted and not sent."""
+        if self.mirrors.is_active:  # also who is erased: the contact may turn out to be somebody else's
+            self.mirrors.note(stream, purpose.list_ids, identity, contact)
         if self._erased is not None or self._intents.waiting:
             keys = identity_keys(stream.identifiers_of(identity, contact))
             if self._erased is not None and any(key in self._erased for key in keys):
                 stream.counts.buckets[Bucket.ERASED_BEFORE] += 1
                 return True
             self._removals.cancel(keys, purpose.list_ids)
-        if self.mirrors.is_active:
-            self.mirrors.note(stream, purpose.list_ids, identity, contact)
         if self._suppressed is not None and self._suppressed.holds(identity, stream.suppression_group_id):
             stream.counts.buckets[Bucket.SKIPPED_SUPPRESSED] += 1
             return True
