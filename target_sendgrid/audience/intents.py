@@ -21,6 +21,9 @@ MAX_WAITING = 10_000
 MAX_WAITING_BYTES = 8_000_000
 """Most bytes of their contacts and of the messages that they came in, where these are kept."""
 
+MOST_KEPT = 3
+"""How many times as much may stay when the others are taken out."""
+
 
 class Act(Enum):
     """What a record asks for; the values are those of the setting `on_delete`."""
@@ -101,9 +104,9 @@ class Intents:
         )
 
     @property
-    def is_half_full(self) -> bool:
-        """Whether half of what can wait does."""
-        return len(self.waiting) >= MAX_WAITING / 2 or self._byte_count >= MAX_WAITING_BYTES / 2
+    def keeps_too_much(self) -> bool:
+        """Whether memory should not hold what stayed when the others were taken out."""
+        return self._kept_count >= MOST_KEPT * MAX_WAITING or self._kept_byte_count >= MOST_KEPT * MAX_WAITING_BYTES
 
     def add(self, removal: Removal) -> None:
         """Let a removal wait."""
@@ -153,11 +156,10 @@ class Intents:
             must_wait: Returns whether a removal has to go on waiting.
         """
         self._taken_from = self.first_line
-        taken = {number: removal for number, removal in self.waiting.items() if not must_wait(removal)}
-        for number in taken:
-            self._remove(number)
+        numbers = [number for number, removal in self.waiting.items() if not stays(removal.contact)]
+        taken = [self._remove(number) for number in numbers]
         self._kept_count, self._kept_byte_count = len(self.waiting), self._byte_count
-        return list(taken.values())
+        return taken
 
     def done(self) -> None:
         """Note that what was taken out is done, so that a state may cover it."""

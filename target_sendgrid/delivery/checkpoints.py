@@ -98,7 +98,9 @@ class Checkpoints:
         if self._intents.is_full:
             self._hold()
             if self._is_over_limit:
-                self._drop()
+                self._dropped_count += self._drop("too many of the records before were rejected")
+            elif self._intents.keeps_too_much:
+                self._waiting_count += self._drop("their people wait to be unsubscribed")
 
     def hold_if_due(self) -> None:
         """Have a checkpoint if a STATE has waited for long."""

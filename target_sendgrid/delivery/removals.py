@@ -23,15 +23,15 @@ from target_sendgrid.sendgrid import contact as contacts
 from target_sendgrid.wording import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection
 
     from target_sendgrid.audience.account_guard import AccountGuard
     from target_sendgrid.audience.intents import Intents, Removal
     from target_sendgrid.audience.removal_limit import RemovalLimit
     from target_sendgrid.delivery.batching import Batcher
-    from target_sendgrid.delivery.delivery import Delivery
+    from target_sendgrid.delivery.delivery import Delivery, Withheld
+    from target_sendgrid.delivery.events import BatchResult
     from target_sendgrid.delivery.pending import OperationKind
-    from target_sendgrid.origin import Origin
     from target_sendgrid.report.report import Report
 
 _ALLOW = (
@@ -120,18 +120,17 @@ class Removals:
         """
         withheld = self._delivery.withheld
         if withheld:
-            sentences = (self._withheld_sentence(kind, stream, origins) for (kind, stream), origins in withheld.items())
+            sentences = (self._withheld_sentence(kind, stream, what) for (kind, stream), what in withheld.items())
             raise TooManyRemovalsError(" ".join(sentences), _ALLOW)
 
-    def _withheld_sentence(self, kind: OperationKind, stream: str, origins: Sequence[Origin]) -> str:
-        people = f"{len(origins):,} person was" if len(origins) == 1 else f"{len(origins):,} people were"
-        first = min(origins, key=lambda origin: (origin.line, origin.file_line))
+    def _withheld_sentence(self, kind: OperationKind, stream: str, withheld: Withheld) -> str:
+        people = "1 person was" if withheld.count == 1 else f"{withheld.count:,} people were"
         if kind is REMOVE_FROM_LIST:
             done, why = "taken off a list", f"`max_removals` allows {self._removal_limit.limit(stream):,} in one run"
         else:
             done = "deleted" if kind is DELETE_CONTACT else "erased"
             why = self._account_guard.withheld_reason(stream)
-        return f"Stream '{shown(stream)}': {people} not {done}, since {why}. The first is at {first}."
+        return f"Stream '{shown(stream)}': {people} not {done}, since {why}. The first is at {withheld.first}."
 
 
 class RemovalPermit:

@@ -51,7 +51,7 @@ def test_removals_do_not_wait_for_suppressions_without_end(account: Account) -> 
     gone = numbered("gone", 14)
     members(account, *gone)
     rows = [*(deleted(email=f"{name}@x.com", **OUT) for name in gone), *(person(name) for name in numbered("new", 20))]
-    with mock.patch.object(intents, "MAX_WAITING", 12):
+    with mock.patch.object(intents, "MAX_WAITING", 4):
         run = account.run(STATUS, *rows, state(1), on_delete="remove_from_list", **CONSENT)
     assert (run.exit_code, run.states) == (1, [])
     assert run.report["error_codes"] == ["too-many-suppressions"]
@@ -191,3 +191,35 @@ def test_a_record_of_which_a_part_cannot_be_read_unsubscribes(account: Account) 
     run = account.run(STATUS, line, *others, state(1), **CONSENT)
     assert account.reasons() == [(2, "unreadable")]
     assert account.sandbox.suppressed() == {"ada@x.com"}
+
+
+def test_an_address_that_only_a_later_row_shows_is_suppressed_before_that_row_is_sent(account: Account) -> None:
+    rows = [record(id="7", email=None, first_name="", **OUT)]
+    later = record(id="7", email="ada@x.com", first_name="Ada", status="")
+    run = account.run(KEYED, *rows, later, state(1), field_mapping=MAPPING, **CONSENT)
+    assert run.exit_code == 0, run.log
+    assert account.sandbox.suppressed() == {"ada@x.com"}
+    asked = [request["path"] for request in account.sandbox.requests() if request["method"] in {"PUT", "POST"}]
+    assert asked.index("/v3/asm/suppressions/global") < asked.index("/v3/marketing/contacts")
+
+
+def test_people_without_an_address_are_not_counted_as_unsubscribed(account: Account) -> None:
+    rows = [record(id="7", email=None, first_name="", **OUT), record(id="8", email="bob@x.com", first_name="", **OUT)]
+    run = account.run(KEYED, *rows, state(1), field_mapping=MAPPING, **CONSENT)
+    assert run.exit_code == 0, run.log
+    assert run.report["streams"]["people"]["unsubscribed"] == 1
+    assert run.report["streams"]["people"]["upserted"] == 2
+
+
+def test_who_has_the_address_of_an_erased_person_stays_on_a_mirrored_list(account: Account) -> None:
+    members(account, "ada", external_id="2")
+    members(account, "bob", external_id="3")
+    rows = [
+        deleted(id="1", email="ada@x.com", status=""),
+        record(id="2", email="ada@x.com", first_name="Ada", status=""),
+        record(id="3", email="bob@x.com", first_name="Bob", status=""),
+    ]
+    end = {"type": "STATE", "value": {}}
+    run = account.run(KEYED, *rows, end, field_mapping=MAPPING, sync_mode="mirror", on_delete="erase")
+    assert run.exit_code == 0, run.log
+    assert on_list(account) == "ab"
