@@ -220,11 +220,8 @@ class Run:
                 self._batcher.check_size(change)  # a contact that no request can hold is no reason to end the run
                 self._leave_out(stream, origin)
                 return
-            if not self._unsubscribed.is_empty:
-                self._batcher.check_size(change)
-                if self._unsubscribed.hold(change):
-                    self._checkpoints.hold_if_full()
-                    return
+            if self._unsubscribed.may_hold and self._waits_for_suppression(change):
+                return
             is_limit_reached = self._batcher.add(change, is_new=admission is NEW)
         except RecordRejectedError as error:
             if admission is NEW:

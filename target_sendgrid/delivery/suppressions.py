@@ -74,6 +74,8 @@ class Suppressions:
         self._guard = guard
         self._read_suppressed = read_suppressed
         self._people_count = people_count
+        self._refused: dict[str, Rejection] = {}
+        """Why SendGrid has refused to suppress people, by identity."""
         self._withheld: list[str] = []
         """Why people were not suppressed, a sentence for each stream."""
 
@@ -91,7 +93,6 @@ class Suppressions:
             return
         self._withheld += [self._guard.sentence(one, self._people.counts, people_count) for one in sorted(over)]
         self._guard.done.update({one: count for one, count in self._people.counts.items() if one not in over})
-        refused: dict[str, Rejection] = {}
         withheld = HashSet()
         for part in self._people.take_all():
             allowed = []
@@ -102,8 +103,8 @@ class Suppressions:
                         withheld.add(identity)
                 else:
                     allowed.append(person)
-            refused |= self._suppress(allowed)
-            self._put_into_batches(allowed, refused)
+            self._suppress(allowed)
+            self._put_into_batches(allowed)
         self._people.done()
 
     def check(self) -> None:
@@ -127,15 +128,12 @@ class Suppressions:
             over = self._guard.streams_over(self._people.counts, people_count, is_end=is_end)
         return over, people_count
 
-    def _suppress(self, people: Sequence[UnsubscribedPerson]) -> dict[str, Rejection]:
-        """Suppress people, and return why SendGrid has refused some, by identity."""
+    def _suppress(self, people: Sequence[UnsubscribedPerson]) -> None:
         kinds = list(self._kinds.values())
         if self._report.dry_run is not None:
-            for person in people:
-                for group_id, origin in person.groups:
-                    self._report.stream(origin.stream).unsubscribed += 1
-                    self._people.note_suppressed(person.identity, group_id)
-            return {}
+            for origin in (origin for person in people for _, origin in person.groups):
+                self._report.stream(origin.stream).unsubscribed += 1
+            return
         if not all(person.email for person in people):
             self._delivery.finish()  # only what is settled shows the address of such a person
         for person in people:
@@ -143,35 +141,34 @@ class Suppressions:
                 change = Change(Purpose(self._kinds[group_id], ()), person.identity, person.contact, origin)
                 self._batcher.add_earlier(change)
         self._delivery.finish_kinds(kinds)
-        refused = {}
         groups = {kind: group_id for group_id, kind in self._kinds.items()}
         for result in self._delivery.take_results(kinds):
             for change in result.settled:
                 self._report.stream(change.origin.stream).unsubscribed += 1
                 self._people.note_suppressed(change.identity, groups[result.batch.purpose.kind])
-            refused.update({change.identity: rejection for change, rejection in result.rejected})
-        return refused
+            for change, rejection in result.rejected:
+                self._refused[change.identity] = rejection
+                self._people.note_refused(change.identity)
 
-    def _put_into_batches(self, people: Sequence[UnsubscribedPerson], refused: dict[str, Rejection]) -> None:
-        """Put what is to be done for people into batches, but for those whom SendGrid has refused to suppress.
-
-        Args:
-            people: The people.
-            refused: Why SendGrid has refused some, by identity. It gains their other identities.
-        """
+    def _put_into_batches(self, people: Sequence[UnsubscribedPerson]) -> None:
+        """Put what is to be done for people into batches, but for those whom SendGrid has refused to suppress."""
         for person in people:
-            rejection = next((refused[one] for one in person.identities if one in refused), None) if refused else None
+            rejection = next((self._refused[one] for one in person.identities if one in self._refused), None)
             if rejection is not None:
                 self._reject(person, rejection)
                 refused.update(dict.fromkeys(person.identities, rejection))
                 continue
             for change in person.changes:
-                try:
-                    self._batcher.add_earlier(change)
-                except RecordRejectedError as error:  # too large together with what waits for the same person
-                    for origin in change.origins:
-                        self._delivery.reject(origin, error.reason, error.sentence)
+                self._put_into_batch(change)
         self._delivery.send_full()
+
+    def _put_into_batch(self, change: Change) -> None:
+        """Put a change into a batch, or reject it if it is too large together with others of the person."""
+        try:
+            self._batcher.add_earlier(change)
+        except RecordRejectedError as error:
+            for origin in change.origins:
+                self._delivery.reject(origin, error.reason, error.sentence)
 
     def _reject(self, person: UnsubscribedPerson, rejection: Rejection) -> None:
         """Do nothing for a person whom SendGrid does not suppress."""

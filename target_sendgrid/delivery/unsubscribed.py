@@ -79,6 +79,10 @@ class UnsubscribedPeople:
         self._spool: Spool | None = None
         self._suppressed = HashSet()
         """The people who were suppressed in this run, by group and identity."""
+        self._refused: set[str] = set()
+        """The people whom SendGrid has refused to suppress, by identity: nothing is to be sent of them any more."""
+        self.may_hold = False
+        """Whether a change may have to wait (`hold`)."""
         self._purposes: list[Purpose] = []
         """The purposes of changes in temporary files."""
         self._is_suppressed: Callable[[str, int | None], bool] | None = None
@@ -106,6 +110,10 @@ class UnsubscribedPeople:
     def note_suppressed(self, identity: str, group_id: int | None) -> None:
         """Note that somebody is suppressed."""
         self._suppressed.add(_in_group(identity, group_id))
+
+    def note_refused(self, identity: str) -> None:
+        """Note that SendGrid refuses to suppress somebody."""
+        self._refused.add(identity)
 
     def add(self, contact: Contact, group_id: int | None, origin: Origin, changes: Sequence[Change]) -> None:
         """Let somebody wait.
@@ -149,6 +157,8 @@ class UnsubscribedPeople:
         """
         person = self._people.get(identity)
         if person is None:
+            if identity not in self._refused and (not self._files or identity not in self._spooled):
+                return False
             person = self._person(identity, contacts.decode(change.contact), change.origin.line)
         self._hold(person, [change])
 
@@ -225,6 +235,7 @@ class UnsubscribedPeople:
         self._spooled, self._byte_count = HashSet(), 0
         self.counts.clear()
         self.first_line = None
+        self.may_hold = bool(self._refused)
 
     def close(self) -> None:
         """Close the temporary files, which deletes them: the run has ended, and nobody in them is suppressed."""
@@ -233,6 +244,7 @@ class UnsubscribedPeople:
 
     def _person(self, identity: str, contact: Contact, line: int) -> UnsubscribedPerson:
         """Return a person in memory, who is put there if necessary."""
+        self.may_hold = True
         if self.first_line is None:
             self.boundary_line = line
         self.first_line = line if self.first_line is None else min(self.first_line, line)

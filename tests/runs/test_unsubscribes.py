@@ -220,6 +220,32 @@ def test_a_person_whom_sendgrid_does_not_suppress_is_rejected_and_nothing_is_don
     assert "bad@x.com" in account.emails("Everybody")
 
 
+def test_nothing_is_sent_later_of_a_person_whom_sendgrid_does_not_suppress(account: Account) -> None:
+    account.sandbox.add_fault("refusal", path=SUPPRESS, contacts=["bad@x.com"], times=None)
+    rows = [*crowd(9), person("bad", **OUT), person("cy", **OUT), person("bad"), *crowd(9)]
+    with mock.patch.object(unsubscribed, "MAX_IN_MEMORY", 2):
+        run = account.run(STATUS, *rows, state(1), **CONSENT)
+    assert run.exit_code == 0, run.log
+    assert account.reasons() == [(11, "refused_by_sendgrid"), (13, "refused_by_sendgrid")]
+    assert "bad@x.com" not in account.emails()
+
+
+@pytest.mark.parametrize("most", [1, 100])
+def test_rows_that_together_are_too_large_cost_one_row(account: Account, most: int) -> None:
+    fields = [f"f{number}" for number in range(16)]
+    account.sandbox.seed(fields=dict.fromkeys(fields, "Text"))
+    mapping = {"email": "email", **{name: name for name in fields}}
+    opened = schema(email="string", status="string", **dict.fromkeys(fields, "string"))
+    first, second = (dict.fromkeys(half, "x" * 1000) for half in (fields[:8], fields[8:]))
+    rows = [record(email="ada@x.com", **first, **OUT), record(email="ada@x.com", **second), *crowd(3)]
+    with mock.patch.object(unsubscribed, "MAX_IN_MEMORY", most):
+        run = account.run(opened, *rows, state(1), field_mapping=mapping, batch_size_bytes=10_000, **CONSENT)
+    assert (run.exit_code, run.states) == (0, ['{"n": 1}']), run.log
+    assert account.reasons() == [(3, "too_large")]
+    assert account.sandbox.suppressed() == {"ada@x.com"}
+    assert len(account.emails()) == 4
+
+
 def test_nothing_is_sent_of_those_whose_suppression_fails(account: Account) -> None:
     account.sandbox.add_fault("status", path=SUPPRESS, status=503, times=None)
     run = account.run(STATUS, person("bob"), state(1), person("ada", **OUT), state(2), **CONSENT)
