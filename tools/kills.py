@@ -1,10 +1,12 @@
 """Kill runs at random moments and resume from the last state: ``uv run python -m tools.kills [KILLS] [SEED]``.
 
 Each round starts the target on the messages after the last state, and kills it (``kill -9``): while it starts, after a
-line of its log or a state, while it waits for its last import jobs, or while it takes people off a list. This is
-repeated until a run ends by itself. In every other round the list is mirrored, and each run gets all messages again.
-Some jobs fail, so that not every accepted contact is stored. At the end no contact may be missing or have an older
-value, and the list must hold exactly those who belong on it.
+line of its log or a state, while it waits for its last import jobs, or while it suppresses people, takes them off a
+list, deletes or erases them. This is repeated until a run ends by itself. In every other round the list is mirrored,
+and each run gets all messages again. Some jobs fail, so that not every accepted contact is stored. At the end no
+contact may be missing or have an older value, the list must hold exactly those who belong on it, all people who have
+unsubscribed must be suppressed and nobody else, and those who are to be erased must be gone, with the addresses that
+only SendGrid knows.
 """
 
 from __future__ import annotations
@@ -35,6 +37,18 @@ _STREAMS = ("people", "customers")
 _LEFT = tuple(f"left{number}@example.com" for number in range(12))
 """Members of a mirrored list who are not in the source: few enough for its guard."""
 
+_FORGOTTEN = tuple(f"forgotten{number}@example.com" for number in range(15))
+"""People whom a third stream asks to erase. Only their contacts connect the ids in its rows with these addresses."""
+_LAST_STEPS = {
+    "The input has ended": ("in the last wait", 0.6),
+    "as suppression": ("in suppressions", 0.3),
+    "Reading the members": ("in the export", 3.0),
+    "as list-removal job": ("in removals", 0.6),
+    "as deletion job": ("in deletions", 0.6),
+    "as erasure": ("in erasures", 0.3),
+}
+"""Words that begin the last steps of a run, with what these are called and most seconds from there to a kill."""
+
 
 class Moment(NamedTuple):
     """When a run is killed."""
@@ -48,23 +62,20 @@ class Moment(NamedTuple):
 
 
 def random_moment(rng: random.Random) -> Moment:
-    """Return a moment at the start of a run, in its middle, in the wait for its last import jobs, or in removals."""
-    kind = rng.choice(["start", "middle", "middle", "last wait", "export", "removal"])
+    """Return a moment at the start of a run, in its middle, or in one of its last steps."""
+    kind = rng.choice(["start", "middle", "middle", *_LAST_STEPS])
     if kind == "start":
         return Moment(None, 0, rng.uniform(0.0, 1.5))
     if kind == "middle":
         return Moment("", rng.randrange(1, 60), rng.uniform(0.0, 0.1))
-    if kind == "export":
-        return Moment("Reading the members", 1, rng.uniform(0.0, 3.0))
-    if kind == "removal":
-        return Moment("as list-removal job", 1, rng.uniform(0.0, 0.6))
-    return Moment("The input has ended", 1, rng.uniform(0.0, 0.6))
+    return Moment(kind, 1, rng.uniform(0.0, _LAST_STEPS[kind][1]))
 
 
 def messages(rng: random.Random, *, is_mirrored: bool = False) -> list[dict[str, Any]]:
     """Return all messages of a tap.
 
-    There are two streams, people who occur twice, bad records, and rows that are deleted at the source.
+    There are two streams, people who occur twice, bad records, rows that are deleted at the source, and people who have
+    unsubscribed. A third stream asks to erase people, some of them with an older address.
 
     Args:
         rng: What is random.
@@ -75,14 +86,20 @@ def messages(rng: random.Random, *, is_mirrored: bool = False) -> list[dict[str,
     seen: list[str] = []
     for number in range(PEOPLE):
         if seen and rng.random() < 0.1:
-            found.append(record(rng.choice(_STREAMS), mail=rng.choice(seen), given=None, _sdc_deleted_at="2026-01-01"))
+            deleted = {"mail": rng.choice(seen), "given": None, "status": rng.choice(["in", "out"])}
+            found.append(record(rng.choice(_STREAMS), **deleted, _sdc_deleted_at="2026-01-01"))
         mail = "nobody" if rng.random() < 0.02 else f"p{rng.randrange(number + 1) if rng.random() < 0.1 else number}"
         values = {"mail": f"{mail}@example.com" if mail != "nobody" else mail, "given": f"No. {number}"}
+        values["status"] = "out" if rng.random() < 0.1 else "in"
         found.append(record(rng.choice(_STREAMS), **values))
         if mail != "nobody":
             seen.append(values["mail"])
         if (number + 1) % STATE_EVERY == 0:
             found.append({"type": "STATE", "value": {} if is_mirrored else {"after": number + 1}})
+        if number % 16 == 0:
+            key = number // 16
+            old = {"mail": f"old{key}@example.com" if key % 3 == 0 else None, "status": "out" if key % 4 == 0 else "in"}
+            found.append(record("forgotten", key=f"key{key}", **old, _sdc_deleted_at="2026-01-01"))
     return found
 
 
@@ -98,11 +115,18 @@ def run_until_killed(
         "api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody", "batch_size_rows": 15,
         "field_mapping": {"email": "mail", "first_name": "given"}, "max_rejected_percent": 100,
         "rejected_records_path": str(folder / "rejected.jsonl"), "sync_mode": sync_mode,
+        "subscription_property": "status", "unsubscribed_values": ["out"],
+        "streams": {"forgotten": {
+            "list_name": "Former", "sync_mode": "upsert", "on_delete": "erase",
+            "field_mapping": {"external_id": "key", "email": "mail"},
+        }},
     }  # fmt: skip
     path = folder / "config.json"
     path.write_text(json.dumps(config), encoding="utf-8")
     source = folder / "lines.singer"
-    source.write_bytes(singer(*(schema(stream, mail="string", given="string") for stream in _STREAMS), *lines))
+    schemas = [schema(stream, mail="string", given="string", status="string") for stream in _STREAMS]
+    schemas.append(schema("forgotten", key="string", mail="string", status="string"))
+    source.write_bytes(singer(*schemas, *lines))
     states: list[int] = []
     # A process that is killed while it writes the coverage leaves a broken file.
     environment = {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"}
@@ -148,12 +172,14 @@ def wrong_after_kills(
 
     Returns:
         The moments at which it was killed, and the addresses that are not among the rejected records, and either not in
-        the account with their last value, or wrongly on the list or not on it.
+        the account with their last value, or wrongly on the list or not on it, suppressed or not, erased or not.
     """
     sandbox.reset()
     sandbox.set_options(**dataclasses.asdict(SLOW_JOBS))
     if is_mirrored:
         sandbox.seed(contacts=[{"email": email, "lists": ["Everybody"]} for email in _LEFT])
+    keyed = [{"email": email, "external_id": f"key{number}"} for number, email in enumerate(_FORGOTTEN)]
+    sandbox.seed(contacts=keyed)
     sandbox.add_fault("job_failed", probability=failing_jobs, seed=rng.randrange(1000))
     (folder / "rejected.jsonl").unlink(missing_ok=True)
     whole = messages(rng, is_mirrored=is_mirrored)
@@ -171,7 +197,9 @@ def wrong_after_kills(
             killed.append(moment)
         done = states[-1] if states else done
     sandbox.settle()
-    people = [message["record"] for message in whole if message["type"] == "RECORD"]
+    records = [message for message in whole if message["type"] == "RECORD"]
+    people = [message["record"] for message in records if message["stream"] != "forgotten"]
+    forgotten = [message["record"] for message in records if message["stream"] == "forgotten"]
     wanted = {person["mail"]: person["given"] for person in people if person["given"]}
     last = {person["mail"]: person["given"] for person in people}
     # To a mirror, everybody who has a row that is not deleted is in the source.
@@ -183,11 +211,17 @@ def wrong_after_kills(
     kept = {json.loads(line)["message"]["record"]["mail"] for line in rejected if line.endswith("}")}
     wrong = {mail for mail, given in wanted.items() if found.get(mail) != given} | (on_list ^ found_on_list)
     wrong.update(mail for mail in _LEFT if is_mirrored and mail not in found)
-    return killed, wrong - kept
+    unsubscribed = {person["mail"] for person in people if person["status"] == "out" and person["mail"] != "nobody"}
+    for person in forgotten:
+        if person["status"] == "out":
+            unsubscribed.add(person["mail"] or _FORGOTTEN[int(person["key"].removeprefix("key"))])
+    to_erase = {*_FORGOTTEN, *(person["mail"] for person in forgotten if person["mail"])}
+    wrong = (wrong - kept) | (to_erase & found.keys())
+    return killed, wrong | (unsubscribed ^ sandbox.suppressed()) | (to_erase ^ sandbox.erased())
 
 
 def main() -> None:
-    """Print how many kills there were, and the addresses that are missing, old, or wrong about the list."""
+    """Print how many kills there were, and the addresses that are missing, old, or wrong about the list or consent."""
     kills, seed = (int(argument) for argument in (*sys.argv[1:], *("200", "1")[len(sys.argv) - 1 :]))
     rng = random.Random(seed)  # noqa: S311 - no secret is made of it
     kill_moments: list[Moment] = []
@@ -201,13 +235,8 @@ def main() -> None:
             is_mirrored = not is_mirrored
             kill_moments += killed
             all_wrong |= wrong
-    kinds = {
-        None: "at the start",
-        "": "in the middle",
-        "The input has ended": "in the last wait",
-        "Reading the members": "in the export",
-        "as list-removal job": "in removals",
-    }
+    kinds: dict[str | None, str] = {None: "at the start", "": "in the middle"}
+    kinds |= {words: name for words, (name, _) in _LAST_STEPS.items()}
     count = Counter(kinds[moment.words] for moment in kill_moments)
     told = ", ".join(f"{count[when]} {when}" for when in kinds.values())
     sys.stdout.write(
