@@ -145,10 +145,23 @@ ENDINGS = {
     f' "manifest": ["file:///nowhere/{word()}"]}}',
     "a wrong state": f'{{"type": "STATE", "valeu": "{word()}"}}',
 }  # fmt: skip
+DELETED_ROWS = "deleted rows"
+"""An ending that is no mistake."""
+GONE = [
+    {**values, "_sdc_deleted_at": date()} for values in (PEOPLE[0], person(mail=None), person(id=None, points=None))
+]
+CONSENT: dict[str, Any] = {
+    "on_delete": "erase",
+    "subscription_property": "given",
+    "unsubscribed_values": [
+        values["given"] for values in (*PEOPLE[:2], BAD[0], PLAIN[0], *GONE[1:]) if isinstance(values, dict)
+    ],
+}
+"""Settings with which some of the people have unsubscribed, and those in `GONE` are erased."""
 
 
 def messages(ending: str = "") -> bytes:
-    """Return what a tap writes: good and bad records, states, and at the end one of `ENDINGS`, if any."""
+    """Return what a tap writes: good and bad records, states, and at the end one of `ENDINGS` or `GONE`, if any."""
     schemas = [schema(stream, **PROPERTIES) | {"key_properties": ["id"]} for stream in ("people", "changed")]
     schemas.append(schema("plain", **PLAIN_PROPERTIES))
     good = [record("people", **values) for values in PEOPLE[:3]]
@@ -156,7 +169,9 @@ def messages(ending: str = "") -> bytes:
     state = [{"type": "STATE", "value": value} for value in STATES]
     changed = [record("changed", **PEOPLE[3]), record("changed", **{**PEOPLE[3], "given": "7"})]
     plain = [record("plain", **values) for values in PLAIN]
-    last = [ENDINGS[ending]] if ending else []
+    last: list[Any] = [ENDINGS[ending]] if ending in ENDINGS else []
+    if ending == DELETED_ROWS:
+        last = [*(record("people", **values) for values in GONE), state[1]]
     return singer(*schemas, *good, state[0], *bad, *ODD_LINES, *changed, *plain, state[1], *last)
 
 
