@@ -343,6 +343,33 @@ KEPT_MEMBERS = [
     ),
     KeptMember(
         "row",
+        "of the people of the run would be unsubscribed, more than 10 and more than half",
+        "The person has unsubscribed, and `max_suppressions` or its guard does not allow so many: nothing is done for"
+        " these people.",
+        "See whether `unsubscribed_values` is the right way round, or allow the number with `max_suppressions`. The next"
+        " run brings the rows again.",
+        lines=(
+            schema(email="string", status="string"),
+            *(record(email=f"gone{number}@example.com", status="out") for number in range(12)),
+            record(email=BOB, status="out"),
+            deleted(email=BOB),
+            END,
+        ),
+        config={"subscription_property": "status", "unsubscribed_values": ["out"]},
+        exit_code=1,
+    ),
+    KeptMember(
+        "row",
+        "was not erased, since `max_removals` is 0, which forbids it",
+        "With `on_delete: delete_contact` or `erase`, more than 10 people and 10 % of the account stay, unless"
+        " `max_removals` allows the number.",
+        "Look whether so many are to go, and allow it for one run. The next run brings the rows again.",
+        lines=(PEOPLE, deleted(email=BOB), END),
+        config={"on_delete": "erase", "max_removals": 0},
+        exit_code=1,
+    ),
+    KeptMember(
+        "row",
         "nothing of it was done",
         "More records are rejected than `max_rejected_percent` allows.",
         "Correct the records or the mapping. The next run brings the rows again.",
