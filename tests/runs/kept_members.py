@@ -343,11 +343,11 @@ KEPT_MEMBERS = [
     ),
     KeptMember(
         "row",
-        "of the people of the run would be unsubscribed, more than 10 and more than half",
+        "people of the run would be unsubscribed, more than 10 and more than half",
         "The person has unsubscribed, and `max_suppressions` or its guard does not allow so many: nothing is done for"
         " these people.",
-        "See whether `unsubscribed_values` is the right way round, or allow the number with `max_suppressions`. The next"
-        " run brings the rows again.",
+        "See whether `unsubscribed_values` is the right way round, or allow the number with `max_suppressions`. The"
+        " next run brings the rows again.",
         lines=(
             schema(email="string", status="string"),
             *(record(email=f"gone{number}@example.com", status="out") for number in range(12)),
