@@ -99,26 +99,6 @@ class ConsentCalls:
         data = _emails_body(emails)
         return self.transport.attempt("POST", path, body=data, what=_SUPPRESS, read=read, access=access)
 
-    def suppressed_in_group(self, group_id: int, emails: Sequence[str]) -> set[str]:
-        """Return which addresses are suppressed in a group, casefolded.
-
-        Args:
-            group_id: The suppression group.
-            emails: Any number of addresses.
-        """
-        found: set[str] = set()
-        for start in range(0, len(emails), MAX_EMAILS_PER_SUPPRESSION):
-            part = self.transport.request(
-                "POST",
-                f"{_group_path(group_id)}/search",
-                body=_emails_body(emails[start : start + MAX_EMAILS_PER_SUPPRESSION]),
-                what=_READ_SUPPRESSIONS,
-                read=_reader(list[str]),
-                access=_MAY_READ_GROUP,
-            )
-            found.update(email.casefold() for email in part)
-        return found
-
     def group_suppressions(self, group_id: int) -> list[str]:
         """Return all addresses that are suppressed in a group."""
         return self._get(_group_path(group_id), list[str], what=_READ_SUPPRESSIONS, access=_MAY_READ_GROUP)

@@ -492,7 +492,6 @@ class TestConsent:
         assert client.suppress(["Ada@example.com"], group_id) == {"ada@example.com"}
         assert client.suppress(FOUR, None) == set(FOUR)
         assert (server.suppressed(group_id), server.suppressed()) == ({"ada@example.com"}, set(FOUR))
-        assert client.suppressed_in_group(group_id, ["ADA@example.com", *FOUR]) == {"ada@example.com"}
         assert client.group_suppressions(group_id) == ["ada@example.com"]
         assert not server.violations()
 
@@ -592,12 +591,12 @@ class TestConsent:
         caplog.set_level(logging.DEBUG, "target-sendgrid.sendgrid")
         group_id = server.add_group("News")
         client.suppress(FOUR, None)
-        client.suppressed_in_group(group_id, FOUR)
+        client.group_suppressions(group_id)
         list(client.global_suppressions())
         client.erase(FOUR)
         assert [record.getMessage().partition(" ->")[0] for record in caplog.records] == [
             "POST /v3/asm/suppressions/global",
-            "POST /v3/asm/groups/{id}/suppressions/search",
+            "GET /v3/asm/groups/{id}/suppressions",
             *["GET /v3/suppression/unsubscribes"] * 2,
             "POST /v3/recipients/erasejob",
         ]

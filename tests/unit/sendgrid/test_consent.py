@@ -57,14 +57,6 @@ PAGES = "/v3/suppression/unsubscribes?limit=500&offset="
             "`suppression_group_id` needs",
         ),
         (
-            lambda client: client.suppressed_in_group(7, EMAILS),
-            EMAILS[:1],
-            ("POST", f"{GROUP}/search", "to read suppressions", BODY),
-            {"ada@example.com"},
-            "asm.groups.suppressions.read",
-            "`suppression_group_id` needs",
-        ),
-        (
             lambda client: client.group_suppressions(7),
             EMAILS,
             ("GET", GROUP, "to read suppressions", ""),
@@ -144,13 +136,6 @@ class TestSuppress:
 
 
 class TestReading:
-    def test_a_group_is_searched_for_as_many_addresses_as_one_request_takes(self) -> None:
-        emails = [f"p{number}@example.com" for number in range(2 * MAX_EMAILS_PER_SUPPRESSION + 1)]
-        client, recorder = client_of(["P1@example.com"], [], ["p2000@example.com"])
-        assert client.suppressed_in_group(7, emails) == {"p1@example.com", "p2000@example.com"}
-        sizes = [len(json.loads(content)["recipient_emails"]) for *_, content in recorder.requests]
-        assert sizes == [1000, 1000, 1]
-
     def test_global_suppressions_are_read_until_a_page_is_empty(self) -> None:
         pages = [[{"email": f"p{number}@example.com", "created": 1} for number in part] for part in ((1, 2, 2), (3,))]
         client, recorder = client_of(*pages, [])
