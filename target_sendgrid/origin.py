@@ -20,6 +20,11 @@ class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
     record_number: int = 0
     """Number of the record in its stream, from 1; 0 where it is not known."""
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it is in the input, for the order of records."""
+        return self.line, self.file_line
+
     def __str__(self) -> str:
         """Name the record without any of its values."""
         within = f", line {self.file_line} of the batch files" if self.file_line else ""

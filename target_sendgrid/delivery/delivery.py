@@ -70,7 +70,7 @@ class Withheld:
 
     def add(self, origin: Origin) -> None:
         """Add a person."""
-        if not self.count or (origin.line, origin.file_line) < (self.first.line, self.first.file_line):
+        if not self.count or origin.place < self.first.place:
             self.first = origin
         self.count += 1
 

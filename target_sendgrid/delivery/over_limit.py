@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from target_sendgrid.audience.hash_set import HashSet
@@ -41,10 +42,10 @@ class OverLimit:
         """Note changes that were not sent, before they are taken for settled."""
         if not changes:
             return
-        first = min((change.origin for change in changes), key=_place)
+        first = min((change.origin for change in changes), key=attrgetter("place"))
         if self._first is None:
             log.warning("The account has no room for more contacts: new people are left out, as the one at %s.", first)
-        self._first = first if self._first is None else min(first, self._first, key=_place)
+        self._first = first if self._first is None else min(first, self._first, key=attrgetter("place"))
         for change in changes:
             self._people.add(change.identity)
         if self._is_failure:
@@ -78,7 +79,3 @@ def count_contacts_after(client: Client, report: Report) -> None:
         report.contacts_after = client.contact_count()
     except SendGridError as error:  # everything is settled: that is no reason to fail
         log.warning("The contacts of the account could not be counted after the run. %s", error)
-
-
-def _place(origin: Origin) -> tuple[int, int]:
-    return origin.line, origin.file_line

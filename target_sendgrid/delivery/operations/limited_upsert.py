@@ -95,5 +95,5 @@ class LimitedUpsert(Upsert):
 
 def in_order(changes: Collection[Change]) -> list[str]:
     """Return the identities of changes in the order of their first records."""
-    ordered = sorted(changes, key=lambda change: (change.origin.line, change.origin.file_line))
+    ordered = sorted(changes, key=lambda change: change.origin.place)
     return [change.identity for change in ordered]
