@@ -255,11 +255,11 @@ class Isolation:
         certain = (settled for contact in found if (settled := Settled(purpose, contact)).is_certain)
         self._found[purpose.kind] = list(itertools.islice(certain, TRIAL_CONTACTS))
 
-    def forget_changed(self, people: IdentitySet) -> None:
-        """Forget settled contacts of people who get newer values: a probe would bring the old ones back."""
+    def forget_changed(self, batch: Batch) -> None:
+        """Forget contacts of people who get newer values or are taken away: a probe would bring the old ones back."""
         for settled in (self._completed, self._found):
             for kind, entries in settled.items():
-                settled[kind] = [entry for entry in entries if entry.identity not in people]
+                settled[kind] = [entry for entry in entries if not batch.may_concern(entry.identity, kind)]
 
     def seconds_until_trial(
         self, under_way: Sequence[Job], *, are_likely_to_end: bool, may_get_batches: bool

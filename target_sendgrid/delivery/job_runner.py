@@ -102,7 +102,7 @@ class JobRunner:
         """Take a batch to settle."""
         if self._error is not None:
             return
-        self._isolation.forget_changed(batch.people)
+        self._isolation.forget_changed(batch)
         self._probe_order.put(Job.of(batch), batch)
 
     def step(self) -> float | None:

@@ -50,6 +50,8 @@ class OperationKind(msgspec.Struct, frozen=True, eq=False):
     """Whether the changes that were carried out are kept for the result of their batch."""
     service: Service = Service.CONTACTS
     """Where its requests go."""
+    finds_by_any_identifier: bool = False
+    """Whether it may concern people whose changes of other operations have another identity."""
     can_repeat: bool = True
     """Whether a change that was carried out can be asked for again, to find out whether the account works."""
 
@@ -130,6 +132,11 @@ class Batch(msgspec.Struct, eq=False):
     people: IdentitySet
     is_spooled: bool = False
     """Whether changes of the batch were moved to disk. It stays true when they are read back to be sent again."""
+
+    def may_concern(self, identity: str, kind: OperationKind) -> bool:
+        """Return whether the batch may be about the person of a change of some operation."""
+        own = self.purpose.kind
+        return identity in self.people or (own.finds_by_any_identifier and kind is not own)
 
 
 def pack(changes: Mapping[str, Change]) -> PackedChanges:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from target_sendgrid.delivery.job import Job
-    from target_sendgrid.delivery.pending import Batch
+    from target_sendgrid.delivery.pending import Batch, OperationKind
     from target_sendgrid.delivery.poll_schedule import PollSchedule
     from target_sendgrid.delivery.send_queue import SendQueue
 
@@ -27,15 +27,16 @@ class ProbeOrder:
         self._poll_schedule = poll_schedule
         self._behind_probe: list[Job] = []
         """Jobs with a newer value of a person whose old one was sent as a probe, until the probe's job has ended."""
-        self._lost_probes: list[tuple[str, float]] = []
+        self._lost_probes: list[tuple[str, OperationKind, float]] = []
         """People whose old value an untracked job may bring back, because it was sent as a probe, and until when."""
 
     def put(self, job: Job, batch: Batch) -> None:
         """Put the job of a new batch into the queue, now or after the probes that concern its people."""
-        is_behind_probe = any(identity in batch.people for probe in self._probes() for identity in probe.changes())
-        job.not_before = max(
-            (free_at for identity, free_at in self._lost_probes if identity in batch.people), default=0.0
+        is_behind_probe = any(
+            batch.may_concern(identity, probe.purpose.kind) for probe in self._probes() for identity in probe.changes()
         )
+        lost = (free_at for identity, kind, free_at in self._lost_probes if batch.may_concern(identity, kind))
+        job.not_before = max(lost, default=0.0)
         (self._behind_probe if is_behind_probe else self._queue).append(job)
 
     def release(self) -> None:
@@ -49,7 +50,7 @@ class ProbeOrder:
         taken_at = job.progress.maybe_taken_at
         if job.progress.is_probe and taken_at is not None:
             free_at = taken_at + self._poll_schedule.untracked_job_seconds()
-            self._lost_probes += [(identity, free_at) for identity in job.changes()]
+            self._lost_probes += [(identity, job.purpose.kind, free_at) for identity in job.changes()]
             for waiting in self._behind_probe:
                 waiting.not_before = max(waiting.not_before, free_at)
 

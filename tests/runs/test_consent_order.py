@@ -223,3 +223,29 @@ def test_who_has_the_address_of_an_erased_person_stays_on_a_mirrored_list(accoun
     run = account.run(KEYED, *rows, end, field_mapping=MAPPING, sync_mode="mirror", on_delete="erase")
     assert run.exit_code == 0, run.log
     assert on_list(account) == "ab"
+
+
+def test_the_message_says_how_many_were_unsubscribed_before_so_many_had_come(account: Account) -> None:
+    rows = [*(person(name) for name in numbered("member", 30)), *(person(name, **OUT) for name in numbered("gone", 60))]
+    with mock.patch.object(unsubscribed, "MAX_IN_MEMORY", 12):
+        run = account.run(STATUS, *rows, state(1), **CONSENT)
+    assert run.exit_code == 1
+    assert len(account.sandbox.suppressed()) == 24
+    assert "24 of its people were unsubscribed before so many had come." in run.log
+    assert "Nobody else of them was unsubscribed, sent or taken off a list." in run.log
+
+
+@pytest.mark.parametrize("act", ["remove_from_list", "delete_contact", "erase"])
+def test_nobody_comes_back_as_a_probe_who_was_taken_away_by_another_identifier(account: Account, act: str) -> None:
+    members(account, "ada", external_id="7")
+    fault: dict[str, Any] = {"method": "PUT", "contacts": ["bad@x.com"], "body": {"errors": [{"message": "no"}]}}
+    account.sandbox.add_fault("status", path="/v3/marketing/contacts", status=400, times=None, **fault)
+    empty = {"first_name": "", "status": ""}
+    rows = [
+        record(id=None, email="ada@x.com", **empty),
+        deleted(id="7", email=None, **empty),
+        record(id="9", email="bad@x.com", **empty),
+    ]
+    with mock.patch.object(intents, "MAX_WAITING", 1):
+        account.run(KEYED, *rows, state(1), on_delete=act, field_mapping=MAPPING)
+    assert account.emails("Everybody") == []

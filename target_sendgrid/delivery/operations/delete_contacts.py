@@ -41,6 +41,7 @@ DELETE_CONTACT = OperationKind(
     unites_lists=False,
     bucket=Bucket.DELETED_CONTACT,
     service=Service.DELETION,
+    finds_by_any_identifier=True,
     can_repeat=False,
 )
 

@@ -38,6 +38,7 @@ REMOVE_FROM_LIST = OperationKind(
     overhead_bytes=lambda _: 0,
     unites_lists=False,
     bucket=Bucket.REMOVED,
+    finds_by_any_identifier=True,
 )
 
 REMOVE_ABSENT = msgspec.structs.replace(REMOVE_FROM_LIST, bucket=None)

@@ -19,7 +19,7 @@ from target_sendgrid.delivery.isolation import (
 from target_sendgrid.delivery.job import Job, Level, Rejection
 from target_sendgrid.delivery.operations.delete_contacts import DELETE_CONTACT
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST
-from target_sendgrid.delivery.pending import Purpose, Service
+from target_sendgrid.delivery.pending import Batch, Purpose, Service
 from target_sendgrid.delivery.send_queue import SendQueue
 from target_sendgrid.errors import JobFailedError, Reason
 from target_sendgrid.sendgrid.contact import encode
@@ -29,6 +29,10 @@ from tests.harness.jobs import PURPOSE, job_of, names_of
 ADA = encode({"email": "ada@example.com"})
 REJECTION = Rejection(Reason.NOT_STORED, "It fails.")
 OTHERS = Purpose(REMOVE_FROM_LIST, ("L",))
+
+
+def batch_of(identity: str, purpose: Purpose = PURPOSE) -> Batch:
+    return Batch(purpose, None, 1, 0, {}, IdentitySet([identity]))
 
 
 class IsolationHarness:
@@ -409,6 +413,16 @@ class TestProbes:
         grace = encode({"email": "grace@example.com"})
         harness.isolation.keep_completed(PURPOSE, ADA)
         harness.isolation.keep_found(PURPOSE, [ADA, grace])
-        harness.isolation.forget_changed(IdentitySet(["other@example.com"]))
-        harness.isolation.forget_changed(IdentitySet(["ada@example.com"]))
+        harness.isolation.forget_changed(batch_of("other@example.com"))
+        harness.isolation.forget_changed(batch_of("ada@example.com"))
         assert self.probes(harness) == [grace]
+
+    def test_nobody_is_a_probe_once_people_are_taken_away_who_may_have_another_identity(
+        self, harness: IsolationHarness
+    ) -> None:
+        harness.isolation.keep_completed(PURPOSE, ADA)
+        harness.isolation.keep_completed(OTHERS, ADA)
+        harness.isolation.forget_changed(batch_of("external_id 7", purpose=OTHERS))
+        assert self.probes(harness) == []
+        assert batch_of("external_id 7", purpose=OTHERS).may_concern("ada@example.com", PURPOSE.kind)
+        assert not batch_of("external_id 7", purpose=OTHERS).may_concern("ada@example.com", OTHERS.kind)
