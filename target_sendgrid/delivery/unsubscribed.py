@@ -223,10 +223,14 @@ class UnsubscribedPeople:
         Raises:
             LocalFileError: A temporary file can't be read back.
         """
-        files, self._files = self._files, []
         last, self._people = list(self._people.values()), {}
-        for file in files:
-            yield self._read(file)
+        while self._files:
+            try:
+                (content,) = self._spool.take(self._files.pop(0)) if self._spool else (b"",)
+            except OSError:
+                message = "People who have unsubscribed can't be read back from the temporary files."
+                raise LocalFileError(message, "Check the disk that `TMPDIR` names, and run again.") from None
+            yield [self._unpacked(*packed) for packed in _decoder.decode(content)]
         yield last
 
     def done(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
@@ -389,6 +390,22 @@ def test_people_who_wait_in_files_because_many_records_are_rejected_count_as_wel
     assert (run.exit_code, run.states) == (1, [])
     assert account.sandbox.suppressed() == set()
     assert "230 of the 230 people of the run would be unsubscribed" in run.log
+
+
+@pytest.mark.parametrize("others", [5, 20])
+def test_no_temporary_file_stays_open_after_an_error(account: Account, others: int) -> None:
+    account.sandbox.add_fault("status", path=SUPPRESS, status=503, times=None)
+    files: list[IO[bytes]] = []
+    open_file = tempfile.TemporaryFile
+
+    def note(**options: Any) -> IO[bytes]:
+        files.append(open_file(**options))
+        return files[-1]
+
+    with mock.patch.object(unsubscribed, "MAX_IN_MEMORY", 4), mock.patch.object(tempfile, "TemporaryFile", note):
+        account.run(STATUS, *unsubscribers(15), *crowd(others), state(1), **CONSENT)
+    assert len(files) == 3
+    assert all(file.closed for file in files)
 
 
 @pytest.mark.usefixtures("_few_in_memory")
