@@ -278,7 +278,7 @@ class _StreamChecks:
         """Yield how many people the records that were read would unsubscribe, and where a run would not do it."""
         people = self._table.people
         waiting = {name: len(one.unsubscribed) for name, one in people.items()}
-        people_count = sum(len(one.everybody) for one in people.values())
+        people_count = len(self._table.everybody)
         guard = SuppressionGuard(lambda stream: self._settings.for_stream(stream).max_suppressions)
         over = guard.streams_over(waiting, people_count)
         for name, count in waiting.items():

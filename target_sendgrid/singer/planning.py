@@ -44,6 +44,8 @@ class CountingRoute(msgspec.Struct, frozen=True, eq=False):
     """How the records of a stream are counted for one output stream."""
 
     people: CountedPeople
+    everybody: HashSet
+    """The people of all streams that are counted."""
     mapping: FieldMapping
     """Finds out who a record is about."""
     subscription: Subscription
@@ -67,6 +69,7 @@ class CountingRoute(msgspec.Struct, frozen=True, eq=False):
             return
         identity = contacts.identity(contact) or ""
         self.people.everybody.add(identity)
+        self.everybody.add(identity)
         if contact.get("email") and self.subscription.is_unsubscribed(value_at(result, self.subscription_path)):
             self.people.unsubscribed.add(identity)
 
@@ -103,6 +106,8 @@ class PlanningTable(RouteTable):
         self._settings = settings
         self.people: dict[str, CountedPeople] = {}
         """The people of each output stream whose records say who has unsubscribed."""
+        self.everybody = HashSet()
+        """The people of all these streams, who are each one person in several of them."""
         self.plans: dict[str, list[StreamPlan]] = {}
         """The plans of the output streams, by the tap's stream."""
         self.errors: dict[str, TargetSendGridError] = {}
@@ -149,6 +154,7 @@ class PlanningTable(RouteTable):
         values = self._settings.for_stream(plan.name).unsubscribed_values
         return CountingRoute(
             self.people.setdefault(plan.name, CountedPeople()),
+            self.everybody,
             plan.mapping.of_identifiers().compile(
                 clears_nulls=False, create_field=lambda new: CustomField(new.name, new.name, new.field_type)
             ),

@@ -48,6 +48,15 @@ def test_people_are_counted_once_by_what_their_records_say(account: Account) -> 
     assert found(account, OPENED, *rows, OPENED, state(1)) == [("ok", sentence)]
 
 
+def test_people_of_several_streams_are_one_for_the_guard(account: Account) -> None:
+    guests = schema("guests", email="string", status="string")
+    findings = found(
+        account, OPENED, guests, *crowd(20, "yes"), *crowd(12, "no", "guests"), field_mapping={"email": "email"}
+    )
+    (warning,) = (sentence for level, sentence in findings if level == "warning" and "'guests'" in sentence)
+    assert "12 of the 20 people of the run would be unsubscribed" in warning
+
+
 def test_a_flag_that_is_read_the_wrong_way_round_is_a_warning(account: Account) -> None:
     rows = [*crowd(475, "no"), *[record(email=f"q{number}@x.com", status="yes") for number in range(25)]]
     assert found(account, OPENED, *rows) == [
