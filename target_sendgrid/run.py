@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from target_sendgrid.audience.cap import NEW, OVER_CAP, ProfileCap
+from target_sendgrid.audience.erased import ErasedPeople
 from target_sendgrid.audience.hash_set import HashSet
 from target_sendgrid.audience.intents import Act, Removal
 from target_sendgrid.audience.presence import identity_keys
@@ -100,8 +101,7 @@ class Run:
         self._removals, self._checkpoints, self._permit = pipeline.removals, pipeline.checkpoints, pipeline.permit
         self._list_tracker = pipeline.list_tracker
         self.mirrors = Mirrors(connection, settings, report, clock, self._list_tracker, check_stop)
-        self._erased: HashSet | None = None
-        """Identifiers of people who are to be erased, each with its kind; ``None`` for nobody."""
+        self._erased = ErasedPeople()
 
     # Records
 
@@ -206,7 +206,7 @@ class Run:
         """
         if self._people is not None:
             self._people.add(identity)
-        is_limited = self._erased is not None or self._suppressed is not None
+        is_limited = not self._erased.is_empty or self._suppressed is not None
         if (is_limited or self._intents.waiting or self.mirrors.is_active) and self._is_left_out(
             stream, purpose, identity, contact
         ):
@@ -235,12 +235,12 @@ class Run:
         """Note the person of a record that is to be sent; return whether the record is counted and not sent."""
         if self.mirrors.is_active:  # also who is erased: the contact may turn out to be somebody else's
             self.mirrors.note(stream, purpose.list_ids, identity, contact)
-        if self._erased is not None or self._intents.waiting:
-            keys = identity_keys(stream.identifiers_of(identity, contact))
-            if self._erased is not None and any(key in self._erased for key in keys):
+        if not self._erased.is_empty or self._intents.waiting:
+            values = stream.identifiers_of(identity, contact)
+            if self._erased.holds(values):
                 stream.counts.buckets[Bucket.ERASED_BEFORE] += 1
                 return True
-            self._removals.cancel(keys, purpose.list_ids)
+            self._removals.cancel(identity_keys(values), purpose.list_ids)
         if self._suppressed is not None and self._suppressed.holds(identity, stream.suppression_group_id):
             stream.counts.buckets[Bucket.SKIPPED_SUPPRESSED] += 1
             return True
@@ -312,9 +312,7 @@ class Run:
         if self._people is not None:
             self._people.add(identity)
         if act is Act.ERASE:
-            self._erased = self._erased or HashSet()
-            for key in keys:
-                self._erased.add(key)
+            self._erased.add(contact)
         self._intents.add(Removal(identity, keys, contacts.encode(contact), list_ids, origin, act))
         self._checkpoints.hold_if_full()
 

@@ -34,13 +34,13 @@ class SuppressionGuard:
         Args:
             waiting: Number of people who would be suppressed and are not yet, by stream.
             people_count: Number of people of the run so far.
-            is_end: Whether no more people come. If some may come, the first few are not allowed just for being few.
+            is_end: Whether no more people come. Before, nobody knows the share of the run's people, and a suppression
+                is for good, so only a few are allowed.
         """
-        few = FEW if is_end else 0
         over = set()
         for stream, count in waiting.items():
             limit = self._limit_of(stream)
-            most = max(few, people_count // 2) if limit is None else limit
+            most = (max(FEW, people_count // 2) if is_end else FEW) if limit is None else limit
             total = self._total_without_ceiling(waiting) if limit is None else self.done[stream] + count
             if count and total > most:
                 over.add(stream)

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from target_sendgrid.audience import intents
+from target_sendgrid.audience import intents, suppression_guard
 from target_sendgrid.delivery import removals, unsubscribed
 from tests.harness.messages import record, schema, state
 from tests.harness.removals import counts_of, deleted, members, on_list
@@ -51,7 +51,7 @@ def test_removals_do_not_wait_for_suppressions_without_end(account: Account) -> 
     gone = numbered("gone", 14)
     members(account, *gone)
     rows = [*(deleted(email=f"{name}@x.com", **OUT) for name in gone), *(person(name) for name in numbered("new", 20))]
-    with mock.patch.object(intents, "MAX_WAITING", 4):
+    with mock.patch.object(suppression_guard, "FEW", 0), mock.patch.object(intents, "MAX_WAITING", 4):
         run = account.run(STATUS, *rows, state(1), on_delete="remove_from_list", **CONSENT)
     assert (run.exit_code, run.states) == (1, [])
     assert run.report["error_codes"] == ["too-many-suppressions"]
@@ -128,7 +128,8 @@ def test_people_in_two_streams_are_one_for_the_guard(account: Account) -> None:
 def test_several_rows_of_people_who_are_not_sent_count_once_for_the_guard(account: Account, in_memory: int) -> None:
     names = numbered("gone", 12)
     rows = [record(email=f"{name}@x.com", **OUT) for name in [*names, *names]]
-    with mock.patch.object(unsubscribed, "MAX_IN_MEMORY", in_memory):
+    few = mock.patch.object(suppression_guard, "FEW", 0)
+    with few, mock.patch.object(unsubscribed, "MAX_IN_MEMORY", in_memory):
         run = account.run(STATUS, *rows, state(1), sync_mode="remove", **CONSENT)
     assert run.exit_code == 1
     assert account.sandbox.suppressed() == set()
@@ -227,11 +228,11 @@ def test_who_has_the_address_of_an_erased_person_stays_on_a_mirrored_list(accoun
 
 def test_the_message_says_how_many_were_unsubscribed_before_so_many_had_come(account: Account) -> None:
     rows = [*(person(name) for name in numbered("member", 30)), *(person(name, **OUT) for name in numbered("gone", 60))]
-    with mock.patch.object(unsubscribed, "MAX_IN_MEMORY", 12):
+    with mock.patch.object(unsubscribed, "MAX_IN_MEMORY", 8):
         run = account.run(STATUS, *rows, state(1), **CONSENT)
     assert run.exit_code == 1
-    assert len(account.sandbox.suppressed()) == 24
-    assert "24 of its people were unsubscribed before so many had come." in run.log
+    assert len(account.sandbox.suppressed()) == 8
+    assert "8 of its people were unsubscribed before so many had come." in run.log
     assert "Nobody else of them was unsubscribed, sent or taken off a list." in run.log
 
 

@@ -85,6 +85,14 @@ def test_erased_people_do_not_come_back_through_a_later_row(account: Account) ->
     assert "Stream 'guests': 1 record is of people who are to be erased, and were not sent." in run.log
 
 
+def test_somebody_else_with_the_address_of_an_erased_person_is_sent(account: Account) -> None:
+    rows = [deleted(id="1", email="ada@x.com"), record(id="2", email="ada@x.com"), record(id="1", email="new@x.com")]
+    run = account.run(KEYED, *rows, state(1), field_mapping=MAPPING, on_delete="erase")
+    assert run.exit_code == 0, run.log
+    assert counts_of(run)["erased_before"] == 1
+    assert [(one["email"], one["external_id"]) for one in account.sandbox.contacts()] == [("ada@x.com", "2")]
+
+
 def test_a_later_row_keeps_a_contact_from_being_deleted(account: Account) -> None:
     members(account, "ada", "bob")
     rows = [deleted(email="ada@x.com"), deleted(email="bob@x.com"), record(email="ada@x.com", first_name="Ada")]

@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from target_sendgrid.audience import intents
+from target_sendgrid.audience import intents, suppression_guard
 from target_sendgrid.delivery import unsubscribed
 from target_sendgrid.mapping import fast_path
 from tests.harness.messages import record, schema, state
@@ -365,7 +365,9 @@ def test_other_streams_are_not_withheld_with_one_that_has_a_ceiling(account: Acc
 
 @pytest.fixture(params=[1, 2, 3, 100])
 def _few_in_memory(request: pytest.FixtureRequest) -> Iterator[None]:
-    with mock.patch.object(unsubscribed, "MAX_IN_MEMORY", request.param):
+    """Let few people wait in memory, and nobody be suppressed before the end."""
+    few = mock.patch.object(suppression_guard, "FEW", 0)
+    with few, mock.patch.object(unsubscribed, "MAX_IN_MEMORY", request.param):
         yield
 
 
@@ -402,7 +404,8 @@ def test_no_temporary_file_stays_open_after_an_error(account: Account, others: i
         files.append(open_file(**options))
         return files[-1]
 
-    with mock.patch.object(unsubscribed, "MAX_IN_MEMORY", 4), mock.patch.object(tempfile, "TemporaryFile", note):
+    few = mock.patch.object(suppression_guard, "FEW", 0)
+    with few, mock.patch.object(unsubscribed, "MAX_IN_MEMORY", 4), mock.patch.object(tempfile, "TemporaryFile", note):
         account.run(STATUS, *unsubscribers(15), *crowd(others), state(1), **CONSENT)
     assert len(files) == 3
     assert all(file.closed for file in files)
