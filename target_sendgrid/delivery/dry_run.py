@@ -12,7 +12,7 @@ from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIS
 from target_sendgrid.delivery.pending import unpack
 from target_sendgrid.report.dry_run import Effect, masked
 from target_sendgrid.sendgrid import contact as contacts
-from target_sendgrid.sendgrid.client import MAX_IDENTIFIERS_PER_SEARCH
+from target_sendgrid.sendgrid.searches import MAX_IDENTIFIERS_PER_SEARCH
 from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:

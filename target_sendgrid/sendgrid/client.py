@@ -11,6 +11,7 @@ from target_sendgrid.errors import BadRequestError, NotFoundError, SendGridError
 from target_sendgrid.sendgrid import answers, shapes
 from target_sendgrid.sendgrid.consent import ConsentCalls
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
+from target_sendgrid.sendgrid.searches import SearchCalls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
 
 FINAL_STATUSES = frozenset({"completed", "errored", "failed"})
 """Statuses that an import job keeps (the vendor's contacts API description); with any other it is under way."""
-MAX_IDENTIFIERS_PER_SEARCH = 100
-"""Most contacts that one search finds by identifier (the vendor's contacts API description)."""
-MAX_EMAIL_PER_SEARCH = 100
-"""Most characters of an email in a search by emails (the vendor's contacts API description)."""
 MAX_REMOVAL_PATH_BYTES = 8150
 """Longest path and query of a request that takes contacts off a list or deletes them. The web server refuses request
 lines of more than 8,192 bytes (users of other clients have seen 414), and documents no limit of ids."""
@@ -93,7 +90,7 @@ class ExportStatus(msgspec.Struct, frozen=True):
     contact_count: shapes.Count | None = None
 
 
-class Client(ConsentCalls):
+class Client(ConsentCalls, SearchCalls):
     """Calls SendGrid. Safe to use from one thread at a time."""
 
     only_reads = False
@@ -262,64 +259,6 @@ class Client(ConsentCalls):
         """
         path = f"{_CONTACTS_PATH}/imports/{quote(job_id, safe='')}"
         return self.transport.attempt("GET", path, what="to read import jobs", read=_job_status)
-
-    def find_contacts(self, kind: str, identifiers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Return the contacts with these identifiers, by the identifier that was asked for.
-
-        Args:
-            kind: ``email``, ``phone_number_id``, ``external_id`` or ``anonymous_id``.
-            identifiers: Any number of them. One that SendGrid does not accept as such finds nothing.
-
-        Raises:
-            NotFoundError: A proxy has answered 404, which says nothing about contacts.
-            SendGridError: SendGrid refused a search, or gave no usable answer.
-        """
-        # The search by emails is preferred, since it finds alternate emails too.
-        emails = [one for one in identifiers if kind == "email" and len(one) <= MAX_EMAIL_PER_SEARCH]
-        others = [one for one in identifiers if kind != "email" or len(one) > MAX_EMAIL_PER_SEARCH]
-        for path, name, wanted in (("emails", "emails", emails), (f"identifiers/{kind}", "identifiers", others)):
-            for start in range(0, len(wanted), MAX_IDENTIFIERS_PER_SEARCH):
-                part = wanted[start : start + MAX_IDENTIFIERS_PER_SEARCH]
-                yield from self._search(f"{_CONTACTS_PATH}/search/{path}", name, part).items()
-
-    def find_by_ids(self, contact_ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Return the contacts with these ids, by id.
-
-        Args:
-            contact_ids: Any number of SendGrid's own ids of contacts. One that no contact has finds nothing.
-
-        Raises:
-            SendGridError: SendGrid refused a request, or gave no usable answer.
-        """
-        for start in range(0, len(contact_ids), MAX_IDENTIFIERS_PER_SEARCH):
-            ids = contact_ids[start : start + MAX_IDENTIFIERS_PER_SEARCH]
-            answer = self._call("POST", f"{_CONTACTS_PATH}/batch", {"ids": ids}, what="to look contacts up")
-            for contact in answers.as_shape(answer, shapes.ContactsById).result or ():
-                yield answers.as_shape(contact.get("id"), str), contact
-
-    def _search(self, path: str, name: str, identifiers: list[str]) -> dict[str, dict[str, Any]]:
-        """Search once; halve what SendGrid refuses, because one malformed identifier makes it refuse all.
-
-        Args:
-            path: The path of the search.
-            name: The property of the body that holds the identifiers.
-            identifiers: What to search for.
-        """
-        data = msgspec.json.encode({name: identifiers})
-        try:
-            found = self.transport.request(
-                "POST", path, body=data, what="to look contacts up", read=shapes.found_contacts
-            )
-        except NotFoundError as error:
-            if error.is_from_sendgrid:  # none of them is there
-                return {}
-            raise
-        except BadRequestError:
-            if len(identifiers) == 1:
-                return {}
-            middle = len(identifiers) // 2
-            return self._search(path, name, identifiers[:middle]) | self._search(path, name, identifiers[middle:])
-        return {identifier: entry.contact for identifier, entry in found.items() if entry.contact}
 
     def download(self, url: str) -> bytes:
         """Return the file behind a download link.

@@ -10,8 +10,8 @@ import pytest
 from target_sendgrid.sandbox.account import erasures, reserved
 from target_sendgrid.sandbox.coverage import EMULATED
 from target_sendgrid.sendgrid import fields
-from target_sendgrid.sendgrid.client import MAX_EMAIL_PER_SEARCH, MAX_IDENTIFIERS_PER_SEARCH
 from target_sendgrid.sendgrid.consent import MAX_BYTES_PER_ERASURE, MAX_EMAILS_PER_ERASURE
+from target_sendgrid.sendgrid.searches import MAX_EMAIL_PER_SEARCH, MAX_IDENTIFIERS_PER_SEARCH
 from tests.contract.checks import contract
 from tests.contract.documents import documents
 from tests.contract.examples import EXAMPLES, example, general_examples, is_kept, replaced, value_at

@@ -22,9 +22,10 @@ from target_sendgrid.errors import (
     UnreachableError,
 )
 from target_sendgrid.sandbox.options import Options
-from target_sendgrid.sendgrid.client import MAX_IDENTIFIERS_PER_SEARCH, MAX_IDS_PER_REMOVAL, Client
+from target_sendgrid.sendgrid.client import MAX_IDS_PER_REMOVAL, Client
 from target_sendgrid.sendgrid.contact import Body, encode
 from target_sendgrid.sendgrid.fields import FieldType
+from target_sendgrid.sendgrid.searches import MAX_IDENTIFIERS_PER_SEARCH
 from target_sendgrid.sendgrid.transport import Transport
 from tests.harness.clocks import SandboxClock
 

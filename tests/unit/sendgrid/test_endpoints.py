@@ -225,6 +225,25 @@ def test_a_search_that_is_refused_is_halved_down_to_one_identifier() -> None:
     ]  # fmt: skip
 
 
+KINDS = ("email", "phone_number_id", "external_id", "anonymous_id")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_identifier_that_is_refused_alone_finds_nothing_where_another_one_is_accepted(kind: str) -> None:
+    refused = BadRequestError("It is refused.", [])
+    client, recorder = client_of(refused, NotFoundError("Nobody is found."))
+    assert dict(client.find_contacts(kind, ["odd"])) == {}
+    assert len(recorder.requests) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_searches_that_are_all_refused_say_nothing_about_who_is_there(kind: str) -> None:
+    refused = BadRequestError("It is refused.", [])
+    client, _ = client_of(*[refused] * 4)
+    with pytest.raises(SendGridError, match="SendGrid refuses all searches for contacts"):
+        dict(client.find_contacts(kind, ["a", "b"]))
+
+
 @pytest.mark.parametrize("answer", [{}, {"custom_fields": None}, {"scopes": None}])
 def test_an_absent_or_empty_part_is_nothing(answer: object) -> None:
     assert client_of(answer)[0].scopes() == frozenset()
