@@ -42,6 +42,8 @@ class Ending:
 JOB_STUCK = {"kind": "job_stuck", "times": None, "skip": 1}
 NO_ANSWER = {"kind": "html_error", "status": 503, "times": None}
 LEAVES = record(email="ada@example.com", _sdc_deleted_at="2026-01-01")
+UNSUBSCRIBED = record(email="b@example.com", first_name="out")
+CONSENT = {"subscription_property": "first_name", "unsubscribed_values": ["out"], "max_suppressions": 0}
 
 ENDINGS = {
     "all is well": Ending("everything settled", 0, [1, 2, 3, 9]),
@@ -50,6 +52,11 @@ ENDINGS = {
     "SendGrid refuses many": Ending("too many records", 1, [1], {"max_rejected_percent": 0}, record(email="b@nowhere")),
     "the cap is reached": Ending("cap reached", 1, [1], {"profile_cap": 1}),
     "more leave than allowed": Ending("more people would leave", 1, [1], {"max_removals": 0}, LEAVES),
+    "more are deleted than allowed": Ending(
+        "more people would be deleted", 1, [1], {"max_removals": 0, "on_delete": "erase"}, LEAVES
+    ),
+    "more unsubscribe than allowed": Ending("more people would be unsubscribed", 1, [1], CONSENT, UNSUBSCRIBED),
+    "the account is full": Ending("new people beyond", 1, [1], {"account_contact_limit": 1}),
     "a mirror is withheld": Ending("a mirrored list keeps members", 1, [1, 2, 3, 9], {"sync_mode": "mirror"}),
     "the key is wrong": Ending("a setting, the key", 1, [], {"api_key": "SG.no.key"}),
     "the list is wrong": Ending("a setting, the key", 1, [], {"create_list": False}),
