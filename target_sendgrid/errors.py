@@ -9,6 +9,7 @@
     ├── TooManyRejectedError            look at the rejected records
     ├── WithheldError                   see why a mirrored list keeps members, and run again
     ├── TooManyRemovalsError            allow that many people to be taken off lists, or find out why they are so many
+    ├── TooManySuppressionsError        allow that many people to be unsubscribed, or correct the property
     ├── AccountLimitError               raise the account's limit, or leave new people out
     ├── LocalFileError                  fix a path, a disk or a pipe of this machine
     └── SendGridError                   SendGrid refused, or could not be reached
@@ -216,6 +217,12 @@ class TooManyRemovalsError(TargetSendGridError):
     """More people would be taken off lists than a setting allows."""
 
     code = Code.TOO_MANY_REMOVALS
+
+
+class TooManySuppressionsError(TargetSendGridError):
+    """More people would be unsubscribed than a setting allows."""
+
+    code = Code.TOO_MANY_SUPPRESSIONS
 
 
 class AccountLimitError(TargetSendGridError):

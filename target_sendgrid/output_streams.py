@@ -59,6 +59,10 @@ class Stream(msgspec.Struct, frozen=True):
     """What a row does that is deleted at the source, as the setting says."""
     membership_path: Path = ()
     """Steps to the property that says who is on the list; none without one."""
+    subscription: Subscription | None = None
+    """Which of its people have unsubscribed."""
+    subscription_path: Path = ()
+    """Steps to the property that says it; none without one."""
     suppression_group_id: int | None = None
     """The unsubscribe group of its people; ``None`` where only unsubscribes from everything matter."""
 
@@ -268,9 +272,11 @@ class OutputStreams:
             log.info("Stream '%s' %s %s (%s).", name, does, counted(len(counts.records_by_list), "list"), field_count)
         for planned in plan.mapping.fields:
             log.debug("%s <- %s", planned.field, planned.source)
-        # A mirror takes off who is deleted with all others who are absent, under the same guards.
         settings = self._settings.for_stream(name)
-        removes_deleted = settings.on_delete == "remove_from_list" and plan.sync_mode != "mirror"
+        on_delete = settings.on_delete
+        if on_delete == "remove_from_list" and plan.sync_mode == "mirror":
+            on_delete = "ignore"  # a mirror takes off who is deleted with all others who are absent, under its guards
+        values = unsubscribed_values(settings.unsubscribed_values)
         return Stream(
             name,
             counts,
@@ -284,6 +290,8 @@ class OutputStreams:
             removes_all=removes_all,
             on_delete=on_delete,
             membership_path=plan.membership_path,
+            subscription=Subscription(values) if plan.subscription_path else None,
+            subscription_path=plan.subscription_path,
             suppression_group_id=settings.suppression_group_id,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from target_sendgrid.audience.account_guard import AccountGuard
@@ -14,10 +15,12 @@ from target_sendgrid.delivery.delivery import Delivery
 from target_sendgrid.delivery.job_runner import JobRunner
 from target_sendgrid.delivery.operations.delete_contacts import DELETE_CONTACT, DELETE_TO_ERASE, DeleteContacts
 from target_sendgrid.delivery.operations.erase import Erase
+from target_sendgrid.delivery.operations.limited_upsert import LimitedUpsert
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_ABSENT, REMOVE_FROM_LIST, RemoveFromList
 from target_sendgrid.delivery.operations.suppress import Suppress, suppress_kind
 from target_sendgrid.delivery.operations.update import Update
 from target_sendgrid.delivery.operations.upsert import Upsert
+from target_sendgrid.delivery.over_limit import OverLimit
 from target_sendgrid.delivery.removals import RemovalPermit, Removals
 from target_sendgrid.delivery.state import StateGate
 from target_sendgrid.delivery.suppressions import Suppressions
@@ -74,6 +77,9 @@ class Pipeline:
         self._account_guard = AccountGuard(
             self._removal_limit, lambda: self._worker_client.contact_count().contact_count
         )
+        self._account_limit = connection.account_limit
+        if self._account_limit is not None:
+            report.contacts_before = self._account_limit.count
         self.list_tracker = ListTracker(
             self._worker_client, connection.lists.given_name, can_create=settings.create_list
         )
@@ -82,12 +88,16 @@ class Pipeline:
         self.intents, self.unsubscribed = Intents(), UnsubscribedPeople()
         connection.resources.callback(self.unsubscribed.close)
         self.gate = StateGate(write_state, connection.rejections.limit)
+        self.over_limit = OverLimit(
+            settings.account_contact_limit or 0, self.gate, is_failure=settings.on_account_limit == "fail"
+        )
         runner = self._runner(kinds, report)
         self.delivery = Delivery(
             batcher=self.batcher,
             waiting=[self.intents, self.unsubscribed],
             worker=make_worker(runner) if make_worker is not None else WorkerThread(runner, clock),
             gate=self.gate,
+            over_limit=self.over_limit,
             report=report,
             rejections=connection.rejections,
             clock=clock,
@@ -137,12 +147,21 @@ class Pipeline:
             )
         from target_sendgrid.delivery.dry_run import DryRunner  # noqa: PLC0415 - a run does not need it
 
-        return DryRunner(self._worker_client, report.dry_run, field_name, self._removal_limit, self._account_guard)
+        return DryRunner(
+            self._worker_client,
+            report.dry_run,
+            field_name,
+            self._removal_limit,
+            self._account_guard,
+            self._account_limit,
+        )
 
     def _upserts(self, kinds: Mapping[str, OperationKind], field_name: Callable[[str], str]) -> list[Operation]:
+        limit = self._account_limit
+        upsert = Upsert if limit is None else functools.partial(LimitedUpsert, account_limit=limit)
         return [
             operation(kind, self._worker_client, self._clock, list_tracker=self.list_tracker, field_name=field_name)
-            for operation, kind in zip((Upsert, Update), kinds.values(), strict=True)
+            for operation, kind in zip((upsert, Update), kinds.values(), strict=True)
         ]
 
     def _removals(self) -> list[Operation]:
@@ -163,4 +182,3 @@ class Pipeline:
 
         groups = [group_id for group_id in self._settings.suppression_groups() if group_id is not None]
         return Suppressed.read(self._connection.clients[0], groups).holds
-

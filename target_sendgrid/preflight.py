@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from target_sendgrid.audience.account_limit import AccountLimit
 from target_sendgrid.audience.suppressed import Suppressed
 from target_sendgrid.errors import Code, ConfigError, ForbiddenError, LocalFileError, Problem, TargetSendGridError
 from target_sendgrid.report.rejected_records import check_rejected_records_path

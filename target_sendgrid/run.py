@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from target_sendgrid.audience.hash_set import HashSet
 from target_sendgrid.audience.intents import Act, Removal
 from target_sendgrid.audience.presence import identity_keys
 from target_sendgrid.delivery.operations.upsert import upsert_kind
+from target_sendgrid.delivery.over_limit import count_contacts_after
 from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.errors import (
     CapReachedError,
@@ -75,8 +75,6 @@ class Run:
         self._check_stop = check_stop
         self._is_finished = False
         self.cap = ProfileCap(settings.profile_cap)
-        self._people = HashSet() if settings.suppression_groups() else None
-        """Everybody who is sent or has unsubscribed, where it matters how many of them have."""
         self.report = report
         self._people = HashSet() if settings.suppression_groups() else None
         """Everybody of the run, by identity, if it matters how many these are."""
@@ -99,7 +97,7 @@ class Run:
         self._batcher, self._delivery, self._gate = pipeline.batcher, pipeline.delivery, pipeline.gate
         self._intents, self._unsubscribed = pipeline.intents, pipeline.unsubscribed
         self._removals, self._checkpoints, self._permit = pipeline.removals, pipeline.checkpoints, pipeline.permit
-        self._list_tracker = pipeline.list_tracker
+        self._over_limit, self._list_tracker = pipeline.over_limit, pipeline.list_tracker
         self.mirrors = Mirrors(connection, settings, report, clock, self._list_tracker, check_stop)
         self._erased = ErasedPeople()
 
@@ -196,7 +194,7 @@ class Run:
             self._delivery.leave_out_deleted(origin)
             return
         self._note_unsubscribed(stream, record, origin)
-        self._let_wait(contact, stream.list_ids, origin, act)
+        self._let_wait(contact, (), origin, act)
 
     def take(self, stream: Stream, purpose: Purpose, identity: str, contact: bytes, origin: Origin) -> None:
         """Take the encoded contact of a record; reject one that is too large, and leave out who is suppressed.
@@ -212,15 +210,16 @@ class Run:
         ):
             return
         admission = self.cap.admit(identity)
-        if admission is NEW and self._people is not None:
-            self._people.add(identity)
         change = Change(purpose, identity, contact, origin)
         try:
             if admission is OVER_CAP:
                 self._batcher.check_size(change)  # a contact that no request can hold is no reason to end the run
                 self._leave_out(stream, origin)
                 return
-            if self._unsubscribed.may_hold and self._waits_for_suppression(change):
+            if self._unsubscribed.has_reason_to_hold and self._unsubscribed.must_wait(change):
+                self._batcher.check_size(change)
+                self._unsubscribed.hold(change)
+                self._checkpoints.hold_if_full()
                 return
             is_limit_reached = self._batcher.add(change, is_new=admission is NEW)
         except RecordRejectedError as error:
@@ -245,20 +244,6 @@ class Run:
             stream.counts.buckets[Bucket.SKIPPED_SUPPRESSED] += 1
             return True
         return False
-
-    def _waits_for_suppression(self, change: Change) -> bool:
-        """Let a change wait if its person waits to be suppressed, and return whether that is so.
-
-        Raises:
-            RecordRejectedError: The contact alone is larger than a request may be.
-        """
-        identity = self._unsubscribed.waiting_for(change)
-        if identity is None:
-            return False
-        self._batcher.check_size(change)
-        self._unsubscribed.hold(identity, change)
-        self._checkpoints.hold_if_full()
-        return True
 
     def take_unsubscribed(
         self, stream: Stream, purpose: Purpose | None, identity: str, contact: bytes, origin: Origin
@@ -293,8 +278,6 @@ class Run:
             self._checkpoints.hold_if_full()
 
     def _let_unsubscribe(self, stream: Stream, contact: contacts.Contact, origin: Origin) -> None:
-        if stream.subscription is None:
-            return
         stream.counts.unsubscribed_records += 1
         if self._people is not None:
             self._people.add(contacts.identity(contact) or "")
@@ -315,11 +298,6 @@ class Run:
             self._erased.add(contact)
         self._intents.add(Removal(identity, keys, contacts.encode(contact), list_ids, origin, act))
         self._checkpoints.hold_if_full()
-
-    def _is_erased(self, contact: bytes) -> bool:
-        """Return whether a person is erased in this run."""
-        erased = self._erased
-        return erased is not None and any(key in erased for key in identity_keys(contacts.decode(contact)))
 
     def reject(self, origin: Origin, error: RecordRejectedError) -> None:
         """Log, file and count a rejected record."""
@@ -363,6 +341,7 @@ class Run:
             log.warning("%s%s", sentence, suggest(entry, by_pattern))
         self._connection.rejections.check(self.report, self._gate.held_from_line)
         self._checkpoints.check()
+        self._over_limit.check()
         self.mirrors.finish(self._batcher, self._delivery)
 
     def settle_after(self, error: BaseException) -> None:

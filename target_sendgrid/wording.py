@@ -19,9 +19,9 @@ _SHORTEST_MISSPELT = 5
 """Shortest name, in characters, that counts as another one when a letter differs."""
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun, such as "1 contact" or "30,000 contacts"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {plural or f'{noun}s'}"
 
 
 def shown(name: str) -> str:

@@ -54,9 +54,9 @@ class Removal(msgspec.Struct, frozen=True):
     def without(self, list_ids: Collection[str]) -> Removal | None:
         """Return what is left to do once a later record has put the person on some lists; ``None`` for nothing.
 
-        Whoever is to be erased is erased: such people do not come back by another row.
+        People who are to be erased are erased, whatever rows come later.
         """
-        if self.act is Act.ERASE:
+        if self.act is Act.ERASE or not list_ids:
             return self
         left = tuple(list_id for list_id in self.list_ids if list_id not in list_ids)
         return msgspec.structs.replace(self, list_ids=left) if left else None
@@ -149,11 +149,11 @@ class Intents:
                 self._remove(number)
                 yield removal.origin
 
-    def take(self, must_wait: Callable[[Removal], bool] = lambda _: False) -> list[Removal]:
+    def take_all(self, stays: Callable[[bytes], bool] = lambda _: False) -> list[Removal]:
         """Take out the removals, in the order of their records. Call `done` when they are done.
 
         Args:
-            must_wait: Returns whether a removal has to go on waiting.
+            stays: Returns whether the removals of a person go on waiting, given the encoded identifiers.
         """
         self._taken_from = self.first_line
         numbers = [number for number, removal in self.waiting.items() if not stays(removal.contact)]

@@ -16,8 +16,6 @@ class Subscription(NamedTuple):
 
     unsubscribed: frozenset[tuple[type, object]]
     """Values of the property that say so, as `comparable` makes them."""
-    group_id: int | None
-    """The unsubscribe group; ``None`` for unsubscribes from everything."""
 
     def is_unsubscribed(self, value: object) -> bool:
         """Return whether a value of the property says that somebody has unsubscribed. A null says nothing."""

@@ -62,8 +62,9 @@ class SuppressionGuard:
             why = f"{count:,} of its people would be unsubscribed, and `max_suppressions` is 0, which forbids it"
         else:
             why = f"{count:,} of its people would be unsubscribed, and `max_suppressions` is {limit:,}"
-        setting = as_json({stream: {"max_suppressions": count}})
-        return f"Stream '{shown(stream)}': {why}. If they have, allow it: `streams: {setting}`."
+        setting, done = as_json({stream: {"max_suppressions": count}}), self.done[stream]
+        before = f" {done:,} of its people were unsubscribed before so many had come." if done else ""
+        return f"Stream '{shown(stream)}': {why}.{before} If they have, allow it: `streams: {setting}`."
 
     def _total_without_ceiling(self, waiting: Mapping[str, int]) -> int:
         """Return how many people of streams without a ceiling are suppressed or wait for that."""

@@ -153,9 +153,10 @@ class Batcher:
         withdrawn = [] if group is None else [group.changes[identity]]
         if group is not None:
             self._remove(identity, group)
-        while identity in self._held:
-            withdrawn.append(self._take_held(identity).change)
-        self._find_held_first_line()
+        if identity in self._held:
+            while identity in self._held:
+                withdrawn.append(self._take_held(identity).change)
+            self._find_held_first_line()
         return withdrawn
 
     def is_unsettled(self, kinds: Collection[OperationKind]) -> bool:

@@ -1,8 +1,8 @@
 """Checkpoints: what has to wait is done there, in an order that keeps the promises.
 
-People who have unsubscribed are suppressed, then all upserts are settled, then people are taken off lists, then contacts
-are deleted, then people are erased; each step begins when the one before is confirmed. Nothing of it is done in a run
-that a signal or an error ends, nor while too many records are rejected. No state covers what was not done.
+People who have unsubscribed are suppressed, then all upserts are settled, then people are taken off lists, then
+contacts are deleted, then people are erased; each step begins when the one before is confirmed. Nothing of it is done
+in a run that a signal or an error ends, nor while too many records are rejected. No state covers what was not done.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from target_sendgrid.errors import SendGridError, TooManyRejectedError
-from target_sendgrid.sendgrid import contact as contacts
+from target_sendgrid.errors import SendGridError, TooManyRejectedError, TooManySuppressionsError
 from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from target_sendgrid.audience.intents import Intents, Removal
+    from target_sendgrid.audience.intents import Intents
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.delivery import Delivery
     from target_sendgrid.delivery.removals import Removals
@@ -139,9 +138,7 @@ class Checkpoints:
                 f"{counted(self._waiting_count, 'record')} took nobody off a list: too many people had to wait until it"
                 " was known whether so many may be unsubscribed."
             )
-            next_step = (
-                "If they have unsubscribed, allow it with `max_suppressions`, and run again from the last state."
-            )
+            next_step = "If they have, allow it with `max_suppressions`, and run again from the last state."
             raise TooManySuppressionsError(message, next_step)
         self._removals.check()
 
@@ -156,7 +153,7 @@ class Checkpoints:
             if is_end or self._intents.waiting:
                 self._delivery.finish()
             if self._intents.waiting and not self._is_over_limit:
-                self._removals.carry_out(self._waits_for_suppression)
+                self._removals.carry_out(stays=self._people.shows_waiting)
             self._delivery.settle_ready()  # which writes the states that waited for it
 
     @contextmanager
@@ -167,10 +164,6 @@ class Checkpoints:
         except SendGridError:
             self._check_stop()
             raise
-
-    def _waits_for_suppression(self, removal: Removal) -> bool:
-        """Return whether a removal comes after something that its person has to be suppressed for."""
-        return self._people.holds(contacts.decode(removal.contact))
 
     def _suppress(self, *, is_end: bool) -> None:
         if not self._is_over_limit:
@@ -192,8 +185,7 @@ class Checkpoints:
         if (first_line := self._intents.first_line) is None:
             return 0
         self._delivery.hold_state_from(first_line)
-        dropped = counted(len(self._intents.waiting), "record")
-        log.warning("%s took nobody off a list: too many of the records before were rejected.", dropped)
-        self._dropped_count += len(self._intents.take())
+        count = len(self._intents.take_all())
+        log.warning("%s took nobody off a list: %s.", counted(count, "record"), reason)
         self._intents.done()
         return count

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batcher
     from target_sendgrid.delivery.events import BatchResult, JobEvent
+    from target_sendgrid.delivery.over_limit import OverLimit
     from target_sendgrid.delivery.pending import Change, OperationKind, Purpose
     from target_sendgrid.delivery.state import StateGate
     from target_sendgrid.delivery.worker import Worker
@@ -151,6 +152,11 @@ class Delivery:
         self._rejections.add(origin, reason, sentence, report=self._report, now=now)
         self._report.stream(origin.stream).buckets[Bucket.DELETED_WITHOUT_IDENTIFIER] += 1
 
+    def count_not_found(self, change: Change) -> None:
+        """Count the records of a change for somebody who is not in the account."""
+        for number, origin in enumerate(change.origins):
+            self._report.stream(origin.stream).buckets[Bucket.DUPLICATE if number else Bucket.NOT_FOUND] += 1
+
     def receive_state(self, line: int, state: bytes) -> None:
         """Take a STATE message, and write it as soon as every record before it is settled."""
         boundary_line = max(self._batcher.boundary_line, *(one.boundary_line for one in self._waiting))
@@ -274,6 +280,7 @@ class Delivery:
     def _settle(self, result: BatchResult) -> None:
         batch = result.batch
         self._note_withheld(batch.purpose.kind, result.withheld)
+        self._over_limit.note(result.over_limit)
         self._batcher.release(batch, free_at=result.people_free_at)
         self._batcher.set_max_bytes(batch.purpose.kind, result.max_bytes)
         bucket = batch.purpose.kind.bucket

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.events import BatchResult, UnderWay
+from target_sendgrid.delivery.operations.delete_contacts import DELETE_CONTACT, DELETE_TO_ERASE, people_to_delete
+from target_sendgrid.delivery.operations.erase import ERASE
 from target_sendgrid.delivery.operations.limited_upsert import in_order
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST, not_admitted
 from target_sendgrid.delivery.pending import unpack
@@ -16,8 +18,9 @@ from target_sendgrid.sendgrid.searches import MAX_IDENTIFIERS_PER_SEARCH
 from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
+    from target_sendgrid.audience.account_guard import AccountGuard
     from target_sendgrid.audience.account_limit import AccountLimit
     from target_sendgrid.audience.removal_limit import RemovalLimit
     from target_sendgrid.delivery.events import JobEvent
@@ -38,7 +41,8 @@ class DryRunner:
         client: SendGrid.
         report: Takes what is found.
         field_name: Returns the name of a custom field, given its id.
-        removal_limit: The ceiling of removals.
+        removal_limit: The ceiling of removals from lists.
+        account_guard: The ceiling of deletions and erasures.
         account_limit: The limit of the account's contacts; ``None`` for no limit.
     """
 
@@ -48,12 +52,14 @@ class DryRunner:
         report: DryRunReport,
         field_name: Callable[[str], str],
         removal_limit: RemovalLimit,
-        account_limit: AccountLimit | None = None,
+        account_guard: AccountGuard,
+        account_limit: AccountLimit | None,
     ) -> None:
         self._client = client
         self._report = report
         self._field_name = field_name
         self._removal_limit = removal_limit
+        self._account_guard = account_guard
         self._account_limit = account_limit
         if account_limit is not None:
             log.info("%s", account_limit.sentence)
@@ -76,12 +82,7 @@ class DryRunner:
             SendGridError: The look-up failed.
         """
         if self._batches:
-            batch = self._batches.pop(0)
-            over_limit: list[Change] = []
-            absent, withheld = self._look_up(batch, over_limit)
-            self._events.append(
-                BatchResult(batch, (), job_count=0, not_found=absent, withheld=withheld, over_limit=over_limit)
-            )
+            self._events.append(self._result(self._batches.pop(0)))
         return 0.0 if self._batches else None
 
     def take_events(self) -> list[JobEvent]:
@@ -139,32 +140,13 @@ class DryRunner:
         """Note what upserts would do.
 
         Args:
-            batch: The batch.
-            over_limit: Takes the changes for new people for whom the account has no room.
-
-        Returns:
-            The changes for those who are not in the account and are not created, and those that the ceiling of removals
-            does not allow.
+            batch: The batch that they are in.
+            changes: The upserts, by identity.
+            sample: Those of them that were looked up.
+            found: The contacts that there are.
         """
-        if batch.packed is None:
-            return [], []
-        changes, batch.packed = unpack(batch.packed, batch.purpose), None
-        limit = self._account_limit if batch.purpose.kind.creates_contacts else None
-        is_limited = limit is not None and not limit.is_out_of_reach
-        sample = changes if is_limited or not batch.purpose.kind.creates_contacts else self._sample(changes)
-        found = dict(lookups.find_people(self._client, sample))
-        if limit is not None and is_limited:  # unlike in a run, one look-up decides
-            limit.admit_known(found)
-            new = [change for identity, change in changes.items() if identity not in found]
-            over_limit += [changes.pop(identity) for identity in limit.admit_new(in_order(new))]
-        absent = []
-        if not batch.purpose.kind.creates_contacts:
-            absent = [change for identity, change in changes.items() if identity not in found]
-            changes = sample = {identity: change for identity, change in changes.items() if identity in found}
-        if batch.purpose.kind is REMOVE_FROM_LIST:
-            return absent, [changes[identity] for identity in not_admitted(changes, self._removal_limit)]
         if not changes:
-            return absent, []
+            return
         self._report.request_count += 1
         self._report.byte_count += batch.byte_count
         self._report.contact_count += len(changes)
@@ -176,7 +158,6 @@ class DryRunner:
             preview = self._report.stream(change.origin.stream)
             if not preview.is_full:
                 preview.contacts.append(masked(contacts.decode(change.contact), self._field_name))
-        return absent, []
 
     @staticmethod
     def _sample(changes: dict[str, Change]) -> dict[str, Change]:

@@ -34,6 +34,8 @@ class BatchResult(msgspec.Struct, frozen=True):
     """Changes that the ceiling of removals does not allow. They are not done."""
     settled: Sequence[Change] = ()
     """Changes that were carried out, where their kind keeps them (`OperationKind.keeps_settled`)."""
+    over_limit: Sequence[Change] = ()
+    """Changes for new people for whom the account has no room. They are not done."""
 
 
 class Spooled(msgspec.Struct, frozen=True):

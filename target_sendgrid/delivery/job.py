@@ -107,6 +107,8 @@ class BatchProgress(msgspec.Struct):
     """Changes that the ceiling of removals does not allow."""
     settled: list[Change] = []
     """Changes that were carried out, where their kind keeps them."""
+    over_limit: list[Change] = []
+    """Changes for new people for whom the account has no room."""
     job_count: int = 0
     is_reported: bool = False
     """Whether its outcome was reported, or need not be."""
@@ -127,6 +129,7 @@ class BatchProgress(msgspec.Struct):
             self.not_found,
             self.withheld,
             self.settled,
+            self.over_limit,
         )
 
 
@@ -272,7 +275,7 @@ class Job:
         """Settle changes for new people for whom the account has no room."""
         changes = self.changes()
         self.progress.over_limit += [changes[identity] for identity in identities]
-        self.settle(identities)
+        self._take_out(identities)
 
     def reject_named(self, reasons: Mapping[str, str], rejection: Rejection, amended: Collection[str]) -> None:
         """Settle the changes that SendGrid has named as rejected, but for those that were amended.

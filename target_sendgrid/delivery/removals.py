@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from target_sendgrid.audience.intents import Act
 from target_sendgrid.delivery.operations.delete_contacts import DELETE_CONTACT, DELETE_TO_ERASE
-from target_sendgrid.delivery.operations.erase import ADDRESSES, ERASE
+from target_sendgrid.delivery.operations.erase import ERASE
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST
 from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.errors import (
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from target_sendgrid.audience.account_guard import AccountGuard
-    from target_sendgrid.audience.intents import Intents, Removal
+    from target_sendgrid.audience.intents import Intents
     from target_sendgrid.audience.removal_limit import RemovalLimit
     from target_sendgrid.delivery.batching import Batcher
     from target_sendgrid.delivery.delivery import Delivery, Withheld
@@ -52,7 +52,7 @@ class Removals:
         account_guard: The ceiling of deletions and erasures.
     """
 
-    def __init__(  # noqa: PLR0913 - the steps that it connects
+    def __init__(
         self,
         intents: Intents,
         *,
@@ -74,13 +74,13 @@ class Removals:
         for origin in self._intents.cancel(keys, list_ids):
             self._report.stream(origin.stream).buckets[Bucket.DUPLICATE] += 1
 
-    def carry_out(self, must_wait: Callable[[Removal], bool]) -> None:
+    def carry_out(self, stays: Callable[[bytes], bool]) -> None:
         """Do what waits. Everything else must be settled.
 
         Args:
-            must_wait: Returns whether a removal has to go on waiting.
+            stays: Returns whether the person of an encoded contact is not to be taken away yet.
         """
-        removals = self._intents.take(must_wait)
+        removals = self._intents.take_all(stays)
         for steps in (
             {Act.REMOVE_FROM_LIST: REMOVE_FROM_LIST},
             {Act.ERASE: DELETE_TO_ERASE},  # before others delete a contact that alone knows the person's address
@@ -93,7 +93,7 @@ class Removals:
                     self._batcher.add(Change(purpose, removal.identity, removal.contact, removal.origin))
             self._delivery.finish()
         for result in self._delivery.take_results([DELETE_TO_ERASE]):
-            self._erase([*result.settled, *result.not_found])
+            self._erase(result)
             for change, rejection in result.rejected:
                 for origin in change.origins:
                     self._delivery.reject(origin, rejection.reason, rejection.sentence, rejection.sendgrid_message)

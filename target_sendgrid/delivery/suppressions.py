@@ -1,7 +1,7 @@
 """Suppressions: at a checkpoint, people who have unsubscribed are suppressed, before anything else is done for them.
 
-All people of a stream are suppressed, or nobody, as the guard decides (`audience/suppression_guard.py`). Where it does not
-allow it, they wait for more people to come, up to the end of the input. No state covers what was not done.
+All people of a stream are suppressed, or nobody, as the guard decides (`audience/suppression_guard.py`). Where it does
+not allow that, they wait for more people to come, up to the end of the input. No state covers what was not done.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("target-sendgrid.delivery")
 
 _NEXT_STEP = (
-    "Nobody of them was unsubscribed, sent or taken off a list. Look whether `subscription_property` and"
+    "Nobody else of them was unsubscribed, sent or taken off a list. Look whether `subscription_property` and"
     " `unsubscribed_values` say who has unsubscribed, and not who has not: SendGrid never takes it back. No state that"
     " covers these records was written, so the next run brings them again."
 )
@@ -131,8 +131,10 @@ class Suppressions:
     def _suppress(self, people: Sequence[UnsubscribedPerson]) -> None:
         kinds = list(self._kinds.values())
         if self._report.dry_run is not None:
-            for origin in (origin for person in people for _, origin in person.groups):
-                self._report.stream(origin.stream).unsubscribed += 1
+            for person in people:
+                for group_id, origin in person.groups:
+                    self._report.stream(origin.stream).unsubscribed += 1
+                    self._people.note_suppressed(person.identity, group_id)
             return
         if not all(person.email for person in people):
             self._delivery.finish()  # only what is settled shows the address of such a person
@@ -146,17 +148,17 @@ class Suppressions:
             for change in result.settled:
                 self._report.stream(change.origin.stream).unsubscribed += 1
                 self._people.note_suppressed(change.identity, groups[result.batch.purpose.kind])
-            for change, rejection in result.rejected:
-                self._refused[change.identity] = rejection
-                self._people.note_refused(change.identity)
+            self._refused.update({change.identity: rejection for change, rejection in result.rejected})
 
     def _put_into_batches(self, people: Sequence[UnsubscribedPerson]) -> None:
         """Put what is to be done for people into batches, but for those whom SendGrid has refused to suppress."""
         for person in people:
-            rejection = next((self._refused[one] for one in person.identities if one in self._refused), None)
+            names = person.identities if self._refused else ()
+            rejection = next((self._refused[one] for one in names if one in self._refused), None)
             if rejection is not None:
+                self._refused.update(dict.fromkeys(names, rejection))
+                self._people.note_refused(names)
                 self._reject(person, rejection)
-                refused.update(dict.fromkeys(person.identities, rejection))
                 continue
             for change in person.changes:
                 self._put_into_batch(change)

@@ -81,11 +81,13 @@ class UnsubscribedPeople:
         """The people who were suppressed in this run, by group and identity."""
         self._refused: set[str] = set()
         """The people whom SendGrid has refused to suppress, by identity: nothing is to be sent of them any more."""
-        self.may_hold = False
-        """Whether a change may have to wait (`hold`)."""
+        self.has_reason_to_hold = False
+        """Whether a change may have to wait (`must_wait`)."""
         self._purposes: list[Purpose] = []
         """The purposes of changes in temporary files."""
         self._is_suppressed: Callable[[str, int | None], bool] | None = None
+        self._has_somebody_without_email = False
+        """Whether somebody in memory waits whose records have shown no address so far."""
         self.counts: Counter[str] = Counter()
         """Number of people to be suppressed, by stream: without those who are already, once `count_new` was called."""
         self.first_line: int | None = None
@@ -111,9 +113,9 @@ class UnsubscribedPeople:
         """Note that somebody is suppressed."""
         self._suppressed.add(_in_group(identity, group_id))
 
-    def note_refused(self, identity: str) -> None:
-        """Note that SendGrid refuses to suppress somebody."""
-        self._refused.add(identity)
+    def note_refused(self, identities: Iterable[str]) -> None:
+        """Note that SendGrid refuses to suppress somebody, whose identities are given."""
+        self._refused.update(identities)
 
     def add(self, contact: Contact, group_id: int | None, origin: Origin, changes: Sequence[Change]) -> None:
         """Let somebody wait.
@@ -138,45 +140,38 @@ class UnsubscribedPeople:
                 self.counts[origin.stream] += 1
         self._hold(person, changes)
 
-    def waits(self, contact: bytes) -> bool:
-        """Return whether a person waits, whom an encoded contact shows by any of its identifiers."""
-        return not self.is_empty and self._waiting_as(contacts.identities(contacts.decode(contact))) is not None
+    def waits(self, identity: str) -> bool:
+        """Return whether somebody waits, so that changes for this person have to wait, too."""
+        return self._identity_of.get(identity, identity) in self._people or self._is_spooled(identity)
 
-    def waiting_for(self, change: Change) -> str | None:
-        """Return by which identity the person of a change waits; ``None`` if the change needs not wait."""
-        if self._has_somebody_without_email:  # who may have an address in a later record
-            return self._waiting_as(contacts.identities(contacts.decode(change.contact)))
-        return self._waiting_as((change.identity,))
+    def shows_waiting(self, contact: bytes) -> bool:
+        """Return whether any identifier of an encoded contact shows somebody who waits."""
+        return not self.is_empty and any(map(self.waits, contacts.identities(contacts.decode(contact))))
 
-    def hold(self, identity: str, change: Change) -> None:
-        """Let a change wait.
+    def must_wait(self, change: Change) -> bool:
+        """Return whether a change has to wait, since its person does, or is not to be sent at all."""
+        if self.waits(change.identity) or change.identity in self._refused:
+            return True
+        return self._has_somebody_without_email and self.shows_waiting(change.contact)
 
-        Args:
-            identity: What `waiting_for` has returned.
-            change: The change.
-        """
+    def hold(self, change: Change) -> None:
+        """Let a change wait whose person does. If it shows the address of somebody for the first time, that is kept."""
+        identity = change.identity
+        if self._has_somebody_without_email and not self.waits(identity):
+            identity = next(filter(self.waits, contacts.identities(contacts.decode(change.contact))), identity)
+        identity = self._identity_of.get(identity, identity)
         person = self._people.get(identity)
         if person is None:
-            if identity not in self._refused and (not self._files or identity not in self._spooled):
-                return False
             person = self._person(identity, contacts.decode(change.contact), change.origin.line)
+        elif self._has_somebody_without_email and not person.email:
+            person.contact = _identifiers(contacts.decode(change.contact) | contacts.decode(person.contact))
         self._hold(person, [change])
-
-    def holds(self, contact: Contact) -> bool:
-        """Return whether the person of a contact waits."""
-        if self.is_empty:
-            return False
-        names = set(contacts.identities(contact))
-        return any(one in self._people or one in self._identity_of or one in self._spooled for one in names)
 
     def count_new(self, is_suppressed: Callable[[str, int | None], bool]) -> None:
         """Count from now on, in `counts`, only those people who are not suppressed yet, or are in a file by now.
 
         Args:
             is_suppressed: Returns whether an address is suppressed, for a group or for all email.
-
-        Raises:
-            LocalFileError: A temporary file can't be read back, or not be written again.
         """
         self._is_suppressed = is_suppressed
         self.counts -= Counter(
@@ -236,10 +231,10 @@ class UnsubscribedPeople:
     def done(self) -> None:
         """Note that everything that was taken out is done, so that a state may cover it."""
         self._identity_of.clear()
-        self._spooled, self._byte_count = HashSet(), 0
+        self._spooled, self._byte_count, self._has_somebody_without_email = HashSet(), 0, False
         self.counts.clear()
         self.first_line = None
-        self.may_hold = bool(self._refused)
+        self.has_reason_to_hold = bool(self._refused)
 
     def close(self) -> None:
         """Close the temporary files, which deletes them: the run has ended, and nobody in them is suppressed."""
@@ -248,13 +243,13 @@ class UnsubscribedPeople:
 
     def _person(self, identity: str, contact: Contact, line: int) -> UnsubscribedPerson:
         """Return a person in memory, who is put there if necessary."""
-        self.may_hold = True
+        self.has_reason_to_hold = True
         if self.first_line is None:
             self.boundary_line = line
         self.first_line = line if self.first_line is None else min(self.first_line, line)
         person = self._people.get(identity)
         if person is None:
-            identifiers = contacts.encode({kind: contact[kind] for kind in IDENTIFIERS if kind in contact})
+            identifiers = _identifiers(contact)
             person = self._people[identity] = UnsubscribedPerson(identity, identifiers, [], [], line)
             self._byte_count += len(identifiers)
         person.first_line = min(person.first_line, line)
@@ -285,8 +280,15 @@ class UnsubscribedPeople:
         changes: list[tuple[int, str, bytes, Origin, list[Origin] | None]],
         first_line: int,
     ) -> UnsubscribedPerson:
-        unpacked = [Change(self._purposes[number], *values) for number, *values in changes]
+        unpacked = [
+            Change(self._purposes[number], its_identity, its_contact, origin, later)
+            for number, its_identity, its_contact, origin, later in changes
+        ]
         return UnsubscribedPerson(identity, contact, groups, unpacked, first_line)
+
+
+def _identifiers(contact: Contact) -> bytes:
+    return contacts.encode({kind: contact[kind] for kind in IDENTIFIERS if kind in contact})
 
 
 def _in_group(identity: str, group_id: int | None) -> str:

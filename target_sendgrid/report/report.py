@@ -45,6 +45,7 @@ class Bucket(str, Enum):
     UPSERTED = "upserted", "upserted", "upserted", True, True
     DUPLICATE = "duplicates", "duplicates", "duplicate", False, True
     OVER_CAP = "over_cap", "over the cap", "over the cap", False, True
+    OVER_ACCOUNT_LIMIT = "over_account_limit", "over the account's limit", "over the account's limit", False, False
     SKIPPED_SUPPRESSED = (
         "skipped_suppressed",
         "suppressed and not sent",
@@ -55,6 +56,7 @@ class Bucket(str, Enum):
     REMOVED = "removed", "removed", "removed", False, False
     DELETED_CONTACT = "deleted_contacts", "deleted as contacts", "deleted as a contact", False, False
     ERASED = "erased", "erased", "erased", False, False
+    ERASED_BEFORE = "erased_before", "of erased people", "of an erased person", False, False
     NOT_FOUND = "not_found", "not found", "not found", False, False
     DELETED_AT_SOURCE = "deleted_at_source", "deleted at the source", "deleted at the source", False, False
     DELETED_WITHOUT_IDENTIFIER = (
@@ -94,6 +96,13 @@ class StreamReport(msgspec.Struct):
     rejected: Counter[Reason] = msgspec.field(default_factory=Counter)
     list_name: str | None = None
     list_id: str | None = None
+    unsubscribed: int = 0
+    """Number of people whom the run has unsubscribed in SendGrid, or who had been before; would, in a dry run.
+
+    It is no outcome of records: those of unsubscribed people are sent like others.
+    """
+    unsubscribed_records: int = 0
+    """Number of records that say that their person has unsubscribed."""
     records_by_list: Counter[str] = msgspec.field(default_factory=Counter)
     """Number of records for each list, by name, where records choose their lists."""
 
@@ -130,6 +139,9 @@ class StreamReport(msgspec.Struct):
                 parts.append(f"{count:,} would be {bucket.label_of_one if count == 1 else bucket.label}")
             elif count or bucket.is_always_shown:
                 parts.append(f"{count:,} {bucket.label_of_one if count == 1 else bucket.label}")
+        if self.unsubscribed:
+            would = "" if preview is None else "would be "
+            parts.append(f"{counted(self.unsubscribed, 'person', 'people')} {would}unsubscribed")
         if self.unsettled:
             parts.append(f"{self.unsettled:,} NOT CONFIRMED")
         return ", ".join(parts)
@@ -144,6 +156,8 @@ class StreamReport(msgspec.Struct):
                 counts[bucket.value] = self.buckets[bucket]
         if self.records_by_list:
             counts["records_by_list"] = {_encodable(name): count for name, count in self.records_by_list.items()}
+        if self.unsubscribed_records:
+            counts |= {"unsubscribed_records": self.unsubscribed_records, "unsubscribed": self.unsubscribed}
         return counts | {"unsettled": self.unsettled}
 
 

@@ -71,7 +71,7 @@ class FastDecoder:
         message_type = msgspec.defstruct("Message", fields, tag_field="stream", tag=source.name, gc=False)
         self._types[source.name] = message_type
         stream = source.routes[0].stream if source.routes else None
-        self.routes[message_type] = MessageRoute(source, stream, fast, stream and stream.subscription)
+        self.routes[message_type] = MessageRoute(source, stream, fast, stream.subscription if stream else None)
 
     def remove(self, name: str) -> None:
         """Stop to decode the records of a stream."""

@@ -124,7 +124,7 @@ def test_unknown_groups_are_named_with_their_settings_and_nothing_is_sent(accoun
         ) in run.log
 
 
-def test_an_account_without_groups_is_told_so(account: Account) -> None:
+def test_an_account_without_groups_gets_another_next_step(account: Account) -> None:
     (error,) = errors(account, suppression_group_id=7, **SUBSCRIPTION)
     assert error.endswith("Create one in SendGrid, or leave the setting out.")
 

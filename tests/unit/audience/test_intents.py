@@ -39,7 +39,7 @@ def test_only_the_first_to_wait_is_a_boundary_of_states() -> None:
     for line in (3, 4):
         intents.add(removal(line, "a"))
     assert intents.boundary_line == 3
-    intents.take()
+    intents.take_all()
     intents.done()
     intents.add(removal(7, "a"))
     assert intents.boundary_line == 7
@@ -48,7 +48,7 @@ def test_only_the_first_to_wait_is_a_boundary_of_states() -> None:
 def test_what_was_taken_out_is_covered_by_no_state_until_it_is_done() -> None:
     intents = Intents()
     intents.add(removal(3, "a"))
-    assert [one.origin.line for one in intents.take()] == [3]
+    assert [one.origin.line for one in intents.take_all()] == [3]
     assert (intents.first_line, intents.waiting) == (3, {})
     intents.done()
     assert intents.first_line is None

@@ -8,7 +8,7 @@ from target_sendgrid.audience.subscription import Subscription, unsubscribed_val
 
 
 def subscription(*values: object) -> Subscription:
-    return Subscription(unsubscribed_values(values), None)
+    return Subscription(unsubscribed_values(values))
 
 
 @pytest.mark.parametrize("value", ["unsubscribed", " Unsubscribed\n", "UNSUBSCRIBED", "\u200bunsubscribed"])

@@ -54,8 +54,9 @@ def test_the_sentence_names_numbers_and_the_setting() -> None:
     counted.done.update(a=10, c=900)
     waiting = {"a": 465, "b": 1, "c": 200, "d": 25}
     assert counted.sentence("a", waiting, 500) == (
-        "Stream 'a': 500 of the 500 people of the run would be unsubscribed, more than 10 and more than half. If they"
-        ' have, allow it: `streams: {"a": {"max_suppressions": 475}}`.'
+        "Stream 'a': 500 of the 500 people of the run would be unsubscribed, more than 10 and more than half."
+        ' 10 of its people were unsubscribed before so many had come. If they have, allow it: `streams: {"a":'
+        ' {"max_suppressions": 475}}`.'
     )
     assert "`max_suppressions` is 1, which" not in guard(b=1).sentence("b", {"b": 2}, 9)
     assert "1 of its people would be unsubscribed, and `max_suppressions` is 0" in counted.sentence("b", waiting, 500)

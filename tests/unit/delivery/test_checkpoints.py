@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -16,6 +16,9 @@ from target_sendgrid.origin import Origin
 from target_sendgrid.report.rejection_limit import RejectionLimit
 from target_sendgrid.report.report import Report
 from tests.harness.clocks import ManualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Steps:
@@ -91,9 +94,9 @@ class _Removals:
     def __init__(self, steps: Steps) -> None:
         self.steps = steps
 
-    def carry_out(self) -> None:
+    def carry_out(self, stays: Callable[[bytes], bool]) -> None:
         self.steps.noted.append("remove")
-        self.steps.intents.take_all()
+        self.steps.intents.take_all(stays)
         self.steps.intents.done()
 
     def check(self) -> None:

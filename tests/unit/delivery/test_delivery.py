@@ -61,7 +61,7 @@ class DeliveryHarness:
         gate = StateGate(lambda state: self.states.append(state.decode()), RejectionLimit(100))
         self.delivery = Delivery(
             batcher=self.batcher,
-            intents=Intents(),
+            waiting=[Intents()],
             worker=StepwiseWorker(self._runner(), self.clock),
             gate=gate,
             over_limit=OverLimit(1, gate, is_failure=True),

@@ -115,7 +115,7 @@ class Harness:
         gate = StateGate(lambda state: self.notes.append(f"state {state.decode()}"), RejectionLimit(max_percent))
         self.delivery = Delivery(
             batcher=self.batcher,
-            intents=Intents(),
+            waiting=[Intents()],
             worker=self.worker,
             gate=gate,
             over_limit=OverLimit(1, gate, is_failure=True),
