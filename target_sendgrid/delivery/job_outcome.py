@@ -45,6 +45,23 @@ def at_fault(named: Mapping[str, str], named_before: Collection[str], sent_count
     return _named_again(named, named_before)
 
 
+def without(
+    status: JobStatus, named: Mapping[str, str], completed: Collection[str]
+) -> tuple[JobStatus, dict[str, str]]:
+    """Return what a finished job says about all others than some of those whom its errors file names.
+
+    Args:
+        status: Its status.
+        named: The reasons in its errors file, by identity.
+        completed: Who is left out.
+    """
+    rest = {identity: reason for identity, reason in named.items() if identity not in completed}
+    errored_count = None if status.errored_count is None else status.errored_count - len(completed)
+    if status.status == "errored" and errored_count == 0:
+        return status._replace(status="completed", errored_count=0, errors_url=None), rest
+    return status._replace(errored_count=errored_count), rest
+
+
 def read_outcome(
     status: JobStatus, named: Mapping[str, str], named_before: Collection[str], sent_count: int
 ) -> JobOutcome:

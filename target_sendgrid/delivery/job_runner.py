@@ -17,7 +17,7 @@ from target_sendgrid.delivery.events import Spooled, UnderWay
 from target_sendgrid.delivery.isolation import Isolation
 from target_sendgrid.delivery.job import Job, Level, Rejection, Request
 from target_sendgrid.delivery.job_failures import JobFailures
-from target_sendgrid.delivery.job_outcome import JobOutcome, read_outcome
+from target_sendgrid.delivery.job_outcome import JobOutcome, read_outcome, without
 from target_sendgrid.delivery.poll_schedule import PollSchedule
 from target_sendgrid.delivery.probe_order import ProbeOrder
 from target_sendgrid.delivery.request_failures import RequestFailures
@@ -303,13 +303,16 @@ class JobRunner:
         """Confirm or reject the contacts of a finished job; send those again of whom nothing is known."""
         operation = self._operations[job.purpose.kind]
         named = operation.row_errors(job, status)
+        completed = operation.amend(job, named, are_at_fault=False) if named else []
+        if completed:
+            self._queue.put_first(job.part(completed))
+            status, named = without(status, named, completed)
+            if not job.count:
+                return
         outcome = self._outcome(job, status, named)
         job.named |= named.keys()
-        amended = operation.amend(job, outcome.at_fault) if outcome.at_fault else []
         rejection = Rejection(Reason.FAILED_IN_JOB, f"SendGrid's {operation.kind.job_name} reported an error.")
-        job.reject_named(outcome.at_fault, rejection, amended)
-        if amended:
-            self._queue.put_first(job.part(amended))
+        job.reject_named(outcome.at_fault, rejection, ())
         if outcome.problem:
             if outcome.is_other_job:
                 self._job_failures.lost(job, outcome.problem)

@@ -151,30 +151,29 @@ def stored(
     }
 
 
-def complete(client: Client, changes: Mapping[str, Change]) -> list[str]:
-    """Add to contacts the identifiers that SendGrid has of them and that were not sent.
+def missing_identifiers(client: Client, changes: Mapping[str, Change]) -> dict[str, Contact]:
+    """Return the identifiers that SendGrid has of people and that were not sent, by identity.
 
     Every update of a contact must hold all identifiers that it has (the vendor's contacts API description). A stream
     may not know those that other systems have set.
 
     Args:
         client: SendGrid.
-        changes: Changes by identity. The contacts of those that lack an identifier are replaced.
+        changes: Their changes, by identity.
 
     Returns:
-        The identities of those that lacked an identifier.
+        The identifiers of those who lack some.
     """
-    completed: dict[str, None] = {}
+    missing: dict[str, Contact] = {}
     sent = {identity: contacts.decode(change.contact) for identity, change in changes.items()}
     for kind in IDENTIFIERS:
-        index = {str(contact[kind]): identity for identity, contact in sent.items() if kind in contact}
+        left = ((identity, contact) for identity, contact in sent.items() if identity not in missing)
+        index = {str(contact[kind]): identity for identity, contact in left if kind in contact}
         for identity, holder in _holders(client, kind, index):
-            missing = {name: holder[name] for name in IDENTIFIERS if holder.get(name) and name not in sent[identity]}
-            if missing:
-                changes[identity].contact = contacts.merge(changes[identity].contact, contacts.encode(missing))
-                sent[identity].update(missing)
-                completed[identity] = None
-    return list(completed)
+            lacks = {name: holder[name] for name in IDENTIFIERS if holder.get(name) and name not in sent[identity]}
+            if lacks:
+                missing[identity] = lacks
+    return missing
 
 
 def confirmed(operation: Operation, job: Job) -> set[str]:

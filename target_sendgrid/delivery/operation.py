@@ -73,12 +73,14 @@ class Operation(Protocol):
             ContactLimitError: The account has reached the contact limit of its plan.
         """
 
-    def amend(self, job: Job, reasons: Mapping[str, str]) -> list[str]:
-        """Complete failed changes, where SendGrid's reason shows what they lack.
+    def amend(self, job: Job, reasons: Mapping[str, str], *, are_at_fault: bool) -> list[str]:
+        """Complete or correct failed changes, where SendGrid's reason shows how.
 
         Args:
             job: The job.
             reasons: What `refused` or `row_errors` returned.
+            are_at_fault: Whether these people are known to be at fault. As long as they are not, a change may only be
+                completed with what SendGrid itself has of the person.
 
         Returns:
             The identities of those that were changed and can be sent again.

@@ -134,6 +134,11 @@ class RequestFailures:
     def refused(self, job: Job, operation: Operation, error: BadRequestError) -> None:
         """Reject the contacts that a refused request names, and send the others again."""
         named = operation.refused(job, error)
+        completed = operation.amend(job, named, are_at_fault=False)
+        named = {identity: reason for identity, reason in named.items() if identity not in completed}
+        if completed and not named:
+            self._queue.put_first(job)
+            return
         named_before = self._isolation.named_before(job, Level.REQUEST, job.count)
         service = job.purpose.kind.service
         can_believe = self._isolation.can_believe(Level.REQUEST, len(named), job.count, service)
@@ -147,7 +152,7 @@ class RequestFailures:
             self._isolation.failed(job, Failure(Level.REQUEST, rejection, final_error))
             return
         self._isolation.count_failure(Level.REQUEST, len(named) if len(named) == job.count else 1, service)
-        amended = operation.amend(job, to_reject)
+        amended = operation.amend(job, to_reject, are_at_fault=True)
         job.reject_named(to_reject, Rejection(Reason.REFUSED_BY_SENDGRID, "SendGrid refused the contact."), amended)
         if job.count:
             self._queue.put_first(job)

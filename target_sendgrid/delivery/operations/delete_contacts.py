@@ -123,9 +123,9 @@ class DeleteContacts:
         """Return the reasons in the job's errors file, by identity."""
         return row_errors.failed_in_job(self._client, job, status)
 
-    def amend(self, job: Job, reasons: Mapping[str, str]) -> list[str]:
+    def amend(self, job: Job, reasons: Mapping[str, str], *, are_at_fault: bool) -> list[str]:
         """Return nobody: a deletion holds nothing that could be completed."""
-        del job, reasons
+        del job, reasons, are_at_fault
         return []
 
     def confirm(self, job: Job, identities: Collection[str]) -> set[str]:

@@ -93,8 +93,10 @@ class Erase(OperationWithoutJob):
         }
         return {identity: "; ".join(dict.fromkeys(found)) for identity, found in reasons.items() if found}
 
-    def amend(self, job: Job, reasons: Mapping[str, str]) -> list[str]:
+    def amend(self, job: Job, reasons: Mapping[str, str], *, are_at_fault: bool) -> list[str]:
         """Take out the addresses that are refused; return those people who have others."""
+        if not are_at_fault:
+            return []
         changes = job.changes()
         amended = []
         for identity, reason in reasons.items():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.operation import Submission
 from target_sendgrid.delivery.operations import row_errors
+from target_sendgrid.delivery.operations.sticky import StickyIdentifiers
 from target_sendgrid.delivery.pending import OperationKind
 from target_sendgrid.errors import (
     BadRequestError,
@@ -101,10 +102,11 @@ class Upsert:
         self._clock = clock
         self._list_tracker = list_tracker
         self._field_name = field_name
+        self._sticky = StickyIdentifiers()
 
     def submit(self, job: Job) -> Submission | None:
         """Send a job's contacts; wait where SendGrid does not know a new field or list yet; recreate deleted lists."""
-        list_ids, contacts = job.purpose.list_ids, job.contacts()
+        list_ids, contacts = job.purpose.list_ids, self._sticky.contacts_of(job)
         deadline = self._clock.monotonic() + UNKNOWN_SECONDS
         has_recreated = False
         while True:
@@ -144,14 +146,16 @@ class Upsert:
         """Return the reasons in the job's errors file, by identity."""
         return row_errors.failed_in_job(self._client, job, status)
 
-    def amend(self, job: Job, reasons: Mapping[str, str]) -> list[str]:
+    def amend(self, job: Job, reasons: Mapping[str, str], *, are_at_fault: bool) -> list[str]:
         """Add the identifiers that SendGrid has, where its words say that identifiers are missing.
 
-        The words are undocumented: "provide all identifiers" was reported.
+        The words are undocumented: "provide all identifiers" was reported. What a look-up finds needs no other proof,
+        so nobody need be at fault: all contacts of an account may have such an identifier.
         """
-        changes = job.changes()
-        refused = [identity for identity, reason in reasons.items() if is_missing_identifiers(reason)]
-        completed = lookups.complete(self._client, {identity: changes[identity] for identity in refused})
+        if are_at_fault:
+            return []
+        refused = (identity for identity, reason in reasons.items() if is_missing_identifiers(reason))
+        completed = self._sticky.complete(self._client, job.changes(), list(refused))
         if completed:
             log.info("Sending %s again with all their identifiers.", counted(len(completed), "contact"))
         return completed

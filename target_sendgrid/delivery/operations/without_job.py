@@ -27,9 +27,9 @@ class OperationWithoutJob:
         del job, status
         return {}
 
-    def amend(self, job: Job, reasons: Mapping[str, str]) -> list[str]:
+    def amend(self, job: Job, reasons: Mapping[str, str], *, are_at_fault: bool) -> list[str]:
         """Return nobody: an address cannot be completed."""
-        del job, reasons
+        del job, reasons, are_at_fault
         return []
 
     def confirm(self, job: Job, identities: Collection[str]) -> set[str]:

@@ -93,7 +93,7 @@ PLACES = (
     "delivery.operations.row_errors:refused_contacts",
     "delivery.operations.row_errors:failed_contacts",
     "delivery.lookups:stored",
-    "delivery.lookups:complete",
+    "delivery.lookups:missing_identifiers",
     "report.rejections:Rejections.add",
     "report.rejected_records:RejectedRecordsFile.append",
     "report.rejections:Rejections.flush",

@@ -121,8 +121,10 @@ class SendGridStub:
     def row_errors(self, job: Job, _: JobStatus) -> dict[str, str]:
         return {identity: reason for identity, reason in self.named.items() if identity in job.changes()}
 
-    def amend(self, job: Job, reasons: Mapping[str, str]) -> list[str]:
+    def amend(self, job: Job, reasons: Mapping[str, str], *, are_at_fault: bool) -> list[str]:
         assert reasons.keys() <= job.changes().keys()
+        if are_at_fault:
+            return []
         return [identity for identity in reasons if names([identity]) in self.completes]
 
     def confirm(self, job: Job, identities: Collection[str]) -> set[str]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.job import BatchProgress, Job
-from target_sendgrid.delivery.lookups import MAX_INVISIBLE_SECONDS, complete, is_stored, stored, wait_until_confirmed
+from target_sendgrid.delivery.lookups import MAX_INVISIBLE_SECONDS, is_stored, stored, wait_until_confirmed
+from target_sendgrid.delivery.operations.sticky import StickyIdentifiers
 from target_sendgrid.delivery.operations.upsert import Upsert, upsert_kind
 from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.origin import Origin
@@ -315,7 +316,7 @@ class TestSamples:
 
 def completed_by(stub: ClientStub, changes: dict[str, Change]) -> list[str]:
     """Complete contacts, and return the identities of those that were."""
-    return complete(cast("Client", stub), changes)
+    return StickyIdentifiers().complete(cast("Client", stub), changes, list(changes))
 
 
 def test_identifiers_that_sendgrid_holds_are_added_and_all_else_is_kept() -> None:

@@ -38,14 +38,17 @@ class Naming:
     def __init__(self, *named: str, completes: tuple[str, ...] = ()) -> None:
         self._named = {f"{name}@example.com": f"{name} is bad" for name in named}
         self._completes = [f"{name}@example.com" for name in completes]
+        self.needs_fault = True
         self.amended: list[Mapping[str, str]] = []
 
     def refused(self, job: Job, error: BadRequestError) -> dict[str, str]:
         assert str(error) == "It was refused."
         return {identity: reason for identity, reason in self._named.items() if identity in job.changes()}
 
-    def amend(self, job: Job, reasons: Mapping[str, str]) -> list[str]:
+    def amend(self, job: Job, reasons: Mapping[str, str], *, are_at_fault: bool) -> list[str]:
         assert reasons.keys() <= job.changes().keys()
+        if self.needs_fault is not are_at_fault:
+            return []
         self.amended.append(reasons)
         return [identity for identity in self._completes if identity in reasons]
 

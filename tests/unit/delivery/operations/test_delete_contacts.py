@@ -318,7 +318,10 @@ class TestConfirmation:
         monkeypatch.setattr(deletions.client, "download", lambda _: b"b@x.com,bad\n")
         status = JobStatus("errored", 0, 1, "link", says_contact_limit=False)
         assert operation.row_errors(job, status) == {"b@x.com": "bad"}
-        assert (operation.amend(job, {"b@x.com": "bad"}), operation.refused(job, BadRequestError("", []))) == ([], {})
+        assert (
+            operation.amend(job, {"b@x.com": "bad"}, are_at_fault=True),
+            operation.refused(job, BadRequestError("", [])),
+        ) == ([], {})
 
 
 class TestGuard:

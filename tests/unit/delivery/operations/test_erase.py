@@ -98,7 +98,9 @@ def test_a_person_whose_addresses_are_refused_one_after_the_other_is_rejected_fo
     erasures = Erasures("b@x.com")
     job = job_with(*changes_of(ERASE, [person("b@x.com", "c@x.com", "d@x.com")]))
     for email in ("b@x.com", "c@x.com"):
-        assert erasures.operation.amend(job, {"b@x.com": f"Email_address {email} is not valid"}) == ["b@x.com"]
+        assert erasures.operation.amend(job, {"b@x.com": f"Email_address {email} is not valid"}, are_at_fault=True) == [
+            "b@x.com"
+        ]
     assert erasures.operation.submit(job) is not None
     (rejected,) = job.progress.rejected
     told = "Email_address b@x.com is not valid; Email_address c@x.com is not valid"

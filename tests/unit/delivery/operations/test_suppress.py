@@ -198,5 +198,8 @@ def test_nothing_is_looked_up_or_completed() -> None:
     operation = Suppressions().operation
     job = job_with(*changes_of(operation.kind, [{"email": "a@example.com"}]))
     status = JobStatus("errored", 0, 1, "link", says_contact_limit=False)
-    assert (operation.row_errors(job, status), operation.amend(job, {"a@example.com": "bad"})) == ({}, [])
+    assert (operation.row_errors(job, status), operation.amend(job, {"a@example.com": "bad"}, are_at_fault=True)) == (
+        {},
+        [],
+    )
     assert operation.confirm(job, job.changes()) == set()
