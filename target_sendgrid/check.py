@@ -10,8 +10,7 @@ import msgspec
 
 from target_sendgrid.audience.suppression_guard import SuppressionGuard
 from target_sendgrid.errors import Code, ConfigError, InputError, LocalFileError, SendGridError
-from target_sendgrid.mapping.planner import plan_mapping, some_names
-from target_sendgrid.mapping.reserved_names import near_field
+from target_sendgrid.mapping.planner import MappingRules, plan_mapping, some_names
 from target_sendgrid.preflight import Finding, Level, PreflightResult, findings_of, preflight
 from target_sendgrid.report.report import Report
 from target_sendgrid.run import Run
@@ -303,9 +302,8 @@ class _StreamChecks:
         if not settings.is_enabled or settings.field_mapping is None:
             return
         try:
-            plan = plan_mapping(
-                name, {}, settings.field_mapping, self._catalogue, can_create_fields=self._settings.create_custom_fields
-            )
+            rules = MappingRules(self._settings.create_custom_fields)
+            plan = plan_mapping(name, {}, settings.field_mapping, self._catalogue, rules)
         except ConfigError as error:
             yield from findings_of(error)
             return
@@ -344,11 +342,10 @@ class _StreamChecks:
                 f"of type {new.field_type.value}, {new.why}" if is_typed else "of a type that the tap's schema decides"
             )
             what = f"The custom field '{shown(new.name)}' is missing: a run would create it, {kind}."
-            near = near_field(new.name)
-            if near is None:
+            if new.near is None:
                 yield Finding(Level.OK, what)
             else:
-                yield Finding(Level.WARNING, what, f"Did you mean '{near}'?")
+                yield Finding(Level.WARNING, what, f"Did you mean '{new.near}'?")
 
 
 def _typed(field_mapping: Mapping[str, Source]) -> set[str]:

@@ -51,6 +51,7 @@ class Reason(str, Enum):
     NO_IDENTIFIER = "no_identifier"
     DELETED_WITHOUT_IDENTIFIER = "deleted_without_identifier"
     INVALID_EMAIL = "invalid_email"
+    INVALID_PHONE = "invalid_phone"
     TOO_LONG = "too_long"
     TOO_MANY_ITEMS = "too_many_items"
     NOT_A_NUMBER = "not_a_number"

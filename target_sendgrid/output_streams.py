@@ -13,7 +13,7 @@ from target_sendgrid.audience.subscription import Subscription, unsubscribed_val
 from target_sendgrid.delivery.pending import Purpose
 from target_sendgrid.errors import BadRequestError, Code, ConfigError, Reason, RecordRejectedError
 from target_sendgrid.mapping.field_mapping import value_at
-from target_sendgrid.mapping.planner import plan_mapping, some_names
+from target_sendgrid.mapping.planner import MappingRules, plan_mapping, some_names
 from target_sendgrid.mapping.schemas import property_paths, resolve_path
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
@@ -21,7 +21,7 @@ from target_sendgrid.sendgrid.dry_run import is_new
 from target_sendgrid.wording import counted, misspelt_stream, shown, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from target_sendgrid.delivery.pending import OperationKind
     from target_sendgrid.mapping.field_mapping import FieldMapping
@@ -178,12 +178,13 @@ class OutputStreams:
         """Return whether a key of `streams` is for an output stream: its name or a pattern."""
         return self._settings.entry_of(name) is not None
 
-    def plan(self, name: str, schema: Mapping[str, Any]) -> StreamPlan:
+    def plan(self, name: str, schema: Mapping[str, Any], guessed: Collection[str] = ()) -> StreamPlan:
         """Check the list and the field mapping of an output stream, before anything is created for it.
 
         Args:
             name: Name of the output stream.
             schema: JSON schema of its records.
+            guessed: Properties of which the schema only guesses the type.
 
         Raises:
             ConfigError: The mapping is wrong, there is no list, or the stream's name in the settings is misspelt.
@@ -202,19 +203,22 @@ class OutputStreams:
                 " stream without an entry of its own."
             )
             raise ConfigError(message, code=Code.LIST_MISSING)
-        plan = plan_mapping(
-            name,
-            schema,
-            settings.field_mapping,
-            self._connection.catalogue,
-            can_create_fields=self._settings.create_custom_fields or settings.sync_mode == "remove",
+        given = (settings.list_property, settings.membership_property, settings.subscription_property)
+        used = [name for name in given if name is not None]
+        only_identifies = settings.sync_mode == "remove"
+        rules = MappingRules(
+            can_create_fields=self._settings.create_custom_fields,
+            only_identifies=only_identifies,
+            maps_all=settings.custom_fields == "all",
+            used=used,
+            guessed=guessed,
         )
-        if settings.sync_mode == "remove":
+        plan = plan_mapping(name, schema, settings.field_mapping, self._connection.catalogue, rules)
+        if only_identifies:
             plan = plan.of_identifiers()
         membership_path = _path_of("membership_property", settings.membership_property, name, schema)
         list_path = _path_of("list_property", settings.list_property, name, schema)
         subscription_path = _path_of("subscription_property", settings.subscription_property, name, schema)
-        used = {settings.list_property, settings.membership_property, settings.subscription_property}
         plan = msgspec.structs.replace(plan, unused=tuple(one for one in plan.unused if one not in used))
         return StreamPlan(
             name,
@@ -243,7 +247,11 @@ class OutputStreams:
         self.is_opening = True
         try:
             clears_nulls = self._settings.null_handling == "clear"
-            mapping = plan.mapping.compile(clears_nulls=clears_nulls, create_field=self._create_field)
+            mapping = plan.mapping.compile(
+                clears_nulls=clears_nulls,
+                create_field=self._create_field,
+                phone_region=self._settings.default_phone_region,
+            )
             resolve = self._connection.lists.resolve
             by_value = {value: resolve(None, list_name) for value, list_name in plan.lists.items()}
             found = None if by_value else resolve(plan.list_id, plan.list_name)

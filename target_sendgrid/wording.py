@@ -29,6 +29,12 @@ def shown(name: str) -> str:
     return "".join(char if _is_visible(char) else json.dumps(char)[1:-1] for char in name)
 
 
+def as_words(items: Iterable[str]) -> str:
+    """Return several items as a part of a sentence, such as "a, b and c"."""
+    *first, last = items
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def as_json(value: object) -> str:
     """Return a value as JSON for a sentence, with all letters as they are."""
     return shown(json.dumps(value, ensure_ascii=False))

@@ -25,6 +25,9 @@ _FIELDS = {"email": "email", "alternate_emails": "email"} | {kind: kind for kind
 _ADDRESS = re.compile(r"""[^\s<>()"',;:]+@[^\s<>()"',;:]+""")
 """Matches addresses inside a text that is not an address itself, such as one with a name before it."""
 
+_CALLING_CODE_LENGTHS = (1, 2, 3)
+"""Numbers of digits of the calling codes of countries, which a number in a rejected record may lack."""
+
 _NO_DIGIT = re.compile(r"\D+")
 
 
@@ -92,7 +95,7 @@ class Presence:
 
     def __contains__(self, member: ListMember) -> bool:
         """Return whether a record has shown any identifier of a member of the list."""
-        return any(key in self._keys for kind, value in _identifiers(member) for key in _keys(kind, value))
+        return any(key in self._keys for kind, value in _identifiers(member) for key in _member_keys(kind, value))
 
     def maps_identifier_of(self, member: ListMember) -> bool:
         """Return whether the member has an identifier that some stream maps.
@@ -133,6 +136,15 @@ def _identifiers(member: ListMember) -> Iterator[tuple[str, str]]:
             yield kind, value
     for address in member.alternate_emails or ():
         yield "email", address
+
+
+def _member_keys(kind: str, value: str) -> Iterator[str]:
+    """Yield the texts by which the identifier of a member is looked up: a phone number also without its country."""
+    for key in _keys(kind, value):
+        yield key
+        if kind == "phone_number_id":
+            digits = key.removeprefix(f"{kind} ")
+            yield from (f"{kind} {digits[length:]}" for length in _CALLING_CODE_LENGTHS)
 
 
 def _keys(kind: str, text: str) -> Iterator[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from target_sendgrid.mapping.field_types import type_for
 from target_sendgrid.mapping.plan import NewField
 from target_sendgrid.mapping.reserved_names import meant_field, near_field
@@ -32,6 +34,12 @@ def find_field(name: str, catalogue: FieldCatalogue) -> str | CustomField | None
     if custom is not None and (name in {custom.name, custom.id} or name.lower() not in fields.MAX_LENGTHS):
         return custom
     return name.lower() if name.lower() in fields.MAX_LENGTHS else None
+
+
+def field_key(name: str, catalogue: FieldCatalogue) -> str:
+    """Return what is the same for all names of one contact field, be it one that has to be created."""
+    found = find_field(name, catalogue)
+    return name.lower() if found is None else found if isinstance(found, str) else found.id
 
 
 def unknown_field_problem(
@@ -84,16 +92,30 @@ def type_problem(name: str, source: Source, found: str | CustomField) -> str | N
     )
 
 
-def new_field(name: str, source: Source, schema: Mapping[str, Any] | None) -> NewField:
+def new_field(
+    name: str, source: Source, schema: Mapping[str, Any] | None, mapped: Collection[object], *, is_property: bool
+) -> NewField:
     """Return the custom field that has to be created for a property.
 
     Args:
         name: Name of the field.
         source: The property, with the type if the mapping says it.
         schema: Schema of the property; ``None`` if there is none.
+        mapped: The fields that the stream fills.
+        is_property: Whether the name is only that of the property (`map_all`), so that it may be another word for a
+            field of SendGrid's own.
     """
     if source.type is not None:
         return NewField(name, FieldType(source.type), "as `field_mapping` says")
+    new = _typed_field(name, source, schema)
+    near = near_field(name)
+    if near is None and is_property and (meant := meant_field(name, mapped)) not in mapped:
+        near = meant
+    return msgspec.structs.replace(new, near=near)
+
+
+def _typed_field(name: str, source: Source, schema: Mapping[str, Any] | None) -> NewField:
+    """Return a custom field of the type that the schema of its property asks for."""
     field_type, alternatives = type_for(schema)
     shown_property = f"property '{shown(source.property)}'"
     if not alternatives:

@@ -134,7 +134,7 @@ def to_number(value: Any, label: str) -> int | float | Decimal:  # noqa: ANN401 
     elif isinstance(value, str) and _NUMBER.match(trimmed(value)):
         number = Decimal(trimmed(value))
     if number is None or not _fits_a_double(number):
-        sentence = f"{label} is {_kind(value)}, not a number that SendGrid can store."
+        sentence = f"{label} is {kind_in_words(value)}, not a number that SendGrid can store."
         raise RecordRejectedError(Reason.NOT_A_NUMBER, sentence)
     if isinstance(number, Decimal) and isinstance(value, str) and number == number.to_integral_value():
         return int(number)
@@ -178,7 +178,7 @@ def _parsed_date(value: Any, label: str) -> str | None:  # noqa: ANN401 - a JSON
         except OverflowError:  # in year 1 or 9999, an offset can lead out of the calendar
             moment = None
     if moment is None:
-        sentence = f"{label} is {_kind(value)}, not an ISO date such as 2024-02-29 or 2024-02-29T12:00:00Z."
+        sentence = f"{label} is {kind_in_words(value)}, not an ISO date such as 2024-02-29 or 2024-02-29T12:00:00Z."
         raise RecordRejectedError(Reason.NOT_A_DATE, sentence)
     return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds") + "Z"
 
@@ -243,7 +243,7 @@ def to_email(value: Any, label: str) -> str:  # noqa: ANN401 - a JSON value of a
         RecordRejectedError: The value is not a string, is too long, or cannot be an email address.
     """
     if not isinstance(value, str):
-        raise RecordRejectedError(Reason.INVALID_EMAIL, f"{label} is {_kind(value)}, not an email address.")
+        raise RecordRejectedError(Reason.INVALID_EMAIL, f"{label} is {kind_in_words(value)}, not an email address.")
     if _PLAIN_EMAIL.match(value) and len(value) <= MAX_EMAIL:
         return value.lower()
     email = normalised_email(value)
@@ -304,7 +304,7 @@ def _to_utc(moment: dt.datetime) -> dt.datetime:
     return moment.replace(tzinfo=None)
 
 
-def _kind(value: object) -> str:
+def kind_in_words(value: object) -> str:
     """Return the JSON type of a value in words, for error messages, which must not quote the value itself."""
     if isinstance(value, bool):
         return "a boolean"

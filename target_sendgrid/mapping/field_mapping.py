@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -129,8 +130,16 @@ class FieldMapping:
         return contact
 
     def identity_values(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values in a record of the fields that show who somebody is, as they are there."""
-        return {field.key: value_at(record, field.path) for field in self._identity_fields}
+        """Return the values in a record of the fields that show who somebody is, as they are there.
+
+        A phone number that can be converted has its normal form, since people know it in several.
+        """
+        values = {field.key: value_at(record, field.path) for field in self._identity_fields}
+        for field in self._identifiers:
+            if field.key == "phone_number_id":
+                with contextlib.suppress(RecordRejectedError):
+                    values[field.key] = self._converted(values[field.key], field)
+        return values
 
     def reader(self, field: MappedField, rest: Path) -> Callable[[Any], Any]:
         """Return a function that reads one field out of a value of a record, for the fast path.

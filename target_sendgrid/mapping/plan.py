@@ -30,6 +30,8 @@ class NewField(msgspec.Struct, frozen=True):
     field_type: FieldType
     why: str
     """Why it has this type, as the end of a sentence."""
+    near: str | None = None
+    """The reserved field or identifier that may be meant; ``None`` for none, and where the mapping gives the type."""
 
 
 class PlannedField(msgspec.Struct, frozen=True):
@@ -77,30 +79,43 @@ class MappingPlan(msgspec.Struct, frozen=True):
         """Return the plan for the identifiers alone, which needs nothing else and creates nothing."""
         return MappingPlan(tuple(planned for planned in self.fields if planned.target in fields.IDENTIFIERS))
 
-    def compile(self, *, clears_nulls: bool, create_field: Callable[[NewField], CustomField]) -> FieldMapping:
+    def compile(
+        self,
+        *,
+        clears_nulls: bool,
+        create_field: Callable[[NewField], CustomField],
+        phone_region: str | None = None,
+    ) -> FieldMapping:
         """Create the custom fields that are missing, and return what makes contacts.
 
         Args:
             clears_nulls: Whether a null clears a field.
             create_field: Creates a custom field, or returns the one that has been created meanwhile.
+            phone_region: Country of phone numbers that do not say it; ``None`` for none.
         """
         for warning in (*self.new_field_warnings, *self.warnings):
             log.warning("%s", warning)
         mapped = []
         for planned in self.fields:
             target = planned.target
-            field = _mapped_field(planned, create_field(target) if isinstance(target, NewField) else target)
+            found = create_field(target) if isinstance(target, NewField) else target
+            field = _mapped_field(planned, found, phone_region)
             mapped.append(msgspec.structs.replace(field, is_listed=planned.is_listed))
         return FieldMapping(mapped, clears_nulls=clears_nulls)
 
 
-def _mapped_field(planned: PlannedField, target: str | CustomField) -> MappedField:
+def _mapped_field(planned: PlannedField, target: str | CustomField, phone_region: str | None) -> MappedField:
     path, label = planned.path, planned.label
     if isinstance(target, str):
         if target == "email":
             return MappedField(target, path, conversions.to_email, "", label)
         if target == "alternate_emails":
             return MappedField(target, path, conversions.to_emails, [], label)
+        if target == "phone_number_id":
+            from target_sendgrid.mapping import phone_numbers  # noqa: PLC0415 - its library takes a third of a start
+
+            to_phone_number = functools.partial(phone_numbers.to_phone_number, region=phone_region)
+            return MappedField(target, path, to_phone_number, "", label)
         longest = fields.MAX_LENGTHS[target]
         convert = functools.partial(conversions.to_text, max_length=longest)
         return MappedField(target, path, convert, "", label, plain_length=longest or sys.maxsize)

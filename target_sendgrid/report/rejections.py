@@ -31,6 +31,7 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.NO_IDENTIFIER: "The email, and every other mapped identifier, is empty.",
     Reason.DELETED_WITHOUT_IDENTIFIER: "The row was deleted at the source and has none of the mapped identifiers.",
     Reason.INVALID_EMAIL: "The value mapped to an email field can't be an email address.",
+    Reason.INVALID_PHONE: "The value mapped to `phone_number_id` is no phone number, or does not say of which country.",
     Reason.TOO_LONG: "A value is longer than SendGrid takes for its field.",
     Reason.TOO_MANY_ITEMS: "More than five alternate email addresses.",
     Reason.NOT_A_NUMBER: "A value mapped to a number field is neither a number nor a numeric text.",

@@ -48,11 +48,11 @@ RESERVED_FIELDS = tuple(name for name in MAX_LENGTHS if name == "email" or name 
 
 READ_ONLY_FIELDS = frozenset(
     {
-        "id", "contact_id", "created_at", "updated_at", "list_ids", "segment_ids", "email_domains", "last_clicked",
+        "contact_id", "created_at", "updated_at", "list_ids", "segment_ids", "email_domains", "last_clicked",
         "last_opened", "last_emailed", "singlesend_id", "automation_id",
     },
 )  # fmt: skip
-"""Names of contact fields that only SendGrid sets."""
+"""Names of contact fields that only SendGrid sets, as it lists its reserved fields. It does not list `id` there."""
 
 MAX_ALTERNATE_EMAILS = 5
 """Most addresses in the field `alternate_emails`."""

@@ -166,6 +166,7 @@ def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
     yield from (
         Problem(problem, code=Code.WRONG_STREAM_MAP) for problem in stream_map_problems(config.get("stream_maps", {}))
     )
+    yield from _region_problems(config.get("default_phone_region"))
     yield from _list_problems(config)
     yield from _mode_problems(config)
     yield from _subscription_problems(config)
@@ -244,6 +245,18 @@ def _key_problems(key: str | None) -> Iterator[str]:
         )
     elif key is not None and not all("!" <= char <= "~" for char in key.strip()):
         yield "The setting `api_key` holds blanks or characters that no SendGrid key has. Copy the key again."
+
+
+def _region_problems(region: str | None) -> Iterator[str]:
+    if region is None:
+        return
+    from phonenumbers import SUPPORTED_REGIONS  # noqa: PLC0415 - few runs need it
+
+    if region.upper() not in SUPPORTED_REGIONS:
+        yield (
+            "The setting `default_phone_region` must be the ISO code of a country in two letters, such as US, or GB for"
+            " the United Kingdom."
+        )
 
 
 def _places(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -102,16 +102,25 @@ _FIELD_MAPPING_TYPE = th.CustomType(
     }
 )
 
+_CUSTOM_FIELDS = (
+    "Which properties fill contact fields: `mapped` those of `field_mapping`; `all` every other property that is a"
+    " single value, too, by its name. Custom fields that are missing need `create_custom_fields`."
+)
+
 _LISTS_OF_STREAMS: list[th.Property[Any]] = [
     th.Property("list_id", th.StringType, title="List id", description=_LIST_ID),
     th.Property("list_name", th.StringType, title="List name", description=_LIST_NAME),
     th.Property("list_property", th.StringType, title="List property", description=_LIST_PROPERTY),
     th.Property("lists", _LISTS_TYPE, title="Lists", description=_LISTS),
 ]
-_FIELDS_OF_STREAMS: th.Property[Any] = th.Property(
-    "field_mapping", _FIELD_MAPPING_TYPE, title="Field mapping", description=_FIELD_MAPPING
-)
-_PLACES = [*_LISTS_OF_STREAMS, _FIELDS_OF_STREAMS]
+_FIELDS_OF_STREAMS: list[th.Property[Any]] = [
+    th.Property("field_mapping", _FIELD_MAPPING_TYPE, title="Field mapping", description=_FIELD_MAPPING),
+    th.Property(
+        "custom_fields", th.StringType(allowed_values=["mapped", "all"]), default="mapped", title="Custom fields",
+        description=_CUSTOM_FIELDS,
+    ),
+]  # fmt: skip
+_PLACES = [*_LISTS_OF_STREAMS, *_FIELDS_OF_STREAMS]
 """Settings of all streams, and of single ones, that say where records go."""
 
 _AUDIENCES: list[th.Property[Any]] = [
@@ -181,7 +190,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         "create_list", th.BooleanType, default=True, title="Create list",
         description="Create the named list when it is missing.",
     ),
-    _FIELDS_OF_STREAMS,
+    *_FIELDS_OF_STREAMS,
     th.Property(
         "streams",
         th.ObjectType(
@@ -217,6 +226,11 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property(
         "create_custom_fields", th.BooleanType, default=False, title="Create custom fields",
         description="Create mapped custom fields that do not exist, typed from the stream's schema.",
+    ),
+    th.Property(
+        "default_phone_region", th.StringType, title="Region of phone numbers", examples=["US"],
+        description="ISO code of the country, such as `US` or `GB`, that phone numbers without a country code are of."
+        " Left out: records with such a number for `phone_number_id` are rejected.",
     ),
     th.Property(
         "null_handling", th.StringType(allowed_values=["omit", "clear"]), default="omit", title="Null handling",

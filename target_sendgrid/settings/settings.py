@@ -58,6 +58,7 @@ class StreamSettings:
     unsubscribed_values: Sequence[str | float | Decimal | bool] = ()
     suppression_group_id: int | None = None
     max_suppressions: int | None = None
+    custom_fields: str = "mapped"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Settings:
     lists: Mapping[str, str] | None
     create_list: bool
     field_mapping: Mapping[str, str | Mapping[str, Any]] | None
+    custom_fields: str
     streams: Mapping[str, Mapping[str, Any]]
     sync_mode: str
     membership_property: str | None
@@ -88,6 +90,7 @@ class Settings:
     account_contact_limit: int | None
     on_account_limit: str
     create_custom_fields: bool
+    default_phone_region: str | None
     null_handling: str
     profile_cap: int | None
     on_profile_cap: str
@@ -132,6 +135,7 @@ class Settings:
         values = {name: config.get(name, default) for name, default in defaults.items()}
         values["api_key"] = (values["api_key"] or "").strip()
         values["on_behalf_of"] = values["on_behalf_of"] and values["on_behalf_of"].strip()
+        values["default_phone_region"] = values["default_phone_region"] and values["default_phone_region"].upper()
         values["profile_cap"] = values["profile_cap"] or None
         values["streams"] = values["streams"] or {}
         return cls(**values)
@@ -211,6 +215,7 @@ class Settings:
             unsubscribed_values=own.get("unsubscribed_values", self.unsubscribed_values) or (),
             suppression_group_id=own.get("suppression_group_id", self.suppression_group_id),
             max_suppressions=own.get("max_suppressions", self.max_suppressions),
+            custom_fields=own.get("custom_fields", self.custom_fields),
         )
 
     def enabled_streams(self) -> list[tuple[str, StreamSettings]]:

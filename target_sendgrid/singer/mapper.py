@@ -66,6 +66,17 @@ class OutputMap(NamedTuple):
         is_complete = isinstance(self.entry, dict) and self.entry.get(MAPPER_ELSE_OPTION, "") in (None, NULL_STRING)
         return made | {"additionalProperties": False} if is_complete else made
 
+    @property
+    def guessed(self) -> set[str]:
+        """The properties that come of expressions: the SDK gives them the type of the property that they replace."""
+        if not isinstance(self.entry, dict):
+            return set()
+        options = self.stream_map.flattening_options
+        separator = "" if options is None else options.separator
+        starts = tuple(f"{name}{separator}" for name, rule in self.entry.items() if isinstance(rule, str))
+        made = properties_of(self.stream_map.transformed_schema)
+        return {name for name in made if name in self.entry or (separator and name.startswith(starts))}
+
     def sources(self, flattened: Mapping[str | int, Path], paths: Collection[Path], mark: str) -> RecordSources | None:
         """Return what mapped properties are made of, or ``None`` if only the stream map itself can tell.
 

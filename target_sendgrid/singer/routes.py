@@ -205,7 +205,8 @@ class RouteTable:
                 log.info("Stream '%s': nothing of it is sent to stream '%s'.", name, alias)
                 ignored.append(self._run.report.stream(alias))
             else:
-                planned.append((output_map, self._run.streams.plan(alias, output_map.schema(schema))))
+                plan = self._run.streams.plan(alias, output_map.schema(schema), output_map.guessed)
+                planned.append((output_map, plan))
         return ignored, planned
 
     def _needed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_sendgrid.mapping.planner import plan_mapping
+from target_sendgrid.mapping.planner import MappingRules, plan_mapping
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue, FieldType
 from target_sendgrid.settings.settings import Source
 
@@ -35,6 +35,7 @@ def planned(
     *,
     custom_fields: Iterable[CustomField] = CUSTOM_FIELDS,
     can_create_fields: bool = False,
+    **rules: Any,
 ) -> MappingPlan:
     sources = None if field_mapping is None else {field: _source(given) for field, given in field_mapping.items()}
     return plan_mapping(
@@ -42,7 +43,7 @@ def planned(
         schema if schema is not None else schema_of(*(source.property for source in (sources or {}).values())),
         sources,
         FieldCatalogue(custom_fields),
-        can_create_fields=can_create_fields,
+        MappingRules(can_create_fields, **rules),
     )
 
 

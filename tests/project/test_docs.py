@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from demo import tap_profiles
-from target_sendgrid.mapping.planner import plan_mapping
+from target_sendgrid.mapping.planner import MappingRules, plan_mapping
 from target_sendgrid.sendgrid.contact import encode
 from target_sendgrid.sendgrid.fields import CustomField, FieldCatalogue
 from target_sendgrid.settings.settings import Source
@@ -60,7 +60,7 @@ def test_the_worked_example_of_the_readme_is_a_profile_of_the_demo_and_what_beco
         tap_profiles.SCHEMA,
         {field: Source(name) for field, name in config["field_mapping"].items()},
         FieldCatalogue([]),
-        can_create_fields=True,
+        MappingRules(can_create_fields=True),
     )
     mapping = plan.compile(clears_nulls=False, create_field=lambda new: CustomField(new.name, new.name, new.field_type))
     assert json.loads(encode(mapping.contact(profile))) == contact

@@ -42,6 +42,7 @@ PROPERTIES: dict[str, Any] = {
     "counts": {"type": "array", "items": {"type": "number"}},
     "others": {"type": ["array", "string", "null"], "items": _TEXT},
     "phone": _TEXT | {"pattern": "^[+0-9]*$"},
+    "mobile": {"type": ["string", "integer", "null"]},
     "tier": {"oneOf": [{"type": "string"}, {"type": "null"}]},
     "value": {"type": ["number", "string", "null"], "multipleOf": 0.01, "minimum": 0, "maximum": 1e20},
     "tags": {"type": ["array", "null"], "items": {"type": ["string", "integer"]}},
@@ -55,7 +56,9 @@ FIELD_MAPPING = {
     "phone_number": "phone", "tier": "tier", "value": "value", "tags": "tags", "second_phone": "phones.1.number",
     "plan": "traits.plan", "anything": "anything", "nickname": "unlisted",
 }  # fmt: skip
-RESERVED = ("email", "first_name", "last_name", "city", "alternate_emails", "phone_number", "external_id")
+RESERVED = (
+    "email", "first_name", "last_name", "city", "alternate_emails", "phone_number", "external_id", "phone_number_id",
+)  # fmt: skip
 CONFIG = {"create_custom_fields": True}
 PATHS: dict[str, dict[str, Any]] = {
     "fast": {},
@@ -80,6 +83,16 @@ GOOD = {
     "home": ['{"city": "York"}', '{"city": null}', "{}", "null", '"York"', '""'],
     "counts": ["[]", "[1.5, 2]"],
     "phone": ['"+441234"', '""', "null"],
+    "mobile": [
+        '"+442079460018"',
+        '"+44 (0)20 7946 0018"',
+        '"020 7946 0018"',
+        "2079460018",
+        '"+4420"',
+        '"x"',
+        '""',
+        "null",
+    ],
     "tier": ['"gold"', '""', "null"],
     "value": ["19.99", "0.10", "7", '"7.50"', '""', "null"],
     "tags": ['["a", "b"]', "[]", "[1, 12345678901234567890]", '["\u00e9"]', "null"],
@@ -148,8 +161,8 @@ def values(contact: dict[str, Any]) -> dict[str, Any]:
 @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(RECORDS, min_size=1, max_size=8),
-    st.sampled_from([{}, {"last_name": "amount"}, {"external_id": "key"}]),
-    st.sampled_from(SETTINGS),
+    st.sampled_from([{}, {"last_name": "amount"}, {"external_id": "key"}, {"phone_number_id": "mobile"}]),
+    st.sampled_from([*SETTINGS, {"default_phone_region": "GB"}, {"custom_fields": "all"}]),
 )
 def test_each_path_has_the_same_outcome(
     account: Account, records: list[list[tuple[str, str]]], more_fields: dict[str, str], own: dict[str, Any]

@@ -91,9 +91,9 @@ class TestContent:
     def test_reason_codes_are_a_closed_list(self) -> None:
         assert [reason.value for reason in Reason] == [
             "schema_violation", "missing_key_property", "not_an_object", "unreadable", "stream_map_failed",
-            "no_identifier", "deleted_without_identifier", "invalid_email", "too_long", "too_many_items",
-            "not_a_number", "not_a_date", "not_a_boolean", "too_large", "refused_by_sendgrid", "failed_in_job",
-            "not_stored",
+            "no_identifier", "deleted_without_identifier", "invalid_email", "invalid_phone", "too_long",
+            "too_many_items", "not_a_number", "not_a_date", "not_a_boolean", "too_large", "refused_by_sendgrid",
+            "failed_in_job", "not_stored",
         ]  # fmt: skip
 
 

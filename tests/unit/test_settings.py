@@ -92,7 +92,7 @@ class TestDefaults:
             ("batch_size_bytes", 3_500_000), ("validate_records", True), ("validate_scope", "mapped"),
             ("max_rejected_percent", 10),
             ("job_timeout_seconds", 3600), ("request_timeout_seconds", 60), ("dry_run", False),
-            ("field_mapping", None), ("streams", {}),
+            ("field_mapping", None), ("streams", {}), ("custom_fields", "mapped"), ("default_phone_region", None),
             ("subscription_property", None), ("unsubscribed_values", None), ("skip_suppressed", False),
             ("account_contact_limit", None), ("on_account_limit", "fail"),
             ("rejected_records_path", None), ("report_path", None), ("on_behalf_of", None), ("api_url", None),
@@ -102,6 +102,10 @@ class TestDefaults:
     def test_a_setting_that_is_not_given_has_its_default(self, name: str, default: object, *, is_null: bool) -> None:
         changes: dict[str, Any] = {name: None} if is_null and name != "profile_cap" else {}
         assert getattr(settings_of(**changes), name) == default
+
+    @pytest.mark.parametrize("region", ["GB", "gb"])
+    def test_the_region_of_phone_numbers_is_in_capitals(self, region: str) -> None:
+        assert settings_of(default_phone_region=region).default_phone_region == "GB"
 
     def test_consent_is_not_given_by_default(self) -> None:
         assert Settings.from_config(SANDBOX).data_privacy_consent is False
@@ -122,6 +126,9 @@ class TestDefaults:
         before = copy.deepcopy(config)
         Settings.from_config(config)
         assert config == before
+
+
+REGION_RULE = "must be the ISO code of a country in two letters, such as US, or GB for the United Kingdom"
 
 
 class TestLimits:
@@ -149,6 +156,11 @@ class TestLimits:
             ("null_handling", "drop", "must be one of: omit, clear"),
             ("on_profile_cap", "stop", "must be one of: fail, truncate"),
             ("validate_scope", "some", "must be one of: mapped, all"),
+            ("custom_fields", "none", "must be one of: mapped, all"),
+            ("default_phone_region", "UK", REGION_RULE),
+            ("default_phone_region", "Germany", REGION_RULE),
+            ("default_phone_region", "+44", REGION_RULE),
+            ("default_phone_region", 44, 'must be a text, such as "US"'),
             ("create_list", "true", "must be true or false, without quotes"),
             ("create_list", 1, "must be true or false"),
             ("list_name", 7, "must be a text, in quotes"),

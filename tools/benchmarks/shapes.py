@@ -267,6 +267,14 @@ WIDE = replace(
 
 _DECIMAL = _NUMBER | {"multipleOf": 0.01, "minimum": -100_000_000, "maximum": 100_000_000}
 _RENAMED = {"email": "email_address", "email_address": None, "first_name": "given_name", "given_name": None}
+_PHONE_ID = {"phone_number_id": "phone"}
+
+
+def _mobile(number: int) -> str:
+    """Return a British mobile number, a different one for each person, without what is dialled before it."""
+    return f"74{number // 1_000_000:02d} {number % 1_000_000:06d}"
+
+
 SHAPES: Mapping[str, Shape] = {
     "utc": ORDINARY,
     "sdk": SDK,
@@ -291,6 +299,10 @@ SHAPES: Mapping[str, Shape] = {
     "no-email": SDK.without("email_address")
     .with_property("account", {"type": ["string"]}, lambda number: f"account-{number}")
     .mapped({"external_id": "account"}),
+    "phone": SDK.with_property("phone", _TEXT, lambda number: f"+44 {_mobile(number)}").mapped(_PHONE_ID),
+    "national-phone": SDK.with_property("phone", _TEXT, lambda number: f"0{_mobile(number)}")
+    .with_config(default_phone_region="GB")
+    .mapped(_PHONE_ID),
     "clear": SDK.with_config(null_handling="clear"),
     "wide": WIDE,
     "wide-checked": WIDE.with_config(validate_scope="all"),

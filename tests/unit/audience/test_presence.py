@@ -34,6 +34,8 @@ ADA = FakeMember("1", email="ada@example.com", external_id="Ada-1", phone_number
         {"phone_number_id": "+1 (415) 555-0100"},
         {"phone_number_id": "0014155550100"},
         {"phone_number_id": 14155550100},
+        {"phone_number_id": "(415) 555-0100"},
+        {"phone_number_id": 4155550100},
     ],
 )
 def test_a_member_is_present_by_any_identifier(record: dict[str, Any]) -> None:
@@ -48,6 +50,7 @@ def test_a_member_is_present_by_any_identifier(record: dict[str, Any]) -> None:
         {"anonymous_id": "Ada-1"},
         {"external_id": "ada@example.com"},
         {"phone_number_id": "+14155550101"},
+        {"phone_number_id": "555-0100"},
         {"first_name": "ada@example.com"},
         {"email": None, "external_id": ""},
         {"email": {"of": "ada@example.com"}, "external_id": Decimal("1.5")},

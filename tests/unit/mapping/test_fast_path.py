@@ -124,7 +124,7 @@ def test_a_bad_or_unusual_record_is_left_to_the_slow_path(changes: dict[str, Any
     assert contact(**GOOD | changes) is None
 
 
-@pytest.mark.parametrize("field", ["external_id", "anonymous_id", "phone_number_id"])
+@pytest.mark.parametrize("field", ["external_id", "anonymous_id"])
 def test_a_record_with_an_empty_identifier_is_left_to_the_slow_path(field: str) -> None:
     fast = fast_path(compiled(mapping={"email": "mail", field: "given"}))
     assert made_of(fast, {"mail": "ada@x.com", "given": ""}) is None

@@ -215,7 +215,7 @@ class TestProblems:
         problems = problems_of({"email": "email"}, schema | {"additionalProperties": False})
         assert problems == ["Stream 'people' has no property 'email' to fill 'email'. Did you mean 'emails.0'?"]
 
-    @pytest.mark.parametrize("name", ["created_at", "Contact_ID", "segment_ids", "id"])
+    @pytest.mark.parametrize("name", ["created_at", "Contact_ID", "segment_ids"])
     def test_a_field_that_sendgrid_sets_itself_can_not_be_mapped(self, name: str) -> None:
         (problem,) = problems_of({"email": "mail", name: "mail"}, create_field=FieldMaker())
         assert problem == f"Stream 'people': '{name}' is set by SendGrid itself and can't be mapped."
