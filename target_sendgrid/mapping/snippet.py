@@ -144,6 +144,7 @@ def _stream_lines(stream: _StreamMapping) -> Iterator[str]:
     left_out = len(stream.new_fields) - _MAX_PROPOSALS
     if left_out > 0:
         yield f"    # Not shown here: {left_out:,} more."
+    yield "  # custom_fields: all  # in place of these, a field for each property with a single value, by its name"
 
 
 def _why(field: str, one: Suggestion) -> str:

@@ -130,7 +130,11 @@ def test_every_request_of_the_target_keeps_the_contract(sandbox: SandboxServer, 
     for kind in IDENTIFIERS[1:]:
         sandbox.add_fault("job_errored_rows", first=1, mode="garbage")
         run(
-            sandbox, {"list_id": list_id, "field_mapping": {kind: "id"}}, people, record(id="55501"), record(id="55502")
+            sandbox,
+            {"list_id": list_id, "field_mapping": {kind: "id"}},
+            people,
+            record(id="+14155550101"),
+            record(id="+14155550102"),
         )
     client = Client(Transport(sandbox.url, sandbox.api_key, clock=HastyClock(), timeout_seconds=5))
     client.contact_count()

@@ -323,4 +323,26 @@ MISTAKES = [
         "property 'tags' is an array, and 'email' takes a single value. Map 'mail' instead",
         config={"field_mapping": {"email": "tags"}},
     ),
+    Mistake(
+        Code.WRONG_MAPPING,
+        "a date is mapped to a custom field for numbers",
+        "property 'seen' is a date, and the custom field 'visits' is of type Number, which takes none",
+        config={"field_mapping": {"email": "mail", "visits": "seen"}},
+        lines=(schema("members", mail="string", seen={"type": "string", "format": "date-time"}),),
+        prepare=lambda account: account.sandbox.seed(fields={"visits": "Number"}),
+    ),
+    Mistake(
+        Code.WRONG_MAPPING,
+        "`custom_fields: all`, and SendGrid has not all of the fields",
+        "SendGrid has no custom field for 1 property that `custom_fields: all` maps: tier. Set `create_custom_fields`",
+        config={"field_mapping": {"email": "mail"}, "custom_fields": "all", "create_custom_fields": False},
+        lines=(schema("members", mail="string", tier="string"),),
+    ),
+    Mistake(
+        Code.WRONG_MAPPING,
+        "`custom_fields: all`, and two names that differ in capitals only",
+        "the properties 'tier' and 'Tier' would fill one contact field",
+        config={"field_mapping": {"email": "mail"}, "custom_fields": "all", "create_custom_fields": True},
+        lines=(schema("members", mail="string", tier="string", Tier="string"),),
+    ),
 ]

@@ -216,6 +216,13 @@ class TestStreams:
         account.sandbox.seed(fields={f"field_{number}": "Text" for number in range(500)})
         mapping = {"email": "email", "spent": "spent"}
         checked = account.check(create_custom_fields=True, field_mapping=mapping)
+        (error,) = of_level(checked, "error")
+        assert "needs 1 new custom field: the account would have 501, and it may have 500." in error
+
+    def test_more_fields_of_several_streams_than_an_account_may_have(self, account: Account) -> None:
+        account.sandbox.seed(fields={f"field_{number}": "Text" for number in range(499)})
+        streams = {name: {"field_mapping": {"email": "email", f"of_{name}": "x"}} for name in ("a", "b")}
+        checked = account.check(create_custom_fields=True, streams=streams)
         assert of_level(checked, "error") == [
             (
                 "With the new ones, the account would have 501 custom fields, and it may have 500. Map fewer"

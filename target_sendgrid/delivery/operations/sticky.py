@@ -1,4 +1,4 @@
-"""Sticky identifiers: SendGrid requires those that a contact has in each later update, whoever has set them."""
+"""Sticky identifiers: those that a contact has, which SendGrid requires in each later update of it."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_a_new_range_of_international_numbers_is_taken() -> None:
 
 
 @given(CODES, st.text("0123456789", min_size=1, max_size=14), st.text("0123456789 ().-", max_size=6))
-def test_the_quick_way_gives_what_the_library_gives(code: int, digits: str, end: str) -> None:
+def test_numbers_that_are_only_compared_are_those_that_the_library_gives(code: int, digits: str, end: str) -> None:
     number = f"+{code}{digits}{end}"
     with mock.patch.object(phone_numbers, "_is_unchanged", return_value=False):
         expected = outcome(number)

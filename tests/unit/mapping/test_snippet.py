@@ -97,6 +97,13 @@ def test_custom_fields_are_there_to_be_uncommented() -> None:
     }  # fmt: skip
 
 
+def test_all_properties_are_offered_as_custom_fields_where_some_are() -> None:
+    text = as_meltano_yml([stream("people", "email", "tier"), stream("guests", "email", "first_name")])
+    assert text.count("\n          # custom_fields: all  # in place of these") == 1
+    all_of_them = config_of(text=text.replace("# custom_fields", "custom_fields"))
+    assert all_of_them["streams"]["people"]["custom_fields"] == "all"
+
+
 def test_few_of_many_custom_fields_are_shown() -> None:
     text = as_meltano_yml([stream("people", "email", *(f"tier_{chr(97 + number)}" for number in range(20)))])
     assert text.count("type: Text") == 15
