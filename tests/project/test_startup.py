@@ -25,8 +25,8 @@ _RUN_AND_LIST_MODULES = f"import atexit, sys; atexit.register(lambda: print(*sys
 
 _UNUSED = {
     "charset_normalizer.api", "dotenv", "fsspec", "idna.core", "importlib_metadata", "inflection", "joblib",
-    "jsonpath_ng", "jsonschema", "logging.handlers", "referencing", "singer_sdk.streams", "singer_sdk.tap_base",
-    "upath",
+    "jsonpath_ng", "jsonschema", "logging.handlers", "phonenumbers", "referencing",
+    "singer_sdk.streams", "singer_sdk.tap_base", "upath",
 }  # fmt: skip
 """Modules that the SDK and `requests` load, and that an ordinary run does not use."""
 

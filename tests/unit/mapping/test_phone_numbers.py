@@ -24,9 +24,9 @@ def problem_with(value: Any, region: str | None = None) -> str:
     return caught.value.sentence.removeprefix(f"{LABEL} ")
 
 
-def outcome(value: str) -> str:
+def outcome(value: str, region: str | None = None) -> str:
     try:
-        return to_phone_number(value, LABEL, None)
+        return to_phone_number(value, LABEL, region)
     except RecordRejectedError as error:
         return error.sentence
 
@@ -97,6 +97,37 @@ def test_a_new_range_of_international_numbers_is_taken() -> None:
     number = "+10005550143"
     assert not phonenumbers.is_valid_number(phonenumbers.parse(number))
     assert to_phone_number(number, LABEL, None) == number
+
+
+@st.composite
+def national_numbers(draw: st.DrawFn) -> tuple[str, str]:
+    """Return a region, and a number that begins like one of the region."""
+    region = draw(st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)))
+    kind = draw(st.sampled_from([phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE]))
+    example = phonenumbers.example_number_for_type(region, kind) or phonenumbers.example_number(region)
+    assert example is not None
+    national = phonenumbers.national_significant_number(example)
+    kept = draw(st.integers(0, len(national)))
+    left = len(national) - kept
+    end = draw(st.text("0123456789", min_size=left, max_size=left + draw(st.integers(0, 1))))
+    prefix = draw(st.sampled_from(["", "0", "1", "8", "00", "90", "15", str(example.country_code)]))
+    return region, prefix + national[:kept] + end
+
+
+@given(national_numbers())
+def test_national_numbers_that_are_only_compared_are_those_that_the_library_gives(given: tuple[str, str]) -> None:
+    region, number = given
+    with mock.patch.object(phone_numbers, "_usual_number", return_value=None):
+        expected = outcome(number, region)
+    assert outcome(number, region) == expected
+
+
+def test_ordinary_numbers_are_not_left_to_the_library() -> None:
+    usual = [("+44 20 7946 0018", None), ("020 7946 0018", "GB"), ("(202) 555-0143", "US"), (2025550143, "US")]
+    with mock.patch.object(phonenumbers, "parse", side_effect=AssertionError):
+        assert [to_phone_number(value, LABEL, region) for value, region in usual] == [
+            "+442079460018", "+442079460018", "+12025550143", "+12025550143",
+        ]  # fmt: skip
 
 
 @given(CODES, st.text("0123456789", min_size=1, max_size=14), st.text("0123456789 ().-", max_size=6))
