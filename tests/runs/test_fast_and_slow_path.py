@@ -63,7 +63,7 @@ CONFIG = {"create_custom_fields": True}
 PATHS: dict[str, dict[str, Any]] = {
     "fast": {},
     "slow": {},
-    "stream map": {"stream_maps": {"people": {"note": "'constant'"}}},
+    "stream map": {"stream_maps": {"people": {"_sdc_note": "'constant'"}}},
 }
 SETTINGS: list[dict[str, Any]] = [
     {}, {"null_handling": "clear"}, {"validate_records": False}, {"validate_scope": "all"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_sendgrid.delivery.job_outcome import FEW_CONTACTS, JobOutcome, at_fault, read_outcome
+from target_sendgrid.delivery.job_outcome import FEW_CONTACTS, JobOutcome, at_fault, read_outcome, without
 from target_sendgrid.sendgrid.client import JobStatus
 
 
@@ -23,6 +23,27 @@ def status(
 
 def people(count: int) -> dict[str, str]:
     return {f"p{number}": "bad luck" for number in range(count)}
+
+
+class TestWithout:
+    def test_a_job_has_no_errors_without_all_those_that_its_errors_file_names(self) -> None:
+        told, named = without(status("errored", errored=2, errors_url="https://x"), people(2), ["p0", "p1"])
+        assert named == {}
+        assert read_outcome(told, named, frozenset(), 20) == JobOutcome({}, "")
+
+    def test_it_has_the_errors_of_the_others(self) -> None:
+        told, named = without(status("errored", errored=3), people(3), ["p0", "p2"])
+        assert named == {"p1": "bad luck"}
+        assert read_outcome(told, named, frozenset(), 20) == JobOutcome({"p1": "bad luck"}, "")
+
+    @pytest.mark.parametrize("errored", [None, 1, 3])
+    def test_errors_that_the_file_does_not_name_stay_unclear(self, errored: int | None) -> None:
+        told, named = without(status("errored", errored=errored), people(2), ["p0", "p1"])
+        assert (told.status, read_outcome(told, named, frozenset(), 20).problem) != ("completed", "")
+
+    def test_a_job_that_failed_as_a_whole_has_failed_for_the_others(self) -> None:
+        told, named = without(status("failed", errored=20), people(20), ["p0"])
+        assert read_outcome(told, named, frozenset(), 20).problem == "failed"
 
 
 class TestAtFault:

@@ -89,12 +89,13 @@ class FailuresHarness:
             self.clock.sleep(0.001)
             self.failures.accepted(job_of("other"))
 
-    def refuse(self, job: Job, *named: str, completes: tuple[str, ...] = ()) -> Naming:
+    def refuse(self, job: Job, *named: str, completes: tuple[str, ...] = (), needs_fault: bool = True) -> Naming:
         """Refuse a request, and name some of its contacts."""
         self.clock.sleep(1.0)
         if job in self.queue:
             self.queue._jobs.remove(job)  # noqa: SLF001 - it was taken out to be sent
         operation = Naming(*named, completes=completes)
+        operation.needs_fault = needs_fault
         error = BadRequestError("It was refused.", [("contacts", "bad luck")])
         self.failures.refused(job, cast("Operation", operation), error)
         return operation
@@ -315,6 +316,18 @@ class TestRefused:
         assert operation.amended == [{"a@example.com": "a is bad", "b@example.com": "b is bad"}]
         assert [name for name, *_ in rejected_of(job)] == ["a"]
         assert (list(harness.queue), names_of(job)) == ([job], ["b", "c"])
+
+    def test_all_who_are_named_may_be_complete_now(self, harness: FailuresHarness) -> None:
+        job = job_of(*(f"p{number}" for number in range(30)))
+        names = tuple(names_of(job))
+        operation = harness.refuse(job, *names, completes=names, needs_fault=False)
+        assert (len(operation.amended), rejected_of(job), list(harness.queue)) == (1, [], [job])
+        assert (job.count, job.failed_at, job.named) == (30, {}, frozenset())
+
+    def test_who_is_complete_now_is_not_at_fault_beside_others(self, harness: FailuresHarness) -> None:
+        job = job_of("a", "b", "c")
+        harness.refuse(job, "a", "b", completes=("b",), needs_fault=False)
+        assert ([name for name, *_ in rejected_of(job)], names_of(job)) == (["a"], ["b", "c"])
 
     def test_nobody_is_rejected_for_a_refusal_that_names_nobody(self, harness: FailuresHarness) -> None:
         job = job_of("a", "b")
