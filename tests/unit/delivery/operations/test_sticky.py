@@ -52,7 +52,8 @@ def test_a_job_is_completed_before_it_is_sent() -> None:
     job = job_of("a", "b")
     assert known.contacts_of(job) == job.contacts()
     stub = stub_of()
-    stub.find_contacts = lambda *_: iter([("a@example.com", {"email": "a@example.com", "external_id": "7"})])  # type: ignore[method-assign]
+    ada = {"email": "a@example.com", "external_id": "7"}
+    stub.find_contacts = lambda *_: iter([("a@example.com", ada)])  # type: ignore[method-assign]  # all that it holds
     completed(known, stub, {"a@example.com": job_of("a").changes()["a@example.com"]})
     assert [decode(contact).get("external_id") for contact in known.contacts_of(job)] == ["7", None]
 
