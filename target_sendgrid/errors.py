@@ -98,6 +98,7 @@ class Code(str, Enum):
     WRONG_GROUP = "wrong-group"
     ACCOUNT_LIMIT = "account-limit"
     MIRROR_WITHHELD = "mirror-withheld"
+    SNAPSHOT = "snapshot"
     LOCAL_FILE = "local-file"
     STOPPED = "stopped"
     INTERNAL_ERROR = "internal-error"

@@ -7,12 +7,13 @@ an export, the guards decide (`audience/guards.py`), and all who are absent are 
 from __future__ import annotations
 
 import logging
+from array import array
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_sendgrid.audience.presence import Presence, shown_texts
+from target_sendgrid.audience.presence import IDENTITY_FIELDS, Presence, member_keys, shown_texts
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_ABSENT
 from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.errors import ConfigError, Reason, WithheldError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from target_sendgrid.audience.guards import ListFacts, StreamFacts
     from target_sendgrid.audience.mirror import RemovalPlan
+    from target_sendgrid.audience.presence import ListMember
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batcher
     from target_sendgrid.delivery.delivery import Delivery
@@ -192,9 +194,9 @@ class Mirrors:
         for list_id in self._presence:
             if is_new(list_id):  # a dry run has not created it
                 continue
-            label, plan = self._label(list_id), self._plan(list_id)
-            name = self._connection.lists.given_name(list_id) or list_id
-            self._report.removed_members[name] = plan.removal_count
+            leaving = array("q")
+            label, plan = self._label(list_id), self._plan(list_id, leaving)
+            self._report.removed_members[label] = plan.removal_count
             members = counted(plan.list_size, "member")
             if plan.unidentified_count:
                 stay = counted(plan.unidentified_count, "member")
@@ -206,6 +208,8 @@ class Mirrors:
             elif self._report.dry_run is not None:
                 log.info("A run would take %s of %s off the list %s.", f"{plan.removal_count:,}", members, label)
             else:
+                if self._connection.snapshot is not None:
+                    self._connection.snapshot.leave(leaving, (list_id,))
                 reasons = self._take_off(list_id, plan, batcher, delivery)
                 kept += reasons
                 removed = plan.removal_count - len(reasons)
@@ -217,7 +221,8 @@ class Mirrors:
             what = f"{counted(len(kept), 'member')} could not be taken off a mirrored list."
             raise WithheldError([f"{what} {kept[0]} Run again."])
 
-    def _plan(self, list_id: str) -> RemovalPlan:
+    def _plan(self, list_id: str, leaving: array[int]) -> RemovalPlan:
+        """Decide who is taken off a list, and add who they are to `leaving`, as the snapshot knows them."""
         from target_sendgrid.audience.mirror import RemovalPlan  # noqa: PLC0415 - only mirrors need it
         from target_sendgrid.sendgrid.exports import ListExport  # noqa: PLC0415 - as above
 
@@ -226,7 +231,13 @@ class Mirrors:
         export = ListExport(
             client, self._clock, current_id, label=label, timeout_seconds=seconds, check_stop=self._check_stop
         )
-        return RemovalPlan(self._facts(list_id, label), self._presence[list_id], export)
+        snapshot = self._connection.snapshot
+
+        def note_leaving(member: ListMember) -> None:
+            if snapshot is not None:
+                leaving.extend(map(snapshot.person, member_keys(member)))
+
+        return RemovalPlan(self._facts(list_id, label), self._presence[list_id], export, note_leaving)
 
     def _take_off(self, list_id: str, plan: RemovalPlan, batcher: Batcher, delivery: Delivery) -> list[str]:
         """Take members off a list, and return why some could not be taken off, a sentence for each."""

@@ -31,7 +31,9 @@ from target_sendgrid.sendgrid.lists import ListTracker
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from target_sendgrid.audience.cap import ProfileCap
     from target_sendgrid.clock import Clock
+    from target_sendgrid.delivery.known_people import KnownPeople
     from target_sendgrid.delivery.operation import Operation
     from target_sendgrid.delivery.pending import OperationKind
     from target_sendgrid.delivery.worker import MakeWorker, Runner
@@ -51,7 +53,7 @@ class Pipeline:
         clock: Where time comes from.
         write_state: Writes a state for the tap's next run.
         check_stop: Called while waiting; may raise to end the run.
-        people_count: Returns the number of people of the run so far.
+        cap: Counts the people who are sent.
         make_worker: Makes what runs the job runner: a thread by default.
     """
 
@@ -65,7 +67,7 @@ class Pipeline:
         clock: Clock,
         write_state: Callable[[bytes], None],
         check_stop: Callable[[], None],
-        people_count: Callable[[], int],
+        cap: ProfileCap,
         make_worker: MakeWorker | None,
     ) -> None:
         self._connection = connection
@@ -91,6 +93,7 @@ class Pipeline:
         self.over_limit = OverLimit(
             settings.account_contact_limit or 0, self.gate, is_failure=settings.on_account_limit == "fail"
         )
+        self.known = self._known_people(report, cap)
         runner = self._runner(kinds, report)
         self.delivery = Delivery(
             batcher=self.batcher,
@@ -98,6 +101,7 @@ class Pipeline:
             worker=make_worker(runner) if make_worker is not None else WorkerThread(runner, clock),
             gate=self.gate,
             over_limit=self.over_limit,
+            known=self.known if report.dry_run is None else None,
             report=report,
             rejections=connection.rejections,
             clock=clock,
@@ -120,7 +124,8 @@ class Pipeline:
             report=report,
             guard=SuppressionGuard(lambda stream: settings.for_stream(stream).max_suppressions),
             read_suppressed=self._read_suppressed,
-            people_count=people_count,
+            people_count=lambda: cap.distinct_profiles,
+            known=self.known,
         )
         self.checkpoints = Checkpoints(
             self.unsubscribed,
@@ -133,6 +138,13 @@ class Pipeline:
             clock=clock,
             check_stop=check_stop,
         )
+
+    def _known_people(self, report: Report, cap: ProfileCap) -> KnownPeople | None:
+        if self._connection.snapshot is None:
+            return None
+        from target_sendgrid.delivery.known_people import KnownPeople  # noqa: PLC0415 - few runs need it
+
+        return KnownPeople(self._connection.snapshot, report, cap)
 
     def _runner(self, kinds: Mapping[str, OperationKind], report: Report) -> Runner:
         field_name = self._connection.catalogue.name_of

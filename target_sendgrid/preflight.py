@@ -26,9 +26,12 @@ from target_sendgrid.wording import counted, shown
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from target_sendgrid.audience.snapshot import Snapshot
     from target_sendgrid.clock import Clock
     from target_sendgrid.sendgrid.fields import FieldCatalogue
     from target_sendgrid.settings.settings import Settings
+
+_DAY_SECONDS = 86_400
 
 _MARKETING_SCOPES = ("marketing.read", "marketing_campaigns.")
 
@@ -71,6 +74,8 @@ class Connection(msgspec.Struct, frozen=True):
     """What `close` closes."""
     account_limit: AccountLimit | None = None
     """The limit of the account's contacts, where one is set."""
+    snapshot: Snapshot | None = None
+    """Who need not be sent again, where a file for it is set."""
 
     @property
     def request_count(self) -> int:
@@ -190,7 +195,7 @@ def _connect(
     *,
     leaves_no_file: bool,
 ) -> None:
-    transports = _transports(settings, clock, resources, leaves_no_file=leaves_no_file)
+    transports, api_key = _transports(settings, clock, resources, leaves_no_file=leaves_no_file)
     make_client = ReadingClient if leaves_no_file else Client
     client = make_client(transports[0])
     try:
@@ -203,20 +208,21 @@ def _connect(
         lists = Lists(client, can_create=settings.create_list)
         _check_lists(lists, settings, result)
         account_limit = _check_account_limit(client, settings, result)
+        snapshot = _open_snapshot(settings, api_key, clock, result, resources, reads_only=leaves_no_file)
     finally:
         result.request_count = transports[0].request_count
     for transport in transports:
         transport.start_run()
     clients = client, make_client(transports[1])
     result.connection = Connection(
-        transports, clients, catalogue, lists, rejections, resources.pop_all(), account_limit
+        transports, clients, catalogue, lists, rejections, resources.pop_all(), account_limit, snapshot
     )
 
 
 def _transports(
     settings: Settings, clock: Clock, resources: contextlib.ExitStack, *, leaves_no_file: bool
-) -> tuple[Transport, Transport]:
-    """Start the embedded sandbox if the settings ask for it, and return one transport for each thread."""
+) -> tuple[tuple[Transport, Transport], str]:
+    """Start the embedded sandbox if the settings ask for it; return one transport for each thread, and the key."""
     url, api_key = settings.base_url, settings.api_key
     if settings.is_sandbox:
         database = settings.sandbox_database
@@ -239,7 +245,7 @@ def _transports(
         resources.callback(opened.close)
         return opened
 
-    return transport(), transport()
+    return (transport(), transport()), api_key
 
 
 def _could_be_made(path: str) -> bool:
@@ -320,6 +326,46 @@ def _check_account_limit(client: Client, settings: Settings, result: PreflightRe
         next_step = "People whom SendGrid has are sent, new ones are left out (`on_account_limit`)."
         result.findings.append(Finding(Level.WARNING, account_limit.sentence, next_step))
     return account_limit
+
+
+def _open_snapshot(
+    settings: Settings,
+    api_key: str,
+    clock: Clock,
+    result: PreflightResult,
+    resources: contextlib.ExitStack,
+    *,
+    reads_only: bool,
+) -> Snapshot | None:
+    """Open the snapshot, unless a check has failed: with a wrong key, it would be made anew."""
+    path = settings.snapshot_path
+    if path is None or result.errors:
+        return None
+    account = f"{settings.base_url} {settings.on_behalf_of or ''}"
+    if settings.is_sandbox:
+        if settings.sandbox_database is None:
+            what = "`snapshot_path` has no effect: the account of the embedded sandbox ends with the run."
+            result.findings.append(Finding(Level.WARNING, what, "Keep it: set `api_url` to `sandbox:PATH.db`."))
+            return None
+        account = f"sandbox {Path(settings.sandbox_database).expanduser().resolve()}"  # its port changes
+    from target_sendgrid.audience.snapshot import Snapshot  # noqa: PLC0415 - loads what only this needs
+    from target_sendgrid.audience.snapshot_file import SnapshotFile  # noqa: PLC0415 - as above
+
+    try:
+        today, age = int(clock.now() // _DAY_SECONDS), settings.snapshot_max_age_days
+        file = SnapshotFile(path, account, api_key, today=today, max_age_days=age, reads_only=reads_only)
+        resources.callback(file.close)
+        snapshot = Snapshot(file, allows_erased=settings.allow_erased, reads_only=reads_only)
+    except TargetSendGridError as error:
+        result.add_error(error)
+        return None
+    if file.warning is not None:
+        result.findings.append(Finding(Level.WARNING, file.warning.what, file.warning.next_step))
+    else:
+        people = counted(snapshot.people_count, "person", "people")
+        erased = f", and {counted(len(file.erased), 'identifier')} of erased ones" if file.erased else ""
+        result.add_ok(f"The snapshot {path} holds {people} who need no sending while they are unchanged{erased}.")
+    return snapshot
 
 
 def _check_lists(lists: Lists, settings: Settings, result: PreflightResult) -> None:

@@ -91,13 +91,13 @@ class Run:
             clock=clock,
             write_state=write_state,
             check_stop=check_stop,
-            people_count=lambda: len(self._people or ()),
+            cap=self.cap,
             make_worker=make_worker,
         )
         self._batcher, self._delivery, self._gate = pipeline.batcher, pipeline.delivery, pipeline.gate
         self._intents, self._unsubscribed = pipeline.intents, pipeline.unsubscribed
         self._removals, self._checkpoints, self._permit = pipeline.removals, pipeline.checkpoints, pipeline.permit
-        self._over_limit, self._list_tracker = pipeline.over_limit, pipeline.list_tracker
+        self._over_limit, self._list_tracker, self._known = pipeline.over_limit, pipeline.list_tracker, pipeline.known
         self.mirrors = Mirrors(connection, settings, report, clock, self._list_tracker, check_stop)
         self._erased = ErasedPeople()
 
@@ -221,6 +221,8 @@ class Run:
                 self._unsubscribed.hold(change)
                 self._checkpoints.hold_if_full()
                 return
+            if self._known is not None and self._known.leaves_out(change, is_new=admission is NEW):
+                return
             is_limit_reached = self._batcher.add(change, is_new=admission is NEW)
         except RecordRejectedError as error:
             if admission is NEW:
@@ -292,8 +294,8 @@ class Run:
     def _let_wait(self, contact: contacts.Contact, list_ids: tuple[str, ...], origin: Origin, act: Act) -> None:
         """Let what a record asks to take away wait for a checkpoint."""
         identity, keys = contacts.identity(contact) or "", identity_keys(contact)
-        if self._people is not None:
-            self._people.add(identity)
+        if self._known is not None:
+            self._known.note_removal(keys)
         if act is Act.ERASE:
             self._erased.add(contact)
         self._intents.add(Removal(identity, keys, contacts.encode(contact), list_ids, origin, act))
@@ -373,6 +375,7 @@ class Run:
         self.report.state_held_from_line = self._gate.held_from_line
         self.report.distinct_profiles = self.cap.distinct_profiles
         self.report.request_count = self._connection.request_count
+        self.report.snapshot_people = None if self._known is None else self._known.finish()
         self.streams.complete_report(self._list_tracker)
 
     def _leave_out(self, stream: Stream, origin: Origin) -> None:

@@ -16,7 +16,7 @@ class HashSet:
     """Remembers texts by 64-bit hashes in arrays.
 
     A lookup may find a text that was never added: among ten million texts, about one lookup in 10**12. New hashes wait
-    unsorted at the end of their array. Adding is fast, and so are lookups as long as nothing is added between them.
+    unsorted at the end of their array, which is sorted by a lookup that finds many of them there.
     """
 
     def __init__(self) -> None:
@@ -36,9 +36,13 @@ class HashSet:
     def __contains__(self, text: str) -> bool:
         """Return whether the text was added."""
         hashed = hash(text)
-        part = self._tidy(hashed % _PARTS)
-        place = bisect_left(part, hashed)
-        return place < len(part) and part[place] == hashed
+        number = hashed % _PARTS
+        part, count = self._parts[number], self._sorted_counts[number]
+        if len(part) > count + _SMALLEST_LIMIT:
+            part = self._tidy(number)
+            count = len(part)
+        place = bisect_left(part, hashed, 0, count)
+        return (place < count and part[place] == hashed) or hashed in part[count:]
 
     def __len__(self) -> int:
         """Number of distinct texts."""

@@ -9,7 +9,7 @@ from target_sendgrid.audience.guards import allowed_removals, objection, size_ob
 from target_sendgrid.audience.hash_set import HashSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from target_sendgrid.audience.guards import ListFacts
     from target_sendgrid.audience.presence import Presence
@@ -24,9 +24,17 @@ class RemovalPlan:
         facts: What is known about the list.
         presence: Who was in the run.
         export: The members of the list. They are read only if the run allows removals at all.
+        note_leaving: Called with members who are to be taken off; also with some of those who then are not, after all.
     """
 
-    def __init__(self, facts: ListFacts, presence: Presence, export: ListExport) -> None:
+    def __init__(
+        self,
+        facts: ListFacts,
+        presence: Presence,
+        export: ListExport,
+        note_leaving: Callable[[ListMember], None] = lambda _: None,
+    ) -> None:
+        self._note_leaving = note_leaving
         self.list_size = 0
         """Number of members of the list; 0 until they are read."""
         self.unidentified_count = 0
@@ -70,6 +78,7 @@ class RemovalPlan:
             self._absent.add(member.contact_id)
             if not keeps_ids:
                 continue
+            self._note_leaving(member)
             self._ids.write(member.contact_id.encode() + b"\n")
             self._id_count += 1
             # Rows that repeat a contact are rare, so they are counted exactly only when it matters.

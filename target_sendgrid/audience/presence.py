@@ -89,13 +89,12 @@ class Presence:
                 has it. Fields that show nobody's identity are ignored, and so are values other than texts, whole
                 numbers and arrays of them.
         """
-        for field, kind in _FIELDS.items():
-            for key in _shown_keys(kind, values.get(field)):
-                self._keys.add(key)
+        for key in all_keys(values):
+            self._keys.add(key)
 
     def __contains__(self, member: ListMember) -> bool:
         """Return whether a record has shown any identifier of a member of the list."""
-        return any(key in self._keys for kind, value in _identifiers(member) for key in _member_keys(kind, value))
+        return any(key in self._keys for key in member_keys(member))
 
     def maps_identifier_of(self, member: ListMember) -> bool:
         """Return whether the member has an identifier that some stream maps.
@@ -112,6 +111,18 @@ def identity_keys(values: Mapping[str, object]) -> tuple[str, ...]:
         values: Value of each contact field, as of `Presence.add`. Alternate addresses are not considered.
     """
     return tuple(key for kind in IDENTIFIERS for key in _shown_keys(kind, values.get(kind)))
+
+
+def all_keys(values: Mapping[str, object]) -> Iterator[str]:
+    """Yield the texts of `identity_keys`, and those of alternate addresses."""
+    for field, kind in _FIELDS.items():
+        yield from _shown_keys(kind, values.get(field))
+
+
+def member_keys(member: ListMember) -> Iterator[str]:
+    """Yield the same texts for a member of a list."""
+    for kind, value in _identifiers(member):
+        yield from _keys(kind, value)
 
 
 def _shown_keys(kind: str, value: object) -> Iterator[str]:

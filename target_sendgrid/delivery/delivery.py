@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.batching import Batcher
     from target_sendgrid.delivery.events import BatchResult, JobEvent
+    from target_sendgrid.delivery.known_people import KnownPeople
     from target_sendgrid.delivery.over_limit import OverLimit
     from target_sendgrid.delivery.pending import Change, OperationKind, Purpose
     from target_sendgrid.delivery.state import StateGate
@@ -87,6 +88,7 @@ class Delivery:
         worker: Runs the jobs of sealed batches.
         gate: Holds states back.
         over_limit: Notes who was left out, since the account has no room.
+        known: Is told who is sent and who is settled; ``None`` without a snapshot, and in a dry run.
         report: Counts outcomes.
         rejections: Takes rejected records.
         clock: Where time comes from.
@@ -101,6 +103,7 @@ class Delivery:
         worker: Worker,
         gate: StateGate,
         over_limit: OverLimit,
+        known: KnownPeople | None = None,
         report: Report,
         rejections: Rejections,
         clock: Clock,
@@ -111,6 +114,7 @@ class Delivery:
         self._worker = worker
         self._gate = gate
         self._over_limit = over_limit
+        self._known = known
         self._report = report
         self._rejections = rejections
         self._clock = clock
@@ -226,7 +230,10 @@ class Delivery:
         """Send as much of an open batch as one request holds, after waiting while too much is under way."""
         while self._batcher.in_flight and self._is_much_under_way():
             self._wait_for_event()
-        self._worker.send(self._batcher.seal(purpose))
+        batch = self._batcher.seal(purpose)
+        if self._known is not None:
+            self._known.note_sending(batch)
+        self._worker.send(batch)
 
     def _is_much_under_way(self) -> bool:
         """Return whether one more request of the size of the last would exceed a limit."""
@@ -283,6 +290,8 @@ class Delivery:
         self._over_limit.note(result.over_limit)
         self._batcher.release(batch, free_at=result.people_free_at)
         self._batcher.set_max_bytes(batch.purpose.kind, result.max_bytes)
+        if self._known is not None:
+            self._known.note_settled(result)
         bucket = batch.purpose.kind.bucket
         if bucket is None:
             self._results.setdefault(batch.purpose.kind, []).append(result)

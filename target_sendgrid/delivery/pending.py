@@ -150,6 +150,11 @@ def pack(changes: Mapping[str, Change]) -> PackedChanges:
     )
 
 
+def identities_of(packed: PackedChanges) -> list[str]:
+    """Return the identities of packed changes, in the order of the contacts."""
+    return _identity_decoder.decode(packed.identities)
+
+
 def unpack(packed: PackedChanges, purpose: Purpose) -> dict[str, Change]:
     """Return the changes that `pack` packed, by identity."""
     identities, origins = _identity_decoder.decode(packed.identities), _origin_decoder.decode(packed.origins)

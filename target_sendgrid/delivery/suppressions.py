@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from target_sendgrid.delivery.batching import Batcher
     from target_sendgrid.delivery.delivery import Delivery
     from target_sendgrid.delivery.job import Rejection
+    from target_sendgrid.delivery.known_people import KnownPeople
     from target_sendgrid.delivery.pending import OperationKind
     from target_sendgrid.delivery.unsubscribed import UnsubscribedPeople, UnsubscribedPerson
     from target_sendgrid.report.report import Report
@@ -49,7 +50,8 @@ class Suppressions:
         guard: Decides whether so many may be suppressed.
         read_suppressed: Reads who is suppressed already, and returns whether an address is, for a group or for all
             email. It takes many requests, so it is called only where the guard needs it, and once.
-        people_count: Returns the number of people of the run so far.
+        people_count: Returns the number of people who were sent so far, or wait to be.
+        known: Says who need not be sent; ``None`` without a snapshot.
     """
 
     def __init__(  # noqa: PLR0913 - the steps that it connects
@@ -64,6 +66,7 @@ class Suppressions:
         guard: SuppressionGuard,
         read_suppressed: Callable[[], Callable[[str, int | None], bool]],
         people_count: Callable[[], int],
+        known: KnownPeople | None = None,
     ) -> None:
         self._people = people
         self._intents = intents
@@ -74,8 +77,9 @@ class Suppressions:
         self._guard = guard
         self._read_suppressed = read_suppressed
         self._people_count = people_count
-        self._refused: dict[str, Rejection] = {}
-        """Why SendGrid has refused to suppress people, by identity."""
+        self._known = known
+        self._not_sent_count = 0
+        """Number of people who were suppressed and of whom nothing else was sent, so that they are not counted."""
         self._withheld: list[str] = []
         """Why people were not suppressed, a sentence for each stream."""
 
@@ -161,7 +165,8 @@ class Suppressions:
                 self._reject(person, rejection)
                 continue
             for change in person.changes:
-                self._put_into_batch(change)
+                if self._known is None or not self._known.leaves_out(change, is_new=False):
+                    self._batcher.add_earlier(change)
         self._delivery.send_full()
 
     def _put_into_batch(self, change: Change) -> None:

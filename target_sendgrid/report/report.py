@@ -44,6 +44,7 @@ class Bucket(str, Enum):
 
     UPSERTED = "upserted", "upserted", "upserted", True, True
     DUPLICATE = "duplicates", "duplicates", "duplicate", False, True
+    UNCHANGED = "unchanged", "unchanged and not sent", "unchanged and not sent", False, False
     OVER_CAP = "over_cap", "over the cap", "over the cap", False, True
     OVER_ACCOUNT_LIMIT = "over_account_limit", "over the account's limit", "over the account's limit", False, False
     SKIPPED_SUPPRESSED = (
@@ -195,6 +196,8 @@ class Report(msgspec.Struct):
     """How many contacts the account had before the run; ``None`` where no limit is set."""
     contacts_after: ContactCount | None = None
     """How many it had after the run, as far as SendGrid had counted them; ``None`` if the run ended early."""
+    snapshot_people: int | None = None
+    """Number of people in the snapshot after the run; ``None`` without one."""
     dry_run: DryRunReport | None = None
     """What a run would do; ``None`` in a run."""
 
@@ -260,6 +263,8 @@ class Report(msgspec.Struct):
             yield SummaryLine(text, {"state_held_from_line": self.state_held_from_line})
         if self.contacts_before is not None:
             yield SummaryLine(self._account_sentence(self.contacts_before), {})
+        if self.snapshot_people is not None:
+            yield SummaryLine(f"The snapshot holds {counted(self.snapshot_people, 'person', 'people')}.", {})
         outcome = "failed" if self.error is not None else "done"
         fields = self.to_dict()
         del fields["streams"]
@@ -310,6 +315,7 @@ class Report(msgspec.Struct):
             "created_custom_fields": self.created_fields,
             "removed_members": {_encodable(name): count for name, count in self.removed_members.items()},
             **self._account_counts(),
+            **({} if self.snapshot_people is None else {"snapshot_people": self.snapshot_people}),
             "streams": {_encodable(name): stream.to_dict() for name, stream in self.streams.items()},
             **({} if self.dry_run is None else {"dry_run": self.dry_run.to_dict(self._upserted())}),
         }

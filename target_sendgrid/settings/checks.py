@@ -168,6 +168,7 @@ def cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
     )
     yield from _region_problems(config.get("default_phone_region"))
     yield from _list_problems(config)
+    yield from _snapshot_problems(config)
     yield from _mode_problems(config)
     yield from _subscription_problems(config)
     streams = config.get("streams", {})
@@ -297,6 +298,15 @@ def _subscription_problems(config: Mapping[str, Any]) -> Iterator[str]:
                 f"`{prefix}suppression_group_id` has no effect without `{prefix}subscription_property` or"
                 " `skip_suppressed`. Set one of them, or leave it out."
             )
+
+
+def _snapshot_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    path = config.get("snapshot_path")
+    if config.get("allow_erased") and not path:
+        yield "`allow_erased` has no effect without `snapshot_path`. Set it, or leave `allow_erased` out."
+    for name in ("rejected_records_path", "report_path"):
+        if path and path == config.get(name):
+            yield f"`snapshot_path` and `{name}` name the same file. Give each a file of its own."
 
 
 def _list_problems(config: Mapping[str, Any]) -> Iterator[str]:

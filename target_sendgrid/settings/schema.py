@@ -224,6 +224,21 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         " before the first of them and exits 1; `truncate` leaves them out, counts them and exits 0.",
     ),
     th.Property(
+        "snapshot_path", th.StringType, title="Snapshot file",
+        description="SQLite file that remembers whom SendGrid has as they are, so that unchanged people are not sent"
+        " again, and who was erased in the last 90 days, so that they are not sent. It holds keyed hashes, no personal"
+        " data. Without it, everybody is sent in each run. Only one run at a time may use it.",
+    ),
+    th.Property(
+        "snapshot_max_age_days", th.IntegerType(minimum=1), default=7, title="Longest age in the snapshot",
+        description="After so many days people are sent again although they are unchanged: what others change in"
+        " SendGrid is not seen.",
+    ),
+    th.Property(
+        "allow_erased", th.BooleanType, default=False, title="Allow erased people",
+        description="Send people again whom the snapshot remembers as erased, and forget that they were.",
+    ),
+    th.Property(
         "create_custom_fields", th.BooleanType, default=False, title="Create custom fields",
         description="Create mapped custom fields that do not exist, typed from the stream's schema.",
     ),

@@ -89,6 +89,9 @@ class Settings:
     skip_suppressed: bool
     account_contact_limit: int | None
     on_account_limit: str
+    snapshot_path: str | None
+    snapshot_max_age_days: int
+    allow_erased: bool
     create_custom_fields: bool
     default_phone_region: str | None
     null_handling: str

@@ -1,0 +1,246 @@
+"""The snapshot: who need not be sent again, since SendGrid has the same contact on the same list, and who was erased.
+
+A person is left out only while the account holds all fields of the contact as an earlier run has sent them. So a person
+leaves the snapshot before something else is sent, and comes back when that is settled. A run that is killed in between
+costs that the person is sent again. For the same reason nobody is left out of whom this run has sent another record, or
+whom it may take off a list.
+
+People are known here by `all_keys`: the first is the person, the others are aliases, by which they may leave, too.
+"""
+
+from __future__ import annotations
+
+import logging
+from array import array
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from target_sendgrid.audience.hash_set import HashSet
+from target_sendgrid.audience.presence import all_keys, identity_keys
+from target_sendgrid.errors import LocalFileError
+from target_sendgrid.sendgrid import contact as contacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from target_sendgrid.audience.snapshot_file import SnapshotFile
+
+log = logging.getLogger("target-sendgrid.run")
+
+MAX_SETTLED = 100_000
+"""Most people who are settled and not in the file yet. Each write changes most of a large file."""
+
+
+class SentPeople(msgspec.Struct):
+    """People whose contacts are sent in one batch, in a compact form: 20 bytes each."""
+
+    persons: array[int]
+    values: array[int]
+    places: array[int]
+    aliases: list[tuple[int, int]]
+    """Further identifiers, each with its person."""
+    list_ids: tuple[str, ...] = ()
+
+    def without(self, values: Mapping[int, int | None]) -> SentPeople:
+        """Return them without some people, unless they have the fingerprint of this value."""
+        kept = [
+            number
+            for number, (person, value) in enumerate(zip(self.persons, self.values, strict=True))
+            if person not in values or values[person] == value
+        ]
+        if len(kept) == len(self.persons):
+            return self
+        persons, own_values, places = (
+            array(whole.typecode, (whole[number] for number in kept))
+            for whole in (self.persons, self.values, self.places)
+        )
+        return SentPeople(persons, own_values, places, self.aliases, self.list_ids)
+
+
+class Snapshot:
+    """Says who is unchanged and who was erased, and keeps the file up to date. Use it from one thread.
+
+    Args:
+        file: The open file.
+        allows_erased: Whether erased people are sent again, and not remembered any more then.
+        reads_only: Whether nothing is to be written, and nobody is sent.
+    """
+
+    def __init__(self, file: SnapshotFile, *, allows_erased: bool, reads_only: bool) -> None:
+        self._file = file
+        self._hashes = file.hashes
+        self._allows_erased = allows_erased
+        self._reads_only = reads_only
+        self._testers: dict[tuple[str, ...], Callable[[bytes], bool]] = {}
+        """What says whether a contact is unchanged on some lists."""
+        self._sent = HashSet()
+        """Keys of those who are sent in this run, or may be taken off a list."""
+        self._left: set[int] = set()
+        """Those who may be taken off a list, by an identifier that their records need not have."""
+        self._has_removals = False
+        self._sends_again = False
+        """Whether the run has sent several records of somebody."""
+        self._settled: list[SentPeople] = []
+        """Those who are settled and not in the file yet."""
+        self._let_in: set[int] = set()
+        """Identifiers of erased people who are sent again."""
+        self.people_count = file.people_count()
+        """Number of people in the file, as of its opening or of `finish`."""
+
+    # Records
+
+    def is_unchanged(self, identity: str, contact: bytes, list_ids: tuple[str, ...], *, is_new: bool) -> bool:
+        """Return whether the account has a contact as it is, on the lists. If not, note that it is sent.
+
+        Args:
+            identity: The person (`contact.identity`).
+            contact: The encoded contact.
+            list_ids: The lists.
+            is_new: Whether this is the person's first record of the run that is to be sent.
+        """
+        tester = self._testers.get(list_ids) or self._tester(list_ids)
+        if tester(contact) and ((is_new and not self._has_removals) or not self._is_sent(identity, contact)):
+            return True
+        for key in keys_of(identity, contact):
+            self._sent.add(key)
+        self._sends_again = self._sends_again or not is_new
+        return False
+
+    def is_erased(self, contact: bytes) -> bool:
+        """Return whether the person of a contact that is to be sent was erased, and is not to come back."""
+        if not self._file.erased:
+            return False
+        erased = self._file.erased.intersection(map(self._hashes.key, identity_keys(contacts.decode(contact))))
+        if self._allows_erased:
+            self._let_in |= erased
+            return False
+        return bool(erased)
+
+    def note_removal(self, keys: Iterable[str]) -> None:
+        """Note that a person may be taken off a list, or out of the account."""
+        self._has_removals = True
+        for key in keys:
+            self._sent.add(key)
+            if self._file.has_aliases:
+                self._left.update(self._people_with(self._hashes.key(key)))
+
+    # What is sent and settled
+
+    def person(self, key: str) -> int:
+        """Return the hash of a key, to be given to `leave`."""
+        return self._hashes.key(key)
+
+    def send(self, identities: Sequence[str], encoded: Sequence[bytes], list_ids: tuple[str, ...]) -> SentPeople:
+        """Let people leave the snapshot whose contacts are about to be sent, and return what `settle` needs.
+
+        What is known of the same contact on other lists stays: it is as true afterwards as before.
+        """
+        sent = SentPeople(array("q"), array("q"), array("I"), [], list_ids)
+        values: dict[int, int] = {}
+        for identity, contact in zip(identities, encoded, strict=True):
+            first, *others = map(self._hashes.key, keys_of(identity, contact))
+            value, place = self._hashes.contact(contact)
+            sent.persons.append(first)
+            sent.values.append(value)
+            sent.places.append(place)
+            sent.aliases += [(alias, first) for alias in others]
+            values.update(dict.fromkeys((first, *others), value))
+        if self._file.table.count or self._sends_again or sent.aliases:
+            known = {person: values[key] for key in values for person in self._people_with(key)}
+            self._file.forget_others(sorted({**known, **values}.items()))
+            self._drop_settled(values)
+        if self._let_in:
+            self._file.forget_erased(self._let_in)
+            self._file.erased -= self._let_in
+            self._let_in.clear()
+        return sent
+
+    def settle(self, sent: SentPeople, without: Iterable[tuple[str, bytes]]) -> None:
+        """Take people into the snapshot whose contacts are settled, but for some of them.
+
+        Args:
+            sent: What `send` has returned.
+            without: Identity and contact of those whom SendGrid has not taken.
+        """
+        lost = {self._hashes.key(key) for identity, contact in without for key in keys_of(identity, contact)}
+        if lost:
+            self.leave(lost, None)
+            sent = sent.without(dict.fromkeys(lost))
+        self._settled.append(sent)
+        if sum(len(one.persons) * len(one.list_ids) for one in self._settled) >= MAX_SETTLED:
+            self.write()
+
+    def leave(self, persons: Collection[int], list_ids: Collection[str] | None) -> None:
+        """Let people leave the snapshot who are taken off lists; ``None`` is for all lists. Call it before that.
+
+        Args:
+            persons: What `person` has returned for each of their keys.
+            list_ids: The lists.
+        """
+        known = {person for key in persons for person in self._people_with(key)}
+        self._file.forget(sorted({*persons, *known}), list_ids)
+        self._drop_settled(dict.fromkeys(persons))
+
+    def erase(self, keys: Iterable[str]) -> None:
+        """Remember that somebody is erased, by the identifiers."""
+        self._file.keep_erased(list(map(self._hashes.key, keys)))
+
+    def write(self) -> None:
+        """Write who is settled into the file."""
+        persons, values, places, lists = array("q"), array("q"), array("I"), array("I")
+        names: list[str] = []
+        for one in self._settled:
+            for list_id in one.list_ids:
+                persons += one.persons
+                values += one.values
+                places += one.places
+                if list_id not in names:
+                    names.append(list_id)
+                lists += array("I", [names.index(list_id)]) * len(one.persons)
+        order = sorted(range(len(persons)), key=persons.__getitem__)  # a tuple for each person would take much memory
+        aliases = sorted({alias for one in self._settled for alias in one.aliases})
+        self._file.keep(((persons[n], names[lists[n]], values[n], places[n]) for n in order), aliases)
+        self._settled.clear()
+
+    def finish(self) -> int:
+        """Write who is settled at the end of the run, however it ends, and return the number of people in the file."""
+        if not self._reads_only:
+            try:
+                self.write()
+                self.people_count = self._file.people_count()
+            except LocalFileError as error:
+                log.warning("People who are settled will be sent once more. %s", error)
+        return self.people_count
+
+    def _people_with(self, key: int) -> list[int]:
+        """Return people of the file who have another identifier, too, by its hash."""
+        return self._file.people_with(key) if self._file.has_aliases else []
+
+    def _drop_settled(self, values: Mapping[int, int | None]) -> None:
+        """Drop people from those who are settled and not in the file yet, unless they have these fingerprints."""
+        if self._settled:
+            known = {person: values[alias] for one in self._settled for alias, person in one.aliases if alias in values}
+            self._settled = [one.without({**known, **values}) for one in self._settled]
+
+    def _tester(self, list_ids: tuple[str, ...]) -> Callable[[bytes], bool]:
+        testers = [self._hashes.tester(self._file.table, list_id) for list_id in list_ids]
+        found = testers[0] if len(testers) == 1 else (lambda contact: all(holds(contact) for holds in testers))
+        self._testers[list_ids] = found
+        return found
+
+    def _is_sent(self, identity: str, contact: bytes) -> bool:
+        keys = keys_of(identity, contact)
+        if any(key in self._sent for key in keys):
+            return True
+        return bool(self._left) and not self._left.isdisjoint(map(self._hashes.key, keys))
+
+
+def keys_of(identity: str, contact: bytes) -> tuple[str, ...]:
+    """Return the keys of a person, the first of which is that of the identity."""
+    if b'_id":' not in contact and b'"alternate_emails":' not in contact:  # the usual case: an address alone
+        return (f"email {identity.casefold()}",)
+    keys = dict.fromkeys(all_keys(contacts.decode(contact)))
+    if b'"email":' in contact:
+        keys = {f"email {identity.casefold()}": None, **keys}
+    return tuple(keys) or (identity,)

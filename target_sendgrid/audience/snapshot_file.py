@@ -1,0 +1,367 @@
+"""The file of a snapshot: who was settled on which list, and who was erased, as keyed hashes in an SQLite database.
+
+It belongs to one run at a time: SQLite's own lock of the file, which ends with the process, is held from start to end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import sqlite3
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from target_sendgrid.audience.fingerprints import FingerprintTable, Hashes
+from target_sendgrid.errors import Code, ConfigError, LocalFileError, Problem
+from target_sendgrid.wording import counted, words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+ERASED_DAYS = 90
+"""How long erased people are remembered."""
+
+_APPLICATION_ID = 0x54534753
+_VERSION = 1
+_SALT_BYTES = 16
+_MAGIC = b"SQLite format 3\0"
+_APPLICATION_ID_AT = 68
+"""Place of the application id in the first page of a database."""
+
+_SCHEMA = (
+    f"PRAGMA application_id = {_APPLICATION_ID}",
+    f"PRAGMA user_version = {_VERSION}",
+    "CREATE TABLE made_for (salt BLOB NOT NULL, account BLOB NOT NULL, check_value BLOB NOT NULL)",
+    "CREATE TABLE lists (number INTEGER PRIMARY KEY, list_id TEXT NOT NULL UNIQUE)",
+    """CREATE TABLE people (
+        person INTEGER, list INTEGER, value INTEGER NOT NULL, place INTEGER NOT NULL, day INTEGER NOT NULL,
+        PRIMARY KEY (person, list)
+    ) WITHOUT ROWID""",
+    "CREATE TABLE aliases (alias INTEGER, person INTEGER, PRIMARY KEY (alias, person)) WITHOUT ROWID",
+    "CREATE TABLE erased (person INTEGER PRIMARY KEY, day INTEGER NOT NULL)",
+)
+"""`aliases` has the further identifiers of people, by which they may leave a list.
+
+A day is a number of days since 1970. The fingerprints of `people` are of the contact alone: those of one contact on two
+lists are the same.
+"""
+
+
+class SnapshotFile:
+    """An open file, and what it holds of people who were settled or erased not too long ago.
+
+    Args:
+        path: The file. It is made where it is missing, unless it is only read.
+        account: Names the account: a file is for one account alone.
+        api_key: The account's key.
+        today: The present day.
+        max_age_days: After so many days people are forgotten.
+        reads_only: Whether nothing is to be written.
+
+    Raises:
+        ConfigError: It is another account's, another run uses it, or it is no snapshot.
+        LocalFileError: It can't be opened.
+    """
+
+    def __init__(
+        self, path: str, account: str, api_key: str, *, today: int, max_age_days: int, reads_only: bool
+    ) -> None:
+        self._label = path
+        self._account = account
+        self._api_key = api_key
+        self._first_day, self._today = today - max_age_days + 1, today
+        self._reads_only = reads_only
+        self.warning: Problem | None = None
+        """Why nothing of the file can be used, so that everybody is sent; ``None`` where all is well."""
+        self.hashes = Hashes.of(api_key, b"")
+        self.table = FingerprintTable(0)
+        """The fingerprints of those who were settled, each joined to that of its list."""
+        self.erased: set[int] = set()
+        """Hashes of the identifiers of those who were erased."""
+        self.has_aliases = False
+        """Whether somebody is known by several identifiers."""
+        self._db: sqlite3.Connection | None = None
+        try:
+            self._path = Path(path).expanduser()
+            has_content = _check(self._path, path, reads_only=reads_only)
+        except (OSError, ValueError, RuntimeError) as error:  # a null byte is a ValueError, no home a RuntimeError
+            message = f"`snapshot_path`: {path} can't be used: {words_of(error)}."
+            raise LocalFileError(message, "Check that the folder exists, and that the file is yours or new.") from None
+        try:
+            self._open(has_content=has_content)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file, and free it for other runs."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def people_count(self) -> int:
+        """Return the number of people."""
+        if self._db is None:
+            return 0
+        days = (self._first_day, self._today)
+        sql = "SELECT COUNT(DISTINCT person) FROM people WHERE day BETWEEN ? AND ?"
+        try:
+            found: tuple[int] = self._db.execute(sql, days).fetchone()
+        except sqlite3.Error as error:
+            raise self._failed("read", error) from None
+        return found[0]
+
+    def people_with(self, alias: int) -> list[int]:
+        """Return those who have a further identifier, by its hash."""
+        if self._db is None:
+            return []
+        try:
+            rows = self._db.execute("SELECT person FROM aliases WHERE alias = ?", (alias,)).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed("read", error) from None
+        return [person for (person,) in rows]
+
+    def keep(self, people: Iterable[tuple[int, str, int, int]], aliases: Iterable[tuple[int, int]]) -> None:
+        """Keep people who are settled.
+
+        Args:
+            people: Person, list, value and place of the fingerprint. In the order of persons this is fastest.
+            aliases: Further identifiers, each with its person.
+        """
+        with self._transaction() as db:
+            numbers: dict[str, int] = {}
+
+            def number_of(list_id: str) -> int:
+                if list_id not in numbers:
+                    db.execute("INSERT OR IGNORE INTO lists (list_id) VALUES (?)", (list_id,))
+                    (numbers[list_id],) = db.execute(
+                        "SELECT number FROM lists WHERE list_id = ?", (list_id,)
+                    ).fetchone()
+                return numbers[list_id]
+
+            rows = ((person, number_of(list_id), value, place, self._today) for person, list_id, value, place in people)
+            db.executemany("INSERT OR REPLACE INTO people VALUES (?, ?, ?, ?, ?)", rows)
+            db.executemany("INSERT OR IGNORE INTO aliases VALUES (?, ?)", aliases)
+
+    def forget_others(self, values: Iterable[tuple[int, int]]) -> None:
+        """Forget what was settled of people, but for contacts with these fingerprints.
+
+        Args:
+            values: Person, and value of the fingerprint. In the order of persons this is fastest.
+        """
+        with self._transaction() as db:
+            db.executemany("DELETE FROM people WHERE person = ? AND value != ?", values)
+
+    def forget(self, people: Iterable[int], list_ids: Collection[str] | None) -> None:
+        """Forget people on some lists; ``None`` is for all lists."""
+        with self._transaction() as db:
+            if list_ids is None:
+                db.executemany("DELETE FROM people WHERE person = ?", ((person,) for person in people))
+                return
+            sql = "DELETE FROM people WHERE person = ? AND list = (SELECT number FROM lists WHERE list_id = ?)"
+            db.executemany(sql, ((person, list_id) for person in people for list_id in list_ids))
+
+    def keep_erased(self, people: Iterable[int]) -> None:
+        """Keep who is erased, by the hashes of identifiers."""
+        with self._transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO erased VALUES (?, ?)", ((person, self._today) for person in people))
+
+    def forget_erased(self, people: Iterable[int]) -> None:
+        """Forget that people were erased."""
+        with self._transaction() as db:
+            db.executemany("DELETE FROM erased WHERE person = ?", ((person,) for person in people))
+
+    # Opening
+
+    def _open(self, *, has_content: bool) -> None:
+        """Connect to the file, and make it anew where it can't be used.
+
+        Raises:
+            ConfigError: It is another account's, or another run uses it.
+            LocalFileError: It can't be written.
+        """
+        if has_content:
+            try:
+                self._connect()
+                self.warning = self._unusable()
+                if self.warning is None:
+                    self._load()
+                    return
+            except sqlite3.DatabaseError as error:
+                if _is_locked(error):
+                    raise self._in_use() from None
+                if isinstance(error, sqlite3.OperationalError) and not self._reads_only:  # such as a full disk
+                    raise self._failed("used", error) from None
+                self.warning = Problem(
+                    f"`snapshot_path`: {self._label} is damaged ({error}): everybody is sent once more, and nobody knows"
+                    " any more who was erased."
+                )
+            self.close()
+        if not self._reads_only:
+            try:
+                self._make()
+            except OSError as error:
+                raise self._failed("made", error) from None
+            except sqlite3.Error as error:
+                raise self._in_use() if _is_locked(error) else self._failed("made", error) from None
+
+    def _connect(self) -> None:
+        """Connect, and keep others from using the file until it is closed."""
+        mode = "ro" if self._reads_only else "rw"
+        self._db = sqlite3.connect(
+            f"file:{quote(str(self._path))}?mode={mode}", uri=True, isolation_level=None, timeout=0
+        )
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        if not self._reads_only:
+            self._db.execute("BEGIN EXCLUSIVE")
+            self._db.execute("COMMIT")
+
+    def _unusable(self) -> Problem | None:
+        """Return why the content can't be used.
+
+        Raises:
+            ConfigError: It is another account's.
+        """
+        db = self._connection
+        if db.execute("PRAGMA user_version").fetchone() != (_VERSION,):
+            what = f"`snapshot_path`: {self._label} is of another version of this target"
+            return Problem(f"{what}: everybody is sent once more, and nobody knows any more who was erased.")
+        made_for = db.execute("SELECT salt, account, check_value FROM made_for").fetchone()
+        if made_for is None:
+            message = "a row is missing"
+            raise sqlite3.DatabaseError(message)
+        salt, account, check_value = made_for
+        if account != _account_hash(self._account, salt):
+            what = f"`snapshot_path`: {self._label} is of another account, region, subuser or sandbox."
+            next_step = "Give each account a file of its own, or delete this one: everybody is then sent once more."
+            raise ConfigError(Problem(what, next_step), code=Code.SNAPSHOT)
+        self.hashes = Hashes.of(self._api_key, salt)
+        if check_value == self.hashes.check_value:
+            return None
+        (erased,) = db.execute("SELECT COUNT(*) FROM erased").fetchone()
+        forgets = f", and {counted(erased, 'identifier')} of erased people are forgotten" if erased else ""
+        what = (
+            f"`snapshot_path`: {self._label} was made with another API key, without which it says nothing: everybody is"
+            f" sent once more{forgets}."
+        )
+        return Problem(what, "If it is of another account, give each account a file of its own.")
+
+    def _load(self) -> None:
+        """Read what the file holds, and forget what is too old."""
+        db, days = self._connection, (self._first_day, self._today)
+        first_erased = self._today - ERASED_DAYS
+        if not self._reads_only:
+            db.execute("BEGIN")
+            # A day to come is of a clock that was wrong.
+            if db.execute("DELETE FROM people WHERE day NOT BETWEEN ? AND ?", days).rowcount:
+                db.execute("DELETE FROM aliases WHERE person NOT IN (SELECT person FROM people)")
+            db.execute("DELETE FROM erased WHERE day < ?", (first_erased,))
+            db.execute("COMMIT")
+        lists = {
+            number: self.hashes.list(list_id) for number, list_id in db.execute("SELECT number, list_id FROM lists")
+        }
+        (count,) = db.execute("SELECT COUNT(*) FROM people WHERE day BETWEEN ? AND ?", days).fetchone()
+        rows = db.execute("SELECT list, value, place FROM people WHERE day BETWEEN ? AND ?", days)
+        joined = ((value ^ lists[number].value, place ^ lists[number].place) for number, value, place in rows)
+        self.table = FingerprintTable(count, joined)
+        self.erased = {person for (person,) in db.execute("SELECT person FROM erased WHERE day >= ?", (first_erased,))}
+        self.has_aliases = db.execute("SELECT 1 FROM aliases LIMIT 1").fetchone() is not None
+
+    def _make(self) -> None:
+        """Make the file, or make it anew."""
+        for path in (self._path, Path(f"{self._path}-journal")):
+            path.unlink(missing_ok=True)
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        self._connect()
+        salt = os.urandom(_SALT_BYTES)
+        self.hashes = Hashes.of(self._api_key, salt)
+        with self._transaction() as db:
+            for sql in _SCHEMA:
+                db.execute(sql)
+            row = (salt, _account_hash(self._account, salt), self.hashes.check_value)
+            db.execute("INSERT INTO made_for VALUES (?, ?, ?)", row)
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        """The open database.
+
+        Raises:
+            LookupError: It is not open.
+        """
+        if self._db is None:
+            message = "the snapshot is not open"
+            raise LookupError(message)
+        return self._db
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write all of something or nothing.
+
+        Raises:
+            LocalFileError: It can't be written.
+        """
+        db = self._connection
+        try:
+            db.execute("BEGIN")
+            try:
+                yield db
+                db.execute("COMMIT")
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise self._failed("written", error) from None
+
+    def _failed(self, verb: str, error: Exception) -> LocalFileError:
+        why = words_of(error) if isinstance(error, OSError) else str(error)  # SQLite's own words quote no value
+        what = f"`snapshot_path`: {self._label} can't be {verb}: {why}."
+        return LocalFileError(what, "Make room on its disk, or delete it: everybody is then sent once more.")
+
+    def _in_use(self) -> ConfigError:
+        what = f"`snapshot_path`: another run uses {self._label}."
+        next_step = f"Wait until it has ended, and run again. `fuser {self._label}` shows its process."
+        return ConfigError(Problem(what, next_step), code=Code.SNAPSHOT)
+
+
+def _check(path: Path, label: str, *, reads_only: bool) -> bool:
+    """Check that a file may be used, and close it to others; return whether it has content.
+
+    Nothing but a snapshot is ever replaced: a wrong path may name a file that somebody needs.
+
+    Raises:
+        ConfigError: It is something else than a snapshot.
+        OSError: It can't be opened, is not a plain file of ours, or can't be made.
+    """
+    access = os.O_RDONLY if reads_only else os.O_RDWR
+    try:
+        descriptor = os.open(path, access | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+            raise
+        return False
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a plain file")
+        head = os.pread(descriptor, 100, 0)
+        if not reads_only:
+            os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+    application_id = int.from_bytes(head[_APPLICATION_ID_AT : _APPLICATION_ID_AT + 4], "big")
+    if head and (not head.startswith(_MAGIC) or application_id != _APPLICATION_ID):
+        what = f"`snapshot_path`: {label} is no snapshot, or its beginning is damaged."
+        next_step = "Check the path. If it was a snapshot, delete it: everybody is then sent once more."
+        raise ConfigError(Problem(what, next_step), code=Code.SNAPSHOT)
+    return bool(head)
+
+
+def _is_locked(error: sqlite3.Error) -> bool:
+    return "locked" in str(error)
+
+
+def _account_hash(account: str, salt: bytes) -> bytes:
+    return hashlib.blake2b(account.encode(), digest_size=16, salt=salt, person=b"account").digest()

@@ -1,0 +1,88 @@
+"""People whom the snapshot knows: who need not be sent is left out, and who is settled is known to the next run."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from target_sendgrid.audience.presence import identity_keys
+from target_sendgrid.audience.snapshot import keys_of
+from target_sendgrid.delivery.operations.delete_contacts import DELETE_CONTACT, DELETE_TO_ERASE
+from target_sendgrid.delivery.operations.erase import addresses_of
+from target_sendgrid.delivery.operations.remove_from_list import REMOVE_FROM_LIST
+from target_sendgrid.delivery.pending import identities_of, unpack
+from target_sendgrid.report.report import Bucket
+from target_sendgrid.sendgrid import contact as contacts
+
+if TYPE_CHECKING:
+    from target_sendgrid.audience.cap import ProfileCap
+    from target_sendgrid.audience.snapshot import SentPeople, Snapshot
+    from target_sendgrid.delivery.batching import Batch
+    from target_sendgrid.delivery.events import BatchResult
+    from target_sendgrid.delivery.pending import Change
+    from target_sendgrid.report.report import Report
+
+
+class KnownPeople:
+    """Leaves people out whom the snapshot knows, and keeps it up to date with the batches of a run.
+
+    Members whom a mirror takes off leave it apart: their changes do not show who they are (`Mirrors`).
+
+    Args:
+        snapshot: The snapshot.
+        report: Counts who is left out.
+        cap: Counts people. Those who are unchanged count, those who were erased do not.
+    """
+
+    def __init__(self, snapshot: Snapshot, report: Report, cap: ProfileCap) -> None:
+        self._snapshot = snapshot
+        self._report = report
+        self._cap = cap
+        self._sent: dict[Batch, SentPeople] = {}
+        """The people of each batch of contacts that is in flight."""
+        self.note_removal = snapshot.note_removal
+        self.finish = snapshot.finish
+
+    def leaves_out(self, change: Change, *, is_new: bool) -> bool:
+        """Return whether a change need not be sent, or must not be, and count its records then.
+
+        Args:
+            change: What is to be sent.
+            is_new: Whether it is of the person's first record of the run, whom the cap has just admitted.
+        """
+        if self._snapshot.is_unchanged(change.identity, change.contact, change.purpose.list_ids, is_new=is_new):
+            bucket = Bucket.UNCHANGED
+        elif self._snapshot.is_erased(change.contact):
+            bucket = Bucket.ERASED_BEFORE
+            if is_new:
+                self._cap.withdraw(change.identity)
+        else:
+            return False
+        for origin in change.origins:
+            self._report.stream(origin.stream).buckets[bucket] += 1
+        return True
+
+    def note_sending(self, batch: Batch) -> None:
+        """Let the people of a batch leave the snapshot, before it is sent."""
+        purpose, packed = batch.purpose, batch.packed
+        if packed is None:
+            return
+        if purpose.kind.bucket is Bucket.UPSERTED:
+            self._sent[batch] = self._snapshot.send(identities_of(packed), packed.contacts, purpose.list_ids)
+        elif purpose.kind in {REMOVE_FROM_LIST, DELETE_CONTACT, DELETE_TO_ERASE}:
+            changes = unpack(packed, purpose).values()
+            keys = {key for change in changes for key in keys_of(change.identity, change.contact)}
+            list_ids = purpose.list_ids if purpose.kind is REMOVE_FROM_LIST else None
+            self._snapshot.leave(set(map(self._snapshot.person, keys)), list_ids)
+
+    def note_settled(self, result: BatchResult) -> None:
+        """Take those people of a batch into the snapshot whose contacts are confirmed; remember who is erased."""
+        sent = self._sent.pop(result.batch, None)
+        if sent is not None:
+            rejected = (change for change, _ in result.rejected)
+            lost = itertools.chain(rejected, result.not_found, result.over_limit)
+            self._snapshot.settle(sent, [(change.identity, change.contact) for change in lost])
+        elif result.batch.purpose.kind is DELETE_TO_ERASE:
+            erased = [contacts.decode(change.contact) for change in (*result.settled, *result.not_found)]
+            addresses = ({"email": address} for contact in erased for address in addresses_of(contact))
+            self._snapshot.erase({key for values in (*erased, *addresses) for key in identity_keys(values)})
