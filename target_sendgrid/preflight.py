@@ -361,9 +361,11 @@ def _open_snapshot(
         return None
     if file.warning is not None:
         result.findings.append(Finding(Level.WARNING, file.warning.what, file.warning.next_step))
+    elif file.is_new:
+        result.add_ok(f"There is no snapshot at {path} yet: everybody is sent.")
     else:
         people = counted(snapshot.people_count, "person", "people")
-        erased = f", and {counted(len(file.erased), 'identifier')} of erased ones" if file.erased else ""
+        erased = f", and {counted(len(file.erased), 'identifier')} of erased people" if file.erased else ""
         result.add_ok(f"The snapshot {path} holds {people} who need no sending while they are unchanged{erased}.")
     return snapshot
 

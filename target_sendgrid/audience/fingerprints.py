@@ -1,4 +1,4 @@
-"""Fingerprints: keyed hashes by which a snapshot knows people and contacts, and a compact table of them.
+"""Fingerprints: keyed hashes by which a snapshot knows people and contacts, and compact tables of them.
 
 Without the key nobody can test whether somebody is in a file of such hashes, not even with a list of all addresses.
 """
@@ -9,70 +9,39 @@ import hashlib
 import hmac
 from array import array
 from struct import Struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-_CONTACT_BYTES = 12
-_unpack_contact = Struct("<qI").unpack
-_PLACE_BITS = 0x7FFF_FFFF
-"""Of the 32 bits that say where a fingerprint is in the table, SQLite stores 31 in four bytes."""
-
-
-class Fingerprint(NamedTuple):
-    """What is remembered of a contact: 95 bits."""
-
-    value: int
-    """What is compared."""
-    place: int
-    """Where the comparison begins."""
-
-    def on(self, other: Fingerprint) -> Fingerprint:
-        """Return the fingerprint of two things together, such as of a contact on a list."""
-        return Fingerprint(self.value ^ other.value, self.place ^ other.place)
+_unpack_from = Struct("<qi").unpack_from
+"""Returns value and place of a fingerprint, from the first 12 bytes of a hash."""
 
 
 class Hashes:
-    """Makes keyed hashes.
+    """Makes keyed hashes: SHA-256 of a block that is the key, and of the text, as inside HMAC.
+
+    Most processors have instructions for it, which make it the fastest of the hashes that Python has.
 
     Args:
-        secret: The key.
+        api_key: The key of the account. It is as random as a key can be, so that one step makes other keys of it.
+        salt: What the file holds, so that hashes of two files show nothing about each other.
     """
 
-    def __init__(self, secret: bytes) -> None:
-        # One byte more than the key, so that a copy has hashed the block of the key already.
-        self._contact = hashlib.blake2b(b"\0", digest_size=_CONTACT_BYTES, key=secret, person=b"contact")
-        self._list = hashlib.blake2b(digest_size=_CONTACT_BYTES, key=secret, person=b"list")
-        self._key = hashlib.blake2b(b"\0", digest_size=8, key=secret, person=b"person")
-        self.check_value = hashlib.blake2b(digest_size=16, key=secret, person=b"check").digest()
-        """What a file keeps to notice another key. Nobody can conclude the key from it."""
+    def __init__(self, api_key: str, salt: bytes) -> None:
+        def keyed(purpose: bytes) -> hashlib._Hash:
+            return hashlib.sha256(hmac.digest(api_key.encode(), purpose + salt, "sha512"))
 
-    @classmethod
-    def of(cls, api_key: str, salt: bytes) -> Hashes:
-        """Return the hashes of an account and a file.
+        self._contact, self._key = keyed(b"contact"), keyed(b"person")
+        self.check_value = keyed(b"check").digest()
+        """What a file keeps to notice another key. Nobody can conclude a key from it."""
 
-        An API key is as random as a key can be, so that one step makes another key of it.
-
-        Args:
-            api_key: The key of the account.
-            salt: What the file holds, so that hashes of two files show nothing about each other.
-        """
-        return cls(hmac.digest(api_key.encode(), b"target-sendgrid snapshot" + salt, "sha256"))
-
-    def contact(self, encoded: bytes) -> Fingerprint:
-        """Return the fingerprint of a contact, whatever list it is for."""
+    def contact(self, encoded: bytes) -> tuple[int, int]:
+        """Return the fingerprint of a contact: a value, which is compared, and the place where comparing begins."""
         hashed = self._contact.copy()
         hashed.update(encoded)
-        value, place = _unpack_contact(hashed.digest())
-        return Fingerprint(value, place & _PLACE_BITS)
-
-    def list(self, list_id: str) -> Fingerprint:
-        """Return the fingerprint of a list, to be joined to that of a contact."""
-        hashed = self._list.copy()
-        hashed.update(list_id.encode())
-        value, place = _unpack_contact(hashed.digest())
-        return Fingerprint(value, place & _PLACE_BITS)
+        value, place = _unpack_from(hashed.digest())
+        return value, place
 
     def key(self, key: str) -> int:
         """Return a hash of 64 bits of an identifier.
@@ -81,22 +50,21 @@ class Hashes:
         """
         hashed = self._key.copy()
         hashed.update(key.encode(errors="surrogatepass"))
-        return int.from_bytes(hashed.digest(), "little", signed=True)
+        value: int = _unpack_from(hashed.digest())[0]
+        return value
 
-    def tester(self, table: FingerprintTable, list_id: str) -> Callable[[bytes], bool]:
-        """Return a function that says whether a contact is in a table for a list.
+    def tester(self, values: array[int]) -> Callable[[bytes], bool]:
+        """Return a function that says whether the fingerprint of a contact is in a table.
 
         Every record of a run calls it, so that it calls no function of ours.
         """
-        copy, unpack, values, size = self._contact.copy, _unpack_contact, table.values, len(table.values)
-        list_value, list_place = self.list(list_id)
+        copy, unpack_from, size = self._contact.copy, _unpack_from, len(values)
 
         def holds(encoded: bytes) -> bool:
             hashed = copy()
             hashed.update(encoded)
-            value, place = unpack(hashed.digest())
-            value ^= list_value
-            index = ((place & _PLACE_BITS) ^ list_place) % size
+            value, place = unpack_from(hashed.digest())
+            index = place % size
             while found := values[index]:
                 if found == value:
                     return True
@@ -108,25 +76,26 @@ class Hashes:
         return holds
 
 
-class FingerprintTable:
-    """A set of fingerprints that is filled once: 12 bytes for each, and the fastest look-up that plain Python has.
+def tables(counts: Mapping[int, int], rows: Iterable[tuple[int, int, int]]) -> dict[int, array[int]]:
+    """Return a table of fingerprints for each list: 12 bytes for each, and the fastest look-up that plain Python has.
 
     It is a hash table with open addresses. A look-up compares about three values of 64 bits that are near its place: a
     contact that was never added is found about once in 10**18 look-ups, however many are in the table.
 
     Args:
-        count: Number of fingerprints.
-        rows: Value and place of each.
+        counts: Number of fingerprints of each list.
+        rows: List, value and place of each fingerprint.
     """
-
-    def __init__(self, count: int, rows: Iterable[tuple[int, int]] = ()) -> None:
-        self.count = count
-        size = count + count // 2 + 1
-        self.values = values = array("q", bytes(8 * size))
-        for value, place in rows:
-            index = place % size
-            while values[index]:
-                index += 1
-                if index == size:
-                    index = 0
-            values[index] = value
+    made = {number: array("q", bytes(8 * (count + count // 2 + 1))) for number, count in counts.items()}
+    last, values, size = None, array("q"), 0
+    for number, value, place in rows:
+        if number != last:
+            last, values = number, made[number]
+            size = len(values)
+        index = place % size
+        while values[index]:
+            index += 1
+            if index == size:
+                index = 0
+        values[index] = value
+    return made

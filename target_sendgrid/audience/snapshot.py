@@ -74,8 +74,11 @@ class Snapshot:
         self._reads_only = reads_only
         self._testers: dict[tuple[str, ...], Callable[[bytes], bool]] = {}
         """What says whether a contact is unchanged on some lists."""
+        self._last_list_ids: tuple[str, ...] = ()
+        self._holds: Callable[[bytes], bool] = lambda _: False
+        """That of the last lists."""
         self._sent = HashSet()
-        """Keys of those who are sent in this run, or may be taken off a list."""
+        """Keys of those who are sent in this run, or may be taken off a list; none while the file holds nobody."""
         self._left: set[int] = set()
         """Those who may be taken off a list, by an identifier that their records need not have."""
         self._has_removals = False
@@ -99,12 +102,15 @@ class Snapshot:
             list_ids: The lists.
             is_new: Whether this is the person's first record of the run that is to be sent.
         """
-        tester = self._testers.get(list_ids) or self._tester(list_ids)
-        if tester(contact) and ((is_new and not self._has_removals) or not self._is_sent(identity, contact)):
+        if list_ids is not self._last_list_ids:
+            self._last_list_ids, self._holds = list_ids, self._tester(list_ids)
+        if self._holds(contact) and ((is_new and not self._has_removals) or not self._is_sent(identity, contact)):
             return True
-        for key in keys_of(identity, contact):
-            self._sent.add(key)
-        self._sends_again = self._sends_again or not is_new
+        if self._file.tables:
+            for key in keys_of(identity, contact):
+                self._sent.add(key)
+        if not is_new:
+            self._sends_again = True
         return False
 
     def is_erased(self, contact: bytes) -> bool:
@@ -136,17 +142,19 @@ class Snapshot:
 
         What is known of the same contact on other lists stays: it is as true afterwards as before.
         """
-        sent = SentPeople(array("q"), array("q"), array("I"), [], list_ids)
-        values: dict[int, int] = {}
+        sent = SentPeople(array("q"), array("q"), array("i"), [], list_ids)
+        key_of, fingerprint = self._hashes.key, self._hashes.contact
         for identity, contact in zip(identities, encoded, strict=True):
-            first, *others = map(self._hashes.key, keys_of(identity, contact))
-            value, place = self._hashes.contact(contact)
-            sent.persons.append(first)
+            key, *others = keys_of(identity, contact)
+            person, (value, place) = key_of(key), fingerprint(contact)
+            sent.persons.append(person)
             sent.values.append(value)
             sent.places.append(place)
-            sent.aliases += [(alias, first) for alias in others]
-            values.update(dict.fromkeys((first, *others), value))
-        if self._file.table.count or self._sends_again or sent.aliases:
+            if others:
+                sent.aliases += [(key_of(other), person) for other in others]
+        if self._file.tables or self._sends_again or sent.aliases:
+            values = dict(zip(sent.persons, sent.values, strict=True))
+            values = {**{alias: values[person] for alias, person in sent.aliases}, **values}
             known = {person: values[key] for key in values for person in self._people_with(key)}
             self._file.forget_others(sorted({**known, **values}.items()))
             self._drop_settled(values)
@@ -188,7 +196,7 @@ class Snapshot:
 
     def write(self) -> None:
         """Write who is settled into the file."""
-        persons, values, places, lists = array("q"), array("q"), array("I"), array("I")
+        persons, values, places, lists = array("q"), array("q"), array("i"), array("I")
         names: list[str] = []
         for one in self._settled:
             for list_id in one.list_ids:
@@ -224,7 +232,13 @@ class Snapshot:
             self._settled = [one.without({**known, **values}) for one in self._settled]
 
     def _tester(self, list_ids: tuple[str, ...]) -> Callable[[bytes], bool]:
-        testers = [self._hashes.tester(self._file.table, list_id) for list_id in list_ids]
+        """Return what says whether a contact is unchanged on some lists."""
+        if list_ids in self._testers:
+            return self._testers[list_ids]
+        tables = self._file.tables
+        if not all(list_id in tables for list_id in list_ids):
+            return lambda _: False
+        testers = [self._hashes.tester(tables[list_id]) for list_id in list_ids]
         found = testers[0] if len(testers) == 1 else (lambda contact: all(holds(contact) for holds in testers))
         self._testers[list_ids] = found
         return found

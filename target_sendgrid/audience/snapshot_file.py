@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from target_sendgrid.audience.fingerprints import FingerprintTable, Hashes
+from target_sendgrid.audience.fingerprints import Hashes, tables
 from target_sendgrid.errors import Code, ConfigError, LocalFileError, Problem
 from target_sendgrid.wording import counted, words_of
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Collection, Iterable, Iterator
 
 ERASED_DAYS = 90
@@ -50,6 +51,8 @@ A day is a number of days since 1970. The fingerprints of `people` are of the co
 lists are the same.
 """
 
+_FORGET_OTHERS = "DELETE FROM people WHERE person = ? AND value != ?"
+
 
 class SnapshotFile:
     """An open file, and what it holds of people who were settled or erased not too long ago.
@@ -77,9 +80,11 @@ class SnapshotFile:
         self._reads_only = reads_only
         self.warning: Problem | None = None
         """Why nothing of the file can be used, so that everybody is sent; ``None`` where all is well."""
-        self.hashes = Hashes.of(api_key, b"")
-        self.table = FingerprintTable(0)
-        """The fingerprints of those who were settled, each joined to that of its list."""
+        self.is_new = True
+        """Whether there was no file."""
+        self.hashes = Hashes(api_key, b"")
+        self.tables: dict[str, array[int]] = {}
+        """The fingerprints of those who were settled (`tables`), by the id of their list."""
         self.erased: set[int] = set()
         """Hashes of the identifiers of those who were erased."""
         self.has_aliases = False
@@ -154,7 +159,7 @@ class SnapshotFile:
             values: Person, and value of the fingerprint. In the order of persons this is fastest.
         """
         with self._transaction() as db:
-            db.executemany("DELETE FROM people WHERE person = ? AND value != ?", values)
+            db.executemany(_FORGET_OTHERS, values)
 
     def forget(self, people: Iterable[int], list_ids: Collection[str] | None) -> None:
         """Forget people on some lists; ``None`` is for all lists."""
@@ -185,6 +190,7 @@ class SnapshotFile:
             LocalFileError: It can't be written.
         """
         if has_content:
+            self.is_new = False
             try:
                 self._connect()
                 self.warning = self._unusable()
@@ -197,8 +203,8 @@ class SnapshotFile:
                 if isinstance(error, sqlite3.OperationalError) and not self._reads_only:  # such as a full disk
                     raise self._failed("used", error) from None
                 self.warning = Problem(
-                    f"`snapshot_path`: {self._label} is damaged ({error}): everybody is sent once more, and nobody knows"
-                    " any more who was erased."
+                    f"`snapshot_path`: {self._label} is damaged ({error}): everybody is sent once more, and nobody"
+                    " knows any more who was erased."
                 )
             self.close()
         if not self._reads_only:
@@ -239,11 +245,12 @@ class SnapshotFile:
             what = f"`snapshot_path`: {self._label} is of another account, region, subuser or sandbox."
             next_step = "Give each account a file of its own, or delete this one: everybody is then sent once more."
             raise ConfigError(Problem(what, next_step), code=Code.SNAPSHOT)
-        self.hashes = Hashes.of(self._api_key, salt)
+        self.hashes = Hashes(self._api_key, salt)
         if check_value == self.hashes.check_value:
             return None
         (erased,) = db.execute("SELECT COUNT(*) FROM erased").fetchone()
-        forgets = f", and {counted(erased, 'identifier')} of erased people are forgotten" if erased else ""
+        are = "is" if erased == 1 else "are"
+        forgets = f", and {counted(erased, 'identifier')} of erased people {are} forgotten" if erased else ""
         what = (
             f"`snapshot_path`: {self._label} was made with another API key, without which it says nothing: everybody is"
             f" sent once more{forgets}."
@@ -261,13 +268,11 @@ class SnapshotFile:
                 db.execute("DELETE FROM aliases WHERE person NOT IN (SELECT person FROM people)")
             db.execute("DELETE FROM erased WHERE day < ?", (first_erased,))
             db.execute("COMMIT")
-        lists = {
-            number: self.hashes.list(list_id) for number, list_id in db.execute("SELECT number, list_id FROM lists")
-        }
-        (count,) = db.execute("SELECT COUNT(*) FROM people WHERE day BETWEEN ? AND ?", days).fetchone()
+        names = dict(db.execute("SELECT number, list_id FROM lists").fetchall())
+        sql = "SELECT list, COUNT(*) FROM people WHERE day BETWEEN ? AND ? GROUP BY list"
+        counts = dict(db.execute(sql, days).fetchall())
         rows = db.execute("SELECT list, value, place FROM people WHERE day BETWEEN ? AND ?", days)
-        joined = ((value ^ lists[number].value, place ^ lists[number].place) for number, value, place in rows)
-        self.table = FingerprintTable(count, joined)
+        self.tables = {names[number]: values for number, values in tables(counts, rows).items()}
         self.erased = {person for (person,) in db.execute("SELECT person FROM erased WHERE day >= ?", (first_erased,))}
         self.has_aliases = db.execute("SELECT 1 FROM aliases LIMIT 1").fetchone() is not None
 
@@ -278,7 +283,7 @@ class SnapshotFile:
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         self._connect()
         salt = os.urandom(_SALT_BYTES)
-        self.hashes = Hashes.of(self._api_key, salt)
+        self.hashes = Hashes(self._api_key, salt)
         with self._transaction() as db:
             for sql in _SCHEMA:
                 db.execute(sql)

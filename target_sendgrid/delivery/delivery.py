@@ -232,7 +232,12 @@ class Delivery:
             self._wait_for_event()
         batch = self._batcher.seal(purpose)
         if self._known is not None:
-            self._known.note_sending(batch)
+            try:
+                self._known.note_sending(batch)
+            except LocalFileError:
+                self._gate.close_from(batch.first_line)
+                self._batcher.release(batch)  # nobody waits for what is not sent
+                raise
         self._worker.send(batch)
 
     def _is_much_under_way(self) -> bool:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from target_sendgrid.delivery.pending import Change
     from target_sendgrid.report.report import Report
 
+UNCHANGED = Bucket.UNCHANGED
+"""The member as a module global: nearly every record looks it up, and an attribute of the class takes longer."""
+
 
 class KnownPeople:
     """Leaves people out whom the snapshot knows, and keeps it up to date with the batches of a run.
@@ -40,6 +43,7 @@ class KnownPeople:
         self._cap = cap
         self._sent: dict[Batch, SentPeople] = {}
         """The people of each batch of contacts that is in flight."""
+        self._is_unchanged = snapshot.is_unchanged
         self.note_removal = snapshot.note_removal
         self.finish = snapshot.finish
 
@@ -50,15 +54,16 @@ class KnownPeople:
             change: What is to be sent.
             is_new: Whether it is of the person's first record of the run, whom the cap has just admitted.
         """
-        if self._snapshot.is_unchanged(change.identity, change.contact, change.purpose.list_ids, is_new=is_new):
-            bucket = Bucket.UNCHANGED
+        if self._is_unchanged(change.identity, change.contact, change.purpose.list_ids, is_new=is_new):
+            bucket = UNCHANGED
         elif self._snapshot.is_erased(change.contact):
             bucket = Bucket.ERASED_BEFORE
             if is_new:
                 self._cap.withdraw(change.identity)
         else:
             return False
-        for origin in change.origins:
+        self._report.stream(change.origin.stream).buckets[bucket] += 1
+        for origin in change.later or ():
             self._report.stream(origin.stream).buckets[bucket] += 1
         return True
 

@@ -77,6 +77,8 @@ class Bucket(str, Enum):
         member.is_always_shown, member.is_always_reported = flags
         return member
 
+    __hash__ = str.__hash__  # that of Enum takes much longer, and some records are counted one by one
+
 
 _FIRST_AFTER_REJECTED = Bucket.OVER_CAP
 """Bucket before which the report and the summary name the rejected records."""
