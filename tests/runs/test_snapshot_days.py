@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from target_sendgrid.audience import snapshot
+from tests.harness.endpoints import POLL, PUT
 from tests.harness.messages import record, schema
 from tests.harness.removals import GONE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pytest
 
@@ -55,10 +56,11 @@ class Row(NamedTuple):
 
 
 class Day(NamedTuple):
-    """A run: its rows, the number of rows before SendGrid fails, the size of batches, and the days before it."""
+    """A run: its rows, the number of rows before SendGrid fails, how, the size of batches, and the days before it."""
 
     rows: Sequence[Row]
     fails_after: int | None
+    fault: Mapping[str, Any]
     batch_size: int
     days_before: int
 
@@ -68,8 +70,8 @@ rows = st.builds(
     st.sampled_from([None, None, "Z"]), st.sampled_from([False] * 4 + [True]),
 )  # fmt: skip
 days = st.builds(
-    Day, st.lists(rows, min_size=1, max_size=4), st.sampled_from([None, None, None, 0, 1]), st.sampled_from([1, 1, 50]),
-    st.sampled_from([0, 0, 0, 1, 8]),
+    Day, st.lists(rows, min_size=1, max_size=4), st.sampled_from([None, None, 0, 1, 2]), st.sampled_from([PUT, POLL]),
+    st.sampled_from([1, 1, 50]), st.sampled_from([0, 0, 0, 1, 8]),
 )  # fmt: skip
 
 
@@ -103,21 +105,18 @@ class Model:
                 del self.people[row.person], self.lists[row.person]
 
 
-def tap(account: Account, rows: Sequence[Row], fails_after: int | None) -> Iterator[Any]:
+def tap(account: Account, rows: Sequence[Row], day: Day) -> Iterator[Any]:
     """Yield the messages of a run, with a STATE after each row."""
     yield from SCHEMAS
     for number, row in enumerate(rows):
-        if number == fails_after:
-            account.sandbox.add_fault("status", method="PUT", status=403, times=None)
+        if number == day.fails_after:
+            account.sandbox.add_fault("status", **day.fault, status=403, times=None)
         yield row.message
         yield {"type": "STATE", "value": {"after": number}}
     yield {"type": "STATE", "value": {"after": len(rows)}}
 
 
-@settings(
-    max_examples=int(__import__("os").environ.get("N", "40")),
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lived=st.lists(days, min_size=3, max_size=6), act=st.sampled_from(["remove_from_list", "delete_contact"]))
 def test_the_account_is_as_without_a_snapshot(
     account: Account, monkeypatch: pytest.MonkeyPatch, lived: list[Day], act: str
@@ -132,7 +131,7 @@ def test_the_account_is_as_without_a_snapshot(
         account.clock.sleep(day.days_before * DAY_SECONDS)
         rows = [*again, *day.rows]
         run = account.feed(
-            tap(account, rows, day.fails_after), steps_at_states=True, snapshot_path=str(path), streams=STREAMS,
+            tap(account, rows, day), steps_at_states=True, snapshot_path=str(path), streams=STREAMS,
             list_name=None, on_delete=act, batch_size_rows=day.batch_size, max_removals=99,
         )  # fmt: skip
         account.sandbox.clear_faults()
