@@ -337,7 +337,7 @@ def _open_snapshot(
     *,
     reads_only: bool,
 ) -> Snapshot | None:
-    """Open the snapshot, unless a check has failed: with a wrong key, it would be made anew."""
+    """Open the snapshot, unless a check has failed: with a wrong key, it would be replaced."""
     path = settings.snapshot_path
     if path is None or result.errors:
         return None

@@ -1,17 +1,17 @@
 """Kill runs at random moments and resume from the last state: ``uv run python -m tools.kills [KILLS] [SEED]``.
 
 Each round starts the target on the messages after the last state, and kills it (``kill -9``): while it starts, after a
-line of its log or a state, while it waits for its last import jobs, or while it suppresses people, takes them off a
-list, deletes or erases them. This is repeated until a run ends by itself. In every other round the list is mirrored,
-and each run gets all messages again. Some jobs fail, so that not every accepted contact is stored. At the end no
-contact may be missing or have an older value, the list must hold exactly those who belong on it, all people who have
-unsubscribed must be suppressed and nobody else, and those who are to be erased must be gone, with the addresses that
-only SendGrid knows.
+line of its log or a state, while it waits for its last import jobs, or while it takes people off a list. This is
+repeated until a run ends by itself. In every other round the list is mirrored, and each run gets all messages again.
+In two of four rounds there is a snapshot, and at the end one more run, which gets all messages and is not killed. Some
+jobs fail, so that not every accepted contact is stored. At the end no contact may be missing or have an older value,
+and the list must hold exactly those who belong on it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import random
@@ -105,9 +105,9 @@ def messages(rng: random.Random, *, is_mirrored: bool = False, forgets: bool = F
 
 
 def run_until_killed(
-    sandbox: SandboxServer, folder: Path, lines: Sequence[dict[str, Any]], moment: Moment | None, *, sync_mode: str
+    sandbox: SandboxServer, folder: Path, lines: Sequence[dict[str, Any]], moment: Moment | None, **own: Any
 ) -> tuple[list[int], int]:
-    """Run the target and kill it at a moment, if it has not ended before.
+    """Run the target with some settings and kill it at a moment, if it has not ended before.
 
     Returns:
         The states that it wrote, and its exit code.
@@ -115,12 +115,7 @@ def run_until_killed(
     config = {
         "api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody", "batch_size_rows": 15,
         "field_mapping": {"email": "mail", "first_name": "given"}, "max_rejected_percent": 100,
-        "rejected_records_path": str(folder / "rejected.jsonl"), "sync_mode": sync_mode,
-        "subscription_property": "status", "unsubscribed_values": ["out"],
-        "streams": {"forgotten": {
-            "list_name": "Former", "sync_mode": "upsert", "on_delete": "erase",
-            "field_mapping": {"external_id": "key", "email": "mail"},
-        }},
+        "rejected_records_path": str(folder / "rejected.jsonl"), **own,
     }  # fmt: skip
     path = folder / "config.json"
     path.write_text(json.dumps(config), encoding="utf-8")
@@ -152,7 +147,7 @@ def run_until_killed(
     return states, process.returncode
 
 
-def wrong_after_kills(  # noqa: PLR0913 - what a set of kills is made of
+def wrong_after_kills(  # noqa: PLR0913 - what a round can be like
     sandbox: SandboxServer,
     folder: Path,
     rng: random.Random,
@@ -160,7 +155,7 @@ def wrong_after_kills(  # noqa: PLR0913 - what a set of kills is made of
     *,
     failing_jobs: float,
     is_mirrored: bool = False,
-    forgets: bool = False,
+    has_snapshot: bool = False,
 ) -> tuple[list[Moment], set[str]]:
     """Kill the target up to `kills` times while it sends one set of messages, then let it end.
 
@@ -171,7 +166,7 @@ def wrong_after_kills(  # noqa: PLR0913 - what a set of kills is made of
         kills: Most kills.
         failing_jobs: Share of import jobs that fail. The target waits half a minute and longer before it tries again.
         is_mirrored: Whether the list is mirrored.
-        forgets: Whether people are erased. Runs that find some of them gone wait a minute before they believe it.
+        has_snapshot: Whether runs have a snapshot.
 
     Returns:
         The moments at which it was killed, and the addresses that are not among the rejected records, and either not in
@@ -185,20 +180,24 @@ def wrong_after_kills(  # noqa: PLR0913 - what a set of kills is made of
     sandbox.seed(contacts=keyed)
     sandbox.add_fault("job_failed", probability=failing_jobs, seed=rng.randrange(1000))
     (folder / "rejected.jsonl").unlink(missing_ok=True)
-    whole = messages(rng, is_mirrored=is_mirrored, forgets=forgets)
+    own: dict[str, Any] = {"sync_mode": "mirror" if is_mirrored else "upsert"}
+    if has_snapshot:
+        own["snapshot_path"] = str(folder / "snapshot.db")
+    whole = messages(rng, is_mirrored=is_mirrored)
     done = 0
     killed: list[Moment] = []
     exit_code = -1
     while exit_code:
         start = next((n for n, message in enumerate(whole, 1) if message.get("value") == {"after": done}), 0)
         moment = random_moment(rng) if len(killed) < kills else None
-        sync_mode = "mirror" if is_mirrored else "upsert"
-        states, exit_code = run_until_killed(sandbox, folder, whole[start:], moment, sync_mode=sync_mode)
+        states, exit_code = run_until_killed(sandbox, folder, whole[start:], moment, **own)
         if exit_code not in {0, -9}:
             sys.exit(f"The target ended with {exit_code}.")
         if exit_code and moment:
             killed.append(moment)
         done = states[-1] if states else done
+    if has_snapshot:
+        run_until_killed(sandbox, folder, whole, None, **own)
     sandbox.settle()
     records = [message for message in whole if message["type"] == "RECORD"]
     people = [message["record"] for message in records if message["stream"] != "forgotten"]
@@ -229,19 +228,14 @@ def main() -> None:
     rng = random.Random(seed)  # noqa: S311 - no secret is made of it
     kill_moments: list[Moment] = []
     all_wrong: set[str] = set()
-    is_mirrored = False
+    rounds = itertools.cycle(itertools.product((False, True), repeat=2))
     with SandboxServer(options=SLOW_JOBS) as sandbox, tempfile.TemporaryDirectory() as name:
         while len(kill_moments) < kills:
+            has_snapshot, is_mirrored = next(rounds)
             killed, wrong = wrong_after_kills(
-                sandbox,
-                Path(name),
-                rng,
-                min(5, kills - len(kill_moments)),
-                failing_jobs=0.1,
-                is_mirrored=is_mirrored,
-                forgets=True,
-            )
-            is_mirrored = not is_mirrored
+                sandbox, Path(name), rng, min(5, kills - len(kill_moments)), failing_jobs=0.1, is_mirrored=is_mirrored,
+                has_snapshot=has_snapshot,
+            )  # fmt: skip
             kill_moments += killed
             all_wrong |= wrong
     kinds: dict[str | None, str] = {None: "at the start", "": "in the middle"}

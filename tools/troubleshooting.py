@@ -123,6 +123,11 @@ ADVICE = {
         "More records were rejected than `max_rejected_percent` allows. The others were sent. No state is written while"
         " too many of the records before it are rejected, so the next run brings them again."
     ),
+    Code.SNAPSHOT: (
+        "The file in `snapshot_path` can't be used: another run uses it, it is another account's, or it is no snapshot."
+        " Nothing was sent. It is safe to delete a snapshot: see"
+        " [Unchanged people are not sent again](../README.md#unchanged-people-are-not-sent-again)."
+    ),
     Code.LOCAL_FILE: (
         "A file, disk or pipe of this machine failed. The sentence names the setting or the path. If standard output"
         " is closed, no state could be written: run again from the last one."

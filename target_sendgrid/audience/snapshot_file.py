@@ -183,7 +183,7 @@ class SnapshotFile:
     # Opening
 
     def _open(self, *, has_content: bool) -> None:
-        """Connect to the file, and make it anew where it can't be used.
+        """Connect to the file, and replace it where it can't be used.
 
         Raises:
             ConfigError: It is another account's, or another run uses it.
@@ -277,7 +277,7 @@ class SnapshotFile:
         self.has_aliases = db.execute("SELECT 1 FROM aliases LIMIT 1").fetchone() is not None
 
     def _make(self) -> None:
-        """Make the file, or make it anew."""
+        """Make the file, or replace it."""
         for path in (self._path, Path(f"{self._path}-journal")):
             path.unlink(missing_ok=True)
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

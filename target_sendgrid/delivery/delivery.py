@@ -88,7 +88,7 @@ class Delivery:
         worker: Runs the jobs of sealed batches.
         gate: Holds states back.
         over_limit: Notes who was left out, since the account has no room.
-        known: Is told who is sent and who is settled; ``None`` without a snapshot, and in a dry run.
+        known: Notes who is sent and who is settled; ``None`` without a snapshot, and in a dry run.
         report: Counts outcomes.
         rejections: Takes rejected records.
         clock: Where time comes from.

@@ -450,7 +450,7 @@ def test_the_file_of_another_account_is_refused(account: Account) -> None:
 
 
 @pytest.mark.parametrize("damage", ["middle", "cut", "tables", "row", "version"])
-def test_a_damaged_file_is_made_anew_and_everybody_is_sent(account: Account, damage: str) -> None:
+def test_a_damaged_file_is_replaced_and_everybody_is_sent(account: Account, damage: str) -> None:
     names = [f"p{number}" for number in range(400)]
     run(account, *[person(name) for name in names])
     file = file_of(account)

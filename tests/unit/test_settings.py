@@ -642,3 +642,10 @@ class TestSubscriptions:
         settings = settings_of(subscription_property="wants", unsubscribed_values=[0], streams=rest)
         assert settings.suppression_groups() == [3]
         assert [prefix for prefix, _ in settings.enabled_streams()] == ["streams.*."]
+
+
+def test_settings_about_the_snapshot_must_fit() -> None:
+    (problem,) = problems(allow_erased=True)
+    assert problem.startswith("`allow_erased` has no effect without `snapshot_path`.")
+    (problem,) = problems(snapshot_path="a.db", report_path="a.db")
+    assert problem.startswith("`snapshot_path` and `report_path` name the same file.")
