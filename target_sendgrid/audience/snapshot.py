@@ -210,6 +210,7 @@ class Snapshot:
         aliases = sorted({alias for one in self._settled for alias in one.aliases})
         self._file.keep(((persons[n], names[lists[n]], values[n], places[n]) for n in order), aliases)
         self._settled.clear()
+        self._file.has_aliases = self._file.has_aliases or bool(aliases)
 
     def finish(self) -> int:
         """Write who is settled at the end of the run, however it ends, and return the number of people in the file."""

@@ -51,6 +51,7 @@ A day is a number of days since 1970. The fingerprints of `people` are of the co
 lists are the same.
 """
 
+_KEEP = "INSERT OR REPLACE INTO people VALUES (?, ?, ?, ?, ?)"
 _FORGET_OTHERS = "DELETE FROM people WHERE person = ? AND value != ?"
 
 
@@ -89,7 +90,7 @@ class SnapshotFile:
         """Hashes of the identifiers of those who were erased."""
         self.has_aliases = False
         """Whether somebody is known by several identifiers."""
-        self._db: sqlite3.Connection | None = None
+        self._db = sqlite3.connect(":memory:", isolation_level=None)  # in place of a file that can't be used
         try:
             self._path = Path(path).expanduser()
             has_content = _check(self._path, path, reads_only=reads_only)
@@ -104,31 +105,17 @@ class SnapshotFile:
 
     def close(self) -> None:
         """Close the file, and free it for other runs."""
-        if self._db is not None:
-            self._db.close()
-            self._db = None
+        self._db.close()
 
     def people_count(self) -> int:
         """Return the number of people."""
-        if self._db is None:
-            return 0
-        days = (self._first_day, self._today)
         sql = "SELECT COUNT(DISTINCT person) FROM people WHERE day BETWEEN ? AND ?"
-        try:
-            found: tuple[int] = self._db.execute(sql, days).fetchone()
-        except sqlite3.Error as error:
-            raise self._failed("read", error) from None
-        return found[0]
+        ((count,),) = self._rows(sql, (self._first_day, self._today))
+        return count
 
     def people_with(self, alias: int) -> list[int]:
         """Return those who have a further identifier, by its hash."""
-        if self._db is None:
-            return []
-        try:
-            rows = self._db.execute("SELECT person FROM aliases WHERE alias = ?", (alias,)).fetchall()
-        except sqlite3.Error as error:
-            raise self._failed("read", error) from None
-        return [person for (person,) in rows]
+        return [person for (person,) in self._rows("SELECT person FROM aliases WHERE alias = ?", (alias,))]
 
     def keep(self, people: Iterable[tuple[int, str, int, int]], aliases: Iterable[tuple[int, int]]) -> None:
         """Keep people who are settled.
@@ -149,7 +136,7 @@ class SnapshotFile:
                 return numbers[list_id]
 
             rows = ((person, number_of(list_id), value, place, self._today) for person, list_id, value, place in people)
-            db.executemany("INSERT OR REPLACE INTO people VALUES (?, ?, ?, ?, ?)", rows)
+            db.executemany(_KEEP, rows)
             db.executemany("INSERT OR IGNORE INTO aliases VALUES (?, ?)", aliases)
 
     def forget_others(self, values: Iterable[tuple[int, int]]) -> None:
@@ -207,13 +194,10 @@ class SnapshotFile:
                     " knows any more who was erased."
                 )
             self.close()
-        if not self._reads_only:
-            try:
-                self._make()
-            except OSError as error:
-                raise self._failed("made", error) from None
-            except sqlite3.Error as error:
-                raise self._in_use() if _is_locked(error) else self._failed("made", error) from None
+        try:
+            self._make()
+        except (OSError, sqlite3.Error) as error:
+            raise self._failed("made", error) from None
 
     def _connect(self) -> None:
         """Connect, and keep others from using the file until it is closed."""
@@ -232,7 +216,7 @@ class SnapshotFile:
         Raises:
             ConfigError: It is another account's.
         """
-        db = self._connection
+        db = self._db
         if db.execute("PRAGMA user_version").fetchone() != (_VERSION,):
             what = f"`snapshot_path`: {self._label} is of another version of this target"
             return Problem(f"{what}: everybody is sent once more, and nobody knows any more who was erased.")
@@ -259,7 +243,7 @@ class SnapshotFile:
 
     def _load(self) -> None:
         """Read what the file holds, and forget what is too old."""
-        db, days = self._connection, (self._first_day, self._today)
+        db, days = self._db, (self._first_day, self._today)
         first_erased = self._today - ERASED_DAYS
         if not self._reads_only:
             db.execute("BEGIN")
@@ -277,11 +261,14 @@ class SnapshotFile:
         self.has_aliases = db.execute("SELECT 1 FROM aliases LIMIT 1").fetchone() is not None
 
     def _make(self) -> None:
-        """Make the file, or replace it."""
-        for path in (self._path, Path(f"{self._path}-journal")):
-            path.unlink(missing_ok=True)
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        self._connect()
+        """Make the file, or replace it; where nothing is to be written, make an empty one in memory."""
+        if self._reads_only:
+            self._db = sqlite3.connect(":memory:", isolation_level=None)
+        else:
+            for path in (self._path, Path(f"{self._path}-journal")):
+                path.unlink(missing_ok=True)
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            self._connect()
         salt = os.urandom(_SALT_BYTES)
         self.hashes = Hashes(self._api_key, salt)
         with self._transaction() as db:
@@ -290,17 +277,16 @@ class SnapshotFile:
             row = (salt, _account_hash(self._account, salt), self.hashes.check_value)
             db.execute("INSERT INTO made_for VALUES (?, ?, ?)", row)
 
-    @property
-    def _connection(self) -> sqlite3.Connection:
-        """The open database.
+    def _rows(self, sql: str, values: tuple[int, ...]) -> list[tuple[int]]:
+        """Return what a query finds.
 
         Raises:
-            LookupError: It is not open.
+            LocalFileError: The file can't be read.
         """
-        if self._db is None:
-            message = "the snapshot is not open"
-            raise LookupError(message)
-        return self._db
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed("read", error) from None
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -309,7 +295,7 @@ class SnapshotFile:
         Raises:
             LocalFileError: It can't be written.
         """
-        db = self._connection
+        db = self._db
         try:
             db.execute("BEGIN")
             try:

@@ -48,10 +48,10 @@ class KnownPeople:
         self.finish = snapshot.finish
 
     def leaves_out(self, change: Change, *, is_new: bool) -> bool:
-        """Return whether a change need not be sent, or must not be, and count its records then.
+        """Return whether a change need not be sent, or must not be, and count its record then.
 
         Args:
-            change: What is to be sent.
+            change: What one record asks for.
             is_new: Whether it is of the person's first record of the run, whom the cap has just admitted.
         """
         if self._is_unchanged(change.identity, change.contact, change.purpose.list_ids, is_new=is_new):
@@ -63,18 +63,14 @@ class KnownPeople:
         else:
             return False
         self._report.stream(change.origin.stream).buckets[bucket] += 1
-        for origin in change.later or ():
-            self._report.stream(origin.stream).buckets[bucket] += 1
         return True
 
     def note_sending(self, batch: Batch) -> None:
         """Let the people of a batch leave the snapshot, before it is sent."""
         purpose, packed = batch.purpose, batch.packed
-        if packed is None:
-            return
-        if purpose.kind.bucket is Bucket.UPSERTED:
+        if packed is not None and purpose.kind.bucket is Bucket.UPSERTED:
             self._sent[batch] = self._snapshot.send(identities_of(packed), packed.contacts, purpose.list_ids)
-        elif purpose.kind in {REMOVE_FROM_LIST, DELETE_CONTACT, DELETE_TO_ERASE}:
+        elif packed is not None and purpose.kind in {REMOVE_FROM_LIST, DELETE_CONTACT, DELETE_TO_ERASE}:
             changes = unpack(packed, purpose).values()
             keys = {key for change in changes for key in keys_of(change.identity, change.contact)}
             list_ids = purpose.list_ids if purpose.kind is REMOVE_FROM_LIST else None

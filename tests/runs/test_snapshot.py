@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_sendgrid.audience import snapshot, snapshot_file
-from target_sendgrid.errors import Code
+from target_sendgrid.errors import Code, LocalFileError
 from tests.harness.messages import LAST_STATE, PEOPLE, record, schema, state
 from tests.harness.removals import counts_of, deleted, on_list
 
@@ -139,6 +139,9 @@ def test_records_that_choose_several_lists_are_unchanged_if_they_are_on_all(acco
     assert tagged("x", "y") == {"received": 1, "unchanged": 1}
     assert tagged("y") == {"received": 1, "unchanged": 1}
     assert on_list(account, "Y") == "a"
+    rows = [person("a", tags=["x"]), person("b", tags=["y"]), person("a", tags=["x"])]
+    again = account.run(schema_, *rows, LAST_STATE, snapshot_path=str(file_of(account)), **lists)
+    assert counts_of(again) == {"received": 3, "unchanged": 2, "upserted": 1}
 
 
 def test_another_mapping_sends_everybody(account: Account) -> None:
@@ -252,6 +255,18 @@ def test_who_leaves_by_another_identifier_is_put_on_again(
         account.run(*gone, LAST_STATE, streams=streams, **config)
         assert on_list(account) == "b"
         account.run(*plain, LAST_STATE, streams=streams, **config)
+    assert on_list(account) == "ab"
+
+
+def test_who_leaves_by_another_identifier_in_the_first_run_is_put_on_again(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "MAX_SETTLED", 1)
+    config = {"snapshot_path": str(file_of(account)), "field_mapping": KEYED_MAPPING, "batch_size_rows": 1}
+    rows = [person("a", id="1"), person("b", id="2")]
+    account.run(KEYED, *rows, deleted(id="1", email=None, first_name=None), LAST_STATE, **config)
+    assert on_list(account) == "b"
+    assert counts_of(account.run(KEYED, *rows, LAST_STATE, **config))["upserted"] == 1
     assert on_list(account) == "ab"
 
 
@@ -385,6 +400,25 @@ def test_a_full_disk_ends_the_run_before_anything_is_sent(account: Account, monk
     assert account.puts() == []
 
 
+def test_a_disk_that_is_full_at_the_end_costs_that_people_are_sent_again(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_file, "_KEEP", "INSERT INTO nothing VALUES (?, ?, ?, ?, ?)")
+    first = run(account, *people("ab"))
+    assert (first.exit_code, first.states) == (0, ['{"n": 9}'])
+    assert "People who are settled will be sent once more. `snapshot_path`: " in first.log
+    assert "can't be written: " in first.log
+    assert counts_of(run(account, *people("ab"))) == {"received": 2, "upserted": 2}
+
+
+def test_a_closed_file_can_not_be_read(tmp_path: Path) -> None:
+    days = {"today": 1, "max_age_days": 7}
+    file = snapshot_file.SnapshotFile(str(tmp_path / "a.db"), "account", "key", reads_only=False, **days)
+    file.close()
+    with pytest.raises(LocalFileError, match="can't be read"):
+        file.people_count()
+
+
 # The file
 
 
@@ -490,9 +524,11 @@ def test_an_empty_file_is_used(account: Account) -> None:
     assert counts_of(run(account, person("a"))) == {"received": 1, "unchanged": 1}
 
 
-@pytest.mark.parametrize("path", ["missing/snapshot.db", ".", "link", "null\0byte"])
+@pytest.mark.parametrize("path", ["missing/snapshot.db", ".", "link", "null\0byte", "pipe", "no-journal.db"])
 def test_a_path_that_can_not_be_used_is_an_error(account: Account, path: str) -> None:
     (account.folder / "link").symlink_to(account.folder / "else")
+    os.mkfifo(account.folder / "pipe")
+    (account.folder / "no-journal.db-journal").mkdir()
     refused = run(account, person("a"), snapshot_path=f"{account.folder}/{path}")
     assert refused.report["error_codes"] == ["local-file"]
     assert "`snapshot_path`: " in refused.log

@@ -645,7 +645,7 @@ class TestSubscriptions:
 
 
 def test_settings_about_the_snapshot_must_fit() -> None:
-    (problem,) = problems(allow_erased=True)
+    (problem,) = problems_of(allow_erased=True)
     assert problem.startswith("`allow_erased` has no effect without `snapshot_path`.")
-    (problem,) = problems(snapshot_path="a.db", report_path="a.db")
+    (problem,) = problems_of(snapshot_path="a.db", report_path="a.db")
     assert problem.startswith("`snapshot_path` and `report_path` name the same file.")

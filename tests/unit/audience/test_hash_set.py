@@ -28,6 +28,14 @@ def test_many_texts_are_found() -> None:
     assert not any(f"person{number}@example.org" in texts for number in range(40_000))
 
 
+def test_texts_are_found_while_others_are_added() -> None:
+    texts = HashSet()
+    for number in range(120_000):
+        texts.add(f"person{number}@example.com")
+        assert number % 7 or f"person{number // 2}@example.com" in texts
+    assert all(f"person{number}@example.com" in texts for number in range(0, 120_000, 11))
+
+
 def test_a_text_takes_about_nine_bytes_also_if_it_comes_often() -> None:
     tracemalloc.start()
     try:
