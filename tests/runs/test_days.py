@@ -93,7 +93,7 @@ class Life:
     def kill(self, day: Day) -> list[str]:
         """Kill a run, with `kill -9`, when it begins, after its first import job, or at the end of its input."""
         moments = ["Stream 'people'", "The input has ended"]
-        if self.mode in {Mode.UPSERT, Mode.MIRROR, Mode.MEMBERSHIP}:
+        if self.mode in {Mode.UPSERT, Mode.MIRROR, Mode.MEMBERSHIP} and not self.config:  # else all may be unchanged
             moments.append("as import job")
         moment = self.random.choice(moments)
         with self.account.start_process(**self.settings(day)) as process:
