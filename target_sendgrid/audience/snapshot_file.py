@@ -321,7 +321,7 @@ class SnapshotFile:
 def _check(path: Path, label: str, *, reads_only: bool) -> bool:
     """Check that a file may be used, and close it to others; return whether it has content.
 
-    Nothing but a snapshot is ever replaced: a wrong path may name a file that somebody needs.
+    Nothing but a snapshot is ever touched: a wrong path may name a file that somebody needs.
 
     Raises:
         ConfigError: It is something else than a snapshot.
@@ -338,15 +338,15 @@ def _check(path: Path, label: str, *, reads_only: bool) -> bool:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is not a plain file")
         head = os.pread(descriptor, 100, 0)
+        application_id = int.from_bytes(head[_APPLICATION_ID_AT : _APPLICATION_ID_AT + 4], "big")
+        if head and (not head.startswith(_MAGIC) or application_id != _APPLICATION_ID):
+            what = f"`snapshot_path`: {label} is no snapshot, or its beginning is damaged."
+            next_step = "Check the path. If it was a snapshot, delete it: everybody is then sent once more."
+            raise ConfigError(Problem(what, next_step), code=Code.SNAPSHOT)
         if not reads_only:
             os.fchmod(descriptor, 0o600)
     finally:
         os.close(descriptor)
-    application_id = int.from_bytes(head[_APPLICATION_ID_AT : _APPLICATION_ID_AT + 4], "big")
-    if head and (not head.startswith(_MAGIC) or application_id != _APPLICATION_ID):
-        what = f"`snapshot_path`: {label} is no snapshot, or its beginning is damaged."
-        next_step = "Check the path. If it was a snapshot, delete it: everybody is then sent once more."
-        raise ConfigError(Problem(what, next_step), code=Code.SNAPSHOT)
     return bool(head)
 
 

@@ -58,6 +58,13 @@ OTHER_MISTAKES = [
         prepare=fault("status", path="/v3/scopes", status=200, body={"scopes": ["marketing.read"]}),
     ),
     Mistake(
+        Code.SNAPSHOT,
+        "`snapshot_path` names a file that is something else",
+        "`snapshot_path`: notes.txt is no snapshot, or its beginning is damaged. Check the path.",
+        config={"snapshot_path": "notes.txt"},
+        prepare=lambda account: (account.folder / "notes.txt").write_text("notes", encoding="utf-8"),
+    ),
+    Mistake(
         Code.WRONG_GROUP,
         "`suppression_group_id` is not that of a group",
         "no unsubscribe group with the id 7, as in `suppression_group_id`: SendGrid would unsubscribe people from",

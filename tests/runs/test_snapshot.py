@@ -512,7 +512,9 @@ def test_a_damaged_file_is_replaced_and_everybody_is_sent(account: Account, dama
 @pytest.mark.parametrize("content", [b"somebody's notes", b"SQLite format 3\0" + bytes(200)])
 def test_a_file_that_is_no_snapshot_is_left_alone(account: Account, content: bytes) -> None:
     file_of(account).write_bytes(content)
+    file_of(account).chmod(0o640)
     refused = run(account, person("a"))
+    assert stat.S_IMODE(file_of(account).stat().st_mode) == 0o640
     assert refused.report["error_codes"] == [Code.SNAPSHOT.value]
     assert file_of(account).read_bytes() == content
     assert "is no snapshot, or its beginning is damaged. Check the path." in refused.log
