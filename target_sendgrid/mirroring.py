@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_sendgrid.audience.presence import IDENTITY_FIELDS, Presence, member_keys, shown_texts
+from target_sendgrid.audience.presence import Presence, member_keys, shown_texts
 from target_sendgrid.delivery.operations.remove_from_list import REMOVE_ABSENT
 from target_sendgrid.delivery.pending import Change, Purpose
 from target_sendgrid.errors import ConfigError, Reason, WithheldError
@@ -196,7 +196,8 @@ class Mirrors:
                 continue
             leaving = array("q")
             label, plan = self._label(list_id), self._plan(list_id, leaving)
-            self._report.removed_members[label] = plan.removal_count
+            name = self._connection.lists.given_name(list_id) or list_id
+            self._report.removed_members[name] = plan.removal_count
             members = counted(plan.list_size, "member")
             if plan.unidentified_count:
                 stay = counted(plan.unidentified_count, "member")

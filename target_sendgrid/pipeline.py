@@ -54,6 +54,7 @@ class Pipeline:
         write_state: Writes a state for the tap's next run.
         check_stop: Called while waiting; may raise to end the run.
         cap: Counts the people who are sent.
+        people_count: Returns the number of people of the run so far.
         make_worker: Makes what runs the job runner: a thread by default.
     """
 
@@ -68,6 +69,7 @@ class Pipeline:
         write_state: Callable[[bytes], None],
         check_stop: Callable[[], None],
         cap: ProfileCap,
+        people_count: Callable[[], int],
         make_worker: MakeWorker | None,
     ) -> None:
         self._connection = connection
@@ -124,7 +126,7 @@ class Pipeline:
             report=report,
             guard=SuppressionGuard(lambda stream: settings.for_stream(stream).max_suppressions),
             read_suppressed=self._read_suppressed,
-            people_count=lambda: cap.distinct_profiles,
+            people_count=people_count,
             known=self.known,
         )
         self.checkpoints = Checkpoints(

@@ -365,7 +365,7 @@ def _open_snapshot(
         result.add_ok(f"There is no snapshot at {path} yet: everybody is sent.")
     else:
         people = counted(snapshot.people_count, "person", "people")
-        erased = f", and {counted(len(file.erased), 'identifier')} of erased people" if file.erased else ""
+        erased = ", and remembers who was erased" if file.erased else ""
         result.add_ok(f"The snapshot {path} holds {people} who need no sending while they are unchanged{erased}.")
     return snapshot
 

@@ -92,6 +92,7 @@ class Run:
             write_state=write_state,
             check_stop=check_stop,
             cap=self.cap,
+            people_count=lambda: len(self._people or ()),
             make_worker=make_worker,
         )
         self._batcher, self._delivery, self._gate = pipeline.batcher, pipeline.delivery, pipeline.gate
@@ -296,6 +297,8 @@ class Run:
         identity, keys = contacts.identity(contact) or "", identity_keys(contact)
         if self._known is not None:
             self._known.note_removal(keys)
+        if self._people is not None:
+            self._people.add(identity)
         if act is Act.ERASE:
             self._erased.add(contact)
         self._intents.add(Removal(identity, keys, contacts.encode(contact), list_ids, origin, act))

@@ -1,11 +1,13 @@
 """Kill runs at random moments and resume from the last state: ``uv run python -m tools.kills [KILLS] [SEED]``.
 
 Each round starts the target on the messages after the last state, and kills it (``kill -9``): while it starts, after a
-line of its log or a state, while it waits for its last import jobs, or while it takes people off a list. This is
-repeated until a run ends by itself. In every other round the list is mirrored, and each run gets all messages again.
-In two of four rounds there is a snapshot, and at the end one more run, which gets all messages and is not killed. Some
-jobs fail, so that not every accepted contact is stored. At the end no contact may be missing or have an older value,
-and the list must hold exactly those who belong on it.
+line of its log or a state, while it waits for its last import jobs, or while it suppresses people, takes them off a
+list, deletes or erases them. This is repeated until a run ends by itself. In every other round the list is mirrored,
+and each run gets all messages again. In two of four rounds there is a snapshot, and at the end one more run, which gets
+all messages and is not killed. Some jobs fail, so that not every accepted contact is stored. At the end no contact may
+be missing or have an older value, the list must hold exactly those who belong on it, all people who have unsubscribed
+must be suppressed and nobody else, and those who are to be erased must be gone, with the addresses that only SendGrid
+knows.
 """
 
 from __future__ import annotations
@@ -116,6 +118,11 @@ def run_until_killed(
         "api_url": sandbox.url, "api_key": sandbox.api_key, "list_name": "Everybody", "batch_size_rows": 15,
         "field_mapping": {"email": "mail", "first_name": "given"}, "max_rejected_percent": 100,
         "rejected_records_path": str(folder / "rejected.jsonl"), **own,
+        "subscription_property": "status", "unsubscribed_values": ["out"],
+        "streams": {"forgotten": {
+            "list_name": "Former", "sync_mode": "upsert", "on_delete": "erase",
+            "field_mapping": {"external_id": "key", "email": "mail"},
+        }},
     }  # fmt: skip
     path = folder / "config.json"
     path.write_text(json.dumps(config), encoding="utf-8")
@@ -147,7 +154,7 @@ def run_until_killed(
     return states, process.returncode
 
 
-def wrong_after_kills(  # noqa: PLR0913 - what a round can be like
+def wrong_after_kills(  # noqa: PLR0913 - what a set of kills is made of
     sandbox: SandboxServer,
     folder: Path,
     rng: random.Random,
@@ -155,6 +162,7 @@ def wrong_after_kills(  # noqa: PLR0913 - what a round can be like
     *,
     failing_jobs: float,
     is_mirrored: bool = False,
+    forgets: bool = False,
     has_snapshot: bool = False,
 ) -> tuple[list[Moment], set[str]]:
     """Kill the target up to `kills` times while it sends one set of messages, then let it end.
@@ -166,6 +174,7 @@ def wrong_after_kills(  # noqa: PLR0913 - what a round can be like
         kills: Most kills.
         failing_jobs: Share of import jobs that fail. The target waits half a minute and longer before it tries again.
         is_mirrored: Whether the list is mirrored.
+        forgets: Whether people are erased. Runs that find some of them gone wait a minute before they believe it.
         has_snapshot: Whether runs have a snapshot.
 
     Returns:
@@ -183,7 +192,7 @@ def wrong_after_kills(  # noqa: PLR0913 - what a round can be like
     own: dict[str, Any] = {"sync_mode": "mirror" if is_mirrored else "upsert"}
     if has_snapshot:
         own["snapshot_path"] = str(folder / "snapshot.db")
-    whole = messages(rng, is_mirrored=is_mirrored)
+    whole = messages(rng, is_mirrored=is_mirrored, forgets=forgets)
     done = 0
     killed: list[Moment] = []
     exit_code = -1
@@ -233,9 +242,15 @@ def main() -> None:
         while len(kill_moments) < kills:
             has_snapshot, is_mirrored = next(rounds)
             killed, wrong = wrong_after_kills(
-                sandbox, Path(name), rng, min(5, kills - len(kill_moments)), failing_jobs=0.1, is_mirrored=is_mirrored,
+                sandbox,
+                Path(name),
+                rng,
+                min(5, kills - len(kill_moments)),
+                failing_jobs=0.1,
+                is_mirrored=is_mirrored,
+                forgets=True,
                 has_snapshot=has_snapshot,
-            )  # fmt: skip
+            )
             kill_moments += killed
             all_wrong |= wrong
     kinds: dict[str | None, str] = {None: "at the start", "": "in the middle"}

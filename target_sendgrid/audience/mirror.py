@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from target_sendgrid.audience.guards import ListFacts
-    from target_sendgrid.audience.presence import Presence
+    from target_sendgrid.audience.presence import ListMember, Presence
     from target_sendgrid.errors import Problem
     from target_sendgrid.sendgrid.exports import ListExport
 

@@ -120,9 +120,9 @@ def all_keys(values: Mapping[str, object]) -> Iterator[str]:
 
 
 def member_keys(member: ListMember) -> Iterator[str]:
-    """Yield the same texts for a member of a list."""
+    """Yield the texts by which a member of a list is looked up."""
     for kind, value in _identifiers(member):
-        yield from _keys(kind, value)
+        yield from _member_keys(kind, value)
 
 
 def _shown_keys(kind: str, value: object) -> Iterator[str]:

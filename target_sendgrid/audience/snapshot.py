@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from target_sendgrid.audience.erased import erased_names, is_erased
 from target_sendgrid.audience.hash_set import HashSet
-from target_sendgrid.audience.presence import all_keys, identity_keys
+from target_sendgrid.audience.presence import all_keys
 from target_sendgrid.errors import LocalFileError
 from target_sendgrid.sendgrid import contact as contacts
 
@@ -86,8 +87,9 @@ class Snapshot:
         """Whether the run has sent several records of somebody."""
         self._settled: list[SentPeople] = []
         """Those who are settled and not in the file yet."""
+        self._names = _HashedNames(file)
         self._let_in: set[int] = set()
-        """Identifiers of erased people who are sent again."""
+        """Names of erased people who are sent again."""
         self.people_count = file.people_count()
         """Number of people in the file, as of its opening or of `finish`."""
 
@@ -117,11 +119,12 @@ class Snapshot:
         """Return whether the person of a contact that is to be sent was erased, and is not to come back."""
         if not self._file.erased:
             return False
-        erased = self._file.erased.intersection(map(self._hashes.key, identity_keys(contacts.decode(contact))))
-        if self._allows_erased:
-            self._let_in |= erased
+        values = contacts.decode(contact)
+        if not is_erased(values, self._names):
             return False
-        return bool(erased)
+        if self._allows_erased:
+            self._let_in.update(map(self._hashes.key, erased_names(values)))
+        return not self._allows_erased
 
     def note_removal(self, keys: Iterable[str]) -> None:
         """Note that a person may be taken off a list, or out of the account."""
@@ -190,9 +193,9 @@ class Snapshot:
         self._file.forget(sorted({*persons, *known}), list_ids)
         self._drop_settled(dict.fromkeys(persons))
 
-    def erase(self, keys: Iterable[str]) -> None:
-        """Remember that somebody is erased, by the identifiers."""
-        self._file.keep_erased(list(map(self._hashes.key, keys)))
+    def erase(self, people: Iterable[Mapping[str, object]]) -> None:
+        """Remember that people are erased, each given by the value of each contact field."""
+        self._file.keep_erased({self._hashes.key(name) for values in people for name in erased_names(values)})
 
     def write(self) -> None:
         """Write who is settled into the file."""
@@ -249,6 +252,21 @@ class Snapshot:
         if any(key in self._sent for key in keys):
             return True
         return bool(self._left) and not self._left.isdisjoint(map(self._hashes.key, keys))
+
+
+class _HashedNames:
+    """The `erased_names` of those erased people whom the file remembers.
+
+    Args:
+        file: The file.
+    """
+
+    def __init__(self, file: SnapshotFile) -> None:
+        self._file = file
+
+    def __contains__(self, name: str) -> bool:
+        """Return whether a text is among them."""
+        return self._file.hashes.key(name) in self._file.erased
 
 
 def keys_of(identity: str, contact: bytes) -> tuple[str, ...]:

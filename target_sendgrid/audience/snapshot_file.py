@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from target_sendgrid.audience.fingerprints import Hashes, tables
 from target_sendgrid.errors import Code, ConfigError, LocalFileError, Problem
-from target_sendgrid.wording import counted, words_of
+from target_sendgrid.wording import words_of
 
 if TYPE_CHECKING:
     from array import array
@@ -87,7 +87,7 @@ class SnapshotFile:
         self.tables: dict[str, array[int]] = {}
         """The fingerprints of those who were settled (`tables`), by the id of their list."""
         self.erased: set[int] = set()
-        """Hashes of the identifiers of those who were erased."""
+        """Hashes of what is remembered of those who were erased (`erased_names`)."""
         self.has_aliases = False
         """Whether somebody is known by several identifiers."""
         self._db = sqlite3.connect(":memory:", isolation_level=None)  # in place of a file that can't be used
@@ -158,7 +158,7 @@ class SnapshotFile:
             db.executemany(sql, ((person, list_id) for person in people for list_id in list_ids))
 
     def keep_erased(self, people: Iterable[int]) -> None:
-        """Keep who is erased, by the hashes of identifiers."""
+        """Keep who is erased, by the hashes of `erased_names`."""
         with self._transaction() as db:
             db.executemany("INSERT OR REPLACE INTO erased VALUES (?, ?)", ((person, self._today) for person in people))
 
@@ -232,9 +232,8 @@ class SnapshotFile:
         self.hashes = Hashes(self._api_key, salt)
         if check_value == self.hashes.check_value:
             return None
-        (erased,) = db.execute("SELECT COUNT(*) FROM erased").fetchone()
-        are = "is" if erased == 1 else "are"
-        forgets = f", and {counted(erased, 'identifier')} of erased people {are} forgotten" if erased else ""
+        has_erased = db.execute("SELECT 1 FROM erased LIMIT 1").fetchone() is not None
+        forgets = ", and who was erased is forgotten" if has_erased else ""
         what = (
             f"`snapshot_path`: {self._label} was made with another API key, without which it says nothing: everybody is"
             f" sent once more{forgets}."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from target_sendgrid.audience.presence import identity_keys
 from target_sendgrid.audience.snapshot import keys_of
 from target_sendgrid.delivery.operations.delete_contacts import DELETE_CONTACT, DELETE_TO_ERASE
 from target_sendgrid.delivery.operations.erase import addresses_of
@@ -17,9 +16,8 @@ from target_sendgrid.sendgrid import contact as contacts
 if TYPE_CHECKING:
     from target_sendgrid.audience.cap import ProfileCap
     from target_sendgrid.audience.snapshot import SentPeople, Snapshot
-    from target_sendgrid.delivery.batching import Batch
     from target_sendgrid.delivery.events import BatchResult
-    from target_sendgrid.delivery.pending import Change
+    from target_sendgrid.delivery.pending import Batch, Change
     from target_sendgrid.report.report import Report
 
 UNCHANGED = Bucket.UNCHANGED
@@ -85,5 +83,5 @@ class KnownPeople:
             self._snapshot.settle(sent, [(change.identity, change.contact) for change in lost])
         elif result.batch.purpose.kind is DELETE_TO_ERASE:
             erased = [contacts.decode(change.contact) for change in (*result.settled, *result.not_found)]
-            addresses = ({"email": address} for contact in erased for address in addresses_of(contact))
-            self._snapshot.erase({key for values in (*erased, *addresses) for key in identity_keys(values)})
+            by_address = [{**contact, "email": address} for contact in erased for address in addresses_of(contact)]
+            self._snapshot.erase([*erased, *by_address])

@@ -50,7 +50,7 @@ class Suppressions:
         guard: Decides whether so many may be suppressed.
         read_suppressed: Reads who is suppressed already, and returns whether an address is, for a group or for all
             email. It takes many requests, so it is called only where the guard needs it, and once.
-        people_count: Returns the number of people who were sent so far, or wait to be.
+        people_count: Returns the number of people of the run so far.
         known: Says who need not be sent; ``None`` without a snapshot.
     """
 
@@ -78,8 +78,8 @@ class Suppressions:
         self._read_suppressed = read_suppressed
         self._people_count = people_count
         self._known = known
-        self._not_sent_count = 0
-        """Number of people who were suppressed and of whom nothing else was sent, so that they are not counted."""
+        self._refused: dict[str, Rejection] = {}
+        """Why SendGrid has refused to suppress people, by identity."""
         self._withheld: list[str] = []
         """Why people were not suppressed, a sentence for each stream."""
 
@@ -166,7 +166,7 @@ class Suppressions:
                 continue
             for change in person.changes:
                 if self._known is None or not self._known.leaves_out(change, is_new=False):
-                    self._batcher.add_earlier(change)
+                    self._put_into_batch(change)
         self._delivery.send_full()
 
     def _put_into_batch(self, change: Change) -> None:

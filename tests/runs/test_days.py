@@ -135,7 +135,11 @@ class Life:
             counts |= {"rejected": rejected["too_long"]}
         if unchanged := counts.pop("unchanged", 0):
             counts["upserted"] = counts.get("upserted", 0) + unchanged
-        assert counts == self.model.counts
+        # Of a contact that a stopped run has deleted, the next one finds nothing to delete or to update.
+        if not self.is_resumed or day.on_delete is OnDelete.REMOVE_FROM_LIST:
+            assert counts == self.model.counts
+        assert self.account.sandbox.suppressed() == self.model.suppressed
+        assert self.account.sandbox.erased() == self.model.erased
         members = {one["id"] for one in self.account.sandbox.contacts("Everybody", detail=True)}
         assert members.isdisjoint(self.removed_ids())  # who leaves and joins again starts automations again
         if self.mode is Mode.MIRROR and self.model.first_undone is None:
@@ -182,7 +186,12 @@ class Life:
         mode = {"membership_property": "is_member"} if self.mode is Mode.MEMBERSHIP else {"sync_mode": self.mode.value}
         cap = {} if day.cap is None else {"profile_cap": day.cap, "on_profile_cap": "truncate"}
         ceiling = {} if day.max_removals is None else {"max_removals": day.max_removals}
-        return {**self.config, **mode, **cap, **ceiling, "batch_size_rows": SEGMENT_SIZE // 6}
+        consent = {
+            "subscription_property": "is_unsubscribed",
+            "unsubscribed_values": [day.kind is not Kind.FLIPPED],
+            "on_delete": day.on_delete.value,
+        }
+        return {**self.config, **mode, **consent, **cap, **ceiling, "batch_size_rows": SEGMENT_SIZE // 6}
 
     def messages(self, day: Day) -> Iterator[dict[str, Any]]:
         """Yield what a tap sends."""
@@ -219,7 +228,7 @@ class Life:
 def test_at_the_end_of_each_day_the_account_is_as_the_model_says(
     account: Account, mode: Mode, seed: int, *, snapshot: bool
 ) -> None:
-    config = {"snapshot_path": str(account.folder / "snapshot.db")} if snapshot else {}
+    config = {"snapshot_path": str(account.folder / "snapshot.db"), "allow_erased": True} if snapshot else {}
     life = Life(account, mode, seed, **config)
     segment = Segment(seed, SEGMENT_SIZE, CHANGES_EACH_DAY, keeps_leavers=mode is Mode.MEMBERSHIP)
     days = list(segment.days(DAY_COUNT))

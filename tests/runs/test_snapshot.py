@@ -307,8 +307,11 @@ def test_all_addresses_of_erased_people_are_held_back(account: Account) -> None:
     config = {"snapshot_path": str(file_of(account)), "field_mapping": KEYED_MAPPING, "on_delete": "erase"}
     account.run(KEYED, deleted(id="1", email=None, first_name=None), LAST_STATE, **config)
     assert account.sandbox.erased() == {"a@x.com"}
-    later = account.run(KEYED, person("a", id="2"), person("b", id="1"), person("c", id="3"), LAST_STATE, **config)
+    later = account.run(KEYED, person("a", id="1"), person("b", id="1"), person("c", id="3"), LAST_STATE, **config)
     assert counts_of(later) == {"received": 3, "erased_before": 2, "upserted": 1}
+    assert counts_of(run(account, person("a")))["erased_before"] == 1
+    other = account.run(KEYED, person("a", id="2"), LAST_STATE, **config)  # the address is somebody else's now
+    assert counts_of(other) == {"received": 1, "upserted": 1}
 
 
 # People who have unsubscribed
@@ -462,7 +465,7 @@ def test_another_key_sends_everybody_once_more(account: Account) -> None:
         again = run(account, *people("ab"))
         assert counts_of(again) == {"received": 2, "upserted": 2}
         assert "was made with another API key" in again.log
-        assert "1 identifier of erased people is forgotten" in again.log
+        assert "and who was erased is forgotten" in again.log
         assert counts_of(run(account, *people("ab"))) == {"received": 2, "unchanged": 2}
     finally:
         account.sandbox.api_key = key
@@ -574,7 +577,7 @@ def test_the_check_says_how_many_people_the_file_holds(account: Account) -> None
     account.sandbox.clear_requests()
     told = str(account.check(PEOPLE, snapshot_path=path).findings)
     assert "holds 2 people" in told
-    assert "1 identifier of erased people" in told
+    assert "and remembers who was erased" in told
     checked = account.check(PEOPLE, snapshot_path=path, api_url=other_name(account))
     assert checked.exit_code == 1
     assert "is of another account" in str(checked.findings)
