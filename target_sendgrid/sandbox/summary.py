@@ -54,7 +54,7 @@ def as_text(found: dict[str, Any]) -> str:
     lines = [f"{found['contacts']} contacts"]
     lines += [f"  list {row['name']!r}: {row['contacts']} contacts ({row['id']})" for row in found["lists"]]
     lines += [f"  custom field {row['name']} ({row['id']}, {row['field_type']})" for row in found["fields"]]
-    lines.append(f"{found['suppressed']} global suppressions, {found['erased']} erased addresses")
+    lines.append(f"suppressed from all mail: {found['suppressed']}, erased addresses: {found['erased']}")
     lines += [f"  group {row['name']!r}: {row['suppressed']} suppressions ({row['id']})" for row in found["groups"]]
     lines.append(f"{found['jobs']} jobs, {found['jobs_waiting']} of them not applied yet")
     for job in found["newest_jobs"]:

@@ -74,7 +74,7 @@ def test_a_database_shows_who_is_suppressed_or_erased(tmp_path: Path) -> None:
         sandbox.suppress("ada@example.com", "joe@example.com")
         sandbox.suppress("ada@example.com", group_id=sandbox.add_group("News"))
     shown = run("show", "--database", str(database)).stdout
-    assert "2 global suppressions, 0 erased addresses" in shown
+    assert "suppressed from all mail: 2, erased addresses: 0" in shown
     assert "  group 'News': 1 suppressions (1)" in shown
     found = json.loads(run("show", "--database", str(database), "--json").stdout)
     assert (found["suppressed"], found["groups"]) == (2, [{"name": "News", "id": 1, "suppressed": 1}])
@@ -88,7 +88,7 @@ def test_a_database_of_an_earlier_release_can_be_shown_and_served(tmp_path: Path
         earlier = ["mail.send", "marketing.read", "marketing.automation.read", "asm.groups.read"]
         sandbox.store.run("UPDATE keys SET scopes = ?", json.dumps(earlier, separators=(",", ":")))
         own_key = sandbox.add_key(("mail.send",))
-    assert "0 global suppressions, 0 erased addresses" in run("show", "--database", str(database)).stdout
+    assert "suppressed from all mail: 0, erased addresses: 0" in run("show", "--database", str(database)).stdout
     with SandboxServer(database=database) as sandbox, Client(sandbox) as client:
         assert client.call("GET", "/v3/suppression/unsubscribes").json() == []
         headers = {"Authorization": f"Bearer {own_key}"}
