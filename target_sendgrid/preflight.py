@@ -297,7 +297,9 @@ def _check_groups(client: Client, in_use: dict[int, list[str]], result: Prefligh
         return
     groups = {group.id: shown(group.name) for group in client.suppression_groups()}
     there = ", ".join(f"{group_id} '{name}'" for group_id, name in sorted(groups.items()))
-    next_step = f"Take one of these: {there}." if there else "Create one in SendGrid, or leave the setting out."
+    next_step = (
+        f"Take one of these: {there}." if there else "Create one in SendGrid under Suppressions > Unsubscribe Groups."
+    )
     problems = [
         Problem(
             f"The account has no unsubscribe group with the id {group_id}, as in {' and '.join(labels)}:"

@@ -126,7 +126,7 @@ def test_unknown_groups_are_named_with_their_settings_and_nothing_is_sent(accoun
 
 def test_an_account_without_groups_gets_another_next_step(account: Account) -> None:
     (error,) = errors(account, suppression_group_id=7, **SUBSCRIPTION)
-    assert error.endswith("Create one in SendGrid, or leave the setting out.")
+    assert error.endswith("Create one in SendGrid under Suppressions > Unsubscribe Groups.")
 
 
 def test_a_group_that_no_setting_uses_is_not_looked_for(account: Account) -> None:
