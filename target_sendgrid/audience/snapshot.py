@@ -10,6 +10,7 @@ People are known here by `all_keys`: the first is the person, the others are ali
 
 from __future__ import annotations
 
+import itertools
 import logging
 from array import array
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from target_sendgrid.errors import LocalFileError
 from target_sendgrid.sendgrid import contact as contacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from target_sendgrid.audience.snapshot_file import SnapshotFile
 
@@ -40,8 +41,16 @@ class SentPeople(msgspec.Struct):
     values: array[int]
     places: array[int]
     aliases: list[tuple[int, int]]
-    """Further identifiers, each with its person."""
+    """Pairs of identifiers of one person, each in both orders."""
     list_ids: tuple[str, ...] = ()
+    unsure: set[int] = msgspec.field(default_factory=set)
+    """Those of whom another contact with one of their identifiers is sent at the same time, in whatever order."""
+
+    def identifiers(self) -> Iterator[tuple[int, int]]:
+        """Yield all identifiers, each with its person."""
+        persons = set(self.persons)
+        yield from zip(self.persons, self.persons, strict=True)
+        yield from (pair for pair in self.aliases if pair[1] in persons)
 
     def without(self, values: Mapping[int, int | None]) -> SentPeople:
         """Return them without some people, unless they have the fingerprint of this value."""
@@ -56,7 +65,7 @@ class SentPeople(msgspec.Struct):
             array(whole.typecode, (whole[number] for number in kept))
             for whole in (self.persons, self.values, self.places)
         )
-        return SentPeople(persons, own_values, places, self.aliases, self.list_ids)
+        return SentPeople(persons, own_values, places, self.aliases, self.list_ids, self.unsure)
 
 
 class Snapshot:
@@ -80,11 +89,15 @@ class Snapshot:
         """That of the last lists."""
         self._sent = HashSet()
         """Keys of those who are sent in this run, or may be taken off a list; none while the file holds nobody."""
-        self._left: set[int] = set()
-        """Those who may be taken off a list, by an identifier that their records need not have."""
+        self._related: set[int] = set()
+        """The same people by further identifiers that the file has of them, which their records need not have."""
+        self._has_aliases = file.has_aliases
+        """Whether somebody is known by several identifiers, so that records of one person may show different ones."""
         self._has_removals = False
         self._sends_again = False
         """Whether the run has sent several records of somebody."""
+        self._in_flight: list[SentPeople] = []
+        """Those who are sent and not settled yet."""
         self._settled: list[SentPeople] = []
         """Those who are settled and not in the file yet."""
         self._names = _HashedNames(file)
@@ -106,11 +119,14 @@ class Snapshot:
         """
         if list_ids is not self._last_list_ids:
             self._last_list_ids, self._holds = list_ids, self._tester(list_ids)
-        if self._holds(contact) and ((is_new and not self._has_removals) or not self._is_sent(identity, contact)):
-            return True
+        if self._holds(contact):
+            is_first = is_new and not self._has_removals and not self._has_aliases
+            if is_first or not self._is_sent(identity, contact):
+                return True
         if self._file.tables:
-            for key in keys_of(identity, contact):
-                self._sent.add(key)
+            keys = keys_of(identity, contact)
+            self._has_aliases = self._has_aliases or len(keys) > 1
+            self._note_sent(keys)
         if not is_new:
             self._sends_again = True
         return False
@@ -129,10 +145,7 @@ class Snapshot:
     def note_removal(self, keys: Iterable[str]) -> None:
         """Note that a person may be taken off a list, or out of the account."""
         self._has_removals = True
-        for key in keys:
-            self._sent.add(key)
-            if self._file.has_aliases:
-                self._left.update(self._people_with(self._hashes.key(key)))
+        self._note_sent(keys)
 
     # What is sent and settled
 
@@ -154,13 +167,18 @@ class Snapshot:
             sent.values.append(value)
             sent.places.append(place)
             if others:
-                sent.aliases += [(key_of(other), person) for other in others]
-        if self._file.tables or self._sends_again or sent.aliases:
+                sent.aliases += itertools.permutations((person, *map(key_of, others)), 2)
+        self._has_aliases = self._has_aliases or bool(sent.aliases)
+        if self._file.tables or self._sends_again or self._has_aliases:
             values = dict(zip(sent.persons, sent.values, strict=True))
-            values = {**{alias: values[person] for alias, person in sent.aliases}, **values}
-            known = {person: values[key] for key in values for person in self._people_with(key)}
-            self._file.forget_others(sorted({**known, **values}.items()))
+            values = {**{alias: values[person] for alias, person in sent.aliases if person in values}, **values}
+            related = {key: people for key in values if (people := self._people_with(key))}
+            values = {**{person: values[key] for key, people in related.items() for person in people}, **values}
+            self._file.forget_others(sorted(values.items()))
             self._drop_settled(values)
+            if self._has_aliases:
+                self._note_unsure(sent, related)
+        self._in_flight.append(sent)
         if self._let_in:
             self._file.forget_erased(self._let_in)
             self._file.erased -= self._let_in
@@ -174,6 +192,9 @@ class Snapshot:
             sent: What `send` has returned.
             without: Identity and contact of those whom SendGrid has not taken.
         """
+        self._in_flight = [one for one in self._in_flight if one is not sent]
+        if sent.unsure:
+            sent = sent.without(dict.fromkeys(sent.unsure))
         lost = {self._hashes.key(key) for identity, contact in without for key in keys_of(identity, contact)}
         if lost:
             self.leave(lost, None)
@@ -225,6 +246,33 @@ class Snapshot:
                 log.warning("People who are settled will be sent once more. %s", error)
         return self.people_count
 
+    def _note_sent(self, keys: Iterable[str]) -> None:
+        """Note that people are sent in this run, or may be taken off a list: their later records are sent."""
+        for key in keys:
+            self._sent.add(key)
+            if self._file.has_aliases:
+                self._related.update(self._people_with(self._hashes.key(key)))
+
+    def _note_unsure(self, sent: SentPeople, related: Mapping[int, Collection[int]]) -> None:
+        """Note of whom different contacts are under way: nobody knows which of them SendGrid takes last.
+
+        Args:
+            sent: Those who are about to be sent.
+            related: People of the file who have another identifier, too, by its hash.
+        """
+        owners: dict[int, set[int]] = {}
+        for key, person in sent.identifiers():
+            for one in (key, *related.get(key, ())):
+                owners.setdefault(one, set()).add(person)
+        unsure = {person for persons in owners.values() if len(persons) > 1 for person in persons}
+        for earlier in self._in_flight:
+            both = [(key, person) for key, person in earlier.identifiers() if key in owners]
+            earlier.unsure.update(person for _, person in both)
+            unsure.update(itertools.chain.from_iterable(owners[key] for key, _ in both))
+        sent.unsure |= unsure
+        if unsure:
+            self.leave(unsure, None)
+
     def _people_with(self, key: int) -> list[int]:
         """Return people of the file who have another identifier, too, by its hash."""
         return self._file.people_with(key) if self._file.has_aliases else []
@@ -251,7 +299,7 @@ class Snapshot:
         keys = keys_of(identity, contact)
         if any(key in self._sent for key in keys):
             return True
-        return bool(self._left) and not self._left.isdisjoint(map(self._hashes.key, keys))
+        return bool(self._related) and not self._related.isdisjoint(map(self._hashes.key, keys))
 
 
 class _HashedNames:

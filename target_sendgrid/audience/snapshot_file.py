@@ -52,6 +52,8 @@ lists are the same.
 """
 
 _KEEP = "INSERT OR REPLACE INTO people VALUES (?, ?, ?, ?, ?)"
+_FORGET_ALIASES = """DELETE FROM aliases WHERE person NOT IN (SELECT person FROM people)
+    AND alias NOT IN (SELECT person FROM people)"""
 _FORGET_OTHERS = "DELETE FROM people WHERE person = ? AND value != ?"
 
 
@@ -248,7 +250,7 @@ class SnapshotFile:
             db.execute("BEGIN")
             # A day to come is of a clock that was wrong.
             if db.execute("DELETE FROM people WHERE day NOT BETWEEN ? AND ?", days).rowcount:
-                db.execute("DELETE FROM aliases WHERE person NOT IN (SELECT person FROM people)")
+                db.execute(_FORGET_ALIASES)
             db.execute("DELETE FROM erased WHERE day < ?", (first_erased,))
             db.execute("COMMIT")
         names = dict(db.execute("SELECT number, list_id FROM lists").fetchall())
