@@ -170,14 +170,7 @@ class Snapshot:
                 sent.aliases += itertools.permutations((person, *map(key_of, others)), 2)
         self._has_aliases = self._has_aliases or bool(sent.aliases)
         if self._file.tables or self._sends_again or self._has_aliases:
-            values = dict(zip(sent.persons, sent.values, strict=True))
-            values = {**{alias: values[person] for alias, person in sent.aliases if person in values}, **values}
-            related = {key: people for key in values if (people := self._people_with(key))}
-            values = {**{person: values[key] for key, people in related.items() for person in people}, **values}
-            self._file.forget_others(sorted(values.items()))
-            self._drop_settled(values)
-            if self._has_aliases:
-                self._note_unsure(sent, related)
+            self._forget_others(sent)
         self._in_flight.append(sent)
         if self._let_in:
             self._file.forget_erased(self._let_in)
@@ -185,14 +178,22 @@ class Snapshot:
             self._let_in.clear()
         return sent
 
-    def settle(self, sent: SentPeople, without: Iterable[tuple[str, bytes]]) -> None:
+    def settle(self, sent: SentPeople, without: Iterable[tuple[str, bytes]], holders: Collection[bytes] = ()) -> None:
         """Take people into the snapshot whose contacts are settled, but for some of them.
 
         Args:
             sent: What `send` has returned.
             without: Identity and contact of those whom SendGrid has not taken.
+            holders: Encoded identifiers of those whose contacts have more of them in SendGrid.
         """
         self._in_flight = [one for one in self._in_flight if one is not sent]
+        for holder in holders:
+            keys = tuple(all_keys(contacts.decode(holder)))
+            self._note_sent(keys)
+            sent.aliases += itertools.permutations(map(self._hashes.key, keys), 2)
+            self._has_aliases = True
+        if holders:
+            self._forget_others(sent)
         if sent.unsure:
             sent = sent.without(dict.fromkeys(sent.unsure))
         lost = {self._hashes.key(key) for identity, contact in without for key in keys_of(identity, contact)}
@@ -252,6 +253,17 @@ class Snapshot:
             self._sent.add(key)
             if self._file.has_aliases:
                 self._related.update(self._people_with(self._hashes.key(key)))
+
+    def _forget_others(self, sent: SentPeople) -> None:
+        """Let people leave the snapshot but for the contacts that are sent, also those known by another identifier."""
+        values = dict(zip(sent.persons, sent.values, strict=True))
+        values = {**{alias: values[person] for alias, person in sent.aliases if person in values}, **values}
+        related = {key: people for key in values if (people := self._people_with(key))}
+        values = {**{person: values[key] for key, people in related.items() for person in people}, **values}
+        self._file.forget_others(sorted(values.items()))
+        self._drop_settled(values)
+        if self._has_aliases:
+            self._note_unsure(sent, related)
 
     def _note_unsure(self, sent: SentPeople, related: Mapping[int, Collection[int]]) -> None:
         """Note of whom different contacts are under way: nobody knows which of them SendGrid takes last.

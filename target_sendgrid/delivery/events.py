@@ -36,6 +36,8 @@ class BatchResult(msgspec.Struct, frozen=True):
     """Changes that were carried out, where their kind keeps them (`OperationKind.keeps_settled`)."""
     over_limit: Sequence[Change] = ()
     """Changes for new people for whom the account has no room. They are not done."""
+    holders: Sequence[bytes] = ()
+    """The identifiers of people whose contacts were found to have more than their changes, encoded."""
 
 
 class Spooled(msgspec.Struct, frozen=True):

@@ -109,6 +109,8 @@ class BatchProgress(msgspec.Struct):
     """Changes that were carried out, where their kind keeps them."""
     over_limit: list[Change] = []
     """Changes for new people for whom the account has no room."""
+    holders: list[bytes] = []
+    """The identifiers of people whose contacts were found to have more than their changes, encoded."""
     job_count: int = 0
     is_reported: bool = False
     """Whether its outcome was reported, or need not be."""
@@ -130,6 +132,7 @@ class BatchProgress(msgspec.Struct):
             self.withheld,
             self.settled,
             self.over_limit,
+            self.holders,
         )
 
 

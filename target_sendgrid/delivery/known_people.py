@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from target_sendgrid.audience.presence import all_keys
 from target_sendgrid.audience.snapshot import keys_of
 from target_sendgrid.delivery.operations.delete_contacts import DELETE_CONTACT, DELETE_TO_ERASE
 from target_sendgrid.delivery.operations.erase import addresses_of
@@ -14,10 +15,12 @@ from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid import contact as contacts
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from target_sendgrid.audience.cap import ProfileCap
     from target_sendgrid.audience.snapshot import SentPeople, Snapshot
     from target_sendgrid.delivery.events import BatchResult
-    from target_sendgrid.delivery.pending import Batch, Change
+    from target_sendgrid.delivery.pending import Batch, Change, Purpose
     from target_sendgrid.report.report import Report
 
 UNCHANGED = Bucket.UNCHANGED
@@ -71,8 +74,7 @@ class KnownPeople:
         elif packed is not None and purpose.kind in {REMOVE_FROM_LIST, DELETE_CONTACT, DELETE_TO_ERASE}:
             changes = unpack(packed, purpose).values()
             keys = {key for change in changes for key in keys_of(change.identity, change.contact)}
-            list_ids = purpose.list_ids if purpose.kind is REMOVE_FROM_LIST else None
-            self._snapshot.leave(set(map(self._snapshot.person, keys)), list_ids)
+            self._leave(purpose, keys)
 
     def note_settled(self, result: BatchResult) -> None:
         """Take those people of a batch into the snapshot whose contacts are confirmed; remember who is erased."""
@@ -80,8 +82,18 @@ class KnownPeople:
         if sent is not None:
             rejected = (change for change, _ in result.rejected)
             lost = itertools.chain(rejected, result.not_found, result.over_limit)
-            self._snapshot.settle(sent, [(change.identity, change.contact) for change in lost])
-        elif result.batch.purpose.kind is DELETE_TO_ERASE:
+            self._snapshot.settle(sent, [(change.identity, change.contact) for change in lost], result.holders)
+            return
+        purpose = result.batch.purpose
+        if result.holders:
+            self._leave(purpose, {key for holder in result.holders for key in all_keys(contacts.decode(holder))})
+        if purpose.kind is DELETE_TO_ERASE:
             erased = [contacts.decode(change.contact) for change in (*result.settled, *result.not_found)]
             by_address = [{**contact, "email": address} for contact in erased for address in addresses_of(contact)]
             self._snapshot.erase([*erased, *by_address])
+
+    def _leave(self, purpose: Purpose, keys: Collection[str]) -> None:
+        """Let people leave the snapshot who are taken off lists or out of the account, by their keys."""
+        list_ids = purpose.list_ids if purpose.kind is REMOVE_FROM_LIST else None
+        self._snapshot.note_removal(keys)
+        self._snapshot.leave(set(map(self._snapshot.person, keys)), list_ids)

@@ -131,6 +131,14 @@ def find_all(
     yield from people.items()
 
 
+def note_holders(job: Job, holders: Iterable[Mapping[str, object]]) -> None:
+    """Note all identifiers of those contacts of a job's people that have several (`BatchResult.holders`)."""
+    for holder in holders:
+        identifiers = {kind: holder[kind] for kind in IDENTIFIERS if holder.get(kind)}
+        if len(identifiers) > 1:
+            job.progress.holders.append(contacts.encode(identifiers))
+
+
 def is_somebody_else(sent: Contact, found: Mapping[str, object]) -> bool:
     """Return whether a contact that was found by one identifier has another value of a second one.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.harness.messages import LAST_STATE, record, schema
-from tests.harness.removals import counts_of
+from tests.harness.removals import counts_of, deleted, on_list
 from tests.runs.test_snapshot import KEYED_MAPPING, file_of
 
 if TYPE_CHECKING:
@@ -72,3 +72,36 @@ def test_random_runs_end_with_what_was_sent_last(account: Account, seed: int) ->
         send(account, *messages, batch_size_rows=numbers.choice([1, 100]))
         for message in numbers.sample(ALL, k=numbers.randint(0, 3)):
             check_sent(account, message)
+
+
+# Identifiers that only SendGrid has
+
+
+def test_what_is_sent_by_an_identifier_that_only_sendgrid_has_changes_the_person(account: Account) -> None:
+    account.sandbox.seed(contacts=[{"email": "a@x.com", "external_id": "1"}])
+    for message in (BY_ID, BY_EMAIL, BY_ID, BY_EMAIL):
+        check_sent(account, message)
+    for message in (BY_ID, BY_EMAIL):
+        send(account, BY_ID, BY_EMAIL)
+        check_sent(account, message)
+    assert counts_of(send(account, BY_EMAIL)) == {"received": 1, "unchanged": 1}
+
+
+@pytest.mark.parametrize("act", ["remove_from_list", "delete_contact"])
+def test_who_leaves_by_an_identifier_that_only_sendgrid_has_is_put_on_again(account: Account, act: str) -> None:
+    account.sandbox.seed(contacts=[{"email": "a@x.com", "external_id": "1"}])
+    send(account, BY_EMAIL)
+    send(account, deleted(id="1"), on_delete=act)
+    assert on_list(account) == ""
+    send(account, BY_EMAIL)
+    assert on_list(account) == "a"
+
+
+def test_who_leaves_so_and_comes_back_in_the_same_run_is_put_on_again(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("target_sendgrid.audience.intents.MAX_WAITING", 1)
+    account.sandbox.seed(contacts=[{"email": "a@x.com", "external_id": "1"}])
+    send(account, BY_EMAIL)
+    send(account, deleted(id="1"), BY_EMAIL)
+    assert on_list(account) == "a"

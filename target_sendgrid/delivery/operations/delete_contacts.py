@@ -104,6 +104,7 @@ class DeleteContacts:
             changes = job.changes()
             for identity, contacts in found.items():
                 self._note(changes[identity], contacts)
+                lookups.note_holders(job, contacts.values())
             if self.kind.keeps_settled:
                 self._erase_ahead(changes)
             contact_ids = list(dict.fromkeys(contact_id for contacts in found.values() for contact_id in contacts))

@@ -123,6 +123,7 @@ class RemoveFromList:
                 found = {identity: contact for identity, contact in found.items() if identity not in withheld}
                 known = {identity: contact_id for identity, contact_id in known.items() if identity not in withheld}
                 job.was_looked_up = True
+            lookups.note_holders(job, found.values())
             # Two identifiers may be of one contact.
             ids = [*known.values(), *(as_shape(contact.get(CONTACT_ID), str) for contact in found.values())]
             contact_ids = list(dict.fromkeys(ids))

@@ -28,7 +28,8 @@ class StickyIdentifiers:
     def contacts_of(self, job: Job) -> Sequence[bytes]:
         """Return the encoded contacts of a job, complete as far as is known."""
         if self._encoded:  # few runs need to look into jobs, which takes time
-            self._add(job.changes())
+            changes = job.changes()
+            lookups.note_holders(job, (contacts.decode(changes[one].contact) for one in self._add(changes)))
         return job.contacts()
 
     def _add(self, changes: Mapping[str, Change]) -> list[str]:

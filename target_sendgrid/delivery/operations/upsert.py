@@ -23,7 +23,7 @@ from target_sendgrid.errors import (
 )
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid.answers import SHORT_RETRY_SECONDS
-from target_sendgrid.sendgrid.contact import Body
+from target_sendgrid.sendgrid.contact import Body, decode
 from target_sendgrid.wording import counted
 
 if TYPE_CHECKING:
@@ -155,7 +155,9 @@ class Upsert:
         if are_at_fault:
             return []
         refused = (identity for identity, reason in reasons.items() if is_missing_identifiers(reason))
-        completed = self._sticky.complete(self._client, job.changes(), list(refused))
+        changes = job.changes()
+        completed = self._sticky.complete(self._client, changes, list(refused))
+        lookups.note_holders(job, (decode(changes[identity].contact) for identity in completed))
         if completed:
             log.info("Sending %s again with all their identifiers.", counted(len(completed), "contact"))
         return completed
