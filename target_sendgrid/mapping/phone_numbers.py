@@ -79,6 +79,8 @@ def _parsed(value: Any, label: str, region: str | None) -> str:  # noqa: ANN401 
     """Return what `to_phone_number` returns, for numbers of any form."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
         raise _invalid(f"{label} is {kind_in_words(value)}, not a phone number.")
+    if not isinstance(value, str) and value < 0:  # the sign would be taken for a separator
+        raise _invalid(f"{label} is not a phone number.")
     text = trimmed(to_text(value, label, None))
     if not text:
         return ""
@@ -135,7 +137,7 @@ def _usual_number(digits: str, region: str) -> str | None:
 def _international(calling_code: str) -> _International | None:
     """Return the numbers of a calling code, or ``None`` if there is no such code."""
     code = int(calling_code)
-    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code)
+    regions = None if calling_code.startswith("0") else phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code)
     if not regions:
         return None
     rules: Any = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, regions[0])

@@ -61,6 +61,12 @@ def test_a_phone_number_gets_the_international_form(value: Any, region: str | No
     assert to_phone_number(value, LABEL, region) == expected
 
 
+@pytest.mark.parametrize("value", [-2079460018, -2079460018.0, Decimal(-2079460018)])
+@pytest.mark.parametrize("region", [None, "GB"])
+def test_a_negative_number_is_no_phone_number(value: Any, region: str | None) -> None:
+    assert problem_with(value, region) == "is not a phone number."
+
+
 @pytest.mark.parametrize("value", ["020 7946 0018", "0044 20 7946 0018", 442079460018, 442079460018.0, "442079460018"])
 def test_a_number_without_a_country_code_is_never_guessed(value: Any) -> None:
     assert problem_with(value) == (
@@ -70,7 +76,18 @@ def test_a_number_without_a_country_code_is_never_guessed(value: Any) -> None:
 
 
 @pytest.mark.parametrize("region", [None, "US"])
-@pytest.mark.parametrize("value", ["nobody", "+", "+999 123 4567", "none +", "+44 20 7946 0018 or +44 20 7946 0019"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "nobody",
+        "+",
+        "+999 123 4567",
+        "+044 20 7946 0018",
+        "+01 202 555 0143",
+        "none +",
+        "+44 20 7946 0018 or +44 20 7946 0019",
+    ],
+)
 def test_a_text_that_is_no_number_is_rejected(value: str, region: str | None) -> None:
     assert problem_with(value, region) == "is not a phone number."
 
