@@ -191,14 +191,13 @@ class SnapshotFile:
                     raise self._in_use() from None
                 if isinstance(error, sqlite3.OperationalError) and not self._reads_only:  # such as a full disk
                     raise self._failed("used", error) from None
-                self.warning = Problem(
-                    f"`snapshot_path`: {self._label} is damaged ({error}): everybody is sent once more, and nobody"
-                    " knows any more who was erased."
-                )
+                self.warning = self._damaged(error)
             self.close()
         try:
-            self._make()
+            self._make(replaces=has_content)
         except (OSError, sqlite3.Error) as error:
+            if _is_locked(error):
+                raise self._in_use() from None
             raise self._failed("made", error) from None
 
     def _connect(self) -> None:
@@ -261,14 +260,19 @@ class SnapshotFile:
         self.erased = {person for (person,) in db.execute("SELECT person FROM erased WHERE day >= ?", (first_erased,))}
         self.has_aliases = db.execute("SELECT 1 FROM aliases LIMIT 1").fetchone() is not None
 
-    def _make(self) -> None:
-        """Make the file, or replace it; where nothing is to be written, make an empty one in memory."""
+    def _make(self, *, replaces: bool) -> None:
+        """Make the file, or replace it; where nothing is to be written, make an empty one in memory.
+
+        Args:
+            replaces: Whether there is a file that can't be used. Any other may be one that another run has just made.
+        """
         if self._reads_only:
             self._db = sqlite3.connect(":memory:", isolation_level=None)
         else:
-            for path in (self._path, Path(f"{self._path}-journal")):
-                path.unlink(missing_ok=True)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            if replaces:
+                for path in (self._path, Path(f"{self._path}-journal")):
+                    path.unlink(missing_ok=True)
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
             self._connect()
         salt = os.urandom(_SALT_BYTES)
         self.hashes = Hashes(self._api_key, salt)
@@ -307,6 +311,14 @@ class SnapshotFile:
                     db.execute("ROLLBACK")
         except sqlite3.Error as error:
             raise self._failed("written", error) from None
+
+    def _damaged(self, error: sqlite3.DatabaseError) -> Problem:
+        """Return what is wrong with a file that can't be read."""
+        if "readonly" in str(error):
+            what = f"`snapshot_path`: a run was killed while it wrote {self._label}, which only a run can complete"
+            return Problem(f"{what}: here, everybody counts as new.", "Run without `dry_run`, and nothing is lost.")
+        what = f"`snapshot_path`: {self._label} is damaged ({error})"
+        return Problem(f"{what}: everybody is sent once more, and nobody knows any more who was erased.")
 
     def _failed(self, verb: str, error: Exception) -> LocalFileError:
         why = words_of(error) if isinstance(error, OSError) else str(error)  # SQLite's own words quote no value
@@ -351,7 +363,7 @@ def _check(path: Path, label: str, *, reads_only: bool) -> bool:
     return bool(head)
 
 
-def _is_locked(error: sqlite3.Error) -> bool:
+def _is_locked(error: Exception) -> bool:
     return "locked" in str(error)
 
 

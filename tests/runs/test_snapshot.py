@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_sendgrid.audience import snapshot, snapshot_file
-from target_sendgrid.errors import Code, LocalFileError
+from target_sendgrid.errors import Code, ConfigError, LocalFileError
 from tests.harness.messages import LAST_STATE, PEOPLE, record, schema, state
 from tests.harness.removals import counts_of, deleted, on_list
 
@@ -553,7 +554,39 @@ def test_a_second_run_with_the_same_file_stops(account: Account) -> None:
     assert counts_of(run(account, *people("ab"))) == {"received": 2, "unchanged": 1, "upserted": 1}
 
 
+def test_of_two_runs_that_make_the_file_at_once_one_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened() -> snapshot_file.SnapshotFile:
+        path = str(tmp_path / "a.db")
+        return snapshot_file.SnapshotFile(path, "account", "key", today=1, max_age_days=7, reads_only=False)
+
+    first = opened()
+    monkeypatch.setattr(snapshot_file, "_check", lambda *_, **__: False)  # there was none yet
+    with pytest.raises(ConfigError, match="another run uses"):
+        opened()
+    first.keep([(1, "L", 2, 3)], [])
+    first.close()
+    with pytest.raises(LocalFileError, match="table made_for already exists"):
+        opened()
+
+
 # Without writing
+
+
+def test_a_dry_run_says_that_a_run_was_killed_while_it_wrote(account: Account) -> None:
+    names = [f"p{number}" for number in range(400)]
+    run(account, *[person(name) for name in names])
+    files = [file_of(account), account.folder / "snapshot.db-journal"]
+    with contextlib.closing(sqlite3.connect(files[0], isolation_level=None)) as database:
+        database.execute("PRAGMA cache_size = 1")  # so that a part is written before the end
+        database.execute("BEGIN")
+        database.execute("DELETE FROM people")
+        contents = [file.read_bytes() for file in files]
+    for file, content in zip(files, contents, strict=True):
+        file.write_bytes(content)
+    dry = run(account, *people("ab"), dry_run=True)
+    assert counts_of(dry) == {"received": 2, "upserted": 2}
+    assert "a run was killed while it wrote" in dry.log
+    assert counts_of(run(account, *[person(name) for name in names])) == {"received": 400, "unchanged": 400}
 
 
 def test_a_dry_run_says_who_would_be_sent_and_changes_nothing(account: Account) -> None:
