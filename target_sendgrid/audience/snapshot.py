@@ -5,7 +5,8 @@ leaves the snapshot before something else is sent, and comes back when that is s
 costs that the person is sent again. For the same reason nobody is left out of whom this run has sent another record, or
 whom it may take off a list.
 
-People are known here by `all_keys`: the first is the person, the others are aliases, by which they may leave, too.
+People are known here by `keys_of`: the first key is the person, the others are aliases. SendGrid finds people by
+alternate addresses, too, so that they may leave by them, but what is sent to such an address is of another person.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from __future__ import annotations
 import itertools
 import logging
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from target_sendgrid.audience.erased import erased_names, is_erased
 from target_sendgrid.audience.hash_set import HashSet
-from target_sendgrid.audience.presence import all_keys
+from target_sendgrid.audience.presence import all_keys, identity_keys
 from target_sendgrid.errors import LocalFileError
 from target_sendgrid.sendgrid import contact as contacts
 
@@ -42,6 +43,8 @@ class SentPeople(msgspec.Struct):
     places: array[int]
     aliases: list[tuple[int, int]]
     """Pairs of identifiers of one person, each in both orders."""
+    alternates: list[tuple[int, int]]
+    """Alternate addresses, each with its person."""
     list_ids: tuple[str, ...] = ()
     unsure: set[int] = msgspec.field(default_factory=set)
     """Those of whom another contact with one of their identifiers is sent at the same time, in whatever order."""
@@ -65,7 +68,7 @@ class SentPeople(msgspec.Struct):
             array(whole.typecode, (whole[number] for number in kept))
             for whole in (self.persons, self.values, self.places)
         )
-        return SentPeople(persons, own_values, places, self.aliases, self.list_ids, self.unsure)
+        return SentPeople(persons, own_values, places, self.aliases, self.alternates, self.list_ids, self.unsure)
 
 
 class Snapshot:
@@ -124,9 +127,9 @@ class Snapshot:
             if is_first or not self._is_sent(identity, contact):
                 return True
         if self._file.tables:
-            keys = keys_of(identity, contact)
-            self._has_aliases = self._has_aliases or len(keys) > 1
-            self._note_sent(keys)
+            identifying, _ = keys_of(identity, contact)
+            self._has_aliases = self._has_aliases or len(identifying) > 1
+            self._note_sent(identifying)
         if not is_new:
             self._sends_again = True
         return False
@@ -158,16 +161,17 @@ class Snapshot:
 
         What is known of the same contact on other lists stays: it is as true afterwards as before.
         """
-        sent = SentPeople(array("q"), array("q"), array("i"), [], list_ids)
+        sent = SentPeople(array("q"), array("q"), array("i"), [], [], list_ids)
         key_of, fingerprint = self._hashes.key, self._hashes.contact
         for identity, contact in zip(identities, encoded, strict=True):
-            key, *others = keys_of(identity, contact)
+            (key, *others), alternates = keys_of(identity, contact)
             person, (value, place) = key_of(key), fingerprint(contact)
             sent.persons.append(person)
             sent.values.append(value)
             sent.places.append(place)
             if others:
                 sent.aliases += itertools.permutations((person, *map(key_of, others)), 2)
+            sent.alternates += ((key_of(other), person) for other in alternates)
         self._has_aliases = self._has_aliases or bool(sent.aliases)
         if self._file.tables or self._sends_again or self._has_aliases:
             self._forget_others(sent)
@@ -196,7 +200,7 @@ class Snapshot:
             self._forget_others(sent)
         if sent.unsure:
             sent = sent.without(dict.fromkeys(sent.unsure))
-        lost = {self._hashes.key(key) for identity, contact in without for key in keys_of(identity, contact)}
+        lost = {self._hashes.key(key) for identity, contact in without for key in keys_of(identity, contact)[0]}
         if lost:
             self.leave(lost, None)
             sent = sent.without(dict.fromkeys(lost))
@@ -232,7 +236,7 @@ class Snapshot:
                     names.append(list_id)
                 lists += array("I", [names.index(list_id)]) * len(one.persons)
         order = sorted(range(len(persons)), key=persons.__getitem__)  # a tuple for each person would take much memory
-        aliases = sorted({alias for one in self._settled for alias in one.aliases})
+        aliases = sorted({pair for one in self._settled for pair in (*one.aliases, *one.alternates)})
         self._file.keep(((persons[n], names[lists[n]], values[n], places[n]) for n in order), aliases)
         self._settled.clear()
         self._file.has_aliases = self._file.has_aliases or bool(aliases)
@@ -292,7 +296,12 @@ class Snapshot:
     def _drop_settled(self, values: Mapping[int, int | None]) -> None:
         """Drop people from those who are settled and not in the file yet, unless they have these fingerprints."""
         if self._settled:
-            known = {person: values[alias] for one in self._settled for alias, person in one.aliases if alias in values}
+            known = {
+                person: values[alias]
+                for one in self._settled
+                for alias, person in (*one.aliases, *one.alternates)
+                if alias in values
+            }
             self._settled = [one.without({**known, **values}) for one in self._settled]
 
     def _tester(self, list_ids: tuple[str, ...]) -> Callable[[bytes], bool]:
@@ -308,7 +317,7 @@ class Snapshot:
         return found
 
     def _is_sent(self, identity: str, contact: bytes) -> bool:
-        keys = keys_of(identity, contact)
+        keys = list(itertools.chain(*keys_of(identity, contact)))
         if any(key in self._sent for key in keys):
             return True
         return bool(self._related) and not self._related.isdisjoint(map(self._hashes.key, keys))
@@ -329,11 +338,21 @@ class _HashedNames:
         return self._file.hashes.key(name) in self._file.erased
 
 
-def keys_of(identity: str, contact: bytes) -> tuple[str, ...]:
-    """Return the keys of a person, the first of which is that of the identity."""
+class Keys(NamedTuple):
+    """The keys of a person."""
+
+    identifying: tuple[str, ...]
+    """Those of identifiers, the first of which is that of the identity."""
+    alternate: tuple[str, ...]
+    """Those of alternate addresses."""
+
+
+def keys_of(identity: str, contact: bytes) -> Keys:
+    """Return the keys of a person."""
     if b'_id":' not in contact and b'"alternate_emails":' not in contact:  # the usual case: an address alone
-        return (f"email {identity.casefold()}",)
-    keys = dict.fromkeys(all_keys(contacts.decode(contact)))
+        return Keys((f"email {identity.casefold()}",), ())
+    values = contacts.decode(contact)
+    identifying = dict.fromkeys(identity_keys(values))
     if b'"email":' in contact:
-        keys = {f"email {identity.casefold()}": None, **keys}
-    return tuple(keys) or (identity,)
+        identifying = {f"email {identity.casefold()}": None, **identifying}
+    return Keys(tuple(identifying) or (identity,), tuple(key for key in all_keys(values) if key not in identifying))

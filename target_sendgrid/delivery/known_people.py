@@ -73,7 +73,7 @@ class KnownPeople:
             self._sent[batch] = self._snapshot.send(identities_of(packed), packed.contacts, purpose.list_ids)
         elif packed is not None and purpose.kind in {REMOVE_FROM_LIST, DELETE_CONTACT, DELETE_TO_ERASE}:
             changes = unpack(packed, purpose).values()
-            keys = {key for change in changes for key in keys_of(change.identity, change.contact)}
+            keys = {key for change in changes for key in itertools.chain(*keys_of(change.identity, change.contact))}
             self._leave(purpose, keys)
 
     def note_settled(self, result: BatchResult) -> None:

@@ -105,3 +105,14 @@ def test_who_leaves_so_and_comes_back_in_the_same_run_is_put_on_again(
     send(account, BY_EMAIL)
     send(account, deleted(id="1"), BY_EMAIL)
     assert on_list(account) == "a"
+
+
+def test_people_who_share_an_alternate_address_are_unchanged_on_their_own(account: Account) -> None:
+    shared = schema(email="string", first_name="string", others={"type": ["array", "null"]})
+    mapping = {"email": "email", "first_name": "first_name", "alternate_emails": "others"}
+    rows = [record(email=f"{name}@x.com", first_name="Old", others=["home@x.com"]) for name in "abc"]
+    for first_name, counts in (("Old", {"upserted": 3}), ("New", {"upserted": 1, "unchanged": 2})):
+        rows[0] = named(rows[0], first_name)
+        messages = [shared, *rows, LAST_STATE]
+        both = account.run(*messages, field_mapping=mapping, snapshot_path=str(file_of(account)))
+        assert counts_of(both) == {"received": 3, **counts}
