@@ -90,7 +90,9 @@ class KnownPeople:
         if purpose.kind is DELETE_TO_ERASE:
             erased = [contacts.decode(change.contact) for change in (*result.settled, *result.not_found)]
             by_address = [{**contact, "email": address} for contact in erased for address in addresses_of(contact)]
-            self._snapshot.erase([*erased, *by_address])
+            holders = map(contacts.decode, result.holders)
+            by_identifier = [{kind: value} for holder in holders for kind, value in holder.items() if kind != "email"]
+            self._snapshot.erase([*erased, *by_address, *by_identifier])
 
     def _leave(self, purpose: Purpose, keys: Collection[str]) -> None:
         """Let people leave the snapshot who are taken off lists or out of the account, by their keys."""

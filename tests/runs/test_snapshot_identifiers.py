@@ -116,3 +116,13 @@ def test_people_who_share_an_alternate_address_are_unchanged_on_their_own(accoun
         messages = [shared, *rows, LAST_STATE]
         both = account.run(*messages, field_mapping=mapping, snapshot_path=str(file_of(account)))
         assert counts_of(both) == {"received": 3, **counts}
+
+
+def test_an_erased_person_is_held_back_by_identifiers_that_only_sendgrid_had(account: Account) -> None:
+    account.sandbox.seed(contacts=[{"email": f"member{number}@x.com"} for number in range(120)])
+    account.sandbox.seed(contacts=[{"email": "a@x.com", "external_id": "1"}])
+    send(account, deleted(email="a@x.com"), on_delete="erase")
+    later = send(account, BY_ID, BY_EMAIL, record(id="1", email="new@x.com"), record(id="2", email="b@x.com"))
+    assert counts_of(later) == {"received": 4, "erased_before": 3, "upserted": 1}
+    allowed = send(account, BY_ID, allow_erased=True)
+    assert counts_of(allowed) == {"received": 1, "upserted": 1}
