@@ -93,7 +93,7 @@ class Snapshot:
         self._sent = HashSet()
         """Keys of those who are sent in this run, or may be taken off a list; none while the file holds nobody."""
         self._related: set[int] = set()
-        """The same people by further identifiers that the file has of them, which their records need not have."""
+        """People of the file who share an identifier with them, and whose records need not show it."""
         self._has_aliases = file.has_aliases
         """Whether somebody is known by several identifiers, so that records of one person may show different ones."""
         self._has_removals = False
@@ -123,13 +123,12 @@ class Snapshot:
         if list_ids is not self._last_list_ids:
             self._last_list_ids, self._holds = list_ids, self._tester(list_ids)
         if self._holds(contact):
-            is_first = is_new and not self._has_removals and not self._has_aliases
+            is_first = is_new and not self._has_removals and not self._related
             if is_first or not self._is_sent(identity, contact):
                 return True
         if self._file.tables:
             identifying, _ = keys_of(identity, contact)
-            self._has_aliases = self._has_aliases or len(identifying) > 1
-            self._note_sent(identifying)
+            self._note_sent(identifying, self._hashes.key(identifying[0]))
         if not is_new:
             self._sends_again = True
         return False
@@ -145,7 +144,7 @@ class Snapshot:
             self._let_in.update(map(self._hashes.key, erased_names(values)))
         return not self._allows_erased
 
-    def note_removal(self, keys: Iterable[str]) -> None:
+    def note_removal(self, keys: Collection[str]) -> None:
         """Note that a person may be taken off a list, or out of the account."""
         self._has_removals = True
         self._note_sent(keys)
@@ -251,12 +250,19 @@ class Snapshot:
                 log.warning("People who are settled will be sent once more. %s", error)
         return self.people_count
 
-    def _note_sent(self, keys: Iterable[str]) -> None:
-        """Note that people are sent in this run, or may be taken off a list: their later records are sent."""
+    def _note_sent(self, keys: Collection[str], person: int | None = None) -> None:
+        """Note that a person is sent in this run, or may be taken off a list: later records of the person are sent.
+
+        Args:
+            keys: The keys of the person.
+            person: The hash of the first, if nobody else can be known by it.
+        """
         for key in keys:
             self._sent.add(key)
-            if self._file.has_aliases:
-                self._related.update(self._people_with(self._hashes.key(key)))
+        if self._file.has_aliases or len(keys) > 1:
+            hashed = [self._hashes.key(key) for key in keys]
+            related = {*hashed, *itertools.chain.from_iterable(map(self._people_with, hashed))} - {person}
+            self._related.update(self._file.present(related))
 
     def _forget_others(self, sent: SentPeople) -> None:
         """Let people leave the snapshot but for the contacts that are sent, also those known by another identifier."""
@@ -276,15 +282,17 @@ class Snapshot:
             sent: Those who are about to be sent.
             related: People of the file who have another identifier, too, by its hash.
         """
-        owners: dict[int, set[int]] = {}
+        owners: dict[int, int] = {}
+        unsure: set[int] = set()
         for key, person in sent.identifiers():
             for one in (key, *related.get(key, ())):
-                owners.setdefault(one, set()).add(person)
-        unsure = {person for persons in owners.values() if len(persons) > 1 for person in persons}
+                owner = owners.setdefault(one, person)
+                if owner != person:
+                    unsure |= {owner, person}
         for earlier in self._in_flight:
             both = [(key, person) for key, person in earlier.identifiers() if key in owners]
             earlier.unsure.update(person for _, person in both)
-            unsure.update(itertools.chain.from_iterable(owners[key] for key, _ in both))
+            unsure.update(owners[key] for key, _ in both)
         sent.unsure |= unsure
         if unsure:
             self.leave(unsure, None)

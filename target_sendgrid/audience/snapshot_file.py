@@ -119,6 +119,11 @@ class SnapshotFile:
         """Return those who have a further identifier, by its hash."""
         return [person for (person,) in self._rows("SELECT person FROM aliases WHERE alias = ?", (alias,))]
 
+    def present(self, people: Iterable[int]) -> list[int]:
+        """Return those of some people who are in the file."""
+        sql = "SELECT person FROM people WHERE person = ? LIMIT 1"
+        return [found for person in people for (found,) in self._rows(sql, (person,))]
+
     def keep(self, people: Iterable[tuple[int, str, int, int]], aliases: Iterable[tuple[int, int]]) -> None:
         """Keep people who are settled.
 
