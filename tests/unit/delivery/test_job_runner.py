@@ -231,7 +231,7 @@ class TestSuccess:
         assert harness.step() == 0.5
         harness.run()
         (result,) = harness.results
-        assert result == BatchResult(batch, [], 1, None, None, [], [], [], [])
+        assert result == BatchResult(batch, [], 1, None, None, [], [], [], [], [])
         assert 1_000 + JOB_SECONDS <= harness.clock.seconds < 1_000 + 1.2 * JOB_SECONDS
         assert (harness.account.sent, harness.account.looked_up) == (["ab"], [])
         assert harness.step() is None
@@ -347,7 +347,7 @@ class TestAnswersWithoutJobs:
         harness.account.answers_at_once = "ab"
         batch = harness.accept("ab")
         assert harness.step() is None
-        assert harness.results == [BatchResult(batch, [], 0, None, None, [], [], [], [])]
+        assert harness.results == [BatchResult(batch, [], 0, None, None, [], [], [], [], [])]
         assert (harness.account.sent, harness.account.polls) == (["ab"], [])
         assert "Sent 2 contacts in 100 bytes as import job." in caplog.messages
 
