@@ -295,21 +295,19 @@ class Delivery:
         self._over_limit.note(result.over_limit)
         self._batcher.release(batch, free_at=result.people_free_at)
         self._batcher.set_max_bytes(batch.purpose.kind, result.max_bytes)
-        if self._known is not None:
-            self._known.note_settled(result)
-        bucket = batch.purpose.kind.bucket
-        if bucket is None:
-            self._results.setdefault(batch.purpose.kind, []).append(result)
-            return
-        if bucket is Bucket.UPSERTED:
-            self._report.job_count += result.job_count
-        self._count(result, bucket)
         try:
+            if self._known is not None:
+                self._known.note_settled(result)
+            if batch.purpose.kind.bucket is None:
+                self._results.setdefault(batch.purpose.kind, []).append(result)
+                return
+            self._count(result, batch.purpose.kind.bucket)
             for change, rejection in result.rejected:
                 for origin in change.origins:
                     self.reject(origin, rejection.reason, rejection.sentence, rejection.sendgrid_message)
         except LocalFileError:
-            self._gate.close_from(batch.first_line)  # at least one of its rejected records is not in the file
+            # A rejected record is not in its file, or the snapshot may still know what is no longer true.
+            self._gate.close_from(batch.first_line)
             raise
         self._progress.note_reading()
 
@@ -320,6 +318,8 @@ class Delivery:
             self.withheld.setdefault((kind, change.origin.stream), Withheld()).add(change.origin)
 
     def _count(self, result: BatchResult, bucket: Bucket) -> None:
+        if bucket is Bucket.UPSERTED:
+            self._report.job_count += result.job_count
         rejected = stream_counts([change for change, _ in result.rejected])
         not_found, withheld = stream_counts(result.not_found), stream_counts(result.withheld)
         over_limit = stream_counts(result.over_limit)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_sendgrid.audience import snapshot, snapshot_file
+from target_sendgrid.delivery.known_people import KnownPeople
 from target_sendgrid.errors import Code, ConfigError, LocalFileError
 from tests.harness.messages import LAST_STATE, PEOPLE, record, schema, state
 from tests.harness.removals import counts_of, deleted, on_list
@@ -402,6 +403,17 @@ def test_a_full_disk_ends_the_run_before_anything_is_sent(account: Account, monk
     assert (failed.exit_code, failed.report["error_codes"]) == (1, ["local-file"])
     assert failed.states == []
     assert account.puts() == []
+
+
+def test_no_state_covers_what_the_snapshot_could_not_note(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        message = "The snapshot can't be written."
+        raise LocalFileError(message)
+
+    monkeypatch.setattr(KnownPeople, "note_settled", fail)
+    failed = run(account, *people("a"))
+    assert (failed.exit_code, failed.states) == (1, [])
+    assert account.emails() == ["a@x.com"]
 
 
 def test_a_disk_that_is_full_at_the_end_costs_that_people_are_sent_again(
