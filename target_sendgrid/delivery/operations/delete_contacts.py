@@ -10,14 +10,14 @@ import msgspec
 
 from target_sendgrid.delivery import lookups
 from target_sendgrid.delivery.lookups import CONTACT_IDS
-from target_sendgrid.delivery.operations import row_errors
-from target_sendgrid.delivery.operations.erase import ADDRESSES, addresses_of, erase_ahead
-from target_sendgrid.delivery.operations.remove_from_list import (
+from target_sendgrid.delivery.operations.by_ids import (
     MAX_CONTACTS,
     MAX_TRIES,
     WAIT_SECONDS,
+    OperationByIds,
     send_in_parts,
 )
+from target_sendgrid.delivery.operations.erase import ADDRESSES, addresses_of, erase_ahead
 from target_sendgrid.delivery.pending import OperationKind, Service
 from target_sendgrid.errors import BadRequestError, NotFoundError
 from target_sendgrid.report.report import Bucket
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from target_sendgrid.delivery.job import Job
     from target_sendgrid.delivery.operation import Submission
     from target_sendgrid.delivery.pending import Change
-    from target_sendgrid.sendgrid.client import Client, JobStatus
+    from target_sendgrid.sendgrid.client import Client
 
 DELETE_CONTACT = OperationKind(
     job_name="deletion job",
@@ -49,7 +49,7 @@ DELETE_TO_ERASE = msgspec.structs.replace(DELETE_CONTACT, bucket=None, keeps_set
 """Deletions of people whose addresses are erased afterwards. Only then are their records counted."""
 
 
-class DeleteContacts:
+class DeleteContacts(OperationByIds):
     """Deletes contacts. Changes need identifiers alone.
 
     SendGrid does not say what it does about an id that it does not know, and has finished similar jobs without any
@@ -68,9 +68,7 @@ class DeleteContacts:
         kind: `DELETE_CONTACT` or `DELETE_TO_ERASE`.
     """
 
-    is_proven_by_completion = False
     unconfirmed = "the contact is still in the account"
-    max_bytes: int | None = None
 
     def __init__(
         self,
@@ -82,7 +80,7 @@ class DeleteContacts:
         kind: OperationKind,
     ) -> None:
         self.kind = kind
-        self._client = client
+        super().__init__(client)
         self._clock = clock
         self._guard = guard
         self._check_allowed = check_allowed
@@ -114,20 +112,6 @@ class DeleteContacts:
                 continue
         message = "SendGrid does not delete contacts that it shows."
         raise BadRequestError(message, [])
-
-    def refused(self, job: Job, error: BadRequestError) -> dict[str, str]:
-        """Return nobody: the request names contacts by SendGrid's ids, and no refusal that quotes one is known."""
-        del job, error
-        return {}
-
-    def row_errors(self, job: Job, status: JobStatus) -> dict[str, str]:
-        """Return the reasons in the job's errors file, by identity."""
-        return row_errors.failed_in_job(self._client, job, status)
-
-    def amend(self, job: Job, reasons: Mapping[str, str], *, are_at_fault: bool) -> list[str]:
-        """Return nobody: a deletion holds nothing that could be completed."""
-        del job, reasons, are_at_fault
-        return []
 
     def confirm(self, job: Job, identities: Collection[str]) -> set[str]:
         """Return those of some people of whom no contact is found any more."""

@@ -9,27 +9,29 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from target_sendgrid.delivery import lookups
-from target_sendgrid.delivery.operation import Submission
-from target_sendgrid.delivery.operations import row_errors
+from target_sendgrid.delivery.operations.by_ids import (
+    MAX_CONTACTS,
+    MAX_TRIES,
+    WAIT_SECONDS,
+    OperationByIds,
+    send_in_parts,
+)
 from target_sendgrid.delivery.pending import OperationKind
 from target_sendgrid.errors import BadRequestError, NotFoundError
 from target_sendgrid.report.report import Bucket
 from target_sendgrid.sendgrid.answers import as_shape
-from target_sendgrid.sendgrid.client import MAX_IDS_PER_REMOVAL
 from target_sendgrid.sendgrid.contact import CONTACT_ID, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
 
     from target_sendgrid.audience.removal_limit import RemovalLimit
     from target_sendgrid.clock import Clock
     from target_sendgrid.delivery.job import Job
+    from target_sendgrid.delivery.operation import Submission
     from target_sendgrid.delivery.pending import Change
-    from target_sendgrid.sendgrid.client import Client, JobStatus
+    from target_sendgrid.sendgrid.client import Client
     from target_sendgrid.sendgrid.lists import ListTracker
-
-MAX_CONTACTS = 10_000
-"""Most contacts of one job. It takes several requests, but waits only once for people who are not found."""
 
 REMOVE_FROM_LIST = OperationKind(
     job_name="list-removal job",
@@ -44,13 +46,8 @@ REMOVE_FROM_LIST = OperationKind(
 REMOVE_ABSENT = msgspec.structs.replace(REMOVE_FROM_LIST, bucket=None)
 """Removals of members of a mirrored list who were not in the run: they are no records, so they count for none."""
 
-MAX_TRIES = 3
-"""How often one request is tried, when contacts vanish between the look-up and the request."""
-WAIT_SECONDS = 10.0
-"""Wait between these tries."""
 
-
-class RemoveFromList:
+class RemoveFromList(OperationByIds):
     """Takes contacts off lists. Nobody is created in order to be removed.
 
     Changes need identifiers alone, whose contacts are looked up, or SendGrid's own id of the contact (`CONTACT_ID`),
@@ -69,9 +66,7 @@ class RemoveFromList:
         check_allowed: Called before each request; may raise to end the run.
     """
 
-    is_proven_by_completion = False
     unconfirmed = "the contact is still on a list"
-    max_bytes = None
 
     def __init__(
         self,
@@ -84,7 +79,7 @@ class RemoveFromList:
         kind: OperationKind = REMOVE_FROM_LIST,
     ) -> None:
         self.kind = kind
-        self._client = client
+        super().__init__(client)
         self._clock = clock
         self._list_tracker = list_tracker
         self._limit = limit
@@ -138,20 +133,6 @@ class RemoveFromList:
         message = f"SendGrid does not remove contacts from the list {self._list_tracker.label(job.purpose.list_ids)}."
         raise BadRequestError(message, [])
 
-    def refused(self, job: Job, error: BadRequestError) -> dict[str, str]:
-        """Return nobody: the request names contacts by SendGrid's ids, and no refusal that quotes one is known."""
-        del job, error
-        return {}
-
-    def row_errors(self, job: Job, status: JobStatus) -> dict[str, str]:
-        """Return the reasons in the job's errors file, by identity."""
-        return row_errors.failed_in_job(self._client, job, status)
-
-    def amend(self, job: Job, reasons: Mapping[str, str], *, are_at_fault: bool) -> list[str]:
-        """Return nobody: a removal holds nothing that could be completed."""
-        del job, reasons, are_at_fault
-        return []
-
     def confirm(self, job: Job, identities: Collection[str]) -> set[str]:
         """Return those of some people whose contact is found and is on none of the lists."""
         changes = job.changes()
@@ -161,31 +142,6 @@ class RemoveFromList:
             for identity, contact in lookups.find_people(self._client, {one: changes[one] for one in identities})
             if list_ids.isdisjoint(contact.get("list_ids") or ())
         }
-
-
-def send_in_parts(
-    contact_ids: Sequence[str],
-    requests: Iterable[Callable[[Sequence[str]], str]],
-    list_ids: tuple[str, ...],
-    check_allowed: Callable[[], None],
-) -> Submission:
-    """Send as many requests as some contacts take; return what is known of the last one.
-
-    Args:
-        contact_ids: SendGrid's ids of the contacts, at least one.
-        requests: Each sends a request with at most `MAX_IDS_PER_REMOVAL` ids, and returns the id of its job.
-        list_ids: The lists that they are for.
-        check_allowed: Called before each request; may raise to end the run.
-    """
-    parts = [
-        contact_ids[start : start + MAX_IDS_PER_REMOVAL] for start in range(0, len(contact_ids), MAX_IDS_PER_REMOVAL)
-    ]
-    job_id, part = "", parts[-1]
-    for send in requests:
-        for part in parts:
-            check_allowed()
-            job_id = send(part)
-    return Submission(job_id, list_ids, sum(map(len, part)), len(part))
 
 
 def _known_ids(changes: Mapping[str, Change]) -> dict[str, str]:
