@@ -31,6 +31,10 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "delivery/lookups.py": ("unit/delivery/operations/test_operations.py",),
     "delivery/spool.py": ("unit/delivery/test_job.py",),
     "delivery/operations/upsert.py": ("unit/delivery/operations/test_operations.py", "runs/faults/test_jobs.py"),
+    "delivery/operations/by_ids.py": (
+        "unit/delivery/operations/test_operations.py",
+        "unit/delivery/operations/test_delete_contacts.py",
+    ),
     "delivery/operations/remove_from_list.py": ("unit/delivery/operations/test_operations.py",),
     "delivery/operations/delete_contacts.py": (),
     "delivery/operations/row_errors.py": (),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_sendgrid.audience import intents
-from target_sendgrid.delivery.operations import remove_from_list
+from target_sendgrid.delivery.operations import by_ids
 from tests.harness.endpoints import POLL, PUT, SEARCH
 from tests.harness.messages import record, schema, state
 from tests.harness.seeds import seeds
@@ -106,7 +106,7 @@ def test_everybody_is_where_the_last_row_says(account: Account, seed: int, monke
     rng = random.Random(seed)  # noqa: S311 - no secret is made of it
     random.seed(seed)
     monkeypatch.setattr(intents, "MAX_WAITING", rng.choice([2, 5, 10_000]))
-    monkeypatch.setattr(remove_from_list, "MAX_IDS_PER_REMOVAL", rng.choice([1, 2, 100]))
+    monkeypatch.setattr(by_ids, "MAX_IDS_PER_REMOVAL", rng.choice([1, 2, 100]))
     before = {"Everybody": {f"{one}@x.com" for one in "abcd"}, "Others": {"a@x.com", "z@x.com"}}
     people = sorted(before["Everybody"] | before["Others"])
     account.sandbox.seed(
